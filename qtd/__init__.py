@@ -1,0 +1,46 @@
+"""Differentiable thermodynamics of small quantum machines: currents, noise, efficiency, and their derivatives, in JAX."""
+
+import importlib as _importlib
+from typing import TYPE_CHECKING
+
+from . import counting, evolution, machines, networks, parameters as _parameters, reservoirs, spectral, steady, thermodynamics
+from ._numerics.status import Status
+from .networks import RateNetwork, rate_matrix
+from .parameters import parameters, replace
+from .reservoirs import Reservoir
+from .steady import steady_state
+from .thermodynamics import Mode, OperatingPoint, operate
+
+if TYPE_CHECKING:
+    from . import design, plots
+
+__version__ = "0.1.0"
+__all__ = [
+    "Mode",
+    "OperatingPoint",
+    "RateNetwork",
+    "Reservoir",
+    "Status",
+    "counting",
+    "design",
+    "evolution",
+    "machines",
+    "networks",
+    "operate",
+    "parameters",
+    "plots",
+    "rate_matrix",
+    "replace",
+    "reservoirs",
+    "spectral",
+    "steady",
+    "steady_state",
+    "thermodynamics",
+]
+
+
+def __getattr__(name: str):
+    """Load the optimiser and the drawing library when they are first used, not with `import qtd`."""
+    if name in ("design", "plots"):
+        return _importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

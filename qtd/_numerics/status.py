@@ -1,0 +1,47 @@
+"""What went wrong at one parameter point, in a form that compiled code can return."""
+
+import enum
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from .validation import is_concrete
+
+
+class Status(enum.IntEnum):
+    """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given."""
+
+    OK = 0
+    INVALID_PARAMETER = 1
+    NO_UNIQUE_STEADY_STATE = 2
+    COP_UNDEFINED = 3
+    NOT_CONVERGED = 4
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Status.OK: "fine",
+    Status.INVALID_PARAMETER: "a parameter is outside its domain (temperatures and widths must be positive, heights not negative,"
+    " everything finite); correct it",
+    Status.NO_UNIQUE_STEADY_STATE: "no unique steady state in this precision: some state is cut off from the others because the"
+    " rates that lead there vanish or underflow; connect it, or raise the temperature or the precision",
+    Status.COP_UNDEFINED: "the coefficient of performance is undefined: a reservoir of the cooling cycle drives no jump",
+    Status.NOT_CONVERGED: "the iteration did not converge; loosen the tolerance or move the start",
+}
+
+
+def first(*checks: tuple[Bool[Array, ""], Status | Int[Array, ""]]) -> Int[Array, ""]:
+    """The status of the first check that holds, 0 if none does."""
+    result = jnp.asarray(int(Status.OK))
+    for failed, status in reversed(checks):
+        result = jnp.where(failed, jnp.asarray(status, result.dtype), result)
+    return result
+
+
+def raise_if_known(status: Int[Array, ""], *errors: Status) -> None:
+    """Raise `ValueError` where the status has a value that Python may look at and is one of `errors`."""
+    if is_concrete(status) and jnp.ndim(status) == 0 and Status(int(status)) in errors:
+        raise ValueError(f"{Status(int(status)).message[0].upper()}{Status(int(status)).message[1:]}.")

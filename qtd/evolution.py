@@ -1,0 +1,156 @@
+"""Time: how a network relaxes, how far it is from rest, and how long one waits for a jump."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from ._numerics.elimination import AbsorbingElimination
+from ._numerics.exponential import exponential
+from ._numerics.indexing import add_at, take
+from ._numerics.roots import bisect
+from ._numerics.validation import as_real, as_scalar, check
+from .networks import RateNetwork, rate_matrix
+from .parameters import validate
+from .steady import solve, steady_state
+
+__all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_time", "waiting_time_density"]
+
+
+def relax(network: RateNetwork, populations: ArrayLike, times: ArrayLike) -> Float[Array, "times levels"]:
+    """Populations p(t) = exp(W t) p(0) at the given times >= 0, from `populations` = p(0), in the order of `network.energies`.
+
+    Exact at every time, whatever the stiffness: no step size and no tolerance. Cost O(levels^3 log t) a time, for up to about a
+    thousand levels. Differentiable with respect to everything, times included.
+    """
+    start, times = _populations(network, populations), as_real(times, "times")
+    check("times", times, "nonnegative")
+    validate(network)
+    return _relax(network, start, times)
+
+
+@eqx.filter_jit
+def _relax(network, start, times):
+    generator = rate_matrix(network)
+    return jax.vmap(lambda t: exponential(generator, t) @ start)(jnp.atleast_1d(times)).reshape(*times.shape, -1)
+
+
+def relative_entropy(populations: Float[Array, " levels"], reference: Float[Array, " levels"]) -> Float[Array, ""]:
+    r"""D(p || q) = sum_k q_k h(p_k / q_k) >= 0 with h(x) = x ln x - x + 1: no cancellation when p is close to q.
+
+    Levels where q underflows to 0 are left out. 0 only for p = q.
+    """
+    occupied = reference > 0
+    ratio = populations / jnp.where(occupied, reference, 1.0)
+    return jnp.sum(jnp.where(occupied, reference * _entropy_excess(ratio), 0.0))
+
+
+def thermalisation_time(network: RateNetwork, populations: ArrayLike, threshold: ArrayLike = 1e-6) -> Float[Array, ""]:
+    """The time at which the relative entropy to the steady state, which only ever falls, reaches `threshold`.
+
+    0 if it starts below; implicit derivatives with respect to network, start and threshold.
+    **Source:** Kolisnyk and Schaller, App. C.
+    """
+    start, threshold = _populations(network, populations), as_scalar(threshold, "threshold")
+    check("threshold", threshold, "positive")
+    validate(network)
+    return _thermalisation_time(network, start, threshold)
+
+
+@eqx.filter_jit
+def _thermalisation_time(network, start, threshold):
+    generator, rest = rate_matrix(network), steady_state(network)
+
+    def excess(logarithm, args):
+        generator, start, rest, threshold = args
+        return jnp.log(relative_entropy(exponential(generator, jnp.exp(logarithm)) @ start, rest) / threshold)
+
+    fastest = jnp.log(jnp.max(-jnp.diag(generator)))
+    ends = -fastest - 40.0, -fastest + 60.0
+    time = jnp.exp(bisect(excess, *ends, (generator, start, rest, threshold)))
+    return jnp.where(relative_entropy(start, rest) <= threshold, 0.0, time)
+
+
+def waiting_time_density(
+    network: RateNetwork, reservoirs: str | Sequence[str], times: ArrayLike, populations: ArrayLike | None = None
+) -> Float[Array, "times"]:
+    """Probability per time that the next jump of these reservoirs comes after `times`.
+
+    w(t) = -d/dt of the probability of no such jump. The clock starts at `populations`; left out, at the state just after a jump of
+    these reservoirs in the steady state, which gives the density of the times between jumps.
+    **Source:** Kolisnyk and Schaller, Eq. (C2).
+    """
+    names, times = _names(network, reservoirs), as_real(times, "times")
+    check("times", times, "nonnegative")
+    validate(network)
+    jumps = sum(_jump_matrix(network, name) for name in names)
+    undisturbed = rate_matrix(network) - jumps
+    start = _after_jump(network, jumps) if populations is None else _populations(network, populations)
+    leaving = jumps.sum(axis=0)
+    density = lambda t: leaving @ exponential(undisturbed, t, conserving=False) @ start
+    return jax.vmap(density)(jnp.atleast_1d(times)).reshape(times.shape)
+
+
+def mean_waiting_time(
+    network: RateNetwork, reservoirs: str | Sequence[str], populations: ArrayLike | None = None
+) -> Float[Array, ""]:
+    """Mean time to the next jump of these reservoirs; start as in `waiting_time_density`. By elimination, for any number of levels."""
+    names = _names(network, reservoirs)
+    validate(network)
+    topology, silent = network.topology, [name for name in network.topology.links if name not in names]
+    rates = {name: network.rates(name) for name in topology.links}
+    zero = {name: jnp.zeros_like(rates[name][0]) for name in names}
+    up, down = (topology.band({**{name: rates[name][i] for name in silent}, **zero}) for i in (0, 1))
+    leaving, size = jnp.zeros(topology.size, up.dtype), topology.size
+    for name in names:
+        link = topology.links[name]
+        leaving = leaving + add_at(rates[name][0], link.lower, size) + add_at(rates[name][1], link.upper, size)
+    if populations is None:
+        state, start = solve(network), jnp.zeros(topology.size, up.dtype)
+        for name in names:
+            link, p = topology.links[name], state.populations
+            start = start + add_at(rates[name][0] * take(p, link.lower), link.upper, size)
+            start = start + add_at(rates[name][1] * take(p, link.upper), link.lower, size)
+        start = start / start.sum()
+    else:
+        start = _populations(network, populations)[topology.order]
+    return jnp.sum(AbsorbingElimination(up, down, leaving).solve(start))
+
+
+def _entropy_excess(x):
+    """h(x) = x ln x - x + 1, the series near its double zero at x = 1."""
+    near = jnp.abs(x - 1) < 0.05
+    y = jnp.where(near, x - 1, 0.0)
+    series = jnp.zeros_like(y)
+    for k in range(12, 1, -1):
+        series = y * ((-1) ** k / (k * (k - 1)) + series)
+    far = jnp.where(near | (x <= 0), 1.0, x)
+    return jnp.where(near, y * series, jnp.where(x <= 0, 1 - x, far * jnp.log(far) - far + 1))
+
+
+def _jump_matrix(network, name):
+    matrix = rate_matrix(network, name)
+    return matrix - jnp.diag(jnp.diag(matrix))
+
+
+def _after_jump(network, jumps):
+    arrived = jumps @ steady_state(network)
+    return arrived / arrived.sum()
+
+
+def _names(network, reservoirs):
+    names = [reservoirs] if isinstance(reservoirs, str) else list(reservoirs)
+    unknown = [name for name in names if name not in network.topology.links]
+    if unknown or not names:
+        raise ValueError(f"`reservoirs` must name some of {', '.join(map(repr, network.topology.links))}, got {reservoirs!r}.")
+    return names
+
+
+def _populations(network, populations):
+    values = as_real(populations, "populations").astype(network.energies.dtype)
+    if values.shape != network.energies.shape:
+        raise ValueError(f"`populations` must have shape {network.energies.shape}, got {values.shape}.")
+    check("populations", values, "nonnegative")
+    return values / values.sum()

@@ -1,0 +1,6 @@
+"""Machines: each a PyTree of parameters that knows what couples to what."""
+
+from ._machine import AbstractMachine
+from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
+
+__all__ = ["AbstractMachine", "CollectiveRefrigerator", "ReducedRefrigerator"]

@@ -1,0 +1,37 @@
+"""What every machine is: parameters, a network, and the roles its reservoirs play."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ..counting import Covariance, Weights, covariance, cumulants
+from ..networks import RateNetwork
+from ..parameters import validate
+from ..thermodynamics import OperatingPoint, operate
+
+
+class AbstractMachine(eqx.Module):
+    """A device with named reservoirs. `cooled` and `driven_by` say which heat currents make its COP."""
+
+    cooled: eqx.AbstractClassVar[str | None]
+    driven_by: eqx.AbstractClassVar[str | None]
+
+    @abc.abstractmethod
+    def network(self) -> RateNetwork:
+        """The levels and jumps of this machine: a layer down, for everything that networks can do."""
+
+    def operate(self) -> OperatingPoint:
+        """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
+        validate(self)
+        return operate(self.network(), self.cooled, self.driven_by)
+
+    def covariance(self, quantity: str = "energy") -> Covariance:
+        """Zero-frequency noise of all currents; see `qtd.counting.covariance`."""
+        validate(self)
+        return covariance(self.network(), quantity)
+
+    def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
+        """Scaled cumulants of a counted current; see `qtd.counting.cumulants`."""
+        validate(self)
+        return cumulants(self.network(), weights, order, quantity)

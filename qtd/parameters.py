@@ -1,0 +1,102 @@
+"""Dotted paths into any machine: read all its numbers, replace some of them."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+__all__ = ["parameters", "replace", "validate"]
+
+Machine = TypeVar("Machine")
+
+
+def parameters(machine: Any) -> dict[str, Array]:
+    """Every number of a machine, network or reservoir by its dotted path, such as `"work.spectral_density.width"`."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(machine, eqx.is_inexact_array))
+    return {".".join(_name(key) for key in path): leaf for path, leaf in leaves}
+
+
+def replace(machine: Machine, changes: Mapping[str, ArrayLike]) -> Machine:
+    """A copy of the machine with the numbers at these paths changed; sizes and names (static fields) may be changed too.
+
+    Values keep the type and shape of what they replace. Raises `ValueError` for a path that does not exist and for values outside
+    their domain; traced values pass, so this is how derivatives with respect to chosen parameters are taken.
+    """
+    for path, value in changes.items():
+        machine = _set(machine, path.split("."), value, path, machine)
+    return machine
+
+
+def validate(machine: Any) -> None:
+    """Raise `ValueError` if a known value anywhere in the machine is outside its domain; traced values pass."""
+    if dataclasses.is_dataclass(machine) and not isinstance(machine, type):
+        check = getattr(machine, "__check_init__", None)
+        if check is not None:
+            check()
+        children = [getattr(machine, field.name) for field in dataclasses.fields(machine)]
+    elif isinstance(machine, Mapping):
+        children = list(machine.values())
+    elif isinstance(machine, list | tuple):
+        children = list(machine)
+    else:
+        return
+    for child in children:
+        validate(child)
+
+
+def _set(owner, keys, value, path, machine):
+    key, rest = keys[0], keys[1:]
+    old = owner.get(key, _MISSING) if isinstance(owner, Mapping) else getattr(owner, key, _MISSING)
+    is_field = isinstance(owner, Mapping) or (
+        dataclasses.is_dataclass(owner) and key in {field.name for field in dataclasses.fields(owner)}
+    )
+    if old is _MISSING or not is_field:
+        raise ValueError(_unknown(path, machine))
+    if rest:
+        new = _set(old, rest, value, path, machine)
+    elif eqx.is_inexact_array(old):
+        new = _like(value, old, path)
+    elif isinstance(old, eqx.Module | Mapping):
+        raise ValueError(f"`{path}` is a part, not a number. {_unknown(path, machine)}")
+    else:
+        return dataclasses.replace(owner, **{key: value})  # a static field: the constructor knows what else depends on it
+    if isinstance(owner, Mapping):
+        return {**owner, key: new}
+    changed = object.__new__(type(owner))
+    for field in dataclasses.fields(owner):
+        object.__setattr__(changed, field.name, new if field.name == key else getattr(owner, field.name))
+    check = getattr(changed, "__check_init__", None)
+    if check is not None:
+        try:
+            check()
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    return changed
+
+
+def _like(value, old, path):
+    try:
+        new = jnp.asarray(value, old.dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{path}` must be a number, got {value!r}.") from error
+    if new.shape != old.shape:
+        raise ValueError(f"`{path}` must have shape {old.shape}, got {new.shape}; use `jax.vmap` for a batch.")
+    return new
+
+
+def _unknown(path, machine):
+    known = list(parameters(machine))
+    close = difflib.get_close_matches(path, known, n=3, cutoff=0.4) or known
+    return f"No parameter is called {path!r}; did you mean {', '.join(close)}?"
+
+
+def _name(key):
+    return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key))))
+
+
+_MISSING = object()

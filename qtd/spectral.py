@@ -1,0 +1,213 @@
+"""How strongly a reservoir couples at each energy: spectral densities, filters and the reaction-coordinate map.
+
+A density J is given for positive energies. Bosonic reservoirs need it on the whole axis, where it is odd, J(-w) = -J(w), and
+enters rates as J(w) n(w) for either sign of w; they use `per_energy`, J(w) / w, which is even and, with w n(w), has the right
+limit at w = 0. Fermionic reservoirs use J(E) itself as the tunnelling rate at the electron's energy E, of either sign.
+"""
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from ._numerics.roots import bisect
+from ._numerics.validation import as_scalar, nonnegative, positive, require
+
+__all__ = [
+    "AbstractSpectralDensity",
+    "LorentzDrude",
+    "Lorentzian",
+    "Ohmic",
+    "Peaked",
+    "ReactionCoordinate",
+    "WideBand",
+    "reaction_coordinate",
+]
+
+
+class AbstractSpectralDensity(eqx.Module):
+    """Coupling strength of a reservoir as a function of energy."""
+
+    @abc.abstractmethod
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """J at this energy, in units of energy (hbar = 1)."""
+
+    @abc.abstractmethod
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """J(w) / w of the odd continuation of J, dimensionless and even in w."""
+
+
+class Peaked(AbstractSpectralDensity):
+    r"""A peak of height h near w = e, as one damped bosonic mode between reservoir and device makes it.
+
+    $$ J(\omega) = \frac{4 h\, e\, d^2\, \omega}{[(\omega - e)^2 + d^2]\,[(\omega + e)^2 + d^2]} $$
+
+    e = `center` > 0, d = `width` > 0 (half width at half maximum), h = `height` >= 0, all energies.
+    J(e) = 4 h e^2 / (4 e^2 + d^2), which is h only for d << e. **Source:** Kolisnyk and Schaller, Eq. (5).
+    """
+
+    center: Float[Array, ""]
+    width: Float[Array, ""]
+    height: Float[Array, ""]
+
+    def __init__(self, center: ArrayLike, width: ArrayLike, height: ArrayLike = 1.0):
+        self.center = as_scalar(center, "center")
+        self.width = as_scalar(width, "width")
+        self.height = as_scalar(height, "height")
+
+    def __check_init__(self):
+        require(self, center="positive", width="positive", height="nonnegative")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return energy * self.per_energy(energy)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        center, square = positive(self.center), positive(self.width) ** 2
+        numerator = 4 * nonnegative(self.height) * center * square
+        return numerator / (((energy - center) ** 2 + square) * ((energy + center) ** 2 + square))
+
+
+class Lorentzian(AbstractSpectralDensity):
+    r"""A Lorentzian filter, J(w) = h d^2 / ((w - e)^2 + d^2), of height h at its centre.
+
+    e = `center` (any sign for fermions, > 0 for bosons), d = `width` > 0 (half width at half maximum), h = `height` >= 0. Unlike
+    `Peaked` it does not vanish at w = 0, where the rate of a bosonic jump therefore diverges: use it for gaps well above zero.
+    """
+
+    center: Float[Array, ""]
+    width: Float[Array, ""]
+    height: Float[Array, ""]
+
+    def __init__(self, center: ArrayLike, width: ArrayLike, height: ArrayLike = 1.0):
+        self.center = as_scalar(center, "center")
+        self.width = as_scalar(width, "width")
+        self.height = as_scalar(height, "height")
+
+    def __check_init__(self):
+        require(self, center="any", width="positive", height="nonnegative")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        square = positive(self.width) ** 2
+        return nonnegative(self.height) * square / ((energy - self.center) ** 2 + square)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return self(jnp.abs(energy)) / jnp.abs(energy)
+
+
+class Ohmic(AbstractSpectralDensity):
+    """Ohmic density with an exponential cut-off, J(w) = k w exp(-|w| / w_c).
+
+    k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy. **Source:** Kolisnyk and Schaller, App. C (k = 1).
+    """
+
+    coupling: Float[Array, ""]
+    cutoff: Float[Array, ""]
+
+    def __init__(self, coupling: ArrayLike, cutoff: ArrayLike):
+        self.coupling = as_scalar(coupling, "coupling")
+        self.cutoff = as_scalar(cutoff, "cutoff")
+
+    def __check_init__(self):
+        require(self, coupling="nonnegative", cutoff="positive")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return energy * self.per_energy(energy)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return nonnegative(self.coupling) * jnp.exp(-jnp.abs(energy) / positive(self.cutoff))
+
+
+class LorentzDrude(AbstractSpectralDensity):
+    """Ohmic density with an algebraic cut-off, J(w) = k w w_c^2 / (w^2 + w_c^2).
+
+    k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy.
+    """
+
+    coupling: Float[Array, ""]
+    cutoff: Float[Array, ""]
+
+    def __init__(self, coupling: ArrayLike, cutoff: ArrayLike):
+        self.coupling = as_scalar(coupling, "coupling")
+        self.cutoff = as_scalar(cutoff, "cutoff")
+
+    def __check_init__(self):
+        require(self, coupling="nonnegative", cutoff="positive")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return energy * self.per_energy(energy)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return nonnegative(self.coupling) / (1 + (energy / positive(self.cutoff)) ** 2)
+
+
+class WideBand(AbstractSpectralDensity):
+    """The same coupling at all energies, J = h: `height` >= 0, an energy (the tunnelling rate of a wide-band lead)."""
+
+    height: Float[Array, ""]
+
+    def __init__(self, height: ArrayLike):
+        self.height = as_scalar(height, "height")
+
+    def __check_init__(self):
+        require(self, height="nonnegative")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return nonnegative(self.height) * jnp.ones_like(energy)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return nonnegative(self.height) / jnp.abs(energy)
+
+
+class ReactionCoordinate(eqx.Module):
+    """One bosonic mode of the reservoir, coupled to the device, and what remains of the reservoir behind it.
+
+    `energy` of the mode; `coupling` lambda between device and mode, an energy, in A lambda (b + b^dagger); `residual`, the
+    spectral density seen by the mode.
+    """
+
+    energy: Float[Array, ""]
+    coupling: Float[Array, ""]
+    residual: LorentzDrude
+
+    def __init__(self, energy: ArrayLike, coupling: ArrayLike, residual: LorentzDrude):
+        self.energy = as_scalar(energy, "energy")
+        self.coupling = as_scalar(coupling, "coupling")
+        self.residual = residual
+
+    def __check_init__(self):
+        require(self, energy="positive", coupling="nonnegative")
+
+    def peaked(self) -> tuple[Peaked, Float[Array, ""]]:
+        r"""The peaked density and the cut-off D that this coordinate stands for: the inverse of `reaction_coordinate`.
+
+        The width d is the smallest root of d [\Omega^2 + (w_c - 2 d)^2] = k w_c^2 \Omega / 2, with k, w_c of the residual density;
+        the other roots are overdamped coordinates, not peaks. NaN where there is none.
+        """
+        energy, coupling, cutoff = self.energy, self.residual.coupling, self.residual.cutoff
+        target = coupling * cutoff**2 * energy / 2
+        balance = lambda d, args: d * (args[0] ** 2 + (args[1] - 2 * d) ** 2) - args[2]
+        # The left side rises from zero up to its first maximum, which is real only for a far cut-off.
+        spread = cutoff**2 - 3 * energy**2
+        top = jnp.where(spread > 0, (2 * cutoff - jnp.sqrt(jnp.where(spread > 0, spread, 1.0))) / 6, cutoff / 2)
+        width = bisect(balance, jnp.zeros_like(top), top, (energy, cutoff, target))
+        drude = cutoff - 2 * width
+        center = jnp.sqrt(positive(energy**2 - width**2 - 2 * drude * width))
+        height = 2 * energy * self.coupling**2 * (center**2 + (drude + width) ** 2) / (width * center * drude**2)
+        return Peaked(center, width, height), drude
+
+
+def reaction_coordinate(density: Peaked, cutoff: ArrayLike) -> ReactionCoordinate:
+    r"""The mode that stands for a peaked density with a Drude cut-off D, J(w) D^2 / (D^2 + w^2).
+
+    $$ \tilde\Omega^2 = e^2 + d^2 + 2 D d, \quad \tilde\lambda^2 = \frac{h\, d\, e\, D^2}{2 \tilde\Omega\, [e^2 + (D + d)^2]}, \quad
+       \tilde J(\omega) = \frac{2 d}{\tilde\Omega} \frac{[e^2 + (D + d)^2]\, \omega}{\omega^2 + (D + 2 d)^2} $$
+
+    `cutoff` = D > 0, an energy. A Lorentz-Drude residual density: the sharp filter is now explicit and the rest is smooth, so
+    weak coupling is asked of the rest alone. **Source:** Kolisnyk and Schaller, App. B, Eqs. (B1), (B2).
+    """
+    e, d, h, cut = density.center, density.width, density.height, as_scalar(cutoff, "cutoff")
+    energy = jnp.sqrt(e**2 + d**2 + 2 * cut * d)
+    spread = e**2 + (cut + d) ** 2
+    coupling = cut * jnp.sqrt(h * d * e / (2 * energy * spread))
+    return ReactionCoordinate(energy, coupling, LorentzDrude(2 * d / energy * spread / (cut + 2 * d) ** 2, cut + 2 * d))
