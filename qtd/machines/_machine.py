@@ -1,6 +1,7 @@
 """What every machine is: parameters, a network, and the roles its reservoirs play."""
 
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -31,7 +32,20 @@ class AbstractMachine(eqx.Module):
         validate(self)
         return covariance(self.network(), quantity)
 
+    def design_problem(self) -> "DesignProblem":
+        """The design problem that this kind of machine poses by default."""
+        raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
+
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
         """Scaled cumulants of a counted current; see `qtd.counting.cumulants`."""
         validate(self)
         return cumulants(self.network(), weights, order, quantity)
+
+
+class DesignProblem(NamedTuple):
+    """What a person would ask of a machine: `maximize` an observable over bounds, with limits (low, high) on others."""
+
+    start: "AbstractMachine"
+    maximize: str
+    over: dict[str, tuple[float, float]]
+    subject_to: dict[str, tuple[float | None, float | None]]

@@ -12,10 +12,11 @@ from jaxtyping import Array, ArrayLike, Float
 from .._numerics.validation import as_scalar, check, require
 from ..evolution import thermalisation_time
 from ..networks import RateNetwork
+from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
 from ..thermodynamics import OperatingPoint
-from ._machine import AbstractMachine
+from ._machine import AbstractMachine, DesignProblem
 
 
 class CollectiveRefrigerator(AbstractMachine):
@@ -139,6 +140,22 @@ class CollectiveRefrigerator(AbstractMachine):
             has_laser=laser is not None,
         )
 
+    def design_problem(self) -> DesignProblem:
+        """Filters too wide to cool: find centres and widths, heights fixed, for the largest cooling current at a required COP.
+
+        The centres may move by a quarter of the gap they serve; no filter may be sharper than in the paper, nor wider than Omega.
+        The required COP is that of the paper's own filters, rounded up to three digits (0.368 for N = 31).
+        """
+        paper, scale = self._in_sector(self.spin, defaults=True), float(self.interaction)
+        over, widths = {}, {}
+        for name in ("cold", "hot", "work"):
+            density = getattr(paper, name).spectral_density
+            center, width = float(density.center), f"{name}.spectral_density.width"
+            over[f"{name}.spectral_density.center"] = (0.75 * center, 1.25 * center)
+            over[width], widths[width] = (float(density.width) * scale, scale), 0.5 * scale
+        required = np.ceil(1000 * float(paper.operate().cop)) / 1000
+        return DesignProblem(replace(self, widths), "J_cold", over, {"COP": (required, None)})
+
     def relaxation_network(self, temperature: ArrayLike, spectral_density: AbstractSpectralDensity) -> RateNetwork:
         """The same levels in contact with one reservoir of this temperature, through J_x (App. C)."""
         single, _ = self.matrix_elements()
@@ -195,10 +212,9 @@ class CollectiveRefrigerator(AbstractMachine):
         )
         return self.operate().heat_currents["cold"] / swapped.operate().heat_currents["cold"]
 
-    def _in_sector(self, spin):
-        return CollectiveRefrigerator(
-            self.num_spins, self.cold, self.hot, self.work, self.interaction, self.parity, spin
-        )
+    def _in_sector(self, spin, defaults=False):
+        reservoirs = (None,) * 3 if defaults else (self.cold, self.hot, self.work)
+        return CollectiveRefrigerator(self.num_spins, *reservoirs, self.interaction, self.parity, spin)
 
 
 class ReducedRefrigerator(eqx.Module):

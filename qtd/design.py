@@ -1,0 +1,316 @@
+"""Gradient design: the parameters, within bounds, that make a figure of merit of a machine as large as constraints allow."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+from scipy.optimize import minimize
+from scipy.stats import qmc
+from tqdm import tqdm
+
+from .parameters import parameters, replace, validate
+
+__all__ = ["History", "Optimum", "Problem", "maximize", "observables", "problem"]
+
+Observable = Callable[[Any], Float[Array, ""]]
+Bounds = Mapping[str, tuple[float, float]]
+Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
+
+_BLOCK = 20  # steps between updates of the multipliers
+_MET = 1e-6  # largest violation of a constraint, relative to its bound, that still counts as met
+
+
+class History(eqx.Module):
+    """How the search went: per step the best objective of a start that meets the constraints so far (NaN while none does), the
+    smallest violation, and the objective of every start."""
+
+    values: Float[Array, " steps"]
+    violations: Float[Array, " steps"]
+    all_values: Float[Array, "steps starts"]
+
+
+class Optimum(eqx.Module):
+    """What `maximize` found. `machine` is the design, `start` what it began with; `message` says in words whether to trust it."""
+
+    machine: Any
+    start: Any
+    value: Float[Array, ""]
+    parameters: dict[str, Float[Array, ""]]
+    bounds: dict[str, tuple[float, float]] = eqx.field(static=True)
+    active_bounds: dict[str, str] = eqx.field(static=True)
+    constraints: dict[str, Float[Array, ""]]
+    active_constraints: tuple[str, ...] = eqx.field(static=True)
+    history: History
+    feasible: bool = eqx.field(static=True)
+    converged: bool = eqx.field(static=True)
+    message: str = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        lines = [f"Optimum: {float(self.value):.10g} ({self.message})"]
+        for path, value in self.parameters.items():
+            low, high = self.bounds[path]
+            mark = f", at its {self.active_bounds[path]} bound" if path in self.active_bounds else ""
+            lines.append(f"  {path:<32} {float(value):>14.8g}   in [{low:g}, {high:g}]{mark}")
+        for name, value in self.constraints.items():
+            lines.append(f"  {name:<32} {float(value):>14.8g}   constraint{', active' if name in self.active_constraints else ''}")
+        return "\n".join(lines)
+
+
+class Problem(NamedTuple):
+    """A design problem in the terms of `maximize`."""
+
+    objective_name: str
+    objective: Observable
+    machine: Any
+    over: Bounds
+    subject_to: Constraints
+
+
+def maximize(
+    objective: Observable,
+    machine: Any,
+    over: Bounds,
+    subject_to: Constraints | None = None,
+    *,
+    starts: int = 32,
+    steps: int = 300,
+    optimizer: optax.GradientTransformation | None = None,
+    progress: bool = False,
+    seed: int = 0,
+) -> Optimum:
+    """Maximise a differentiable scalar of a machine over some of its parameters.
+
+    - `objective`: machine -> scalar, such as `lambda m: m.operate().heat_currents["cold"]`.
+    - `over`: `{path: (low, high)}`, paths as in `qtd.parameters`. Parameters move on a smooth bijection of the open interval
+      (logarithmic where both bounds are positive and a decade apart), so that no step leaves it.
+    - `subject_to`: `{name: (function, low, high)}` with None for no limit; met by an augmented Lagrangian.
+    - `starts`: the machine as given, moved inside the bounds, and starts - 1 points that fill them evenly (Sobol, `seed`). All take
+      `steps` steps of `optimizer` (default: Adam with a decaying step) under one `vmap`; the best of them is then polished by
+      sequential quadratic programming, which tells an optimum from a standstill and finds the bounds and constraints that hold it.
+    - `progress`: show a bar on stderr.
+
+    A start whose objective is not finite stays where it is and spoils no other. Raises `ValueError` for unknown paths, bounds that are
+    not finite, the wrong way round or outside a parameter's domain, and an objective that is no finite scalar anywhere. Constraints
+    that no start can meet do not raise: the result has `feasible` false, says so, and holds the least bad design.
+    """
+    over, subject_to = dict(over), dict(subject_to or {})
+    _check(machine, over, subject_to, starts, steps)
+    search = _Search(objective, machine, over, subject_to)
+    optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
+    points, history = search.descend(_initial_points(machine, over, starts, seed), optimizer, steps, progress)
+    return search.result(*search.polish(points), history)
+
+
+def observables(machine: Any) -> dict[str, Observable]:
+    """The scalars of a machine's operating point by name: J_*, S_* (noise), TUR_* of each reservoir, sigma, power, efficiency, COP."""
+    shape = eqx.filter_eval_shape(lambda m: m.operate(), machine)
+    found: dict[str, Observable] = {}
+    for name in shape.names:
+        found[f"J_{name}"] = lambda m, name=name: m.operate().heat_currents[name]
+        found[f"S_{name}"] = lambda m, name=name: m.operate().heat_covariance[name, name]
+        found[f"TUR_{name}"] = lambda m, name=name: m.operate().tur(name)
+    found["sigma"] = lambda m: m.operate().entropy_production
+    found["power"] = lambda m: m.operate().power
+    found["efficiency"] = lambda m: m.operate().efficiency
+    if shape.cooled:
+        found["COP"] = lambda m: m.operate().cop
+    return found
+
+
+def problem(machine: Any) -> Problem:
+    """The design problem that this kind of machine poses by default, with the machine it starts from."""
+    statement = machine.design_problem()
+    named = observables(machine)
+    constraints = {name: (named[name], low, high) for name, (low, high) in statement.subject_to.items()}
+    return Problem(statement.maximize, named[statement.maximize], statement.start, statement.over, constraints)
+
+
+class _Search:
+    """One problem in the coordinates of the search: the unit cube, or through its logit the whole space."""
+
+    def __init__(self, objective, machine, over, subject_to):
+        self.machine, self.over, self.subject_to = machine, over, subject_to
+        self.functions = [objective, *(function for function, _, _ in subject_to.values())]
+        # Each limit as sign * (value - limit) <= 0, in units of the limit.
+        self.limits = [
+            (i, sign / (abs(limit) or 1.0), limit)
+            for i, (_, low, high) in enumerate(subject_to.values(), start=1)
+            for sign, limit in ((-1.0, low), (1.0, high))
+            if limit is not None
+        ]
+        self.evaluate = eqx.filter_jit(lambda t: jnp.stack([f(self._machine_at(t)) for f in self.functions]))
+        self.jacobian = eqx.filter_jit(jax.jacrev(lambda t: jnp.stack([f(self._machine_at(t)) for f in self.functions])))
+
+    def _machine_at(self, t):
+        return replace(self.machine, {path: _scaled(t[i], *self.over[path]) for i, path in enumerate(self.over)})
+
+    def violations(self, values):
+        """How far each limit is exceeded, in units of the limit: negative where it is met with room to spare."""
+        return jnp.stack([factor * (values[..., i] - limit) for i, factor, limit in self.limits] or [0 * values[..., 0] - 1], axis=-1)
+
+    def descend(self, points, optimizer, steps, progress):
+        """All starts downhill on the augmented Lagrangian; returns the best point that each start met, and the history."""
+        values = jax.vmap(self.evaluate)(points)
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.any():
+            raise ValueError("`objective` or a constraint is not finite at any start; check it on the machine itself, or the bounds.")
+        scale = float(np.median(np.abs(values[finite, 0]))) or 1.0
+
+        def lagrangian(logit, multipliers, penalty):
+            values = jnp.stack([f(self._machine_at(jax.nn.sigmoid(logit))) for f in self.functions])
+            excess = self.violations(values)
+            price = (jnp.maximum(multipliers + penalty * excess, 0) ** 2 - multipliers**2).sum() / (2 * penalty)
+            return -values[0] / scale + price, values
+
+        def step(state, _):
+            logit, memory, multipliers, penalty, best = state
+            (_, values), slope = jax.value_and_grad(lagrangian, has_aux=True)(logit, multipliers, penalty)
+            worst = self.violations(values).max()
+            key = jnp.where(worst > 1e-3, -1e30 * (1 + worst), values[0])  # feasible first, then the objective
+            better = key > best[0]
+            best = jnp.where(better, key, best[0]), jnp.where(better, logit, best[1])
+            usable = jnp.all(jnp.isfinite(slope))
+            with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
+                change, new_memory = optimizer.update(jnp.where(usable, slope, 0), memory, logit)
+            logit = jnp.where(usable, jnp.clip(logit + change, -12, 12), logit)
+            return (logit, new_memory, multipliers, penalty, best), (values[0], worst)
+
+        @eqx.filter_jit
+        def block(states, length):
+            def one(state):
+                state, trace = jax.lax.scan(step, state, None, length=length)
+                logit, memory, multipliers, penalty, best = state
+                excess = self.violations(jnp.stack([f(self._machine_at(jax.nn.sigmoid(logit))) for f in self.functions]))
+                multipliers = jnp.maximum(multipliers + penalty * excess, 0)
+                return (logit, memory, jnp.where(jnp.isfinite(multipliers), multipliers, 0), jnp.minimum(2 * penalty, 1e3), best), trace
+
+            return jax.vmap(one)(states)
+
+        logits = jax.scipy.special.logit(points)
+        ones = jnp.ones(len(points), points.dtype)
+        memory = jax.vmap(optimizer.init)(logits)
+        states = (logits, memory, jnp.zeros((len(points), max(len(self.limits), 1)), points.dtype), 10 * ones, (-jnp.inf * ones, logits))
+        traces = []
+        with tqdm(total=steps, disable=not progress, unit="step", desc="design") as bar:
+            for length in [_BLOCK] * (steps // _BLOCK) + ([steps % _BLOCK] if steps % _BLOCK else []):
+                states, trace = block(states, length)
+                traces.append(jax.tree.map(lambda x: x.T, trace))
+                bar.update(length)
+        values, violations = (jnp.concatenate(x) for x in zip(*traces))
+        met = jnp.where(violations <= 1e-3, values, -jnp.inf).max(axis=1)
+        met = jax.lax.cummax(met)
+        history = History(jnp.where(jnp.isfinite(met), met, jnp.nan), jnp.nanmin(violations, axis=1), values)
+        order = jnp.argsort(-states[4][0])
+        return jax.nn.sigmoid(states[4][1])[order], history
+
+    def polish(self, points, tries=3):
+        """The best of a few points after sequential quadratic programming in the unit cube."""
+        outcomes = []
+        for point in points[:tries]:
+            start = np.asarray(point, float)
+            scale = abs(float(self.evaluate(jnp.asarray(point))[0])) or 1.0
+            cast = lambda t: jnp.asarray(np.clip(t, 0, 1), point.dtype)
+            limits = [
+                {
+                    "type": "ineq",
+                    "fun": lambda t, i=i, factor=factor, limit=limit: -factor * (float(self.evaluate(cast(t))[i]) - limit),
+                    "jac": lambda t, i=i, factor=factor: -factor * np.asarray(self.jacobian(cast(t))[i], float),
+                }
+                for i, factor, limit in self.limits
+            ]
+            found = minimize(
+                lambda t: -float(self.evaluate(cast(t))[0]) / scale,
+                start,
+                jac=lambda t: -np.asarray(self.jacobian(cast(t))[0], float) / scale,
+                bounds=[(0, 1)] * len(start),
+                constraints=limits,
+                method="SLSQP",
+                options={"maxiter": 100, "ftol": 100 * float(jnp.finfo(point.dtype).eps)},
+            )
+            end = cast(found.x)
+            for candidate, success in ((end, bool(found.success)), (point, False)):
+                values = self.evaluate(candidate)
+                worst = float(self.violations(values).max())
+                if np.all(np.isfinite(values)):
+                    outcomes.append((worst <= _MET, -worst if worst > _MET else float(values[0]), candidate, success, found.message))
+        return max(outcomes, key=lambda outcome: outcome[:2])[2:]
+
+    def result(self, point, success, why, history):
+        values = self.evaluate(point)
+        excess = np.asarray(self.violations(values))
+        feasible = bool(excess.max() <= _MET)
+        names = list(self.subject_to)
+        active = {names[i - 1] for (i, _, _), value in zip(self.limits, excess) if abs(value) <= 1e-4}
+        bounds = {path: "lower" if t < 1e-6 else "upper" for path, t in zip(self.over, point) if t < 1e-6 or t > 1 - 1e-6}
+        if feasible:
+            message = "converged" if success else f"not converged: {why.lower()}; take more steps or starts"
+        else:
+            i, factor, limit = self.limits[int(excess.argmax())]
+            side = "at least" if factor < 0 else "at most"
+            message = f"the constraint {names[i - 1]!r} cannot be met within the bounds: reached {float(values[i]):.6g}, {side} {limit:g} is asked"
+        machine = self._machine_at(point)
+        return Optimum(
+            machine=machine,
+            start=self.machine,
+            value=values[0],
+            parameters={path: parameters(machine)[path] for path in self.over},
+            bounds=self.over,
+            active_bounds=bounds,
+            constraints=dict(zip(names, values[1:])),
+            active_constraints=tuple(name for name in names if name in active),
+            history=history,
+            feasible=feasible,
+            converged=feasible and success,
+            message=message,
+        )
+
+
+def _is_logarithmic(low, high):
+    return low > 0 and high >= 10 * low
+
+
+def _scaled(t, low, high):
+    """The value at the fraction t of an interval, on a logarithmic scale where that is natural."""
+    if _is_logarithmic(low, high):
+        return jnp.exp(np.log(low) + t * (np.log(high) - np.log(low)))
+    return low + t * (high - low)
+
+
+def _initial_points(machine, over, starts, seed):
+    known = parameters(machine)
+    dtype = next(iter(known.values())).dtype
+    given = []
+    for path, (low, high) in over.items():
+        value = float(known[path])
+        if _is_logarithmic(low, high):
+            given.append(np.log(max(value, low) / low) / np.log(high / low))
+        else:
+            given.append((value - low) / (high - low))
+    filling = qmc.Sobol(len(over), seed=seed).random_base2(max(int(np.ceil(np.log2(starts))), 0))[: starts - 1]
+    return jnp.asarray(np.clip(np.vstack([given, filling.reshape(-1, len(over))]), 0.02, 0.98), dtype)
+
+
+def _check(machine, over, subject_to, starts, steps):
+    validate(machine)
+    for name, count in (("starts", starts), ("steps", steps)):
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"`{name}` must be a positive integer, got {count!r}.")
+    if not over:
+        raise ValueError('`over` must name at least one parameter, as in {"cold.temperature": (0.3, 1.0)}.')
+    for path, (low, high) in over.items():
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"`over` must give finite bounds (low, high) with low < high for {path!r}, got ({low}, {high}).")
+        for bound in (low, high):
+            replace(machine, {path: bound})
+    for name, (_, low, high) in subject_to.items():
+        if low is None and high is None:
+            raise ValueError(f"`subject_to` gives no limit for {name!r}; set a lower or an upper one.")
+        if any(limit is not None and not np.isfinite(limit) for limit in (low, high)):
+            raise ValueError(f"`subject_to` must give finite limits for {name!r}, got ({low}, {high}).")
+        if low is not None and high is not None and low >= high:
+            raise ValueError(f"`subject_to` must give low < high for {name!r}, got ({low}, {high}).")
