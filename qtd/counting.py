@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination, Elimination
-from ._numerics.indexing import add_at, take
+from ._numerics.ladders import to_lower
 from .networks import RateNetwork
 from .steady import SteadyState, solve
 
@@ -30,13 +31,19 @@ class Covariance(eqx.Module):
     """Zero-frequency covariances S_rs of the currents out of reservoirs: `covariance["cold", "work"]`, or `.matrix`."""
 
     names: tuple[str, ...] = eqx.field(static=True)
-    matrix: Float[Array, "r r"]
+    entries: tuple[tuple[Float[Array, ""], ...], ...]  # row r holds s = r, r+1, ...: what is not asked for is not computed
 
     def __getitem__(self, pair: tuple[str, str]) -> Float[Array, ""]:
         for name in pair:
             if name not in self.names:
                 raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, self.names))}.")
-        return self.matrix[..., self.names.index(pair[0]), self.names.index(pair[1])]
+        first, second = sorted(map(self.names.index, pair))
+        return self.entries[first][second - first]
+
+    @property
+    def matrix(self) -> Float[Array, "r r"]:
+        """All of S, reservoirs in the order of `names`."""
+        return jnp.stack([jnp.stack([self[a, b] for b in self.names], axis=-1) for a in self.names], axis=-2)
 
 
 def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> Covariance:
@@ -54,18 +61,22 @@ def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> C
     return _covariance(_solved(system), quantity)
 
 
-@eqx.filter_jit
+@compiled
 def _covariance(state, quantity):
-    links = state.network.topology.links
-    quanta = {name: state.network.quanta(name, quantity) for name in links}
-    exits = jnp.stack([state.exit_weights(name, quanta[name]) for name in links])
-    surplus = jax.vmap(state.elimination.solve_transposed)(-exits)
-    total = jnp.zeros((len(links),) * 2, exits.dtype)
-    for i, (name, link) in enumerate(links.items()):
-        charge = jax.vmap(lambda z: take(z, link.upper) - take(z, link.lower))(surplus)
-        charge = charge + jnp.pad(quanta[name][None], ((i, len(links) - 1 - i), (0, 0)))
-        total = total + (charge * state.activity(name)[None]) @ charge.T
-    return Covariance(tuple(links), total)
+    network, topology = state.network, state.network.topology
+    charges = {name: {i: network.quanta(topology.slots[i], quantity) for i in topology.of(name)} for name in topology.names}
+    surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
+
+    def gain(name, i):
+        """What a jump of slot i adds to the charge counted at a reservoir, the surplus to come included."""
+        z = surplus[name]
+        return z - topology.lower(topology.slots[i], z) + charges[name].get(i, 0.0)
+
+    def entry(r, s):
+        return jnp.sum(sum(state.activity(i) * gain(r, i) * gain(s, i) for i in range(len(topology.slots))))
+
+    names = topology.names
+    return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))
 
 
 def cumulants(system: RateNetwork | SteadyState, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
@@ -89,12 +100,15 @@ def cumulants(system: RateNetwork | SteadyState, weights: Weights, order: int = 
     return _cumulants(state, _charges(state.network, weights, quantity), order)
 
 
-@eqx.filter_jit
+@compiled
 def _cumulants(state, charges, order):
     expansion, result = [state.populations], []
     for n in range(1, order + 1):
         tilted = [comb(n, k) * _tilt(state, charges, k, expansion[n - k]) for k in range(1, n + 1)]
-        result.append(_mean_current(state, charges) if n == 1 else sum(jnp.sum(x) for x in tilted))
+        if n == 1:
+            result.append(sum(jnp.sum(charge * state.flows(i)) for i, charge in charges.items()))
+        else:
+            result.append(sum(jnp.sum(x) for x in tilted))
         drift = sum(comb(n, k) * result[k - 1] * expansion[n - k] for k in range(1, n + 1))
         expansion.append(state.elimination.solve(drift - sum(tilted)))
     return jnp.stack(result)
@@ -131,7 +145,7 @@ def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, qu
     network conditioned on it (its Doob transform), so nothing is differentiated numerically.
     """
     state, fields = _solved(network), jnp.asarray(fields, network.energies.dtype)
-    index = tuple(network.topology.links).index(_known(network, reservoir))
+    index = network.topology.names.index(_known(network, reservoir))
     values, currents = jax.vmap(lambda chi: _tilted(state, {reservoir: chi}, quantity))(fields)
     return LargeDeviations(fields, values, currents[:, index])
 
@@ -141,54 +155,51 @@ def _solved(system):
 
 
 def _known(network, name):
-    if name not in network.topology.links:
-        raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, network.topology.links))}.")
+    if name not in network.topology.names:
+        raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, network.topology.names))}.")
     return name
 
 
 def _charges(network, weights, quantity):
-    """What is counted in each jump lower -> upper of the reservoirs that count."""
-    charges = {}
+    """What is counted in each upward jump, by slot, of the reservoirs that count."""
+    charges, topology = {}, network.topology
     for name, factor in ({weights: 1.0} if isinstance(weights, str) else weights).items():
-        quanta = network.quanta(_known(network, name), quantity)
-        factor = jnp.asarray(factor, quanta.dtype)
-        if factor.ndim:
-            factor = factor[network.topology.links[name].permutation]
-        charges[name] = quanta * factor
+        factor = jnp.asarray(factor, network.energies.dtype)
+        if factor.ndim and factor.shape != network.strengths[_known(network, name)].shape:
+            raise ValueError(f"`weights` of {name!r} must be a number or one for each of its jumps, got shape {factor.shape}.")
+        for i in topology.of(_known(network, name)):
+            quanta = network.quanta(topology.slots[i], quantity)
+            charges[i] = quanta * (network.per_jump(topology.slots[i], factor) if factor.ndim else factor)
     return charges
-
-
-def _mean_current(state, charges):
-    return sum(jnp.sum(charge * state.flows(name)) for name, charge in charges.items())
 
 
 def _tilt(state, charges, power, vector):
     """W_k v: the jumps of the generator, each weighed with the k-th power of its charge, applied to a vector."""
-    size, result = state.network.topology.size, jnp.zeros_like(vector)
-    for name, charge in charges.items():
-        link, (up, down) = state.network.topology.links[name], state.rates[name]
-        result = result + add_at(up * charge**power * take(vector, link.lower), link.upper, size)
-        result = result + add_at(down * (-charge) ** power * take(vector, link.upper), link.lower, size)
-    return result
+    topology = state.network.topology
+    upwards = sum(
+        state.rates[i][0] * charge**power * topology.lower(topology.slots[i], vector) for i, charge in charges.items()
+    )
+    return upwards + topology.hand_down({i: state.rates[i][1] * (-charge) ** power * vector for i, charge in charges.items()})
 
 
-@eqx.filter_jit
+@compiled
 def _tilted(state, fields, quantity):
     """lambda(chi), and the current of each reservoir in the network conditioned by these fields."""
     network, topology = state.network, state.network.topology
-    quanta = {name: network.quanta(name, quantity) for name in topology.links}
-    growth = {name: jnp.asarray(chi, quanta[_known(network, name)].dtype) * quanta[name] for name, chi in fields.items()}
-    exits = _column_sums(state.elimination.up, state.elimination.down)
+    quanta = [network.quanta(slot, quantity) for slot in topology.slots]
+    fields = {_known(network, name): jnp.asarray(chi, network.energies.dtype) for name, chi in fields.items()}
+    growth = [fields.get(slot.reservoir, 0.0) * q for slot, q in zip(topology.slots, quanta)]
+    exits = _exits(state.elimination.up, state.elimination.down)
 
     def conditioned(logarithm):
-        """Rates up and down of each reservoir, weighed with exp(chi q) and the ratio of the left vector across the jump."""
-        rates = {}
-        for name, link in topology.links.items():
-            up, down = state.rates[name]
-            exponent = growth.get(name, 0.0) + take(logarithm, link.upper) - take(logarithm, link.lower)
-            rates[name] = up * jnp.exp(exponent), down * jnp.exp(-exponent)
-        up, down = (topology.band({name: pair[i] for name, pair in rates.items()}) for i in (0, 1))
-        return rates, up, down, _column_sums(up, down) - exits
+        """Rates up and down, weighed with exp(chi q) and the ratio of the left vector across the jump; and what the left vector
+        times the weighed generator is, level by level, in units of the left vector."""
+        rates = []
+        for slot, (up, down), exponent in zip(topology.slots, state.rates, growth):
+            exponent = jnp.where(up > 0, exponent + logarithm - topology.lower(slot, logarithm), 0)
+            rates.append((up * jnp.exp(exponent), down * jnp.exp(-exponent)))
+        up, down = (topology.band(values) for values in zip(*rates))
+        return rates, up, down, _exits(up, down) - exits
 
     def improve(carry):
         count, logarithm, _ = carry
@@ -210,16 +221,14 @@ def _tilted(state, fields, quantity):
     # theory around the conditioned generator makes the first two derivatives right.
     shift = (ratio - value) @ populations
     second = generator.solve((shift - (ratio - value)) * populations)
-    currents = []
-    for name, link in topology.links.items():
-        flow = rates[name][0] * take(populations, link.lower) - rates[name][1] * take(populations, link.upper)
-        currents.append(jnp.sum(quanta[name] * flow))
-    return value + (ratio - value) @ (populations + second), jnp.stack(currents)
+    flows = [
+        up * topology.lower(slot, populations) - down * populations for slot, (up, down) in zip(topology.slots, rates)
+    ]
+    parts = lambda name: [jnp.sum(quanta[i] * flows[i]) for i in topology.of(name)]
+    currents = jnp.stack([sum(parts(name), jnp.zeros_like(value)) for name in topology.names])
+    return value + (ratio - value) @ (populations + second), currents
 
 
-def _column_sums(up, down):
+def _exits(up, down):
     """Rate out of each level of a band generator."""
-    total = jnp.zeros_like(up[0])
-    for d, (raising, lowering) in enumerate(zip(up, down), start=1):
-        total = total + raising + jnp.pad(lowering, (d, 0))[: total.shape[0]]
-    return total
+    return to_lower(list(up)) + sum(down)

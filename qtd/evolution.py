@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.exponential import exponential
-from ._numerics.indexing import add_at, take
 from ._numerics.roots import bisect
 from ._numerics.validation import as_real, as_scalar, check
 from .networks import RateNetwork, rate_matrix
 from .parameters import validate
-from .steady import solve, steady_state
+from .steady import SteadyState, steady_state
 
 __all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_time", "waiting_time_density"]
 
@@ -31,7 +30,7 @@ def relax(network: RateNetwork, populations: ArrayLike, times: ArrayLike) -> Flo
     return _relax(network, start, times)
 
 
-@eqx.filter_jit
+@compiled
 def _relax(network, start, times):
     generator = rate_matrix(network)
     return jax.vmap(lambda t: exponential(generator, t) @ start)(jnp.atleast_1d(times)).reshape(*times.shape, -1)
@@ -59,7 +58,7 @@ def thermalisation_time(network: RateNetwork, populations: ArrayLike, threshold:
     return _thermalisation_time(network, start, threshold)
 
 
-@eqx.filter_jit
+@compiled
 def _thermalisation_time(network, start, threshold):
     generator, rest = rate_matrix(network), steady_state(network)
 
@@ -99,20 +98,16 @@ def mean_waiting_time(
     """Mean time to the next jump of these reservoirs; start as in `waiting_time_density`. By elimination, for any number of levels."""
     names = _names(network, reservoirs)
     validate(network)
-    topology, silent = network.topology, [name for name in network.topology.links if name not in names]
-    rates = {name: network.rates(name) for name in topology.links}
-    zero = {name: jnp.zeros_like(rates[name][0]) for name in names}
-    up, down = (topology.band({**{name: rates[name][i] for name in silent}, **zero}) for i in (0, 1))
-    leaving, size = jnp.zeros(topology.size, up.dtype), topology.size
-    for name in names:
-        link = topology.links[name]
-        leaving = leaving + add_at(rates[name][0], link.lower, size) + add_at(rates[name][1], link.upper, size)
+    state, topology = SteadyState(network), network.topology
+    counted = [i for name in names for i in topology.of(name)]
+    nothing, lower = jnp.zeros_like(state.correction), lambda i, x: topology.lower(topology.slots[i], x)
+    silent = [tuple(nothing if i in counted else x for x in pair) for i, pair in enumerate(state.rates)]
+    up, down = (topology.band(values) for values in zip(*silent))
+    leaving = topology.hand_down({i: state.rates[i][0] for i in counted}) + sum(state.rates[i][1] for i in counted)
     if populations is None:
-        state, start = solve(network), jnp.zeros(topology.size, up.dtype)
-        for name in names:
-            link, p = topology.links[name], state.populations
-            start = start + add_at(rates[name][0] * take(p, link.lower), link.upper, size)
-            start = start + add_at(rates[name][1] * take(p, link.upper), link.lower, size)
+        p = state.populations
+        landing = topology.hand_down({i: state.rates[i][1] * p for i in counted})
+        start = sum(state.rates[i][0] * lower(i, p) for i in counted) + landing
         start = start / start.sum()
     else:
         start = _populations(network, populations)[topology.order]
@@ -142,9 +137,9 @@ def _after_jump(network, jumps):
 
 def _names(network, reservoirs):
     names = [reservoirs] if isinstance(reservoirs, str) else list(reservoirs)
-    unknown = [name for name in names if name not in network.topology.links]
+    unknown = [name for name in names if name not in network.topology.names]
     if unknown or not names:
-        raise ValueError(f"`reservoirs` must name some of {', '.join(map(repr, network.topology.links))}, got {reservoirs!r}.")
+        raise ValueError(f"`reservoirs` must name some of {', '.join(map(repr, network.topology.names))}, got {reservoirs!r}.")
     return names
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from ._numerics.indexing import add_at, take
+from ._numerics.ladders import below, to_lower
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
 
@@ -64,84 +64,90 @@ class RateNetwork(eqx.Module):
             strengths[name].append(jnp.broadcast_to(as_real(strength, "strength").astype(self.energies.dtype), pair.shape[:1]))
         size = self.energies.shape[0]
         self.topology = Topology(
-            {name: np.concatenate(found) if found else np.zeros((0, 2), int) for name, found in pairs.items()},
+            {name: np.concatenate([np.zeros((0, 2), int), *found]) for name, found in pairs.items()},
             _static_integers(particles, "particles", size, 0),
             _static_integers(degeneracies, "degeneracies", size, 1),
         )
-        self.strengths = {
-            name: take(jnp.concatenate(found), self.topology.links[name].permutation) if found else jnp.zeros(0)
-            for name, found in strengths.items()
-        }
+        self.strengths = {name: jnp.concatenate(found) if found else jnp.zeros(0) for name, found in strengths.items()}
 
     def __check_init__(self):
         check("energies", self.energies, "any")
         for name, strength in self.strengths.items():
             check(f"strength of a jump of {name!r}", strength, "nonnegative")
 
-    def gaps(self, reservoir: str) -> Float[Array, " jumps"]:
-        """Energy of the upper minus the lower level of each jump of a reservoir, in the order of `topology.links`."""
-        energies, link = take(self.energies, self.topology.order), self.topology.links[reservoir]
-        return take(energies, link.upper) - take(energies, link.lower)
+    def gaps(self, slot: "Slot") -> Float[Array, " levels"]:
+        """Energy of the upper minus the lower level of each jump of a slot."""
+        energies = self.energies[self.topology.order]
+        return energies[slot.upper] - energies[slot.lower]
 
-    def quanta(self, reservoir: str, quantity: str) -> Float[Array, " jumps"]:
-        """What a jump lower -> upper takes out of the reservoir: "energy", "particles", or "heat" = energy - mu * particles."""
-        particles = jnp.asarray(self.topology.links[reservoir].particles, self.energies.dtype)
+    def quanta(self, slot: "Slot", quantity: str) -> Float[Array, " levels"]:
+        """What an upward jump takes out of its reservoir: "energy", "particles", or "heat" = energy - mu * particles."""
+        particles = jnp.asarray(slot.particles, self.energies.dtype)
         if quantity == "particles":
             return particles
         if quantity == "energy":
-            return self.gaps(reservoir)
+            return self.gaps(slot)
         if quantity == "heat":
-            return self.gaps(reservoir) - self.reservoirs[reservoir].chemical_potential * particles
+            return self.gaps(slot) - self.reservoirs[slot.reservoir].chemical_potential * particles
         raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
 
-    def rates(self, reservoir: str) -> tuple[Float[Array, " jumps"], Float[Array, " jumps"]]:
-        """Rates lower -> upper and upper -> lower of each jump of a reservoir, in the order of `topology.links`."""
-        link, strength = self.topology.links[reservoir], nonnegative(self.strengths[reservoir])
-        up, down = self.reservoirs[reservoir].rates(self.gaps(reservoir), link.particles)
+    def per_jump(self, slot: "Slot", values: Float[Array, " jumps"]) -> Float[Array, " levels"]:
+        """Values given for each jump of a reservoir, in the user's order, at the levels of a slot; 0 where it has no jump."""
+        return jnp.where(slot.jumps >= 0, values[slot.jumps], 0)
+
+    def rates(self, slot: "Slot") -> tuple[Float[Array, " levels"], Float[Array, " levels"]]:
+        """Rates lower -> upper and upper -> lower of each jump of a slot; 0 where it has none."""
+        reservoir, gaps = self.reservoirs[slot.reservoir], self.gaps(slot)
+        up, down = reservoir.rates(gaps, slot.particles)
+        strength = self.per_jump(slot, nonnegative(self.strengths[slot.reservoir]))
         if self.topology.is_degenerate:
             states = jnp.asarray(self.topology.degeneracies, up.dtype)
-            return strength * up / take(states, link.lower), strength * down / take(states, link.upper)
+            return strength * up / states[slot.lower], strength * down / states[slot.upper]
         return strength * up, strength * down
 
 
-class Link:
-    """The jumps of one reservoir, sorted by distance and place: positions `lower` < `upper` in the order of elimination."""
+class Slot:
+    """Jumps of one reservoir, at most one down from each level: what is done for all of them is done level by level.
 
-    def __init__(self, pairs: np.ndarray, position: np.ndarray, particles: np.ndarray):
-        ends = np.sort(position[pairs], axis=1)
-        self.permutation = np.lexsort((ends[:, 0], ends[:, 1] - ends[:, 0]))  # places in the list that the user gave
-        self.lower, self.upper = ends[self.permutation].T
-        self.signs = np.where(position[pairs[:, 0]] < position[pairs[:, 1]], 1, -1)[self.permutation]  # of the user's a -> b
+    Positions are those of the order of elimination. `jumps[k]` is the place, in the user's list for the reservoir, of the jump between
+    `lower[k]` and `upper[k] = k`, and `offsets[k]` their distance. Where there is none, `jumps` is -1, `offsets` 0, and the
+    other entries repeat a jump that exists, so that its rates are legal numbers.
+    """
+
+    def __init__(self, reservoir: str, jumps: np.ndarray, lower: np.ndarray, particles: np.ndarray):
+        exists = np.flatnonzero(jumps >= 0)
+        stand_in = exists[np.clip(np.searchsorted(exists, np.arange(len(jumps))), 0, len(exists) - 1)]
+        self.reservoir, self.jumps = reservoir, jumps
+        self.lower, self.upper = lower[stand_in], stand_in
+        self.offsets = np.where(jumps >= 0, self.upper - self.lower, 0)
+        self.distances = tuple(int(d) for d in np.unique(self.offsets[exists]))
         self.particles = particles[self.upper] - particles[self.lower]
 
 
 class Topology:
     """What is static in a network: who is joined to whom, by which reservoir, and in which order levels are eliminated.
 
-    `order[position]` is the level at a position; `links` are the jumps by reservoir; `bandwidth` is the largest distance of a
-    jump in that order, on which the cost of every solve depends.
+    `order[position]` is the level at a position; `slots` hold the jumps; `bandwidth` is the largest distance of a jump in that order,
+    on which the cost of every solve depends.
     """
 
     def __init__(self, pairs: dict[str, np.ndarray], particles: np.ndarray, degeneracies: np.ndarray):
-        self.size = len(particles)
-        every = np.concatenate([*pairs.values()]).astype(int)
+        self.size, self.names = len(particles), tuple(pairs)
+        pairs = {name: found.astype(int) for name, found in pairs.items()}
+        every = np.concatenate(list(pairs.values()))
         _check_graph(every, self.size)
         self.order = _elimination_order(every, self.size)
         position = np.argsort(self.order)
-        self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
-        self.is_degenerate = bool(np.any(degeneracies != 1))
-        self.links = {name: Link(found.astype(int), position, self.particles) for name, found in pairs.items()}
         self.bandwidth = int(np.max(np.abs(np.diff(position[every], axis=1))))
         if self.bandwidth * self.size > _MOST_BAND_ENTRIES:
             raise ValueError(
                 f"`jumps` join levels up to {self.bandwidth} places apart among {self.size}: the elimination would need more than"
                 f" {_MOST_BAND_ENTRIES} rates. Drop levels that are never populated, or jumps that do not matter."
             )
-        self._key = (
-            *((name, found.tobytes()) for name, found in pairs.items()),
-            particles.tobytes(),
-            degeneracies.tobytes(),
-        )
+        self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
+        self.is_degenerate = bool(np.any(degeneracies != 1))
+        self.slots = tuple(slot for name, found in pairs.items() for slot in _slots(name, position[found], self.particles))
+        self._key = (*((name, found.tobytes()) for name, found in pairs.items()), particles.tobytes(), degeneracies.tobytes())
         self._hash = hash(self._key)
 
     def __hash__(self):
@@ -150,24 +156,69 @@ class Topology:
     def __eq__(self, other):
         return self is other or (isinstance(other, Topology) and self._hash == other._hash and self._key == other._key)
 
-    def band(self, values: dict[str, Float[Array, " jumps"]]) -> Float[Array, "b n"]:
-        """`band[d-1, k]`: the sum of what belongs to the jumps between positions k and k+d."""
-        slots = {name: (link.upper - link.lower - 1) * self.size + link.lower for name, link in self.links.items()}
-        flat = sum(add_at(values[name], slot, self.bandwidth * self.size) for name, slot in slots.items())
-        return jnp.reshape(jnp.asarray(flat), (self.bandwidth, self.size))
+    def of(self, reservoir: str) -> list[int]:
+        """Which slots hold the jumps of a reservoir."""
+        return [i for i, slot in enumerate(self.slots) if slot.reservoir == reservoir]
+
+    def lower(self, slot: Slot, x: Float[Array, " levels"]) -> Float[Array, " levels"]:
+        """x at the lower level of the jump down from each level (anything where there is none)."""
+        if len(slot.distances) > _FEW:
+            return x[slot.lower]
+        value = below(x, slot.distances[0])
+        for d in slot.distances[1:]:
+            value = jnp.where(slot.offsets == d, below(x, d), value)
+        return value
+
+    def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
+        """At each level, the sum of what belongs to the jumps down to it, `values` by slot: the transpose of `lower`."""
+        return to_lower(self._diagonals(values))
+
+    def band(self, values: Sequence[Float[Array, " levels"]]) -> Float[Array, "b levels"]:
+        """`band[d-1, k]`: the sum over slots of what belongs to the jump between k and k-d."""
+        return jnp.stack(self._diagonals(dict(enumerate(values))))
+
+    def _diagonals(self, values):
+        zero = jnp.zeros(self.size, jnp.result_type(*values.values()))
+        rows, scattered = [zero] * self.bandwidth, None
+        for i, value in values.items():
+            slot = self.slots[i]
+            if len(slot.distances) > _FEW:
+                exists = np.flatnonzero(slot.offsets)
+                empty = jnp.zeros((self.bandwidth, self.size), value.dtype) if scattered is None else scattered
+                scattered = empty.at[slot.offsets[exists] - 1, exists].add(value[exists])
+                continue
+            for d in slot.distances:
+                part = value if len(slot.distances) == 1 else jnp.where(slot.offsets == d, value, 0)
+                rows[d - 1] = part if rows[d - 1] is zero else rows[d - 1] + part
+        return rows if scattered is None else list(jnp.stack(rows) + scattered)
 
 
 def rate_matrix(network: RateNetwork, reservoir: str | None = None) -> Float[Array, "levels levels"]:
     """The generator W, or the part of it that one reservoir makes: `W[a, b]` is the rate b -> a, columns sum to zero."""
     topology, matrix = network.topology, jnp.zeros((network.topology.size,) * 2, network.energies.dtype)
-    for name in topology.links if reservoir is None else [reservoir]:
-        lower, upper = (topology.order[x] for x in (topology.links[name].lower, topology.links[name].upper))
-        up, down = network.rates(name)
-        matrix = matrix.at[upper, lower].add(up).at[lower, upper].add(down)
+    for slot in topology.slots:
+        if reservoir in (None, slot.reservoir):
+            lower, upper = topology.order[slot.lower], topology.order[slot.upper]
+            up, down = network.rates(slot)
+            matrix = matrix.at[upper, lower].add(up).at[lower, upper].add(down)
     return matrix - jnp.diag(matrix.sum(axis=0))
 
 
 _MOST_BAND_ENTRIES = 20_000_000
+_FEW = 4  # jumps of a slot over more distances than this are read and added one by one
+
+
+def _slots(reservoir, positions, particles):
+    """The jumps of a reservoir, given as pairs of positions, dealt into as few slots as the busiest level needs."""
+    lower, upper = np.sort(positions, axis=1).T
+    rank, order = np.zeros(len(upper), int), np.argsort(upper, kind="stable")
+    for before, jump in zip(order, order[1:]):
+        rank[jump] = rank[before] + 1 if upper[before] == upper[jump] else 0
+    for number in range(rank.max(initial=-1) + 1):
+        chosen = np.flatnonzero(rank == number)
+        jumps, below_it = np.full(len(particles), -1), np.zeros(len(particles), int)
+        jumps[upper[chosen]], below_it[upper[chosen]] = chosen, lower[chosen]
+        yield Slot(reservoir, jumps, below_it, particles)
 
 
 def _static_integers(values, name, size, default):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.special import bose_weights
-from ._numerics.validation import as_scalar, positive, require
+from ._numerics.validation import as_scalar, nonnegative, positive, require
 from .spectral import AbstractSpectralDensity
 
 __all__ = ["AbstractReservoir", "Reservoir"]
@@ -81,11 +81,11 @@ class Reservoir(AbstractReservoir):
         temperature = positive(self.temperature)
         if self.statistics == "fermi":
             x = (gap - self.chemical_potential * jnp.asarray(particles, gap.dtype)) / temperature
-            tunnelling = self.spectral_density(gap * jnp.asarray(particles, gap.dtype))
+            tunnelling = nonnegative(self.spectral_density(gap * jnp.asarray(particles, gap.dtype)))
             return tunnelling * jax.nn.sigmoid(-x), tunnelling * jax.nn.sigmoid(x)
         strength, energy = self.spectral_density.per_energy(gap), gap
         if np.any(particles):  # massive bosons: J(w) n(w - mu), finite only while w and w - mu have one sign
             energy = gap - self.chemical_potential * jnp.asarray(particles, gap.dtype)
-            strength = strength * gap / energy
+            strength = nonnegative(strength * gap / energy)
         absorption, emission = bose_weights(energy / temperature)
         return strength * temperature * absorption, strength * temperature * emission

@@ -1,11 +1,13 @@
 """Steady states: what a network settles in, with every population accurate relative to itself."""
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
-from ._numerics.indexing import add_at, take
 from ._numerics.status import Status, first, raise_if_known
 from .networks import RateNetwork
 from .parameters import validate
@@ -16,26 +18,25 @@ __all__ = ["SteadyState", "solve", "steady_state"]
 class SteadyState(eqx.Module):
     """A network at rest: its rates, their factors, and the populations; everything stationary is computed from this.
 
-    Arrays over levels are in the order of elimination, `network.topology.order`; `steady_state` gives them in the user's.
+    Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.slots`.
     """
 
     network: RateNetwork
-    rates: dict[str, tuple[Float[Array, " jumps"], Float[Array, " jumps"]]]
+    rates: list[tuple[Float[Array, " levels"], Float[Array, " levels"]]]
     elimination: Elimination
     correction: Float[Array, " levels"]
     status: Int[Array, ""]
 
     def __init__(self, network: RateNetwork):
         self.network = network
-        self.rates = {name: network.rates(name) for name in network.topology.links}
-        up, down = (network.topology.band({name: pair[i] for name, pair in self.rates.items()}) for i in (0, 1))
-        legal = jnp.all((up >= 0) & (down >= 0)) & jnp.all(jnp.isfinite(up) & jnp.isfinite(down))
-        self.elimination = Elimination(jnp.where(legal, up, jnp.nan), jnp.where(legal, down, jnp.nan))
-        # One Newton step for W p = 0 at the eliminated p0. Its value is of the order of rounding, but it makes the currents
-        # obey Kirchhoff's law at every level to the last digits; and it carries the derivatives of p, of any order.
+        self.rates = [network.rates(slot) for slot in network.topology.slots]
+        up, down = (network.topology.band(values) for values in zip(*self.rates))
+        self.elimination = Elimination(up, down)
+        # One Newton step for W p = 0 at the eliminated p. Its value is of the order of rounding, but it makes the currents obey
+        # Kirchhoff's law at every level to the last digits; and it carries the derivatives of p, of any order.
         self.correction = self.elimination.solve(-self.elimination.apply(self.elimination.populations))
         self.status = first(
-            (~legal, Status.INVALID_PARAMETER),
+            (~jnp.isfinite(up.sum() + down.sum()), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
 
@@ -43,25 +44,29 @@ class SteadyState(eqx.Module):
     def populations(self) -> Float[Array, " levels"]:
         return self.elimination.populations + self.correction
 
-    def flows(self, reservoir: str) -> Float[Array, " jumps"]:
-        """Net jumps lower -> upper per time, up p_lower - down p_upper, with p in two parts so that no digit is lost."""
-        link, (up, down) = self.network.topology.links[reservoir], self.rates[reservoir]
-        net = lambda p: up * take(p, link.lower) - down * take(p, link.upper)
+    def flows(self, i: int) -> Float[Array, " levels"]:
+        """Net jumps lower -> upper of slot i per time, up p_lower - down p_upper, p in two parts so that no digit is lost."""
+        (up, down), topology = self.rates[i], self.network.topology
+        net = lambda p: up * topology.lower(topology.slots[i], p) - down * p
         return net(self.elimination.populations) + net(self.correction)
 
-    def activity(self, reservoir: str) -> Float[Array, " jumps"]:
-        """Jumps of either direction per time, up p_lower + down p_upper."""
-        link, (up, down), p = self.network.topology.links[reservoir], self.rates[reservoir], self.populations
-        return up * take(p, link.lower) + down * take(p, link.upper)
+    def activity(self, i: int) -> Float[Array, " levels"]:
+        """Jumps of either direction of slot i per time, up p_lower + down p_upper."""
+        (up, down), topology, p = self.rates[i], self.network.topology, self.populations
+        return up * topology.lower(topology.slots[i], p) + down * p
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean "energy", "particles" or "heat" that leaves the reservoir per time."""
-        return jnp.sum(self.network.quanta(reservoir, quantity) * self.flows(reservoir))
+        topology = self.network.topology
+        parts = [jnp.sum(self.network.quanta(topology.slots[i], quantity) * self.flows(i)) for i in topology.of(reservoir)]
+        return sum(parts, jnp.zeros((), self.correction.dtype))
 
-    def exit_weights(self, reservoir: str, quanta: Float[Array, " jumps"], power: int = 1) -> Float[Array, " levels"]:
-        """Sum over the jumps of a reservoir out of each level of rate * quanta^power (quanta change sign downwards)."""
-        link, (up, down), size = self.network.topology.links[reservoir], self.rates[reservoir], self.network.topology.size
-        return add_at(up * quanta**power, link.lower, size) + add_at(down * (-quanta) ** power, link.upper, size)
+    def exit_weights(self, charges: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
+        """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by slot."""
+        if not charges:
+            return jnp.zeros_like(self.correction)
+        upwards = {i: self.rates[i][0] * charge for i, charge in charges.items()}
+        return self.network.topology.hand_down(upwards) - sum(self.rates[i][1] * charge for i, charge in charges.items())
 
 
 def solve(network: RateNetwork) -> SteadyState:
@@ -75,7 +80,7 @@ def solve(network: RateNetwork) -> SteadyState:
     return state
 
 
-_solve = eqx.filter_jit(SteadyState)
+_solve = compiled(SteadyState)
 
 
 def steady_state(network: RateNetwork) -> Float[Array, " levels"]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ._numerics.compilation import compiled
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
 from .counting import Covariance, covariance
@@ -175,28 +176,28 @@ def operate(network: RateNetwork, cooled: str | None = None, driven_by: str | No
     every number of that point is NaN.
     """
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
-        if name is not None and name not in network.topology.links:
-            raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, network.topology.links))}.")
+        if name is not None and name not in network.topology.names:
+            raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, network.topology.names))}.")
     validate(network)
     point = _operate(network, cooled, driven_by)
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return point
 
 
-@eqx.filter_jit
+@compiled
 def _operate(network, cooled, driven_by):
-    state, links, reservoirs = SteadyState(network), network.topology.links, network.reservoirs
-    idle = cooled is not None and any(len(link.lower) == 0 for link in links.values())
-    currents = lambda quantity: {name: state.current(name, quantity) for name in links}
+    state, names, reservoirs = SteadyState(network), network.topology.names, network.reservoirs
+    idle = cooled is not None and any(not network.topology.of(name) for name in names)
+    currents = lambda quantity: {name: state.current(name, quantity) for name in names}
     return OperatingPoint(
         heat_currents=currents("heat"),
         energy_currents=currents("energy"),
         particle_currents=currents("particles"),
-        temperatures={name: reservoirs[name].temperature for name in links},
-        chemical_potentials={name: reservoirs[name].chemical_potential for name in links},
+        temperatures={name: reservoirs[name].temperature for name in names},
+        chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
         status=first((state.status > 0, state.status), (jnp.asarray(idle), Status.COP_UNDEFINED)),
-        names=tuple(links),
+        names=names,
         cooled=cooled,
         driven_by=driven_by,
     )

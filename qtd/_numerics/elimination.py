@@ -1,24 +1,23 @@
 """Linear algebra of Markov generators without subtractions: steady states, and solves with the same factors.
 
-A generator `W` (columns sum to zero) over levels 0 ... n-1 is stored by diagonals, `up[d-1, k]` = rate k -> k+d and
-`down[d-1, k]` = rate k+d -> k, zero where k+d is no level. Eliminating the levels from the top one down (Grassmann, Taksar and
-Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
+A generator `W` (columns sum to zero) over levels 0 ... n-1 is stored by diagonals at the upper level of each jump, `up[d-1, k]` =
+rate k-d -> k and `down[d-1, k]` = rate k -> k-d, zero for k < d. Eliminating the levels from the top one down (Grassmann, Taksar
+and Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
 relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for bandwidth b.
 
 The factors are made from values, without derivatives. Derivatives enter through `lax.custom_linear_solve`, which needs only the
-operator and the two solves: forward mode, reverse mode and all higher orders follow, and no loop is ever differentiated.
+operator and the two solves: forward mode, reverse mode and all higher orders follow, and no elimination is ever differentiated.
 """
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-# Up to this bandwidth the elimination step is written out on scalars, which `vmap` turns into vectors over the batch, the
-# batch innermost; wider bands use arrays, whose step is a few matrix operations whatever the bandwidth.
-_SCALAR_BANDWIDTH = 4
-_UNROLL = 2  # steps per turn of a compiled loop; more compiles longer and runs no faster
+from .ladders import below, to_lower
+
+# Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch, the batch innermost.
+_NARROW = 4
 
 
 class Elimination(eqx.Module):
@@ -30,14 +29,14 @@ class Elimination(eqx.Module):
 
     up: Float[Array, "b n"]
     down: Float[Array, "b n"]
-    gains: Float[Array, "b n"]  # rate k-1-j -> k over the rate out of k, once the levels above k are gone
-    shares: Float[Array, "b n"]  # part of what leaves k that goes to k-1-j
+    gains: Float[Array, "b n"]  # rate k-d -> k over the rate out of k, once the levels above k are gone
+    shares: Float[Array, "b n"]  # part of what leaves k that goes to k-d
     exits: Float[Array, " n"]  # rate out of k to the levels below it; 1 for k = 0, which is never eliminated
     populations: Float[Array, " n"]
 
     def __init__(self, up: Float[Array, "b n"], down: Float[Array, "b n"]):
         self.up, self.down = up, down
-        self.gains, self.shares, self.exits, _ = _eliminate(up, down)
+        self.gains, self.shares, self.exits = _eliminate(up, down)
         weights = _forward(self.gains, jnp.zeros_like(self.exits).at[0].set(1))
         self.populations = weights / weights.sum()
 
@@ -92,8 +91,7 @@ class AbsorbingElimination(eqx.Module):
 
     def __init__(self, up: Float[Array, "b n"], down: Float[Array, "b n"], lost: Float[Array, " n"]):
         self.up, self.down, self.lost = up, down, lost
-        self.gains, self.shares, self.exits, left = _eliminate(up, down, lost)
-        self.exits = self.exits.at[0].set(left)
+        self.gains, self.shares, self.exits = _eliminate(up, down, lost)
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (diag(lost) - W) x = y: the time spent in each level, per unit fed in as y."""
@@ -116,101 +114,105 @@ class AbsorbingElimination(eqx.Module):
 
 def _apply(up, down, x):
     """W x, from net flows between pairs of levels."""
-    n, result = x.shape[0], jnp.zeros_like(x)
-    for d, (raising, lowering) in enumerate(zip(up, down), start=1):
-        flow = raising[: n - d] * x[: n - d] - lowering[: n - d] * x[d:]
-        result = result + jnp.pad(flow, (d, 0)) - jnp.pad(flow, (0, d))
-    return result
+    flows = [u * below(x, i) - d * x for i, (u, d) in enumerate(zip(up, down), start=1)]
+    return sum(flows) - to_lower(flows)
 
 
 def _apply_transposed(up, down, z):
     """W^T z, from differences of z between pairs of levels."""
-    n, result = z.shape[0], jnp.zeros_like(z)
-    for d, (raising, lowering) in enumerate(zip(up, down), start=1):
-        step = z[d:] - z[: n - d]
-        result = result + jnp.pad(raising[: n - d] * step, (0, d)) - jnp.pad(lowering[: n - d] * step, (d, 0))
-    return result
+    steps = [z - below(z, i) for i in range(1, len(up) + 1)]
+    return to_lower([u * step for u, step in zip(up, steps)]) - sum(d * step for d, step in zip(down, steps))
 
 
 def _eliminate(up, down, lost=None):
-    """Gains, shares and exits of every level, the levels eliminated from n-1 down to 1; and the rate lost from level 0 then."""
+    """Gains, shares and exits of every level, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost)."""
     up, down = lax.stop_gradient((up, down))
     b, n = up.shape
-    lost = jnp.zeros((0, n), up.dtype) if lost is None else lax.stop_gradient(lost)[None]
-    # The step that eliminates level k brings in level k - b. Levels below 0 and above n - 1 are empty: no rates.
-    leaving, arriving, leaking = (jnp.pad(x[:, : n - 1], ((0, 0), (b - 1, 0))) for x in (up, down, lost))
-    empty = jnp.asarray(np.arange(1, n - 1 + b) > n - 1, up.dtype)  # dividing by 1 keeps an empty level at zero
-    window = jnp.zeros((b, b + len(lost)), up.dtype)
-    window = window.at[b - 1, b:].set(lost[:, n - 1])  # level n - 1 is in the window from the start
-    if b <= _SCALAR_BANDWIDTH:
-        window, step, unstack, stack = [list(row) for row in window], _scalar_step, list, jnp.stack
+    if lost is None:
+        ground, leaks = jnp.zeros(n, up.dtype).at[0].set(1), jnp.zeros((n, 0), up.dtype)
     else:
-        step, unstack, stack = _array_step, jnp.transpose, jnp.transpose
-    inputs = empty, unstack(leaving), unstack(arriving), unstack(leaking)
-    window, (gains, shares, exits) = lax.scan(step, window, inputs, reverse=True, unroll=_UNROLL)
-    first = lambda x: jnp.pad(stack(x)[:b, : n - 1], ((0, 0), (1, 0)))
-    exits = jnp.append(jnp.ones(1, up.dtype), exits[: n - 1])
-    return first(gains), first(shares), exits, window[0][b] if len(lost) else None
+        ground, leaks = jnp.zeros(n, up.dtype), lax.stop_gradient(lost)[:, None]
+    leaked = leaks.shape[1]
+    if b <= _NARROW:
+        filled, step = [[jnp.zeros((), up.dtype)] * (b + leaked)] * b, _scalar_step
+        inputs = ground, list(up), list(down), [leaks[:, i] for i in range(leaked)]
+        _, (gains, shares, exits) = lax.scan(step, filled, inputs, reverse=True)
+        return jnp.stack(gains), jnp.stack(shares[:b]), exits
+    filled, inputs = jnp.zeros((b, b + leaked), up.dtype), (ground, up.T, down.T, leaks)
+    _, (gains, shares, exits) = lax.scan(_array_step, filled, inputs, reverse=True)
+    return gains.T, shares[:, :b].T, exits
 
 
-def _array_step(window, inputs):
-    """Eliminate level k and bring in level k-b.
+def _array_step(filled, inputs):
+    """Eliminate level k.
 
-    `window[i, j]` is the rate k-i -> k-j, further columns the rate lost; `leaving` and `arriving` are the rates between the new
-    level and those 1 ... b above it.
+    `filled[i, j]` is what the elimination of higher levels has added to the rate k-i -> k-j (further columns: to the rate at which
+    k-i is lost); `up` and `down` are the rates between k and k-1 ... k-b.
     """
-    b = window.shape[0]
-    empty, leaving, arriving, leaking = inputs
-    out = jnp.concatenate([window[0, 1:b], arriving[-1:], window[0, b:]])
-    into = jnp.append(window[1:, 0], leaving[-1])
-    exit_rate = out.sum() + empty
+    b = len(filled)
+    ground, up, down, leak = inputs
+    out = jnp.concatenate([filled[0, 1:b], jnp.zeros_like(up[:1]), filled[0, b:]]) + jnp.concatenate([down, leak])
+    into = jnp.append(filled[1:, 0], 0) + up
+    exit_rate = out.sum() + ground
     share, gain = out / exit_rate, into / exit_rate
-    newest = jnp.concatenate([leaving[-2::-1], jnp.zeros_like(exit_rate)[None], leaking])
-    kept = jnp.concatenate([window[1:, 1:b], arriving[-2::-1, None], window[1:, b:]], axis=1)
-    return jnp.concatenate([kept, newest[None]]) + into[:, None] * share[None, :], (gain, share, exit_rate)
+    kept = jnp.pad(filled[1:, 1:], ((0, 1), (0, 0)))
+    kept = jnp.concatenate([kept[:, : b - 1], jnp.zeros_like(kept[:, :1]), kept[:, b - 1 :]], axis=1)
+    return kept + into[:, None] * share[None, :], (gain, share, exit_rate)
 
 
-def _scalar_step(window, inputs):
+def _scalar_step(filled, inputs):
     """`_array_step` written out."""
-    b = len(window)
-    empty, leaving, arriving, leaking = inputs
-    out = [*window[0][1:b], arriving[-1], *window[0][b:]]
-    into = [*(row[0] for row in window[1:]), leaving[-1]]
-    exit_rate = sum(out) + empty
+    b = len(filled)
+    ground, up, down, leak = inputs
+    zero = jnp.zeros_like(ground)
+    out = [x + y for x, y in zip([*filled[0][1:b], zero, *filled[0][b:]], [*down, *leak])]
+    into = [x + y for x, y in zip([*(row[0] for row in filled[1:]), zero], up)]
+    exit_rate = sum(out) + ground
     share, gain = [x / exit_rate for x in out], [x / exit_rate for x in into]
-    kept = [[*row[1:b], rate, *row[b:]] for row, rate in zip(window[1:], arriving[-2::-1])]
-    kept.append([*leaving[-2::-1], jnp.zeros_like(exit_rate), *leaking])
-    return [[rate + x * y for rate, y in zip(row, share)] for row, x in zip(kept, into)], (gain, share, exit_rate)
+    kept = [[*row[1:b], zero, *row[b:]] for row in filled[1:]] + [[zero] * len(out)]
+    # The rate of a level to itself is never asked for.
+    filled = [[zero if i == j else kept[i][j] + x * y for j, y in enumerate(share)] for i, x in enumerate(into)]
+    return filled, (gain, share, exit_rate)
 
 
 def _forward(coefficients, source):
-    """x_k = source_k + sum_j coefficients[j, k] x_{k-1-j}, for k = 0, 1, ..."""
-    return _recur(coefficients, source, reverse=False)
+    """x_k = source_k + sum_d coefficients[d-1, k] x_{k-d}, for k = 0, 1, ..."""
+    b = len(coefficients)
+    if b <= _NARROW:
+        return lax.scan(_scalar_forward, (jnp.zeros((), source.dtype),) * b, (source, list(coefficients)))[1]
+    return lax.scan(_array_forward, jnp.zeros(b, source.dtype), (source, coefficients.T))[1]
 
 
 def _backward(coefficients, source):
-    """y_k = source_k + sum_j coefficients[j, k+1+j] y_{k+1+j}, for k = n-1, n-2, ...; the transpose of `_forward`."""
-    shifted = [jnp.pad(row[1 + j :], (0, 1 + j)) for j, row in enumerate(coefficients[:, : source.shape[0]])]
-    return _recur(jnp.stack(shifted), source, reverse=True)
+    """y_k = source_k + sum_d coefficients[d-1, k+d] y_{k+d}, for k = n-1, n-2, ...; the transpose of `_forward`."""
+    b = len(coefficients)
+    if b <= _NARROW:
+        start, inputs = (jnp.zeros((), source.dtype),) * b, (source, list(coefficients))
+        return lax.scan(_scalar_backward, start, inputs, reverse=True)[1]
+    return lax.scan(_array_backward, jnp.zeros(b, source.dtype), (source, coefficients.T), reverse=True)[1]
 
 
-def _recur(coefficients, source, reverse):
-    b = coefficients.shape[0]
-    if b <= _SCALAR_BANDWIDTH:
-        start, inputs, step = (jnp.zeros((), source.dtype),) * b, (source, *coefficients), _scalar_recursion
-    else:
-        start, inputs, step = jnp.zeros(b, source.dtype), (source, coefficients.T), _array_recursion
-    return lax.scan(step, start, inputs, reverse=reverse, unroll=_UNROLL)[1]
+def _scalar_forward(recent, inputs):
+    value, coefficients = inputs
+    for coefficient, lower in zip(coefficients, recent):
+        value = value + coefficient * lower
+    return (value, *recent[:-1]), value
 
 
-def _array_recursion(recent, inputs):
+def _array_forward(recent, inputs):
     value, coefficients = inputs
     value = value + coefficients @ recent
     return jnp.append(value, recent[:-1]), value
 
 
-def _scalar_recursion(recent, inputs):
-    value, *coefficients = inputs
-    for coefficient, earlier in zip(coefficients, recent):
-        value = value + coefficient * earlier
-    return (value, *recent[:-1]), value
+def _scalar_backward(due, inputs):
+    value, coefficients = inputs
+    value = value + due[0]
+    due = [*due[1:], jnp.zeros_like(value)]
+    return tuple(rest + coefficient * value for rest, coefficient in zip(due, coefficients)), value
+
+
+def _array_backward(due, inputs):
+    value, coefficients = inputs
+    value = value + due[0]
+    return jnp.append(due[1:], 0) + coefficients * value, value

@@ -1,0 +1,289 @@
+"""Drawings of what a machine does and of how its design was found, for any machine that has a network.
+
+Each function draws into the Axes it is given, or into a new Figure, and returns that Figure. None touches pyplot, so nothing is
+shown, and nothing is kept when many are drawn. Energies are in one unit, Omega, with hbar = k_B = 1.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
+
+from .networks import RateNetwork
+from .steady import SteadyState, solve
+from .thermodynamics import OperatingPoint
+
+__all__ = ["currents", "design_summary", "filters", "history", "level_scheme"]
+
+# The colours of Okabe and Ito, which people with any kind of colour vision tell apart.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_PALE, _GREY = "#9EC9E2", "#555555"
+
+
+def design_summary(optimum: Any, objective: str = "objective", title: str | None = None) -> Figure:
+    """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps."""
+    before, after = optimum.start, optimum.machine
+    figure = Figure(figsize=(12.5, 9), layout="constrained")
+    panels = [panel.subplots() for panel in figure.subfigures(2, 2, wspace=0.03, hspace=0.04).flat]
+    filters(after, before, panels[0])
+    history(optimum, panels[1], objective=objective)
+    currents({"before": before.operate(), "after": after.operate()}, panels[2])
+    level_scheme(after.network(), panels[3])
+    for letter, ax in zip("abcd", panels):
+        text = ax.get_title(loc="left")
+        _title(ax, f"({letter})  {text}", _rows_of_marks(after) if letter == "a" else 8)
+    outcome = "" if optimum.converged else "  (not converged)"
+    figure.suptitle(f"{title or type(after).__name__}: largest {_symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14)
+    return figure
+
+
+def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
+    """The best objective so far among starts that meet the constraints, every start thin, and the constraint violation below."""
+    ax = _axes(ax)
+    trace = optimum.history
+    values, every, violations = (np.asarray(x, float) for x in (trace.values, trace.all_values, trace.violations))
+    steps, result = np.arange(1, len(values) + 1), float(optimum.value)
+    ax.plot(steps, every, color=_PALE, linewidth=0.7, zorder=1)
+    ax.plot([], [], color=_PALE, linewidth=1.2, label=f"each of {every.shape[1]} starts")
+    if np.isfinite(values).any():
+        ax.plot(steps, values, color="black", linewidth=2, zorder=3, label="best so far within the constraints")
+    ax.axhline(result, color=_PALETTE[1], linewidth=1.2, linestyle="--", zorder=2, label="result, after polishing")
+    _title(ax, "Search")
+    ax.set(ylabel=_axis_label(objective), xlim=(1, max(len(steps), 2)), ylim=_limits(values, every, result))
+    ax.legend(loc="lower right", framealpha=0.9, fontsize="small")
+    bottom = _violation(ax, steps, violations) if optimum.constraints else ax
+    bottom.set_xlabel("step")
+    return _figure(ax)
+
+
+def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
+    """Spectral densities of a machine's reservoirs against energy (filled), and those of a machine `before` (dashed).
+
+    The ticks above the frame are the transition energies that each reservoir drives.
+    """
+    ax = _axes(ax)
+    networks = [machine.network()] + ([] if before is None else [before.network()])
+    low, high = _window(networks)
+    for row, (name, color) in enumerate(_colors(networks[0]).items()):
+        for network, width, line in zip(networks, (1.8, 1.3), ("solid", (0, (4, 2)))):
+            density = getattr(network.reservoirs.get(name), "spectral_density", None)
+            if not callable(density):
+                continue
+            energies = _grid(low, high, density, _transitions(network, name))
+            values = np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
+            label = name if network is networks[0] else None
+            ax.plot(energies, values, color=color, linewidth=width, linestyle=line, label=label)
+            if network is networks[0]:
+                ax.fill_between(energies, values, color=color, alpha=0.18, linewidth=0)
+        marks = [energy for energy in _transitions(networks[0], name) if low <= energy <= high]
+        place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+        ax.vlines(marks, 1.015 + 0.03 * row, 1.04 + 0.03 * row, color=color, linewidth=2, **place)
+    ax.set(xlim=(low, high), xlabel=r"energy  ($\Omega$);  ticks above the frame: transitions", ylabel=r"spectral density  ($\Omega$)")
+    ax.set_ylim(bottom=0)
+    _title(ax, "Filters" if before is None else "Filters before (dashed) and after (solid)", _rows_of_marks(machine))
+    ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
+    return _figure(ax)
+
+
+def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None = None) -> Figure:
+    """Heat currents of one operating point, or of several by label, as bars: upwards where heat leaves the reservoir.
+
+    The scale is logarithmic on either side of zero where the currents differ too much for bars to be seen on a linear one.
+    """
+    ax = _axes(ax)
+    points = points if isinstance(points, dict) else {"": points}
+    first = next(iter(points.values()))
+    names, width = first.names, 0.8 / len(points)
+    colors = [_PALETTE[i % len(_PALETTE)] for i in range(len(names))]
+    table = np.array([[float(point.heat_currents[name]) for name in names] for point in points.values()])
+    scale = _signed_scale(ax, table)
+    for i, (label, values) in enumerate(zip(points, table)):
+        places = np.arange(len(names)) + (i - (len(points) - 1) / 2) * width
+        last = i == len(points) - 1
+        ax.bar(places, values, 0.9 * width, **({"color": colors} if last else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}))
+        for place, value in zip(places, values):
+            text, shift, side = (f"{label}\n{value:+.3g}", 3, "bottom") if value >= 0 else (f"{value:+.3g}\n{label}", -3, "top")
+            ax.annotate(text.strip(), (place, value), (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8.5)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_xticks(range(len(names)), [f"{name}\n$T$ = {float(first.temperatures[name]):.4g} $\\Omega$" for name in names])
+    ax.set_ylabel(rf"heat out of the reservoir  ($\Omega^2${scale})")
+    _title(ax, "Heat currents" + _performance(points))
+    return _figure(ax)
+
+
+def level_scheme(network: RateNetwork, ax: Axes | None = None, *, levels: int | None = None) -> Figure:
+    """The lowest levels of a network, to scale where they are not too close, with each reservoir's net jumps as arrows.
+
+    One column of arrows for each reservoir, as wide as the net jumps per time; jumps below a thousandth of the largest are left out.
+    `levels`: how many to show; by default those between which something flows, 3 to 8.
+    """
+    ax = _axes(ax)
+    state = solve(network)
+    flows = _flows(state)
+    energies, populations = np.asarray(network.energies, float), np.zeros(network.topology.size)
+    populations[network.topology.order] = np.asarray(state.populations)
+    largest = max((abs(flow) for _, _, _, flow in flows), default=0.0) or 1.0
+    shown = np.argsort(energies, kind="stable")[: levels or _levels_to_show(energies, flows, largest)]
+    heights = _heights(energies[shown])
+    columns, width = list(network.topology.links), len(network.topology.links)
+    ax.hlines(list(heights.values()), -0.5, width - 0.5, color="black", linewidth=1.6, zorder=1)
+    for level, height in heights.items():
+        text = f"  $p$ = {populations[shown[level]]:.3g}"
+        ax.text(width - 0.5, height, text, va="center", fontsize=9, color=_GREY)
+    place = {level: heights[i] for i, level in enumerate(shown)}
+    for column, (name, color) in enumerate(_colors(network).items()):
+        own = [flow for flow in flows if flow[0] == name and flow[1] in place and flow[2] in place and abs(flow[3]) >= 1e-3 * largest]
+        for i, (_, source, target, flow) in enumerate(own):
+            x = column + (i - (len(own) - 1) / 2) * min(0.3, 0.8 / max(len(own), 1))
+            _arrow(ax, x, place[source], place[target], (flow, flow / largest), color, on_left=len(own) > 1 and i == 0)
+    ax.set_xticks(range(width), columns)
+    for tick, color in zip(ax.get_xticklabels(), _colors(network).values()):
+        tick.set_color(color)
+    ax.tick_params(axis="x", length=0)
+    ax.set_yticks(list(heights.values()), [f"{energies[level]:.4g}" for level in shown])
+    ax.set(xlim=(-0.6, width + 0.1), ylabel=r"energy of the level  ($\Omega$)")
+    _title(ax, r"Lowest levels, net jumps per time  ($\Omega$)")
+    ax.set_xlabel("reservoir that drives the jump")
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    return _figure(ax)
+
+
+def _axes(ax):
+    return Figure(figsize=(6.4, 4.8), layout="constrained").subplots() if ax is None else ax
+
+
+def _title(ax, text, pad=8):
+    ax.set_title(text, loc="left", pad=pad)
+
+
+def _signed_scale(ax, table):
+    """Set the y axis so that every bar and its label has room; returns what to say of the scale in the axis label."""
+    finite = table[np.isfinite(table)]
+    top = max(np.max(np.abs(finite), initial=0.0), 1e-300)
+    smallest = max(np.min(np.abs(finite[finite != 0]), initial=top), 1e-6 * top)
+    ends = [min(finite.min(initial=0.0), 0.0), max(finite.max(initial=0.0), 0.0)]
+    if smallest > 0.03 * top:
+        ax.set_ylim(*(end + sign * 0.3 * top for sign, end in zip((-1, 1), ends)))
+        return ""
+    decades = np.log10(top / smallest) + 2  # the part below `linthresh` counts for about one on either side
+    room = 10 ** (0.22 * decades)
+    ax.set_yscale("symlog", linthresh=smallest / 3, linscale=0.5)
+    ax.set_ylim(*(sign * max(abs(end), smallest / 3) * room for sign, end in zip((-1, 1), ends)))
+    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=smallest / 3))
+    return ", logarithmic"
+
+
+def _figure(ax):
+    return ax.get_figure(root=True)
+
+
+def _colors(network):
+    return {name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(network.topology.links)}
+
+
+def _rows_of_marks(machine):
+    """Room between the frame and the title, in points, for the rows of ticks that `filters` draws there."""
+    return 8 + 8 * len(machine.network().topology.links)
+
+
+def _symbol(name):
+    head, _, tail = name.partition("_")
+    if name in ("sigma", "TUR", "COP"):
+        return r"$\sigma$" if name == "sigma" else name
+    return rf"${head}_{{\mathrm{{{tail}}}}}$" if tail and len(head) == 1 else name.replace("_", " ")
+
+
+def _axis_label(name):
+    unit = {"J": r"  ($\Omega^2$)", "S": r"  ($\Omega^3$)", "sigma": r"  ($\Omega$)", "power": r"  ($\Omega^2$)"}
+    return _symbol(name) + unit.get(name.partition("_")[0], "")
+
+
+def _limits(values, every, result):
+    """Limits of the y axis that show how the best value rose, whatever the worst starts do."""
+    known = np.append(values[np.isfinite(values)], result)
+    scale = max(abs(result), np.ptp(known)) or 1.0
+    finite = np.append(every[np.isfinite(every)], known)
+    low, high = max(finite.min(), min(known.min(), result - 1.5 * scale)), min(finite.max(), result + 0.6 * scale)
+    margin = 0.06 * max(high - low, 0.1 * scale)
+    return low - margin, high + margin
+
+
+def _violation(ax, steps, violations):
+    """A strip below the search: how far the least bad start is from meeting every constraint, relative to its limit."""
+    excess = np.maximum(np.nan_to_num(violations, nan=0.0), 0)
+    below = ax.inset_axes((0.0, -0.36, 1.0, 0.28), sharex=ax)
+    below.fill_between(steps, excess, color=_PALETTE[3], alpha=0.35, linewidth=0)
+    below.plot(steps, excess, color=_PALETTE[3], linewidth=1.5)
+    below.set(ylim=(0, 1.15 * max(excess.max(), 1e-3)), ylabel="smallest\nviolation")
+    below.yaxis.set_major_locator(MaxNLocator(2))
+    ax.tick_params(labelbottom=False)
+    return below
+
+
+def _transitions(network, name):
+    """Energies at which a reservoir drives jumps, those of the electron where the jumps carry particles."""
+    gaps, particles = np.asarray(network.gaps(name), float), network.topology.links[name].particles
+    return np.where(particles != 0, gaps * particles, np.abs(gaps))
+
+
+def _window(networks):
+    """The energies worth drawing: the centres of the filters, and the transitions through which heat flows."""
+    found = []
+    for network in networks:
+        state = solve(network)
+        for name in network.topology.links:
+            flow = np.abs(np.asarray(state.flows(name) * network.quanta(name, "heat")))
+            found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
+            found += [float(x) for x in [getattr(network.reservoirs[name].spectral_density, "center", None)] if x is not None]
+    low, high = min(found), max(found)
+    return (low - 0.3 * (high - low) - 0.1 * abs(low) if low < 0 else 0.0), high + 0.25 * (high - min(low, 0.0)) + 1e-9
+
+
+def _grid(low, high, density, transitions):
+    """Energies from `low` to `high`, dense around every place where a filter may be sharp."""
+    center = getattr(density, "center", None)
+    places = np.append(transitions, [] if center is None else float(center))
+    near = (high - low) * np.geomspace(1e-6, 1, 120)
+    grid = np.concatenate([np.linspace(low, high, 500), *(np.concatenate([[p], p - near, p + near]) for p in places)])
+    return np.unique(grid[(grid >= low) & (grid <= high)])
+
+
+def _performance(points):
+    known = [(label, point) for label, point in points.items() if point.cooled]
+    texts = [f"{label} {float(point.cop):.3g}" for label, point in known if np.isfinite(float(point.cop))]
+    return f";  COP {', '.join(texts)}" if texts else ""
+
+
+def _flows(state: SteadyState):
+    """(reservoir, level jumped from, level jumped to, net jumps per time >= 0) of every jump."""
+    order, flows = state.network.topology.order, []
+    for name, link in state.network.topology.links.items():
+        for low, high, flow in zip(order[link.lower], order[link.upper], np.asarray(state.flows(name), float)):
+            flows.append((name, low, high, flow) if flow >= 0 else (name, high, low, -flow))
+    return flows
+
+
+def _levels_to_show(energies, flows, largest):
+    rank = np.argsort(np.argsort(energies, kind="stable"))
+    busy = [max(rank[a], rank[b]) for _, a, b, flow in flows if flow >= 0.02 * largest]
+    return int(np.clip(max(busy, default=0) + 1, 3, 8))
+
+
+def _heights(energies):
+    """Where to draw each level: at its energy, but no closer to the one below than the eye can tell."""
+    apart = 0.06 * (energies[-1] - energies[0]) or 1.0
+    heights = {0: float(energies[0])}
+    for i in range(1, len(energies)):
+        heights[i] = max(float(energies[i]), heights[i - 1] + apart)
+    return heights
+
+
+def _arrow(ax, x, start, end, flow_and_share, color, on_left):
+    flow, share = flow_and_share
+    style = {"arrowstyle": "-|>,head_width=0.3,head_length=0.6", "color": color, "linewidth": 1 + 5 * share, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (x, end), (x, start), arrowprops={**style, "mutation_scale": 10 + 8 * share}, zorder=2)
+    side, shift = ("right", -0.06) if on_left else ("left", 0.06)
+    ax.text(x + shift, (start + end) / 2, f"{flow:.2g}", color=color, fontsize=8.5, va="center", ha=side)

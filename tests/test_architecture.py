@@ -1,0 +1,129 @@
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qtd
+
+ROOT = Path(qtd.__file__).parent
+LAYERS = {
+    "_numerics": 0,
+    **dict.fromkeys(("spectral", "reservoirs", "parameters", "units"), 1),
+    **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
+    "steady": 3,
+    **dict.fromkeys(("counting", "evolution", "expansion"), 4),
+    "thermodynamics": 5,
+    "machines": 6,
+    **dict.fromkeys(("design", "sweeps", "audit"), 7),
+    **dict.fromkeys(("plots", "report", "cli", "figures"), 8),
+}
+SAME_LAYER = {
+    ("reservoirs", "spectral"): "a reservoir holds its spectral density",
+    ("report", "plots"): "a report shows the drawings that a user can make",
+    ("cli", "plots"): "commands save drawings",
+    ("cli", "report"): "a command writes the report",
+    ("cli", "figures"): "a command redraws the papers",
+}
+LATE = {"matplotlib", "xarray", "dask", "optax"}
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts != ("__init__.py",)]
+
+
+def imports(path):
+    """Dotted names inside qtd, such as `machines._machine`, that a file imports anywhere, at the top or in a function."""
+    package = ("qtd", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split("."))[1:] for alias in node.names if alias.name.split(".")[0] == "qtd")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            full = (*base, *(node.module.split(".") if node.module else ()))
+            if full[:1] == ("qtd",):
+                yield from ((*full, alias.name)[1:] for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_only_downwards(path):
+    home = path.relative_to(ROOT).with_suffix("").parts[0]
+    assert home in LAYERS, f"{home} has no layer"
+    for target in imports(path):
+        if not target or target[0] == home:
+            continue
+        assert target[0] in LAYERS, f"{path.name} imports {'.'.join(target)}: import from its own module, not from qtd"
+        below = LAYERS[target[0]] < LAYERS[home]
+        assert below or (home, target[0]) in SAME_LAYER, f"{home} must not import {target[0]}"
+
+
+def test_machines_and_figures_never_import_one_another():
+    for folder in ("machines", "figures"):
+        for path in (ROOT / folder).glob("*.py"):
+            inside = {target[1] for target in imports(path) if target[0] == folder and len(target) > 1}
+            siblings = {other.stem for other in (ROOT / folder).glob("*.py") if not other.stem.startswith("_")}
+            assert path.stem == "__init__" or not inside & siblings, path
+
+
+def test_numerics_knows_no_physics():
+    for path in (ROOT / "_numerics").glob("*.py"):
+        assert all(target[0] == "_numerics" for target in imports(path) if target), path
+
+
+def test_nothing_configures_jax():
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            touches = isinstance(node, ast.Attribute) and node.attr in ("update", "config") and "jax.config" in ast.unparse(node)
+            allowed = path.name == "cli.py"  # a program of its own, not a library
+            assert allowed or not touches, path
+
+
+def test_importing_is_light_and_leaves_jax_as_it_was():
+    code = f"import sys, jax, qtd; print(sorted({LATE!r} & set(sys.modules)), jax.config.jax_enable_x64)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert run.stdout.split("\n")[0] == "[] False"
+
+
+def public_modules():
+    yield qtd
+    for info in pkgutil.walk_packages(qtd.__path__, "qtd."):
+        if not any(part.startswith("_") for part in info.name.split(".")):
+            yield importlib.import_module(info.name)
+
+
+def test_every_public_module_lists_its_names_and_each_has_a_docstring():
+    for module in public_modules():
+        assert module.__doc__, module.__name__
+        names = getattr(module, "__all__", None)
+        assert names, f"{module.__name__} has no __all__"
+        assert sorted(names) == sorted(set(names)), module.__name__
+        for name in names:
+            thing = getattr(module, name)
+            if inspect.ismodule(thing) or inspect.isclass(thing) or callable(thing):
+                assert inspect.getdoc(thing), f"{module.__name__}.{name}"
+                assert not str(inspect.getdoc(thing)).startswith(f"{name}("), f"{module.__name__}.{name} has no docstring of its own"
+
+
+def test_public_methods_have_docstrings():
+    for module in public_modules():
+        for thing in (getattr(module, name) for name in getattr(module, "__all__", ())):
+            if not inspect.isclass(thing) or not thing.__module__.startswith("qtd"):
+                continue
+            for name, member in vars(thing).items():
+                if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+                    assert inspect.getdoc(getattr(thing, name)), f"{thing.__name__}.{name}"
+
+
+def test_files_hold_one_subject_each():
+    for path in FILES:
+        assert len(path.read_text().splitlines()) <= 400, f"{path} holds two subjects: find the seam"
+
+
+def test_the_version_is_stated_once():
+    assert isinstance(qtd.__version__, str) and qtd.__version__[0].isdigit()
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = qtd.nothing

@@ -1,0 +1,158 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import as_float32, dot, three_levels
+
+import qtd
+from qtd.machines import CollectiveRefrigerator
+from qtd.parameters import validate
+
+FRIDGE = CollectiveRefrigerator(num_spins=5)
+
+
+def test_parameters_are_named_by_dotted_paths():
+    found = qtd.parameters(FRIDGE)
+    density = ("center", "width", "height")
+    names = [f"{r}.{x}" for r in ("cold", "hot", "work") for x in ("temperature", "chemical_potential")]
+    names += [f"{r}.spectral_density.{x}" for r in ("cold", "hot", "work") for x in density]
+    assert set(found) == {*names, "interaction"}
+    assert float(found["work.spectral_density.width"]) == 1e-3 and float(found["cold.temperature"]) == 0.5
+
+
+def test_parameters_of_a_network_include_its_energies_and_strengths():
+    found = qtd.parameters(three_levels())
+    assert {"energies", "strengths.cold", "reservoirs.hot.spectral_density.center"} <= set(found)
+
+
+def test_replacing_every_parameter_by_itself_changes_nothing():
+    again = qtd.replace(FRIDGE, qtd.parameters(FRIDGE))
+    assert eqx.tree_equal(again, FRIDGE)
+
+
+def test_replacing_changes_that_number_alone_and_leaves_the_machine_as_it_was():
+    changed = qtd.replace(FRIDGE, {"work.spectral_density.width": 0.002, "cold.temperature": 0.4})
+    before, after = qtd.parameters(FRIDGE), qtd.parameters(changed)
+    assert {name for name in before if before[name] != after[name]} == {"work.spectral_density.width", "cold.temperature"}
+    assert float(before["cold.temperature"]) == 0.5 and float(after["cold.temperature"]) == 0.4
+    assert isinstance(changed, CollectiveRefrigerator)
+
+
+def test_static_fields_may_be_replaced():
+    assert qtd.replace(FRIDGE, {"num_spins": 7}).num_spins == 7
+    assert qtd.replace(FRIDGE, {"num_spins": 6, "parity": "odd"}).levels.tolist() == [1.0, 2.0, 3.0]
+    assert qtd.replace(FRIDGE, {"spin": 1.5}).levels.tolist() == [0.5, 1.5]
+    assert qtd.replace(dot(), {"reservoirs.left.statistics": "bose"}).reservoirs["left"].statistics == "bose"
+
+
+@pytest.mark.parametrize("value", [0.4, np.float32(0.4), 1, np.array(0.4), jnp.array(0.4, jnp.float32)])
+def test_values_keep_the_type_of_what_they_replace(value):
+    for machine in (FRIDGE, as_float32(FRIDGE)):
+        changed = qtd.replace(machine, {"cold.temperature": value}).cold.temperature
+        assert changed.dtype == machine.cold.temperature.dtype and changed.shape == ()
+        assert not changed.weak_type
+
+
+def test_derivatives_pass_through_replace():
+    current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+    whole = jax.grad(lambda m: m.operate().heat_currents["cold"])(FRIDGE).cold.temperature
+    assert float(jax.grad(current)(jnp.array(0.5))) == pytest.approx(float(whole), rel=1e-13)
+
+
+def test_vmap_over_replace_is_a_loop():
+    current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+    temperatures = jnp.array([0.4, 0.5, 0.6])
+    np.testing.assert_allclose(jax.vmap(current)(temperatures), [current(t) for t in temperatures], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"work.spectral_density.widht": 1.0}, "'work.spectral_density.widht'; did you mean .*work.spectral_density.width"),
+        ({"wrok.temperature": 1.0}, "No parameter is called 'wrok.temperature'; did you mean work.temperature"),
+        ({"cold.temperature.deep": 1.0}, "No parameter is called 'cold.temperature.deep'"),
+        ({"": 1.0}, "No parameter is called ''"),
+        ({"levels": 1.0}, "No parameter is called 'levels'"),
+        ({"cooled": "hot"}, "No parameter is called 'cooled'"),
+        ({"cold": 1.0}, "`cold` is a part, not a number"),
+        ({"cold.spectral_density": 1.0}, "`cold.spectral_density` is a part, not a number"),
+        ({"cold.temperature": [0.4, 0.5]}, r"`cold.temperature` must have shape \(\), got \(2,\); use `jax.vmap`"),
+        ({"cold.temperature": "warm"}, "`cold.temperature` must be a number, got 'warm'"),
+        ({"cold.temperature": 1j}, "`cold.temperature` must be"),
+        ({"cold.temperature": None}, "`cold.temperature` must be a number"),
+        ({"cold.temperature": -0.5}, "cold.temperature: `temperature` must be positive, got -0.5"),
+        ({"cold.temperature": 0.0}, "`temperature` must be positive"),
+        ({"cold.temperature": float("nan")}, "`temperature` must be finite"),
+        ({"work.spectral_density.width": -1e-3}, "work.spectral_density.width: `width` must be positive, got -0.001"),
+        ({"work.spectral_density.width": 0.0}, "`width` must be positive"),
+        ({"work.spectral_density.height": -1.0}, "`height` must not be negative"),
+        ({"interaction": -1.0}, "`interaction` must be positive"),
+        ({"num_spins": 1}, "`num_spins` = 1.*single level"),
+        ({"num_spins": 2.5}, "`num_spins` must be a positive integer"),
+        ({"parity": "both"}, "`parity` must be"),
+    ],
+)
+def test_bad_changes_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        qtd.replace(FRIDGE, changes)
+
+
+def test_the_connectivity_of_a_network_cannot_be_replaced():
+    with pytest.raises(ValueError, match="topology"):
+        qtd.replace(three_levels(), {"topology": 1})
+
+
+def test_validate_finds_what_slipped_in_through_the_leaves():
+    validate(FRIDGE)
+    broken = eqx.tree_at(lambda m: m.work.spectral_density.width, FRIDGE, jnp.array(-1.0))
+    with pytest.raises(ValueError, match="`width` must be positive, got -1.0"):
+        validate(broken)
+    for call in (broken.operate, broken.covariance, lambda: broken.cumulants("cold")):
+        with pytest.raises(ValueError, match="`width` must be positive"):
+            call()
+
+
+def test_validate_walks_mappings_and_sequences():
+    broken = eqx.tree_at(lambda n: n.reservoirs["hot"].temperature, three_levels(), jnp.array(0.0))
+    for tree in (broken, [broken], ({"network": broken},)):
+        with pytest.raises(ValueError, match="`temperature` must be positive"):
+            validate(tree)
+
+
+def test_traced_values_pass_validation():
+    jax.jit(lambda m: validate(m))(eqx.tree_at(lambda m: m.cold.temperature, FRIDGE, jnp.array(-1.0)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_spins": 1}, "`num_spins` = 1, `spin` = 0.5 and `parity` = 'even' leave a single level"),
+        ({"num_spins": 0}, "`num_spins` must be a positive integer, got 0"),
+        ({"num_spins": -3}, "`num_spins` must be a positive integer"),
+        ({"num_spins": 5.0}, "`num_spins` must be a positive integer"),
+        ({"num_spins": True}, "`num_spins` must be a positive integer"),
+        ({"num_spins": 2, "parity": "odd"}, "leave a single level"),
+        ({"num_spins": 5, "parity": "none"}, '`parity` must be "even" or "odd", got \'none\''),
+        ({"num_spins": 5, "spin": 2.0}, "`spin` must be one of 2.5, 1.5, ... >= 0 for 5 spins, got 2.0"),
+        ({"num_spins": 6, "spin": 2.5}, "`spin` must be one of 3, 2"),
+        ({"num_spins": 5, "spin": 3.5}, "`spin` must be one of"),
+        ({"num_spins": 5, "spin": -0.5}, "`spin` must be one of"),
+        ({"num_spins": 6, "spin": 0}, "leave a single level"),
+        ({"interaction": 0.0}, "`interaction` must be positive, got 0.0"),
+        ({"interaction": -1.0}, "`interaction` must be positive"),
+        ({"interaction": float("nan")}, "`interaction` must be finite"),
+        ({"cold": dot().reservoirs["left"]}, "`cold` must be a bosonic `qtd.Reservoir`"),
+        ({"work": 1000.0}, "`work` must be a bosonic `qtd.Reservoir`, got 1000.0"),
+    ],
+)
+def test_bad_refrigerators_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CollectiveRefrigerator(**arguments)
+
+
+@pytest.mark.parametrize("parity", ["even", "odd"])
+def test_levels_of_a_sector_are_counted(parity):
+    count = lambda n, **sector: len(CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels)
+    assert count(31) == 16 and count(7, spin=2.5) == 3
+    assert count(6) == (4 if parity == "even" else 3)

@@ -1,0 +1,180 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import dot, fermi, spinful_dot, three_levels
+
+import qtd
+from qtd.thermodynamics import Mode
+
+FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
+ENGINE = {"energy": 1.5, "left": (2.0, 0.0), "right": (0.5, 0.6)}  # hot left lead, bias against the current
+PELTIER = {"energy": 1.5, "left": (1.0, 0.0), "right": (0.8, 1.2)}  # the bias carries heat out of the cold right lead
+
+
+def triangle(**temperatures):
+    return qtd.operate(three_levels(**temperatures), cooled="cold", driven_by="work")
+
+
+def test_the_laws_hold_at_an_operating_point():
+    point = triangle()
+    heat = np.array(list(point.heat_currents.values()))
+    assert abs(heat.sum()) < 1e-15 * np.abs(heat).max()
+    sigma = -sum(float(point.heat_currents[name] / point.temperatures[name]) for name in point.names)
+    assert float(point.entropy_production) == pytest.approx(sigma, rel=1e-14) and sigma > 0
+    assert all(float(x) == 0 for x in point.particle_currents.values()) and float(point.power) == 0
+
+
+def test_a_loop_has_the_cop_of_its_gaps_and_the_exact_carnot_value_at_zero_affinity():
+    point = triangle()
+    assert point.mode == "refrigerator"
+    assert float(point.cop) == pytest.approx(1 / 4, rel=1e-12)  # one quantum of 1 for each quantum of 4
+    assert float(point.cop) < float(point.carnot_cop) < float(point.carnot_cop_hot_drive)
+    assert float(point.carnot_cop) == pytest.approx((1 - 0.1) / (2 - 1), rel=1e-14)
+    assert float(point.carnot_cop_hot_drive) == pytest.approx(1.0, rel=1e-14)
+    reversible = triangle(cold=1 / (5 - 0.4))  # 5/T_h = 1/T_c + 4/T_w
+    assert float(reversible.carnot_cop) == pytest.approx(1 / 4, rel=1e-14)
+    scale = float(jnp.sqrt(reversible.heat_covariance["cold", "cold"]))
+    assert abs(float(reversible.heat_currents["cold"])) < 1e-14 * scale
+
+
+def test_noise_bounds_the_cop_and_the_current():
+    point = triangle()
+    assert float(point.cop) <= float(point.cop_bound_from_noise) <= float(point.carnot_cop_hot_drive)
+    current, noise = point.heat_currents["cold"], point.heat_covariance["cold", "cold"]
+    assert float(point.tur("cold")) == pytest.approx(float(noise * point.entropy_production / current**2), rel=1e-14)
+    assert float(point.tur("cold")) >= 2
+    expected = 1.0 / (1 + 2 * current / (noise * 1.0))  # 1/T_c - 1/T_h = 1
+    assert float(point.cop_bound_from_noise) == pytest.approx(float(expected), rel=1e-14)
+
+
+def test_a_biased_dot_between_hot_and_cold_leads_is_an_engine_of_the_tight_coupling_efficiency():
+    point = qtd.operate(dot(**ENGINE))
+    current = 0.9 * 1.6 / 2.5 * (fermi(1.5, ENGINE["left"]) - fermi(1.5, ENGINE["right"]))
+    assert point.mode == "heat engine"
+    assert float(point.power) == pytest.approx(0.6 * current, rel=1e-13)
+    assert float(point.heat_currents["left"]) == pytest.approx(1.5 * current, rel=1e-13)
+    assert float(point.efficiency) == pytest.approx(0.6 / 1.5, rel=1e-13)
+    assert float(point.efficiency) < 1 - 0.5 / 2.0
+    heat = sum(float(x) for x in point.heat_currents.values())
+    assert heat == pytest.approx(float(point.power), rel=1e-13)  # first law
+
+
+def test_efficiency_of_a_loosely_coupled_engine_stays_below_carnot():
+    point = qtd.operate(spinful_dot(energy=1.5, repulsion=1.0, left=(2.0, 0.0), right=(0.5, 0.6)))
+    assert point.mode == "heat engine"
+    assert 0 < float(point.efficiency) < 0.75
+    assert float(point.tur("left")) >= 2
+
+
+def test_a_bias_that_cools_needs_no_driving_reservoir():
+    point = qtd.operate(dot(**PELTIER), cooled="right")
+    assert point.mode == "refrigerator"
+    assert float(point.cop) == pytest.approx(0.3 / 1.2, rel=1e-12)  # (E - mu_R) / (mu_R - mu_L)
+    assert float(point.carnot_cop) == pytest.approx(0.8 / 0.2, rel=1e-13)
+    assert float(point.power) < 0
+
+
+def test_every_mode_is_told_from_the_signs():
+    assert triangle().mode_code == Mode.REFRIGERATOR
+    assert triangle(cold=0.1).mode_code == Mode.HEAT_TRANSFORMER  # the loop runs backwards: work, the hottest, is heated
+    assert triangle(work=1.0, cold=0.9).mode_code == Mode.DISSIPATOR
+    assert qtd.operate(dot(**ENGINE)).mode_code == Mode.HEAT_ENGINE
+    assert qtd.operate(dot(**PELTIER)).mode_code == Mode.REFRIGERATOR
+    # the cold lead takes most of what the bias dissipates
+    assert qtd.operate(dot(0.0, (1.0, 0.5), (0.8, -0.5))).mode_code == Mode.HEATER
+
+
+def test_modes_read_as_words():
+    assert [str(mode) for mode in Mode] == ["dissipator", "refrigerator", "heat engine", "heat transformer", "heater"]
+
+
+def test_modes_of_a_batch_are_codes():
+    batch = jax.vmap(lambda t: qtd.operate(three_levels(cold=t), "cold", "work"))(jnp.array([0.1, 0.5]))
+    assert batch.mode_code.tolist() == [Mode.HEAT_TRANSFORMER, Mode.REFRIGERATOR]
+    with pytest.raises(ValueError, match="`mode_code`"):
+        _ = batch.mode
+    with pytest.raises(ValueError, match="`mode_code`"):
+        jax.jit(lambda p: p.mode)(triangle())
+
+
+@pytest.mark.parametrize("spins", [2, 3])
+def test_too_few_levels_have_finite_currents(spins):
+    point = qtd.machines.CollectiveRefrigerator(num_spins=spins).operate()
+    assert np.isfinite(float(point.heat_currents["cold"])) and float(point.entropy_production) >= 0
+    if spins == 2:
+        assert int(point.status) == qtd.Status.COP_UNDEFINED and np.isnan(float(point.cop))
+        assert float(point.heat_currents["hot"]) == 0.0
+        assert "undefined" in repr(point)
+    else:
+        assert int(point.status) == qtd.Status.OK
+
+
+def test_an_illegal_number_in_compiled_code_gives_a_status_and_nan_everywhere():
+    run = jax.jit(lambda t: qtd.operate(qtd.replace(three_levels(), {"reservoirs.cold.temperature": t}), "cold", "work"))
+    bad = run(jnp.array(-0.5))
+    assert int(bad.status) == qtd.Status.INVALID_PARAMETER
+    numbers = [*bad.heat_currents.values(), *bad.energy_currents.values(), bad.entropy_production, bad.cop, bad.tur("cold")]
+    assert np.all(np.isnan(numbers)) and np.all(np.isnan(bad.heat_covariance.matrix))
+    assert int(run(jnp.array(0.5)).status) == qtd.Status.OK
+
+
+def test_every_status_has_a_message():
+    assert all(status.message for status in qtd.Status) and qtd.Status.OK == 0
+
+
+def test_an_operating_point_prints_its_figures():
+    text = repr(triangle())
+    for part in ("J_cold", "J_work", "sigma", "COP Carnot", "TUR_cold", "refrigerator", "positive out of a reservoir", "fine"):
+        assert part in text
+    assert f"{float(triangle().heat_currents['cold']):.10g}" in text
+    engine = repr(qtd.operate(dot(**ENGINE)))
+    assert "power" in engine and "COP" not in engine and "heat engine" in engine
+
+
+def test_an_operating_point_has_a_table_for_notebooks():
+    html = triangle()._repr_html_()
+    assert html.startswith("<table>") and html.endswith("</table>")
+    assert html.count("<tr>") == html.count("</tr>") == len(triangle().rows())
+    assert "refrigerator" in html
+
+
+def test_batches_and_traced_points_print_as_well():
+    batch = jax.vmap(lambda t: qtd.operate(three_levels(cold=t), "cold", "work"))(jnp.array([0.3, 0.5]))
+    assert "array(2,)" in repr(batch) and "<table>" in batch._repr_html_()
+    seen = []
+    jax.jit(lambda p: (seen.append(repr(p)), p.cop)[1])(triangle())
+    assert seen == ["OperatingPoint(cold, work, hot)"]
+
+
+def test_an_operating_point_is_a_pytree_that_keeps_its_type():
+    small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(
+        jax.tree.map(lambda x: x.astype(jnp.float32), three_levels())
+    )
+    floats = [x for x in jax.tree.leaves(small) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert {x.dtype for x in floats} == {jnp.dtype("float32")}
+    figures = (small.cop, small.carnot_cop, small.entropy_production, small.tur("cold"), small.cop_bound_from_noise)
+    assert {x.dtype for x in figures} == {jnp.dtype("float32")}
+    assert float(small.cop) == pytest.approx(0.25, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: qtd.operate(three_levels(), cooled="sun"), "`cooled` names 'sun'; the reservoirs are 'cold', 'work', 'hot'"),
+        (lambda: qtd.operate(three_levels(), driven_by="sun"), "`driven_by` names 'sun'"),
+        (lambda: qtd.operate(three_levels()).cop, "`cooled` is not set"),
+        (lambda: qtd.operate(three_levels(), cooled="cold").carnot_cop, "one reservoir that takes the heat"),
+        (lambda: triangle(cold=-1.0), "`temperature` must be positive, got -1.0"),
+        (lambda: qtd.operate(eqx.tree_at(lambda n: n.energies, three_levels(), jnp.array([0.0, jnp.nan, 1.0]))), "finite"),
+    ],
+)
+def test_bad_requests_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_an_unknown_reservoir_of_a_figure_is_named():
+    with pytest.raises(ValueError, match="sun"):
+        triangle().tur("sun")
