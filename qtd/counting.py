@@ -10,10 +10,10 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.compilation import compiled
-from ._numerics.elimination import AbsorbingElimination, Elimination
+from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import to_lower
 from .networks import RateNetwork
-from .steady import SteadyState, solve
+from .steady import SteadyState, solve, stationary
 
 __all__ = [
     "Covariance",
@@ -67,14 +67,11 @@ def _covariance(state, quantity):
     charges = {name: {i: network.quanta(topology.slots[i], quantity) for i in topology.of(name)} for name in topology.names}
     surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
 
-    def gain(name, i):
-        """What a jump of slot i adds to the charge counted at a reservoir, the surplus to come included."""
-        z = surplus[name]
-        return z - topology.lower(topology.slots[i], z) + charges[name].get(i, 0.0)
-
-    def entry(r, s):
-        return jnp.sum(sum(state.activity(i) * gain(r, i) * gain(s, i) for i in range(len(topology.slots))))
-
+    # What each jump adds to the charge counted at a reservoir, the surplus to come included.
+    gains = {
+        name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()
+    }
+    entry = lambda r, s: jnp.sum(sum(a * x * y for a, x, y in zip(state.activity, gains[r], gains[s])))
     names = topology.names
     return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))
 
@@ -106,7 +103,7 @@ def _cumulants(state, charges, order):
     for n in range(1, order + 1):
         tilted = [comb(n, k) * _tilt(state, charges, k, expansion[n - k]) for k in range(1, n + 1)]
         if n == 1:
-            result.append(sum(jnp.sum(charge * state.flows(i)) for i, charge in charges.items()))
+            result.append(sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items()))
         else:
             result.append(sum(jnp.sum(x) for x in tilted))
         drift = sum(comb(n, k) * result[k - 1] * expansion[n - k] for k in range(1, n + 1))
@@ -176,9 +173,8 @@ def _charges(network, weights, quantity):
 def _tilt(state, charges, power, vector):
     """W_k v: the jumps of the generator, each weighed with the k-th power of its charge, applied to a vector."""
     topology = state.network.topology
-    upwards = sum(
-        state.rates[i][0] * charge**power * topology.lower(topology.slots[i], vector) for i, charge in charges.items()
-    )
+    lower = topology.lower(vector)
+    upwards = sum(state.rates[i][0] * charge**power * lower[i] for i, charge in charges.items())
     return upwards + topology.hand_down({i: state.rates[i][1] * (-charge) ** power * vector for i, charge in charges.items()})
 
 
@@ -192,11 +188,11 @@ def _tilted(state, fields, quantity):
     exits = _exits(state.elimination.up, state.elimination.down)
 
     def conditioned(logarithm):
-        """Rates up and down, weighed with exp(chi q) and the ratio of the left vector across the jump; and what the left vector
+        """Rates by slot and by diagonal, weighed with exp(chi q) and the ratio of the left vector across the jump; and what the left vector
         times the weighed generator is, level by level, in units of the left vector."""
         rates = []
-        for slot, (up, down), exponent in zip(topology.slots, state.rates, growth):
-            exponent = jnp.where(up > 0, exponent + logarithm - topology.lower(slot, logarithm), 0)
+        for (up, down), exponent, lower in zip(state.rates, growth, topology.lower(logarithm)):
+            exponent = jnp.where(up > 0, exponent + logarithm - lower, 0)
             rates.append((up * jnp.exp(exponent), down * jnp.exp(-exponent)))
         up, down = (topology.band(values) for values in zip(*rates))
         return rates, up, down, _exits(up, down) - exits
@@ -213,17 +209,13 @@ def _tilted(state, fields, quantity):
     start = 0, jnp.zeros_like(exits), jnp.asarray(jnp.inf, exits.dtype)
     _, logarithm, _ = lax.while_loop(lambda carry: (carry[0] < 100) & (carry[2] > tolerance), improve, start)
     logarithm = lax.stop_gradient(logarithm)
-    rates, up, down, ratio = conditioned(logarithm)
-    generator = Elimination(up, down)
-    populations = generator.populations + generator.solve(-generator.apply(generator.populations))
+    rates, _, _, ratio = conditioned(logarithm)
+    generator, populations, flows, _ = stationary(topology, rates)
     value = lax.stop_gradient(ratio @ populations)
     # With the left vector frozen, ratio - value is a perturbation that is zero in value; one turn of second-order perturbation
     # theory around the conditioned generator makes the first two derivatives right.
     shift = (ratio - value) @ populations
     second = generator.solve((shift - (ratio - value)) * populations)
-    flows = [
-        up * topology.lower(slot, populations) - down * populations for slot, (up, down) in zip(topology.slots, rates)
-    ]
     parts = lambda name: [jnp.sum(quanta[i] * flows[i]) for i in topology.of(name)]
     currents = jnp.stack([sum(parts(name), jnp.zeros_like(value)) for name in topology.names])
     return value + (ratio - value) @ (populations + second), currents

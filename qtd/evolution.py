@@ -100,14 +100,14 @@ def mean_waiting_time(
     validate(network)
     state, topology = SteadyState(network), network.topology
     counted = [i for name in names for i in topology.of(name)]
-    nothing, lower = jnp.zeros_like(state.correction), lambda i, x: topology.lower(topology.slots[i], x)
+    nothing = jnp.zeros_like(state.populations)
     silent = [tuple(nothing if i in counted else x for x in pair) for i, pair in enumerate(state.rates)]
     up, down = (topology.band(values) for values in zip(*silent))
     leaving = topology.hand_down({i: state.rates[i][0] for i in counted}) + sum(state.rates[i][1] for i in counted)
     if populations is None:
-        p = state.populations
+        p, lower = state.populations, topology.lower(state.populations)
         landing = topology.hand_down({i: state.rates[i][1] * p for i in counted})
-        start = sum(state.rates[i][0] * lower(i, p) for i in counted) + landing
+        start = sum(state.rates[i][0] * lower[i] for i in counted) + landing
         start = start / start.sum()
     else:
         start = _populations(network, populations)[topology.order]

@@ -160,14 +160,23 @@ class Topology:
         """Which slots hold the jumps of a reservoir."""
         return [i for i, slot in enumerate(self.slots) if slot.reservoir == reservoir]
 
-    def lower(self, slot: Slot, x: Float[Array, " levels"]) -> Float[Array, " levels"]:
-        """x at the lower level of the jump down from each level (anything where there is none)."""
-        if len(slot.distances) > _FEW:
-            return x[slot.lower]
-        value = below(x, slot.distances[0])
-        for d in slot.distances[1:]:
-            value = jnp.where(slot.offsets == d, below(x, d), value)
-        return value
+    def lower(self, x: Float[Array, " levels"]) -> list[Float[Array, " levels"]]:
+        """For each slot, x at the lower level of the jump down from each level (anything where there is none)."""
+        shifted = below(x, max((d for slot in self.slots if len(slot.distances) <= _FEW for d in slot.distances), default=0))
+        result = []
+        for slot in self.slots:
+            if len(slot.distances) > _FEW:
+                result.append(x[slot.lower])
+                continue
+            value = shifted[slot.distances[0] - 1]
+            for d in slot.distances[1:]:
+                value = jnp.where(slot.offsets == d, shifted[d - 1], value)
+            result.append(value)
+        return result
+
+    def net(self, values: Sequence[Float[Array, " levels"]]) -> Float[Array, " levels"]:
+        """What flows on the slots' jumps, counted lower -> upper, bring to each level."""
+        return sum(values) - self.hand_down(dict(enumerate(values)))
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
         """At each level, the sum of what belongs to the jumps down to it, `values` by slot: the transpose of `lower`."""

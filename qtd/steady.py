@@ -1,18 +1,23 @@
 """Steady states: what a network settles in, with every population accurate relative to itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
 from ._numerics.status import Status, first, raise_if_known
-from .networks import RateNetwork
+from .networks import RateNetwork, Topology
 from .parameters import validate
 
-__all__ = ["SteadyState", "solve", "steady_state"]
+__all__ = ["SteadyState", "solve", "stationary", "steady_state"]
+
+
+Levels = Float[Array, " levels"]
+Rates = Sequence[tuple[Levels, Levels]]  # lower -> upper and upper -> lower, by slot
 
 
 class SteadyState(eqx.Module):
@@ -22,51 +27,50 @@ class SteadyState(eqx.Module):
     """
 
     network: RateNetwork
-    rates: list[tuple[Float[Array, " levels"], Float[Array, " levels"]]]
+    rates: Rates
     elimination: Elimination
-    correction: Float[Array, " levels"]
+    populations: Levels
+    flows: list[Levels]  # net jumps lower -> upper per time
+    activity: list[Levels]  # jumps of either direction per time
     status: Int[Array, ""]
 
     def __init__(self, network: RateNetwork):
-        self.network = network
-        self.rates = [network.rates(slot) for slot in network.topology.slots]
-        up, down = (network.topology.band(values) for values in zip(*self.rates))
-        self.elimination = Elimination(up, down)
-        # One Newton step for W p = 0 at the eliminated p. Its value is of the order of rounding, but it makes the currents obey
-        # Kirchhoff's law at every level to the last digits; and it carries the derivatives of p, of any order.
-        self.correction = self.elimination.solve(-self.elimination.apply(self.elimination.populations))
+        self.network, self.rates = network, [network.rates(slot) for slot in network.topology.slots]
+        self.elimination, self.populations, self.flows, self.activity = stationary(network.topology, self.rates)
+        total = self.elimination.up.sum() + self.elimination.down.sum()
         self.status = first(
-            (~jnp.isfinite(up.sum() + down.sum()), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
+            (~jnp.isfinite(total), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
-
-    @property
-    def populations(self) -> Float[Array, " levels"]:
-        return self.elimination.populations + self.correction
-
-    def flows(self, i: int) -> Float[Array, " levels"]:
-        """Net jumps lower -> upper of slot i per time, up p_lower - down p_upper, p in two parts so that no digit is lost."""
-        (up, down), topology = self.rates[i], self.network.topology
-        net = lambda p: up * topology.lower(topology.slots[i], p) - down * p
-        return net(self.elimination.populations) + net(self.correction)
-
-    def activity(self, i: int) -> Float[Array, " levels"]:
-        """Jumps of either direction of slot i per time, up p_lower + down p_upper."""
-        (up, down), topology, p = self.rates[i], self.network.topology, self.populations
-        return up * topology.lower(topology.slots[i], p) + down * p
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean "energy", "particles" or "heat" that leaves the reservoir per time."""
         topology = self.network.topology
-        parts = [jnp.sum(self.network.quanta(topology.slots[i], quantity) * self.flows(i)) for i in topology.of(reservoir)]
-        return sum(parts, jnp.zeros((), self.correction.dtype))
+        parts = [jnp.sum(self.network.quanta(topology.slots[i], quantity) * self.flows[i]) for i in topology.of(reservoir)]
+        return sum(parts, jnp.zeros((), self.populations.dtype))
 
-    def exit_weights(self, charges: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
+    def exit_weights(self, charges: Mapping[int, Levels]) -> Levels:
         """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by slot."""
         if not charges:
-            return jnp.zeros_like(self.correction)
+            return jnp.zeros_like(self.populations)
         upwards = {i: self.rates[i][0] * charge for i, charge in charges.items()}
         return self.network.topology.hand_down(upwards) - sum(self.rates[i][1] * charge for i, charge in charges.items())
+
+
+def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:
+    """The factors of the generator, its populations, and by slot the net flows and the activity of its jumps."""
+    up, down = (topology.band(values) for values in zip(*rates))
+    elimination = Elimination(up, down)
+    eliminated = elimination.populations
+    lower, net = topology.lower(eliminated), lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)]
+    flows = net(eliminated, lower)
+    # One Newton step for W p = 0. It carries the derivatives of p, of any order. Its value is that of rounding in the flows: added to
+    # them it makes them obey Kirchhoff's law at every level to the last digits; p itself is better without.
+    correction = elimination.solve(-topology.net(flows))
+    lower_correction, populations = topology.lower(correction), eliminated + (correction - lax.stop_gradient(correction))
+    flows = [x + y for x, y in zip(flows, net(correction, lower_correction))]
+    activity = [u * (x + y) + d * populations for (u, d), x, y in zip(rates, lower, lower_correction)]
+    return elimination, populations, flows, activity
 
 
 def solve(network: RateNetwork) -> SteadyState:

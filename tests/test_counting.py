@@ -3,7 +3,16 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from helpers import central_difference, dot, dot_current_and_noise, dot_generating_function, random_network, three_levels
+from helpers import (
+    central_difference,
+    dot,
+    dot_current_and_noise,
+    dot_generating_function,
+    random_network,
+    relative_error,
+    three_levels,
+)
+from reference import collective_refrigerator
 
 import qtd
 from qtd.counting import covariance, cumulants, generating_function, large_deviations
@@ -121,6 +130,19 @@ def test_cumulants_agree_with_differences_of_exact_eigenvalues():
         ]
     # The differences are exact to chi^2 = 1e-12 of the next cumulants.
     np.testing.assert_allclose(cumulants(NETWORK, "cold", order=4), [float(x) for x in expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize("width", [1e-1, 1e-3, 1e-5])
+def test_noise_and_cumulants_keep_their_digits_when_needle_filters_leave_slow_levels(width):
+    temperatures, names = (1.0, 10.0, 1.0), ("cold", "hot", "work")
+    changes = {f"{name}.spectral_density.width": width for name in names}
+    changes |= {f"{name}.temperature": temperature for name, temperature in zip(names, temperatures)}
+    machine = qtd.replace(qtd.machines.CollectiveRefrigerator(9), changes)
+    with mp.workdps(100):
+        exact = collective_refrigerator(9, dict(zip(names, temperatures)), widths=dict.fromkeys(names, width))
+        expected, noise = exact.cumulants(["cold"], 4), {pair: exact.covariance(*pair) for pair in (("cold", "hot"), ("work", "work"))}
+    assert relative_error(machine.cumulants("cold", order=4), expected) < 1e-12
+    assert relative_error([machine.covariance()[pair] for pair in noise], list(noise.values())) < 1e-12
 
 
 def test_cumulants_of_a_dot_are_the_closed_forms():

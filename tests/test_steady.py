@@ -5,7 +5,7 @@ import pytest
 from helpers import exact_populations, random_network, relative_error, three_levels
 
 import qtd
-from qtd.spectral import Peaked
+from qtd.spectral import Ohmic, Peaked
 from qtd.steady import solve
 
 BATH = {"bath": qtd.Reservoir(1.0, spectral_density=Peaked(1.0, 0.5))}
@@ -24,6 +24,30 @@ def test_populations_agree_with_exact_linear_algebra(seed):
     rates = np.asarray(qtd.rate_matrix(network))
     # A few ulp for the elimination and as many for the Newton step that follows it.
     assert relative_error(qtd.steady_state(network), exact_populations(rates, 60)) < 5e-15
+
+
+@pytest.mark.parametrize("slow", [1e-4, 1e-8, 1e-12])
+def test_clusters_joined_by_slow_jumps_keep_every_digit(slow):
+    # Two fast loops, each out of equilibrium, with a slow jump between them: the network is nearly reducible.
+    network = qtd.RateNetwork(
+        energies=[0.0, 0.7, 1.5, 1.0, 2.1, 2.9],
+        jumps=[(name, a + shift, b + shift, 1.0) for shift in (0, 3) for name, a, b in (("a", 0, 1), ("b", 1, 2), ("c", 0, 2))]
+        + [("a", 0, 3, slow), ("b", 2, 4, slow)],
+        reservoirs={
+            name: qtd.Reservoir(temperature, spectral_density=Ohmic(1.0, 9.0))
+            for name, temperature in (("a", 0.4), ("b", 5.0), ("c", 1.0))
+        },
+    )
+    rates = np.asarray(qtd.rate_matrix(network))
+    exact = exact_populations(rates, 60)
+    assert relative_error(qtd.steady_state(network), exact) < 5e-15
+    parts = {name: np.asarray(qtd.rate_matrix(network, name)) for name in "abc"}
+    point = qtd.operate(network)
+    for name, part in parts.items():
+        flows = [(part[i, j] * exact[j] - part[j, i] * exact[i]) * float(network.energies[i] - network.energies[j])
+                 for i in range(6) for j in range(i)]
+        gross = float(sum(abs(x) for x in flows))
+        assert abs(float(point.energy_currents[name]) - float(sum(flows))) < 1e-14 * gross
 
 
 def test_one_reservoir_leaves_the_gibbs_state_over_three_hundred_decades():

@@ -40,10 +40,6 @@ class Elimination(eqx.Module):
         weights = _forward(self.gains, jnp.zeros_like(self.exits).at[0].set(1))
         self.populations = weights / weights.sum()
 
-    def apply(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """W x."""
-        return _apply(self.up, self.down, x)
-
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (W - p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
         return lax.custom_linear_solve(
@@ -114,13 +110,13 @@ class AbsorbingElimination(eqx.Module):
 
 def _apply(up, down, x):
     """W x, from net flows between pairs of levels."""
-    flows = [u * below(x, i) - d * x for i, (u, d) in enumerate(zip(up, down), start=1)]
+    flows = [u * lower - d * x for u, d, lower in zip(up, down, below(x, len(up)))]
     return sum(flows) - to_lower(flows)
 
 
 def _apply_transposed(up, down, z):
     """W^T z, from differences of z between pairs of levels."""
-    steps = [z - below(z, i) for i in range(1, len(up) + 1)]
+    steps = [z - lower for lower in below(z, len(up))]
     return to_lower([u * step for u, step in zip(up, steps)]) - sum(d * step for d, step in zip(down, steps))
 
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def below(x: Float[Array, " n"], distance: int) -> Float[Array, " n"]:
-    """x_{k-distance} at every level k; 0 where there is no such level."""
-    return jnp.pad(x, (distance, 0))[: x.shape[0]]
+def below(x: Float[Array, " n"], reach: int) -> list[Float[Array, " n"]]:
+    """x_{k-1}, ... x_{k-reach} at every level k; 0 where there is no such level."""
+    return [jnp.pad(x, (d, 0))[: x.shape[0]] for d in range(1, reach + 1)]
 
 
 def to_lower(values: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
