@@ -128,7 +128,7 @@ def level_scheme(network: RateNetwork, ax: Axes | None = None, *, levels: int | 
     largest = max((abs(flow) for _, _, _, flow in flows), default=0.0) or 1.0
     shown = np.argsort(energies, kind="stable")[: levels or _levels_to_show(energies, flows, largest)]
     heights = _heights(energies[shown])
-    columns, width = list(network.topology.links), len(network.topology.links)
+    columns, width = list(network.topology.names), len(network.topology.names)
     ax.hlines(list(heights.values()), -0.5, width - 0.5, color="black", linewidth=1.6, zorder=1)
     for level, height in heights.items():
         text = f"  $p$ = {populations[shown[level]]:.3g}"
@@ -181,12 +181,12 @@ def _figure(ax):
 
 
 def _colors(network):
-    return {name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(network.topology.links)}
+    return {name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(network.topology.names)}
 
 
 def _rows_of_marks(machine):
     """Room between the frame and the title, in points, for the rows of ticks that `filters` draws there."""
-    return 8 + 8 * len(machine.network().topology.links)
+    return 8 + 8 * len(machine.network().topology.names)
 
 
 def _symbol(name):
@@ -225,8 +225,12 @@ def _violation(ax, steps, violations):
 
 def _transitions(network, name):
     """Energies at which a reservoir drives jumps, those of the electron where the jumps carry particles."""
-    gaps, particles = np.asarray(network.gaps(name), float), network.topology.links[name].particles
-    return np.where(particles != 0, gaps * particles, np.abs(gaps))
+    found = [np.zeros(0)]
+    for i in network.topology.of(name):
+        slot = network.topology.slots[i]
+        gaps, particles = np.asarray(network.gaps(slot), float), slot.particles
+        found.append(np.where(particles != 0, gaps * particles, np.abs(gaps))[slot.offsets > 0])
+    return np.concatenate(found)
 
 
 def _window(networks):
@@ -234,8 +238,10 @@ def _window(networks):
     found = []
     for network in networks:
         state = solve(network)
-        for name in network.topology.links:
-            flow = np.abs(np.asarray(state.flows(name) * network.quanta(name, "heat")))
+        for name in network.topology.names:
+            slots = [(i, network.topology.slots[i]) for i in network.topology.of(name)]
+            heat = [np.asarray(state.flows[i] * network.quanta(slot, "heat"))[slot.offsets > 0] for i, slot in slots]
+            flow = np.abs(np.concatenate([np.zeros(0), *heat]))
             found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
             found += [float(x) for x in [getattr(network.reservoirs[name].spectral_density, "center", None)] if x is not None]
     low, high = min(found), max(found)
@@ -260,9 +266,10 @@ def _performance(points):
 def _flows(state: SteadyState):
     """(reservoir, level jumped from, level jumped to, net jumps per time >= 0) of every jump."""
     order, flows = state.network.topology.order, []
-    for name, link in state.network.topology.links.items():
-        for low, high, flow in zip(order[link.lower], order[link.upper], np.asarray(state.flows(name), float)):
-            flows.append((name, low, high, flow) if flow >= 0 else (name, high, low, -flow))
+    for slot, rates in zip(state.network.topology.slots, state.flows):
+        for k in np.flatnonzero(slot.offsets):
+            low, high, flow = order[slot.lower[k]], order[k], float(rates[k])
+            flows.append((slot.reservoir, low, high, flow) if flow >= 0 else (slot.reservoir, high, low, -flow))
     return flows
 
 

@@ -38,7 +38,7 @@ def collected(up, down, lost, y):
 def band(seed, b, n, decades):
     """Random rates over this many decades, zero where there is no level."""
     rng = np.random.default_rng(seed)
-    exists = np.arange(n) + np.arange(1, b + 1)[:, None] < n
+    exists = np.arange(n) >= np.arange(1, b + 1)[:, None]
     return tuple(jnp.asarray(np.where(exists, 10 ** rng.uniform(-decades / 2, decades / 2, (b, n)), 0)) for _ in range(2))
 
 
@@ -48,7 +48,7 @@ def dense(up, down):
     matrix = np.zeros((n, n))
     for d in range(1, b + 1):
         for k in range(n - d):
-            matrix[k + d, k], matrix[k, k + d] = up[d - 1, k], down[d - 1, k]
+            matrix[k + d, k], matrix[k, k + d] = up[d - 1, k + d], down[d - 1, k + d]
     return matrix
 
 

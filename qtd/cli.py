@@ -1,0 +1,264 @@
+"""The `qtd` command: list the machines, show one, design one."""
+
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+import numpy as np
+
+import qtd
+
+from .machines import AbstractMachine
+
+_ALIASES = {"j_c": "J_cold", "j_h": "J_hot", "j_w": "J_work"}
+_MACHINE = click.argument("machine", metavar="MACHINE")
+_SETTINGS = click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change a parameter or option; repeatable.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+_FLOAT32 = click.option("--float32", is_flag=True, help="Single precision.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; bad input ends with exit code 2 and one line on stderr."""
+    try:
+        sys.exit(commands.main(arguments, prog_name="qtd", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        message = error.format_message()
+    except (ValueError, OSError) as error:
+        message = str(error)
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    click.echo(f"qtd: error: {' '.join(message.split())}", err=True)
+    sys.exit(2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.version_option(qtd.__version__)
+def commands() -> None:
+    """Differentiable thermodynamics of small quantum machines."""
+
+
+@commands.command("list")
+@_JSON
+def list_machines(as_json: bool) -> None:
+    """The machines, by name."""
+    machines = {name: (kind.__doc__ or "").strip().splitlines()[0] for name, kind in _kinds().items()}
+    click.echo(json.dumps(machines, indent=2) if as_json else "\n".join(f"{name:<26} {text}" for name, text in machines.items()))
+
+
+@commands.command("show")
+@_MACHINE
+@_SETTINGS
+@_JSON
+@_FLOAT32
+def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) -> None:
+    """Parameters, their paths and values, and the operating point of a machine."""
+    built = _build(machine, settings, float32)
+    if as_json:
+        click.echo(json.dumps({"machine": machine, **_record(built)}, indent=2))
+        return
+    click.echo(f"{machine}\n\nOptions and parameters (change with --set PATH=VALUE)")
+    for path, value in {**_options(built), **qtd.parameters(built)}.items():
+        click.echo(f"  {path:<34} {value if not hasattr(value, 'dtype') else f'{float(value):.10g}'}")
+    click.echo(f"\n{built.operate()!r}")
+
+
+@commands.command("design")
+@_MACHINE
+@click.option("--maximize", "objective", metavar="NAME", help="What to make large, such as J_cold, COP, sigma, TUR_cold.")
+@click.option("--over", multiple=True, metavar="PATH=LOW:HIGH", help="A parameter to vary and its bounds; repeatable.")
+@click.option("--subject-to", "constraints", multiple=True, metavar="'NAME>=VALUE'", help="A constraint, >= or <=; repeatable.")
+@click.option("--starts", default=32, show_default=True, help="Points to start from.")
+@click.option("--steps", default=300, show_default=True, help="Steps from each.")
+@click.option("--seed", default=0, show_default=True, help="Which points.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Directory for design.png and design.json.")
+@_SETTINGS
+@_JSON
+@_FLOAT32
+def design(machine, objective, over, constraints, starts, steps, seed, out, settings, as_json, float32) -> None:
+    """Find the parameters that make a figure of merit largest, within bounds and under constraints.
+
+    Without options: the machine's own problem, from filters too wide to cool to the largest cooling current at a required COP.
+    """
+    built = _build(machine, settings, float32)
+    problem = _problem(built, objective, over, constraints)
+    if not out.is_dir() or not os.access(out, os.W_OK):
+        raise click.UsageError(f"--out must be a directory that can be written to, got {str(out)!r}.")
+    show_bar = sys.stderr.isatty()
+    best = qtd.design.maximize(
+        problem.objective, problem.machine, problem.over, problem.subject_to, starts=starts, steps=steps, seed=seed, progress=show_bar
+    )
+    if not best.feasible:
+        raise click.ClickException(f"{best.message}.")
+    record = _design_record(machine, problem, best)
+    (out / "design.json").write_text(json.dumps(record, indent=2) + "\n")
+    qtd.plots.design_summary(best, problem.objective_name, machine).savefig(out / "design.png", dpi=120)
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    click.echo(_design_report(machine, problem, best))
+    click.echo(f"\nWritten: {out / 'design.png'}, {out / 'design.json'}")
+
+
+def _kinds() -> dict[str, type[AbstractMachine]]:
+    found = (getattr(qtd.machines, name) for name in qtd.machines.__all__)
+    machines = [kind for kind in found if issubclass(kind, AbstractMachine) and kind is not AbstractMachine]
+    return {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in machines}
+
+
+def _build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachine:
+    jax.config.update("jax_enable_x64", not float32)
+    kinds = _kinds()
+    if name not in kinds:
+        raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
+    machine, changes = kinds[name](), {}
+    options = _options(machine)
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        if not separator:
+            raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
+        changes[path] = text if path in options and isinstance(options[path], str) else _number(text, f"--set {path}")
+    static = {path: int(value) if float(value).is_integer() and path in options and path != "spin" else value
+              for path, value in changes.items() if path in options and not isinstance(value, str)}
+    static |= {path: value for path, value in changes.items() if path in options and isinstance(value, str)}
+    if static:
+        machine = kinds[name](**{**{k: v for k, v in options.items() if v is not None}, **static})
+    return qtd.replace(machine, {path: value for path, value in changes.items() if path not in options})
+
+
+def _options(machine: AbstractMachine) -> dict[str, Any]:
+    """The static fields of a machine: sizes and names."""
+    known = {path.partition(".")[0] for path in qtd.parameters(machine)}
+    return {name: value for name, value in vars(machine).items() if name not in known}
+
+
+def _problem(machine, objective, over, constraints):
+    named = {name.lower(): (name, function) for name, function in qtd.design.observables(machine).items()}
+    named |= {alias: named[name.lower()] for alias, name in _ALIASES.items() if name.lower() in named}
+
+    def observable(name):
+        if name.strip().lower() not in named:
+            raise click.UsageError(f"no observable is called {name.strip()!r}; there is {', '.join(n for n, _ in named.values())}.")
+        return named[name.strip().lower()]
+
+    bounds = dict(_bounds(text) for text in over)
+    limits = {}
+    for text in constraints:
+        match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=)\s*(\S+)\s*", text)
+        if match is None:
+            raise click.UsageError(f"--subject-to takes NAME>=VALUE or NAME<=VALUE, got {text!r}.")
+        name, function = observable(match[1])
+        low, high = limits.get(name, (function, None, None))[1:]
+        value = _number(match[3], f"--subject-to {name}")
+        limits[name] = (function, value, high) if match[2] == ">=" else (function, low, value)
+    if not (objective or bounds):
+        default = qtd.design.problem(machine)
+        return default._replace(subject_to=limits) if limits else default
+    name, function = observable(objective or "J_cold")
+    return qtd.design.Problem(name, function, machine, bounds or qtd.design.problem(machine).over, limits)
+
+
+def _bounds(text):
+    path, separator, interval = text.partition("=")
+    low, colon, high = interval.partition(":")
+    if not (separator and colon):
+        raise click.UsageError(f"--over takes PATH=LOW:HIGH, got {text!r}.")
+    return path, (_number(low, f"--over {path}"), _number(high, f"--over {path}"))
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise click.UsageError(f"{where} takes a number, got {text!r}.") from None
+    if not math.isfinite(value):
+        raise click.UsageError(f"{where} takes a finite number, got {text!r}.")
+    return value
+
+
+def _figures(point) -> dict[str, float]:
+    """The numbers of an operating point by name."""
+    values = {f"J_{name}": point.heat_currents[name] for name in point.names}
+    values |= {f"S_{name}": point.heat_covariance[name, name] for name in point.names}
+    values |= {f"TUR_{name}": point.tur(name) for name in point.names}
+    values |= {"sigma": point.entropy_production, "power": point.power}
+    if point.cooled:
+        values |= {"COP": point.cop, "COP_Carnot": point.carnot_cop}
+    return {name: float(value) + 0.0 for name, value in values.items()}  # no negative zeros
+
+
+def _laws(point) -> list[tuple[str, float, str, bool]]:
+    """Law, what it is about, its number, and whether it holds to rounding."""
+    heat = np.array([float(point.heat_currents[name]) for name in point.names])
+    largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(point.entropy_production).dtype).eps)
+    balance, sigma = abs(heat.sum() - float(point.power)) / largest, float(point.entropy_production)
+    tur = min(float(point.tur(name)) for name in point.names)
+    laws = [
+        ("first law", balance, "|sum of heat currents - power| / largest", balance <= 1e4 * tiny),
+        ("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
+        ("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny),
+    ]
+    if point.cooled and point.mode == "refrigerator":
+        share = float(point.cop / point.carnot_cop)
+        laws.append(("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
+    return laws
+
+
+def _record(machine) -> dict[str, Any]:
+    point = machine.operate()
+    return {
+        "options": _options(machine),
+        "parameters": {path: float(value) for path, value in qtd.parameters(machine).items()},
+        "operating_point": {**_figures(point), "mode": point.mode, "status": int(point.status)},
+        "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in _laws(point)},
+    }
+
+
+def _design_record(name, problem, best) -> dict[str, Any]:
+    return {
+        "machine": name,
+        "qtd": qtd.__version__,
+        "jax": jax.__version__,
+        "objective": problem.objective_name,
+        "value": float(best.value),
+        "converged": best.converged,
+        "message": best.message,
+        "over": {path: list(bounds) for path, bounds in best.bounds.items()},
+        "active_bounds": best.active_bounds,
+        "subject_to": {key: {"low": low, "high": high, "value": float(best.constraints[key])}
+                       for key, (_, low, high) in problem.subject_to.items()},
+        "active_constraints": list(best.active_constraints),
+        "before": _record(best.start),
+        "after": _record(best.machine),
+        "history": [None if not math.isfinite(x) else x for x in np.asarray(best.history.values, float).tolist()],
+    }
+
+
+def _design_report(name, problem, best) -> str:
+    before, after = best.start.operate(), best.machine.operate()
+    limits = [f"{key} {sign} {limit:g}" for key, (_, low, high) in problem.subject_to.items()
+              for sign, limit in ((">=", low), ("<=", high)) if limit is not None]
+    lines = [f"{name}: {', '.join([f'largest {problem.objective_name}', *limits])}"]
+    lines += [f"{best.message[0].upper()}{best.message[1:]}. Active constraints: {', '.join(best.active_constraints) or 'none'}.", ""]
+    lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
+    start = qtd.parameters(best.start)
+    for path, value in best.parameters.items():
+        mark = f"  at its {best.active_bounds[path]} bound" if path in best.active_bounds else ""
+        low, high = best.bounds[path]
+        lines.append(f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g}, {high:g}]{mark}")
+    lines += ["", f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a reservoir)"]
+    old, new = _figures(before), _figures(after)
+    lines += [f"{key:<32}{old[key]:>14.6g}{new[key]:>14.6g}" for key in new]
+    lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
+    for label, point in (("before", before), ("after", after)):
+        lines += ["", f"laws of thermodynamics, {label}"]
+        lines += [f"  {law:<14}{value:>14.4g}   {text}: {'ok' if holds else 'VIOLATED'}" for law, value, text, holds in _laws(point)]
+    return "\n".join(lines)
