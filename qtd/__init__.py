@@ -3,7 +3,7 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING
 
-from . import counting, evolution, machines, networks, parameters as _parameters, reservoirs, spectral, steady, thermodynamics
+from . import counting, evolution, machines, networks, reservoirs, spectral, steady, thermodynamics
 from ._numerics.status import Status
 from .networks import RateNetwork, rate_matrix
 from .parameters import parameters, replace

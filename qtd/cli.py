@@ -94,7 +94,14 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
         raise click.UsageError(f"--out must be a directory that can be written to, got {str(out)!r}.")
     show_bar = sys.stderr.isatty()
     best = qtd.design.maximize(
-        problem.objective, problem.machine, problem.over, problem.subject_to, starts=starts, steps=steps, seed=seed, progress=show_bar
+        problem.objective,
+        problem.machine,
+        problem.over,
+        problem.subject_to,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        progress=show_bar,
     )
     if not best.feasible:
         raise click.ClickException(f"{best.message}.")
@@ -126,8 +133,11 @@ def _build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachi
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
         changes[path] = text if path in options and isinstance(options[path], str) else _number(text, f"--set {path}")
-    static = {path: int(value) if float(value).is_integer() and path in options and path != "spin" else value
-              for path, value in changes.items() if path in options and not isinstance(value, str)}
+    static = {
+        path: int(value) if float(value).is_integer() and path in options and path != "spin" else value
+        for path, value in changes.items()
+        if path in options and not isinstance(value, str)
+    }
     static |= {path: value for path, value in changes.items() if path in options and isinstance(value, str)}
     if static:
         machine = kinds[name](**{**{k: v for k, v in options.items() if v is not None}, **static})
@@ -233,8 +243,9 @@ def _design_record(name, problem, best) -> dict[str, Any]:
         "message": best.message,
         "over": {path: list(bounds) for path, bounds in best.bounds.items()},
         "active_bounds": best.active_bounds,
-        "subject_to": {key: {"low": low, "high": high, "value": float(best.constraints[key])}
-                       for key, (_, low, high) in problem.subject_to.items()},
+        "subject_to": {
+            key: {"low": low, "high": high, "value": float(best.constraints[key])} for key, (_, low, high) in problem.subject_to.items()
+        },
         "active_constraints": list(best.active_constraints),
         "before": _record(best.start),
         "after": _record(best.machine),
@@ -244,10 +255,17 @@ def _design_record(name, problem, best) -> dict[str, Any]:
 
 def _design_report(name, problem, best) -> str:
     before, after = best.start.operate(), best.machine.operate()
-    limits = [f"{key} {sign} {limit:g}" for key, (_, low, high) in problem.subject_to.items()
-              for sign, limit in ((">=", low), ("<=", high)) if limit is not None]
+    limits = [
+        f"{key} {sign} {limit:g}"
+        for key, (_, low, high) in problem.subject_to.items()
+        for sign, limit in ((">=", low), ("<=", high))
+        if limit is not None
+    ]
     lines = [f"{name}: {', '.join([f'largest {problem.objective_name}', *limits])}"]
-    lines += [f"{best.message[0].upper()}{best.message[1:]}. Active constraints: {', '.join(best.active_constraints) or 'none'}.", ""]
+    lines += [
+        f"{best.message[0].upper()}{best.message[1:]}. Active constraints: {', '.join(best.active_constraints) or 'none'}.",
+        "",
+    ]
     lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
     start = qtd.parameters(best.start)
     for path, value in best.parameters.items():

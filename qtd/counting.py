@@ -68,9 +68,7 @@ def _covariance(state, quantity):
     surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
 
     # What each jump adds to the charge counted at a reservoir, the surplus to come included.
-    gains = {
-        name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()
-    }
+    gains = {name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()}
     entry = lambda r, s: jnp.sum(sum(a * x * y for a, x, y in zip(state.activity, gains[r], gains[s])))
     names = topology.names
     return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))

@@ -187,14 +187,26 @@ class _Search:
                 logit, memory, multipliers, penalty, best = state
                 excess = self.violations(jnp.stack([f(self._machine_at(jax.nn.sigmoid(logit))) for f in self.functions]))
                 multipliers = jnp.maximum(multipliers + penalty * excess, 0)
-                return (logit, memory, jnp.where(jnp.isfinite(multipliers), multipliers, 0), jnp.minimum(2 * penalty, 1e3), best), trace
+                return (
+                    logit,
+                    memory,
+                    jnp.where(jnp.isfinite(multipliers), multipliers, 0),
+                    jnp.minimum(2 * penalty, 1e3),
+                    best,
+                ), trace
 
             return jax.vmap(one)(states)
 
         logits = jax.scipy.special.logit(points)
         ones = jnp.ones(len(points), points.dtype)
         memory = jax.vmap(optimizer.init)(logits)
-        states = (logits, memory, jnp.zeros((len(points), max(len(self.limits), 1)), points.dtype), 10 * ones, (-jnp.inf * ones, logits))
+        states = (
+            logits,
+            memory,
+            jnp.zeros((len(points), max(len(self.limits), 1)), points.dtype),
+            10 * ones,
+            (-jnp.inf * ones, logits),
+        )
         traces = []
         with tqdm(total=steps, disable=not progress, unit="step", desc="design") as bar:
             for length in [_BLOCK] * (steps // _BLOCK) + ([steps % _BLOCK] if steps % _BLOCK else []):
@@ -252,7 +264,8 @@ class _Search:
         else:
             i, factor, limit = self.limits[int(excess.argmax())]
             side = "at least" if factor < 0 else "at most"
-            message = f"the constraint {names[i - 1]!r} cannot be met within the bounds: reached {float(values[i]):.6g}, {side} {limit:g} is asked"
+            reached = f"reached {float(values[i]):.6g}, {side} {limit:g} is asked"
+            message = f"the constraint {names[i - 1]!r} cannot be met within the bounds: {reached}"
         machine = self._machine_at(point)
         return Optimum(
             machine=machine,

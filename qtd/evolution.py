@@ -84,7 +84,7 @@ def waiting_time_density(
     names, times = _names(network, reservoirs), as_real(times, "times")
     check("times", times, "nonnegative")
     validate(network)
-    jumps = sum(_jump_matrix(network, name) for name in names)
+    jumps = jnp.sum(jnp.stack([_jump_matrix(network, name) for name in names]), axis=0)
     undisturbed = rate_matrix(network) - jumps
     start = _after_jump(network, jumps) if populations is None else _populations(network, populations)
     leaving = jumps.sum(axis=0)
@@ -92,9 +92,7 @@ def waiting_time_density(
     return jax.vmap(density)(jnp.atleast_1d(times)).reshape(times.shape)
 
 
-def mean_waiting_time(
-    network: RateNetwork, reservoirs: str | Sequence[str], populations: ArrayLike | None = None
-) -> Float[Array, ""]:
+def mean_waiting_time(network: RateNetwork, reservoirs: str | Sequence[str], populations: ArrayLike | None = None) -> Float[Array, ""]:
     """Mean time to the next jump of these reservoirs; start as in `waiting_time_density`. By elimination, for any number of levels."""
     names = _names(network, reservoirs)
     validate(network)

@@ -1,6 +1,8 @@
 """Rate networks: levels, the jumps between them, and which reservoir drives each jump."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -42,8 +44,8 @@ class RateNetwork(eqx.Module):
 
     def __init__(
         self,
-        energies: ArrayLike | Sequence[ArrayLike],
-        jumps: Sequence[tuple[str, ArrayLike, ArrayLike, ArrayLike]],
+        energies: Any,
+        jumps: Sequence[tuple[str, Any, Any, ArrayLike]],
         reservoirs: Mapping[str, AbstractReservoir],
         particles: Sequence[int] | None = None,
         degeneracies: Sequence[int] | None = None,
@@ -221,7 +223,7 @@ def _slots(reservoir, positions, particles):
     """The jumps of a reservoir, given as pairs of positions, dealt into as few slots as the busiest level needs."""
     lower, upper = np.sort(positions, axis=1).T
     rank, order = np.zeros(len(upper), int), np.argsort(upper, kind="stable")
-    for before, jump in zip(order, order[1:]):
+    for before, jump in pairwise(order):
         rank[jump] = rank[before] + 1 if upper[before] == upper[jump] else 0
     for number in range(rank.max(initial=-1) + 1):
         chosen = np.flatnonzero(rank == number)

@@ -49,7 +49,7 @@ def validate(machine: Any) -> None:
         validate(child)
 
 
-def _set(owner, keys, value, path, machine):
+def _set(owner: Any, keys, value, path, machine):
     key, rest = keys[0], keys[1:]
     old = owner.get(key, _MISSING) if isinstance(owner, Mapping) else getattr(owner, key, _MISSING)
     is_field = isinstance(owner, Mapping) or (
@@ -64,7 +64,8 @@ def _set(owner, keys, value, path, machine):
     elif isinstance(old, eqx.Module | Mapping):
         raise ValueError(f"`{path}` is a part, not a number. {_unknown(path, machine)}")
     else:
-        return dataclasses.replace(owner, **{key: value})  # a static field: the constructor knows what else depends on it
+        # A static field: the constructor knows what else depends on it.
+        return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
     if isinstance(owner, Mapping):
         return {**owner, key: new}
     changed = object.__new__(type(owner))

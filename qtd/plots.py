@@ -27,7 +27,8 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps."""
     before, after = optimum.start, optimum.machine
     figure = Figure(figsize=(12.5, 9), layout="constrained")
-    panels = [panel.subplots() for panel in figure.subfigures(2, 2, wspace=0.03, hspace=0.04).flat]
+    grid: Any = figure.subfigures(2, 2, wspace=0.03, hspace=0.04)
+    panels = [panel.subplots() for panel in grid.flat]
     filters(after, before, panels[0])
     history(optimum, panels[1], objective=objective)
     currents({"before": before.operate(), "after": after.operate()}, panels[2])
@@ -81,7 +82,11 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         marks = [energy for energy in _transitions(networks[0], name) if low <= energy <= high]
         place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
         ax.vlines(marks, 1.015 + 0.03 * row, 1.04 + 0.03 * row, color=color, linewidth=2, **place)
-    ax.set(xlim=(low, high), xlabel=r"energy  ($\Omega$);  ticks above the frame: transitions", ylabel=r"spectral density  ($\Omega$)")
+    ax.set(
+        xlim=(low, high),
+        xlabel=r"energy  ($\Omega$);  ticks above the frame: transitions",
+        ylabel=r"spectral density  ($\Omega$)",
+    )
     ax.set_ylim(bottom=0)
     _title(ax, "Filters" if before is None else "Filters before (dashed) and after (solid)", _rows_of_marks(machine))
     ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
@@ -103,7 +108,8 @@ def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None
     for i, (label, values) in enumerate(zip(points, table)):
         places = np.arange(len(names)) + (i - (len(points) - 1) / 2) * width
         last = i == len(points) - 1
-        ax.bar(places, values, 0.9 * width, **({"color": colors} if last else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}))
+        style: Any = {"color": colors} if last else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}
+        ax.bar(places, values, 0.9 * width, **style)
         for place, value in zip(places, values):
             text, shift, side = (f"{label}\n{value:+.3g}", 3, "bottom") if value >= 0 else (f"{value:+.3g}\n{label}", -3, "top")
             ax.annotate(text.strip(), (place, value), (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8.5)
@@ -176,7 +182,7 @@ def _signed_scale(ax, table):
     return ", logarithmic"
 
 
-def _figure(ax):
+def _figure(ax) -> Figure:
     return ax.get_figure(root=True)
 
 
@@ -290,7 +296,13 @@ def _heights(energies):
 
 def _arrow(ax, x, start, end, flow_and_share, color, on_left):
     flow, share = flow_and_share
-    style = {"arrowstyle": "-|>,head_width=0.3,head_length=0.6", "color": color, "linewidth": 1 + 5 * share, "shrinkA": 0, "shrinkB": 0}
+    style = {
+        "arrowstyle": "-|>,head_width=0.3,head_length=0.6",
+        "color": color,
+        "linewidth": 1 + 5 * share,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
     ax.annotate("", (x, end), (x, start), arrowprops={**style, "mutation_scale": 10 + 8 * share}, zorder=2)
     side, shift = ("right", -0.06) if on_left else ("left", 0.06)
     ax.text(x + shift, (start + end) / 2, f"{flow:.2g}", color=color, fontsize=8.5, va="center", ha=side)

@@ -19,14 +19,15 @@ __all__ = ["AbstractReservoir", "Reservoir"]
 class AbstractReservoir(eqx.Module):
     """A large environment, described by what it does at one energy."""
 
+    chemical_potential: eqx.AbstractVar[Float[Array, ""]]
+    spectral_density: eqx.AbstractVar[AbstractSpectralDensity]
+
     @abc.abstractmethod
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """Mean number of quanta in a mode of this energy."""
 
     @abc.abstractmethod
-    def rates(
-        self, gap: Float[Array, "*batch"], particles: np.ndarray
-    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def rates(self, gap: Float[Array, "*batch"], particles: np.ndarray) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         """Golden-rule rates, for a unit matrix element, of a jump that raises the device's energy by `gap` and its number by
         `particles`, and of the reverse jump."""
 
@@ -75,9 +76,7 @@ class Reservoir(AbstractReservoir):
             return jax.nn.sigmoid(-x)
         return bose_weights(x)[0] / x
 
-    def rates(
-        self, gap: Float[Array, "*batch"], particles: np.ndarray
-    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def rates(self, gap: Float[Array, "*batch"], particles: np.ndarray) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         temperature = positive(self.temperature)
         if self.statistics == "fermi":
             x = (gap - self.chemical_potential * jnp.asarray(particles, gap.dtype)) / temperature

@@ -1,6 +1,8 @@
 """Operating points: from currents to the laws of thermodynamics, figures of merit, their bounds, and the mode of operation."""
 
 import enum
+import functools
+import operator
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -53,12 +55,12 @@ class OperatingPoint(eqx.Module):
     @property
     def entropy_production(self) -> Float[Array, ""]:
         """sigma = -sum_r J_r / T_r, which is >= 0 (second law)."""
-        return -sum(self.heat_currents[name] / self.temperatures[name] for name in self.names)
+        return -_total(self.heat_currents[name] / self.temperatures[name] for name in self.names)
 
     @property
     def power(self) -> Float[Array, ""]:
         """Work per time that the device delivers: minus the chemical work that particles take from the reservoirs."""
-        return -sum(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
+        return -_total(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
 
     @property
     def cop(self) -> Float[Array, ""]:
@@ -153,7 +155,10 @@ class OperatingPoint(eqx.Module):
             ]
         texts = [(name, f"{float(value):.10g}" if jnp.ndim(value) == 0 else f"array{jnp.shape(value)}", why) for name, value, why in rows]
         if jnp.ndim(self.status) == 0:
-            texts += [("mode", self.mode, "from the signs"), ("status", str(int(self.status)), Status(int(self.status)).message)]
+            texts += [
+                ("mode", self.mode, "from the signs"),
+                ("status", str(int(self.status)), Status(int(self.status)).message),
+            ]
         return texts
 
     def __repr__(self) -> str:
@@ -182,6 +187,10 @@ def operate(network: RateNetwork, cooled: str | None = None, driven_by: str | No
     point = _operate(network, cooled, driven_by)
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return point
+
+
+def _total(terms) -> Array:
+    return functools.reduce(operator.add, terms)
 
 
 @compiled

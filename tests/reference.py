@@ -121,7 +121,7 @@ def collective_refrigerator(
     return Reference(energies, rated)
 
 
-def derivative(function, x, step=mp.mpf("1e-20")):
+def derivative(function, x, step="1e-20"):
     """Central difference with an error of the order of 1e-38."""
-    x = mp.mpf(x)
+    x, step = mp.mpf(x), mp.mpf(step)
     return (function(x + step) - function(x - step)) / (2 * step)

@@ -21,6 +21,7 @@ LAYERS = {
     "machines": 6,
     **dict.fromkeys(("design", "sweeps", "audit"), 7),
     **dict.fromkeys(("plots", "report", "cli", "figures"), 8),
+    "__main__": 9,
 }
 SAME_LAYER = {
     ("reservoirs", "spectral"): "a reservoir holds its spectral density",

@@ -79,7 +79,7 @@ def test_float32_populations_are_as_accurate_as_float32_allows(b, n):
 
 def test_a_thousand_levels_do_not_overflow():
     n = 1000
-    step = jnp.ones((1, n)).at[0, -1].set(0)
+    step = jnp.ones((1, n)).at[0, 0].set(0)
     found = populations(0.6 * step, step)  # detailed balance level by level: geometric, down to 1e-222
     exact = 0.4 * 0.6 ** np.arange(n) / (1 - 0.6**n)
     np.testing.assert_allclose(found, exact, rtol=1e-12)  # 0.6**n carries n roundings
@@ -100,7 +100,7 @@ def test_solve_inverts_the_generator_on_zero_sums(b, n):
     for found, exact in ((solve(up, down, y), wanted), (solve_transposed(up, down, y), wanted_transposed)):
         exact = np.array([float(x) for x in exact])
         np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
-    assert abs(solve(up, down, y).sum()) <= 1e-14 * n * jnp.abs(solve(up, down, y)).max()
+    assert abs(solve(up, down, y).sum()) <= 1e-12 * jnp.abs(solve(up, down, y)).max()
 
 
 @pytest.mark.parametrize(("b", "n"), SIZES)
@@ -139,9 +139,7 @@ def test_derivatives_of_solves_agree_with_linear_algebra_in_both_modes(b, n):
     slope_transposed = weights @ np.linalg.pinv(generator.T) @ (-(response @ np.asarray(y)) - change.T @ z)
 
     forward = lambda f: jax.jvp(lambda u, d: weights @ f(u, d, y), (up, down), tuple(directions))[1]
-    reverse = lambda f: sum(
-        jnp.vdot(g, d) for g, d in zip(jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions)
-    )
+    reverse = lambda f: sum(jnp.vdot(g, d) for g, d in zip(jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions))
     for function, wanted in ((solve, slope), (solve_transposed, slope_transposed)):
         np.testing.assert_allclose(forward(function), wanted, rtol=1e-11)  # condition number below 1e3
         np.testing.assert_allclose(reverse(function), wanted, rtol=1e-11)
@@ -161,7 +159,7 @@ def test_derivatives_of_absorbing_solves_agree_with_linear_algebra_in_both_modes
         np.testing.assert_allclose(tangent, -np.sum(left * right * np.asarray(y)), rtol=1e-12)
         change = left[1:] - left[:-1] if function is dwell else right[1:] - right[:-1]
         held = right[:-1] if function is dwell else left[:-1]
-        np.testing.assert_allclose(jax.grad(value, 1)(function, up, lost)[0, :-1], change * held, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(jax.grad(value, 1)(function, up, lost)[0, 1:], change * held, rtol=1e-11, atol=1e-14)
 
 
 def test_populations_are_constants_to_derivatives():

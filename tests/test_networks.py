@@ -146,14 +146,6 @@ def test_wide_networks_use_a_narrow_band():
     np.testing.assert_allclose(qtd.steady_state(network), weights / weights.sum(), rtol=1e-13)
 
 
-def test_gaps_and_quanta_follow_the_links():
-    network = dot()
-    assert network.gaps("left").tolist() == [0.3] and network.quanta("left", "particles").tolist() == [1.0]
-    assert float(network.quanta("left", "heat")[0]) == pytest.approx(-0.2)
-    with pytest.raises(ValueError, match='`quantity` must be "energy", "particles" or "heat", got \'charge\''):
-        network.quanta("left", "charge")
-
-
 def test_float32_networks_keep_their_type():
     network = jax.tree.map(lambda x: x.astype(jnp.float32), three_levels())
     assert qtd.rate_matrix(network).dtype == jnp.float32

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import as_float32
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import qtd
 from qtd.spectral import LorentzDrude, Lorentzian, Ohmic, Peaked, WideBand
@@ -109,7 +110,7 @@ def test_float32_rates_keep_their_type(statistics):
         ({"temperature": float("inf")}, "`temperature` must be finite"),
         ({"temperature": [1.0, 2.0]}, "`temperature` must be one number.*vmap"),
         ({"chemical_potential": float("nan")}, "`chemical_potential` must be finite"),
-        ({"statistics": "anyon"}, "`statistics` must be \"bose\" or \"fermi\", got 'anyon'"),
+        ({"statistics": "anyon"}, '`statistics` must be "bose" or "fermi", got \'anyon\''),
         ({"spectral_density": 1.0}, "`spectral_density` must be one of `qtd.spectral`"),
     ],
 )

@@ -149,9 +149,7 @@ def test_batches_and_traced_points_print_as_well():
 
 
 def test_an_operating_point_is_a_pytree_that_keeps_its_type():
-    small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(
-        jax.tree.map(lambda x: x.astype(jnp.float32), three_levels())
-    )
+    small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(jax.tree.map(lambda x: x.astype(jnp.float32), three_levels()))
     floats = [x for x in jax.tree.leaves(small) if jnp.issubdtype(x.dtype, jnp.floating)]
     assert {x.dtype for x in floats} == {jnp.dtype("float32")}
     figures = (small.cop, small.carnot_cop, small.entropy_production, small.tur("cold"), small.cop_bound_from_noise)

@@ -13,4 +13,7 @@ def below(x: Float[Array, " n"], reach: int) -> list[Float[Array, " n"]]:
 
 def to_lower(values: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
     """sum_d values[d-1] at k+d, at every level k: what jumps from above bring. The transpose of `below`."""
-    return sum(jnp.pad(x, (0, d))[d:] for d, x in enumerate(values, start=1))
+    total = jnp.zeros_like(values[0])
+    for d, x in enumerate(values, start=1):
+        total = total + jnp.pad(x, (0, d))[d:]
+    return total

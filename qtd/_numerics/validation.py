@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
 
 def is_concrete(*values) -> bool:
     """Whether every array in these PyTrees has a value that Python may look at (none is traced)."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:

@@ -84,7 +84,7 @@ class CollectiveRefrigerator(AbstractMachine):
             energies=self.interaction * jnp.asarray(m**2, self.interaction.dtype),
             jumps=[
                 ("cold", states[:-1], states[1:], single),
-                ("hot", *pairs, double),
+                ("hot", pairs[0], pairs[1], double),
                 ("work", states[:-1], states[1:], single),
             ],
             reservoirs={"cold": self.cold, "hot": self.hot, "work": self.work},
@@ -131,7 +131,7 @@ class CollectiveRefrigerator(AbstractMachine):
             raise ValueError(f"`num_spins` must leave three levels for the reduced model, got {len(self.levels)}.")
         single, double = self.matrix_elements()
         energies = self.levels[:3] ** 2
-        heights = [reservoir.spectral_density.height for reservoir in (self.cold, self.hot, self.work)]
+        heights = [_peak_height(reservoir) for reservoir in (self.cold, self.hot, self.work)]
         strengths = [jnp.asarray(x, self.interaction.dtype) * h for x, h in zip((single[0], double[0], single[1]), heights)]
         return ReducedRefrigerator(
             quanta=(self.interaction * float(energies[1] - energies[0]), self.interaction * float(energies[2] - energies[1])),
@@ -207,9 +207,7 @@ class CollectiveRefrigerator(AbstractMachine):
     def rectification(self) -> Float[Array, ""]:
         """Heat current out of the cold reservoir over that into it once cold and work have swapped temperatures; -1 without
         rectification (App. D)."""
-        swapped = eqx.tree_at(
-            lambda m: (m.cold.temperature, m.work.temperature), self, (self.work.temperature, self.cold.temperature)
-        )
+        swapped = eqx.tree_at(lambda m: (m.cold.temperature, m.work.temperature), self, (self.work.temperature, self.cold.temperature))
         return self.operate().heat_currents["cold"] / swapped.operate().heat_currents["cold"]
 
     def _in_sector(self, spin, defaults=False):
@@ -277,6 +275,12 @@ class ReducedRefrigerator(eqx.Module):
         return tuple(1 / jnp.expm1(gap / temperature) for gap, temperature in zip(gaps, self.temperatures))
 
 
+def _peak_height(reservoir):
+    if not isinstance(reservoir.spectral_density, Peaked):
+        raise ValueError(f"the reduced model needs `Peaked` spectral densities, got {type(reservoir.spectral_density).__name__}.")
+    return reservoir.spectral_density.height
+
+
 def _total_spin(num_spins, spin):
     return num_spins / 2 if spin is None else float(spin)
 
@@ -288,9 +292,7 @@ def _checked_sector(num_spins, parity, spin):
         raise ValueError(f'`parity` must be "even" or "odd", got {parity!r}.')
     total = _total_spin(num_spins, spin)
     if not 0 <= total <= num_spins / 2 or (2 * total - num_spins) % 2:
-        raise ValueError(
-            f"`spin` must be one of {num_spins / 2:g}, {num_spins / 2 - 1:g}, ... >= 0 for {num_spins} spins, got {spin!r}."
-        )
+        raise ValueError(f"`spin` must be one of {num_spins / 2:g}, {num_spins / 2 - 1:g}, ... >= 0 for {num_spins} spins, got {spin!r}.")
     count = np.floor(total) + (num_spins % 2 == 1 or parity == "even")
     if count < 2:
         raise ValueError(

@@ -173,7 +173,12 @@ def test_hessian_is_finite_symmetric_and_the_derivative_of_the_gradient():
 
 def test_changing_values_compiles_once():
     run = eqx.filter_jit(eqx.debug.assert_max_traces(figures, max_traces=1))
-    for changes in ({}, {"cold.temperature": 0.4}, {"work.spectral_density.width": np.float64(2e-3)}, {"interaction": jnp.array(1.1)}):
+    for changes in (
+        {},
+        {"cold.temperature": 0.4},
+        {"work.spectral_density.width": np.float64(2e-3)},
+        {"interaction": jnp.array(1.1)},
+    ):
         run(qtd.replace(FRIDGE, changes))
     run(CollectiveRefrigerator(31, cold=qtd.Reservoir(0.7, spectral_density=qtd.spectral.Peaked(2, 0.2))))
 
@@ -224,8 +229,10 @@ def test_one_bad_point_spoils_no_other():
     broken = np.isin(np.arange(16), (5, 9))
     assert np.array_equal(np.asarray(found.status) != 0, broken)
     assert np.all(np.asarray(found.status)[broken] == qtd.Status.INVALID_PARAMETER)
-    for before, after in zip(jax.tree.leaves((expected.heat_currents, expected.heat_covariance, expected.cop)),
-                             jax.tree.leaves((found.heat_currents, found.heat_covariance, found.cop))):
+    for before, after in zip(
+        jax.tree.leaves((expected.heat_currents, expected.heat_covariance, expected.cop)),
+        jax.tree.leaves((found.heat_currents, found.heat_covariance, found.cop)),
+    ):
         assert np.all(np.isnan(after[broken]))
         assert np.array_equal(before[~broken], after[~broken])
     for before, after in zip(jax.tree.leaves(slopes), jax.tree.leaves(found_slopes)):

@@ -1,0 +1,97 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import qtd
+from qtd.cli import main
+
+
+@pytest.fixture(autouse=True)
+def keep_double_precision():
+    import jax
+
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+def run(capsys, *arguments):
+    """Exit code, stdout and stderr of the command."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    return stop.value.code or 0, out, err
+
+
+def test_list_names_every_machine(capsys):
+    code, out, _ = run(capsys, "list")
+    assert code == 0 and "collective-refrigerator" in out
+    assert list(json.loads(run(capsys, "list", "--json")[1])) == [line.split()[0] for line in out.splitlines()]
+
+
+def test_show_prints_parameters_and_operating_point(capsys):
+    code, out, _ = run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--set", "cold.temperature=0.6")
+    assert code == 0 and "cold.temperature" in out and "COP" in out
+    record = json.loads(run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json")[1])
+    point = qtd.machines.CollectiveRefrigerator(num_spins=5).operate()
+    assert record["operating_point"]["J_cold"] == float(point.heat_currents["cold"])
+    assert record["parameters"]["work.temperature"] == 1000 and record["options"]["num_spins"] == 5
+
+
+def test_single_precision_is_an_option(capsys):
+    record = json.loads(run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json", "--float32")[1])
+    assert record["operating_point"]["J_cold"] == pytest.approx(0.002297869835715556, rel=1e-4)
+
+
+def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
+    options = ["--starts", "2", "--steps", "20", "--out", str(tmp_path), "--set", "num_spins=5"]
+    problem = ["--maximize", "J_c", "--over", "cold.spectral_density.center=1.5:2.5", "--subject-to", "cop>=0.2"]
+    code, out, err = run(capsys, "design", "collective-refrigerator", *problem, *options)
+    assert code == 0 and err == "" and "Converged" in out and "first law" in out
+    record = json.loads((tmp_path / "design.json").read_text())
+    assert record["converged"] and record["objective"] == "J_cold" and record["after"]["laws"]["second law"]["holds"]
+    assert record["value"] > record["before"]["operating_point"]["J_cold"]
+    assert (tmp_path / "design.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "nothing"], "collective-refrigerator"),
+        (["nonsense"], "nonsense"),
+        (["show"], "MACHINE"),
+        (["show", "collective-refrigerator", "--nope"], "--nope"),
+        (["show", "collective-refrigerator", "--set", "cold.temperature"], "PATH=VALUE"),
+        (["show", "collective-refrigerator", "--set", "cold.temperature=warm"], "number"),
+        (["show", "collective-refrigerator", "--set", "cold.temperature=nan"], "finite"),
+        (["show", "collective-refrigerator", "--set", "cold.temperature=-1"], "must be positive"),
+        (["show", "collective-refrigerator", "--set", "cold.temprature=1"], "did you mean cold.temperature"),
+        (["show", "collective-refrigerator", "--set", "num_spins=1"], "single level"),
+        (["show", "collective-refrigerator", "--set", "parity=left"], "even"),
+        (["show", "collective-refrigerator", "--set", "spin=3"], "spin"),
+        (["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3:1"], "low < high"),
+        (["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3"], "PATH=LOW:HIGH"),
+        (["design", "collective-refrigerator", "--over", "cold.spectral_density.width=-1:1"], "must be positive"),
+        (["design", "collective-refrigerator", "--maximize", "joy"], "joy"),
+        (["design", "collective-refrigerator", "--subject-to", "COP=3"], "NAME>=VALUE"),
+        (["design", "collective-refrigerator", "--subject-to", "COP>=high"], "number"),
+        (["design", "collective-refrigerator", "--out", "/nowhere/at/all"], "--out"),
+        (["design", "collective-refrigerator", "--starts", "0"], "starts"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_one_line(capsys, arguments, words):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and out == ""
+    assert err.startswith("qtd: error: ") and err.count("\n") == 1 and words in err
+
+
+def test_a_constraint_that_cannot_be_met_ends_with_code_2(capsys, tmp_path):
+    problem = ["--over", "cold.spectral_density.center=1.5:2.5", "--subject-to", "COP>=0.99", "--set", "num_spins=5"]
+    code, _, err = run(capsys, "design", "collective-refrigerator", *problem, "--starts", "1", "--steps", "5", "--out", str(tmp_path))
+    assert code == 2 and "cannot be met" in err and not list(tmp_path.iterdir())
+
+
+def test_the_module_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "qtd", "list"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "collective-refrigerator" in done.stdout
