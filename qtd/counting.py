@@ -183,31 +183,8 @@ def _tilted(state, fields, quantity):
     quanta = [network.quanta(slot, quantity) for slot in topology.slots]
     fields = {_known(network, name): jnp.asarray(chi, network.energies.dtype) for name, chi in fields.items()}
     growth = [fields.get(slot.reservoir, 0.0) * q for slot, q in zip(topology.slots, quanta)]
-    exits = _exits(state.elimination.up, state.elimination.down)
-
-    def conditioned(logarithm):
-        """Rates by slot and by diagonal, weighed with exp(chi q) and the ratio of the left vector across the jump; and what the left vector
-        times the weighed generator is, level by level, in units of the left vector."""
-        rates = []
-        for (up, down), exponent, lower in zip(state.rates, growth, topology.lower(logarithm)):
-            exponent = jnp.where(up > 0, exponent + logarithm - lower, 0)
-            rates.append((up * jnp.exp(exponent), down * jnp.exp(-exponent)))
-        up, down = (topology.band(values) for values in zip(*rates))
-        return rates, up, down, _exits(up, down) - exits
-
-    def improve(carry):
-        count, logarithm, _ = carry
-        _, up, down, ratio = lax.stop_gradient(conditioned(logarithm))
-        bound = ratio.max()
-        gap = AbsorbingElimination(up, down, bound - ratio + jnp.finfo(ratio.dtype).eps * exits.max())
-        growth_left = gap.solve_transposed(jnp.ones_like(ratio))
-        return count + 1, logarithm + jnp.log(growth_left / growth_left[0]), growth_left.max() / growth_left.min() - 1
-
-    tolerance = 16 * topology.size * jnp.finfo(exits.dtype).eps
-    start = 0, jnp.zeros_like(exits), jnp.asarray(jnp.inf, exits.dtype)
-    _, logarithm, _ = lax.while_loop(lambda carry: (carry[0] < 100) & (carry[2] > tolerance), improve, start)
-    logarithm = lax.stop_gradient(logarithm)
-    rates, _, _, ratio = conditioned(logarithm)
+    logarithm = _left_vector(topology, *lax.stop_gradient((state.rates, growth)))
+    rates, _, ratio = _conditioned(topology, state.rates, growth, logarithm)
     generator, populations, flows, _ = stationary(topology, rates)
     value = lax.stop_gradient(ratio @ populations)
     # With the left vector frozen, ratio - value is a perturbation that is zero in value; one turn of second-order perturbation
@@ -217,6 +194,36 @@ def _tilted(state, fields, quantity):
     parts = lambda name: [jnp.sum(quanta[i] * flows[i]) for i in topology.of(name)]
     currents = jnp.stack([sum(parts(name), jnp.zeros_like(value)) for name in topology.names])
     return value + (ratio - value) @ (populations + second), currents
+
+
+def _conditioned(topology, rates, growth, logarithm):
+    """Rates weighed with exp(chi q) and with the ratio of the left vector l across the jump, by slot and by diagonal; and, level by
+    level, what l times the weighed generator is in units of l: the eigenvalue, everywhere, once l is its left vector."""
+    weighed = []
+    for (up, down), exponent, lower in zip(rates, growth, topology.lower(logarithm)):
+        exponent = jnp.where(up > 0, exponent + logarithm - lower, 0)
+        weighed.append((up * jnp.exp(exponent), down * jnp.exp(-exponent)))
+    bands = [topology.band(values) for values in zip(*weighed)]
+    return weighed, bands, _exits(*bands) - _exits(*(topology.band(values) for values in zip(*rates)))
+
+
+def _left_vector(topology, rates, growth):
+    """Logarithm of the left vector of the largest eigenvalue, by Noda's iteration; NaN if 100 turns are not enough."""
+
+    def improve(carry):
+        count, logarithm, _ = carry
+        _, bands, ratio = _conditioned(topology, rates, growth, logarithm)
+        bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(bands[1]).max()
+        growth_left = AbsorbingElimination(*bands, bound - ratio + rounding).solve_transposed(jnp.ones_like(ratio))
+        return count + 1, logarithm + jnp.log(growth_left / growth_left[0]), growth_left.max() / growth_left.min() - 1
+
+    def unfinished(carry):
+        return (carry[0] < 100) & ~(carry[2] <= tolerance)
+
+    flat = jnp.zeros_like(rates[0][0])
+    tolerance = 16 * topology.size * jnp.finfo(flat.dtype).eps
+    _, logarithm, spread = lax.while_loop(unfinished, improve, (0, flat, jnp.asarray(jnp.inf, flat.dtype)))
+    return jnp.where(spread <= tolerance, logarithm, jnp.nan)
 
 
 def _exits(up, down):

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from ._numerics.ladders import below, to_lower
+from ._numerics.ladders import below, rounded_once, to_lower
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
 
@@ -176,9 +176,20 @@ class Topology:
             result.append(value)
         return result
 
-    def net(self, values: Sequence[Float[Array, " levels"]]) -> Float[Array, " levels"]:
-        """What flows on the slots' jumps, counted lower -> upper, bring to each level."""
-        return sum(values) - self.hand_down(dict(enumerate(values)))
+    def net(self, flows: Sequence[Float[Array, " levels"]]) -> Float[Array, " levels"]:
+        """What flows on the slots' jumps, counted lower -> upper, bring to each level; the sum at a level is rounded only once.
+
+        Between parts of a network that hardly exchange anything, a rounding error in the balance of a part would look like an exchange.
+        """
+        terms = list(flows)
+        for slot, flow in zip(self.slots, flows):
+            if len(slot.distances) > _FEW:
+                terms.append(jnp.zeros_like(flow).at[slot.lower].add(jnp.where(slot.offsets > 0, -flow, 0)))
+                continue
+            for d in slot.distances:
+                part = flow if len(slot.distances) == 1 else jnp.where(slot.offsets == d, flow, 0)
+                terms.append(-jnp.pad(part, (0, d))[d:])
+        return rounded_once(terms)
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
         """At each level, the sum of what belongs to the jumps down to it, `values` by slot: the transpose of `lower`."""

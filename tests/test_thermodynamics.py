@@ -17,6 +17,12 @@ def triangle(**temperatures):
     return qtd.operate(three_levels(**temperatures), cooled="cold", driven_by="work")
 
 
+@jax.jit
+@jax.vmap
+def batch_of(temperature):
+    return qtd.operate(three_levels(cold=temperature), "cold", "work")
+
+
 def test_the_laws_hold_at_an_operating_point():
     point = triangle()
     heat = np.array(list(point.heat_currents.values()))
@@ -91,7 +97,7 @@ def test_modes_read_as_words():
 
 
 def test_modes_of_a_batch_are_codes():
-    batch = jax.vmap(lambda t: qtd.operate(three_levels(cold=t), "cold", "work"))(jnp.array([0.1, 0.5]))
+    batch = batch_of(jnp.array([0.1, 0.5]))
     assert batch.mode_code.tolist() == [Mode.HEAT_TRANSFORMER, Mode.REFRIGERATOR]
     with pytest.raises(ValueError, match="`mode_code`"):
         _ = batch.mode
@@ -141,7 +147,7 @@ def test_an_operating_point_has_a_table_for_notebooks():
 
 
 def test_batches_and_traced_points_print_as_well():
-    batch = jax.vmap(lambda t: qtd.operate(three_levels(cold=t), "cold", "work"))(jnp.array([0.3, 0.5]))
+    batch = batch_of(jnp.array([0.3, 0.5]))
     assert "array(2,)" in repr(batch) and "<table>" in batch._repr_html_()
     seen = []
     jax.jit(lambda p: (seen.append(repr(p)), p.cop)[1])(triangle())

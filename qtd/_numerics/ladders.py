@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 
@@ -17,3 +18,15 @@ def to_lower(values: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
     for d, x in enumerate(values, start=1):
         total = total + jnp.pad(x, (0, d))[d:]
     return total
+
+
+def rounded_once(terms: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
+    """The sum of the terms, with the rounding errors of the additions added back (Knuth's two-sum)."""
+    total, lost = terms[0], jnp.zeros_like(terms[0])
+    for term in terms[1:]:
+        x, y = lax.stop_gradient((total, term))
+        rounded = x + y
+        share = rounded - x
+        lost = lost + ((x - (rounded - share)) + (y - share))
+        total = total + term
+    return total + lost

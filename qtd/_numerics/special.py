@@ -25,8 +25,9 @@ def _bose_weights_jvp(primals, tangents):
     (x,), (x_dot,) = primals, tangents
     positive = x >= 0
     small, slope = _small_weight_and_slope(jnp.where(positive, x, -x))
-    absorption = jnp.where(positive, slope, -1 - slope)
-    return (small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)), (absorption * x_dot, (absorption + 1) * x_dot)
+    # The derivative of the smaller weight is never formed as a difference, so it is accurate relative to itself too.
+    absorption, emission = jnp.where(positive, slope, -1 - slope), jnp.where(positive, 1 + slope, -slope)
+    return (small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)), (absorption * x_dot, emission * x_dot)
 
 
 def _small_weight_and_slope(x):

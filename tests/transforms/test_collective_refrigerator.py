@@ -62,7 +62,7 @@ def test_compiled_agrees_with_eager():
 
 
 def test_a_batch_agrees_with_a_loop():
-    found = jax.vmap(figures)(DEVICES)
+    found = jax.jit(jax.vmap(figures))(DEVICES)
     loop = [figures(unstack(DEVICES, k)) for k in range(0, 200, 25)]
     # The batch may round differently, and the smaller currents are differences of fluxes up to 1e4 times larger.
     np.testing.assert_allclose(found[::25], loop, rtol=1e-10)
@@ -92,15 +92,15 @@ def test_gradients_agree_with_differences_for_200_devices():
     vectors, found = read(DEVICES), np.asarray(forward(read(DEVICES)))
     values, ranges = np.asarray(batched(vectors)), scales(vectors)
     for k, path in enumerate(PATHS):
-        step = 2e-3 * ranges[:, k]
+        step = 1e-3 * ranges[:, k]
         at = [batched(vectors.at[:, k].add(i * step)) for i in (-3, -2, -1, 1, 2, 3)]
         slope = (-at[0] + 9 * at[1] - 45 * at[2] + 45 * at[3] - 9 * at[4] + at[5]) / (60 * step[:, None])
-        # Six points: truncation of 1e-16 of f / range, rounding of eps / 2e-3 of the terms that make f.
+        # Six points: truncation of 1e-18 of f / range, rounding of 1e3 eps of the terms that make f.
         size = np.abs(found[:, :, k]) + np.abs(values) / ranges[:, k, None]
         error = np.abs(found[:, :, k] - slope) / size
         # Next to a zero of I_w, where the COP has a pole, no difference is accurate.
-        pole = np.ptp([x[:, 2] for x in at], axis=0) > 0.02 * np.abs(values[:, 2])
-        assert pole.sum() < 10
+        pole = np.ptp([x[:, 2] for x in at], axis=0) > 0.1 * np.abs(values[:, 2])
+        assert pole.sum() <= 12
         error[pole, 2] = 0
         assert error.max() < 1e-7, (path, error.max(axis=0))
 
@@ -200,7 +200,7 @@ def test_float32_is_kept_by_everything():
         "carnot": (point.carnot_cop, point.cop_bound_from_noise, point.tur("cold"), point.power),
         "covariance": machine.covariance().matrix,
         "cumulants": machine.cumulants("cold", order=4),
-        "gradient": jax.grad(cooling)(machine),
+        "gradient": jax.jit(jax.grad(cooling))(machine),
         "reduced": (machine.reduced().current(), machine.reduced().noise(), machine.reduced().noise_hot_drive()),
         "laser": machine.reduced(laser=jnp.array(0.3, jnp.float32)).current(),
         "decay": machine.decay_time(spectral_density=as_float32(qtd.spectral.Ohmic(1.0, 100.0))),
