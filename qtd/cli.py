@@ -16,6 +16,8 @@ import qtd
 
 from .machines import AbstractMachine
 
+__all__ = ["commands", "main"]
+
 _ALIASES = {"j_c": "J_cold", "j_h": "J_hot", "j_w": "J_work"}
 _MACHINE = click.argument("machine", metavar="MACHINE")
 _SETTINGS = click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change a parameter or option; repeatable.")

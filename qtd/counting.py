@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import to_lower
+from ._numerics.validation import as_scalar, check
 from .networks import RateNetwork
 from .steady import SteadyState, solve, stationary
 
@@ -117,7 +118,12 @@ def generating_function(network: RateNetwork, fields: Mapping[str, ArrayLike], q
     cumulants; the fluctuation theorem reads lambda(chi_r) = lambda(1/T_r - chi_r) for energy. Found by Noda's
     iteration on M-matrices (no subtractions, quadratic convergence) and differentiable to second order, by every mode.
     """
-    return _tilted(_solved(network), jax.tree.map(jnp.asarray, dict(fields)), quantity)[0]
+    if not isinstance(fields, Mapping):
+        raise ValueError(f'`fields` must map reservoirs to counting fields, as in {{"cold": 0.1}}, got {fields!r}.')
+    fields = {name: as_scalar(chi, f"fields of {name!r}") for name, chi in fields.items()}
+    for name, chi in fields.items():
+        check(f"fields of {name!r}", chi, "any")
+    return _tilted(_solved(network), fields, quantity)[0]
 
 
 class LargeDeviations(eqx.Module):

@@ -146,4 +146,5 @@ def _populations(network, populations):
     if values.shape != network.energies.shape:
         raise ValueError(f"`populations` must have shape {network.energies.shape}, got {values.shape}.")
     check("populations", values, "nonnegative")
+    check("sum of `populations`", values.sum(), "positive")
     return values / values.sum()

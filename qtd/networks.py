@@ -61,15 +61,23 @@ class RateNetwork(eqx.Module):
             name, a, b, strength = jump
             if name not in pairs:
                 raise ValueError(f"`jumps` names the reservoir {name!r}; `reservoirs` has {', '.join(map(repr, pairs))}.")
-            pair = np.stack(np.broadcast_arrays(np.atleast_1d(a), np.atleast_1d(b)), axis=1)
+            pair, strength = _level_pairs(a, b), as_real(strength, "strength")
+            if strength.shape not in ((), pair.shape[:1]):
+                raise ValueError(
+                    f"`jumps` of {name!r} needs one strength or one for each of {len(pair)} jumps, got shape {strength.shape}."
+                )
             pairs[name].append(pair)
-            strengths[name].append(jnp.broadcast_to(as_real(strength, "strength").astype(self.energies.dtype), pair.shape[:1]))
+            strengths[name].append(jnp.broadcast_to(strength.astype(self.energies.dtype), pair.shape[:1]))
         size = self.energies.shape[0]
         self.topology = Topology(
             {name: np.concatenate([np.zeros((0, 2), int), *found]) for name, found in pairs.items()},
             _static_integers(particles, "particles", size, 0),
             _static_integers(degeneracies, "degeneracies", size, 1),
         )
+        for slot in self.topology.slots:
+            is_fermionic = getattr(self.reservoirs[slot.reservoir], "statistics", None) == "fermi"
+            if is_fermionic and np.any(np.abs(slot.particles) != 1):
+                raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {slot.reservoir!r}.")
         self.strengths = {name: jnp.concatenate(found) if found else jnp.zeros(0) for name, found in strengths.items()}
 
     def __check_init__(self):
@@ -241,6 +249,16 @@ def _slots(reservoir, positions, particles):
         jumps, below_it = np.full(len(particles), -1), np.zeros(len(particles), int)
         jumps[upper[chosen]], below_it[upper[chosen]] = chosen, lower[chosen]
         yield Slot(reservoir, jumps, below_it, particles)
+
+
+def _level_pairs(a, b):
+    """Pairs of levels from two levels, or two arrays of levels, as given in a jump."""
+    ends = [np.atleast_1d(np.asarray(x)) for x in (a, b)]
+    if not all(np.issubdtype(x.dtype, np.integer) and x.ndim == 1 for x in ends):
+        raise ValueError(f"`jumps` must name levels by whole numbers or arrays of them, got {a!r} and {b!r}.")
+    if len(ends[0]) != len(ends[1]) and 1 not in (len(ends[0]), len(ends[1])):
+        raise ValueError(f"`jumps` must join equally many levels, got {len(ends[0])} and {len(ends[1])}.")
+    return np.stack(np.broadcast_arrays(*ends), axis=1)
 
 
 def _static_integers(values, name, size, default):

@@ -65,7 +65,10 @@ def _set(owner: Any, keys, value, path, machine):
         raise ValueError(f"`{path}` is a part, not a number. {_unknown(path, machine)}")
     else:
         # A static field: the constructor knows what else depends on it.
-        return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
+        try:
+            return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            raise ValueError(f"`{path}` is static and made by the constructor; build a new {type(owner).__name__}.") from None
     if isinstance(owner, Mapping):
         return {**owner, key: new}
     changed = object.__new__(type(owner))

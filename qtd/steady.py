@@ -37,9 +37,8 @@ class SteadyState(eqx.Module):
     def __init__(self, network: RateNetwork):
         self.network, self.rates = network, [network.rates(slot) for slot in network.topology.slots]
         self.elimination, self.populations, self.flows, self.activity = stationary(network.topology, self.rates)
-        total = self.elimination.up.sum() + self.elimination.down.sum()
         self.status = first(
-            (~jnp.isfinite(total), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
+            (~jnp.isfinite(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
 

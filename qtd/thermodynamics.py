@@ -99,7 +99,8 @@ class OperatingPoint(eqx.Module):
     def mode_code(self) -> Int[Array, ""]:
         """`Mode` as an integer array, for compiled code and batches."""
         heat, temperature = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
-        coldest, hottest = temperature == temperature.min(axis=0), temperature == temperature.max(axis=0)
+        coldest = temperature == temperature.min(axis=0, keepdims=True)
+        hottest = temperature == temperature.max(axis=0, keepdims=True)
         cooled = self.heat_currents[self.cooled] if self.cooled else jnp.sum(jnp.where(coldest, heat, 0), axis=0)
         heats_hottest = jnp.sum(jnp.where(hottest, heat, 0), axis=0) < 0
         return jnp.select(

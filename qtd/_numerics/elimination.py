@@ -23,8 +23,9 @@ _NARROW = 4
 class Elimination(eqx.Module):
     """The factors of a generator W with one steady state p, and the linear systems they solve.
 
-    `populations` is p as eliminated, a constant to every derivative. It fixes the non-singular operator A = W - p 1^T; what is
-    asked of `solve` must not depend on that choice (sums to zero), what comes from `solve_transposed` only up to a constant.
+    `populations` is p as eliminated, and `scale` s the sum of all rates, both constant to every derivative. They fix the non-singular
+    operator A = W - s p 1^T; what is asked of `solve` must not depend on that choice (sums to zero), and what comes from
+    `solve_transposed` does so only by a constant. With s = 1 rounding would grow with the unit of the rates.
     """
 
     up: Float[Array, "b n"]
@@ -33,26 +34,28 @@ class Elimination(eqx.Module):
     shares: Float[Array, "b n"]  # part of what leaves k that goes to k-d
     exits: Float[Array, " n"]  # rate out of k to the levels below it; 1 for k = 0, which is never eliminated
     populations: Float[Array, " n"]
+    scale: Float[Array, ""]
 
     def __init__(self, up: Float[Array, "b n"], down: Float[Array, "b n"]):
         self.up, self.down = up, down
         self.gains, self.shares, self.exits = _eliminate(up, down)
         weights = _forward(self.gains, jnp.zeros_like(self.exits).at[0].set(1))
         self.populations = weights / weights.sum()
+        self.scale = lax.stop_gradient(up.sum() + down.sum())
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """x with (W - p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
+        """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
         return lax.custom_linear_solve(
-            lambda x: _apply(self.up, self.down, x) - self.populations * x.sum(),
+            lambda x: _apply(self.up, self.down, x) - self.populations * (self.scale * x.sum()),
             y,
             lambda _, rhs: self._substitute(rhs),
             lambda _, rhs: self._substitute_transposed(rhs),
         )
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """z with (W^T - 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y."""
+        """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""
         return lax.custom_linear_solve(
-            lambda z: _apply_transposed(self.up, self.down, z) - self.populations @ z,
+            lambda z: _apply_transposed(self.up, self.down, z) - self.scale * (self.populations @ z),
             y,
             lambda _, rhs: self._substitute_transposed(rhs),
             lambda _, rhs: self._substitute(rhs),
@@ -62,14 +65,14 @@ class Elimination(eqx.Module):
         p, total = self.populations, y.sum()
         folded = _backward(self.shares, y - p * total)
         x = _forward(self.gains, (-folded / self.exits).at[0].set(0))
-        return x - p * (x.sum() + total)
+        return x - p * (x.sum() + total / self.scale)
 
     def _substitute_transposed(self, y):
         p = self.populations
         mean = p @ y
         folded = _backward(self.gains, y - mean)
         z = _forward(self.shares, (-folded / self.exits).at[0].set(0))
-        return z - (p @ z + mean)
+        return z - (p @ z + mean / self.scale)
 
 
 class AbsorbingElimination(eqx.Module):

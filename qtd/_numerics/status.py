@@ -19,6 +19,7 @@ class Status(enum.IntEnum):
 
     @property
     def message(self) -> str:
+        """What is wrong, and what to do."""
         return _MESSAGES[self]
 
 

@@ -11,6 +11,8 @@ from ..networks import RateNetwork
 from ..parameters import validate
 from ..thermodynamics import OperatingPoint, operate
 
+__all__ = ["AbstractMachine", "DesignProblem"]
+
 
 class AbstractMachine(eqx.Module):
     """A device with named reservoirs. `cooled` and `driven_by` say which heat currents make its COP."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._numerics.validation import as_scalar, check, require
+from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
 from ..networks import RateNetwork
 from ..parameters import replace
@@ -17,6 +17,8 @@ from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
 from ..thermodynamics import OperatingPoint
 from ._machine import AbstractMachine, DesignProblem
+
+__all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
 
 class CollectiveRefrigerator(AbstractMachine):
@@ -59,6 +61,7 @@ class CollectiveRefrigerator(AbstractMachine):
     ):
         self.num_spins, self.parity, self.spin = _checked_sector(num_spins, parity, spin)
         self.interaction = as_scalar(interaction, "interaction")
+        check("interaction", self.interaction, "positive")  # before it scales the default filters
         lowest = (self.levels[0] + np.arange(3)) ** 2  # the energies of the cycle, also where only two of them exist
         low, high, both = (self.interaction * float(lowest[a] - lowest[b]) for a, b in ((1, 0), (2, 1), (2, 0)))
         self.cold = _default(cold, "cold", 0.5, low, 0.1)
@@ -81,7 +84,7 @@ class CollectiveRefrigerator(AbstractMachine):
         if self.num_spins % 2 and len(m) > 1:  # J_x^2 also folds 3/2 -> -1/2, which is the level 1/2
             pairs = (np.append(pairs[0], 0), np.append(pairs[1], 1))
         return RateNetwork(
-            energies=self.interaction * jnp.asarray(m**2, self.interaction.dtype),
+            energies=positive(self.interaction) * jnp.asarray(m**2, self.interaction.dtype),
             jumps=[
                 ("cold", states[:-1], states[1:], single),
                 ("hot", pairs[0], pairs[1], double),
@@ -180,7 +183,9 @@ class CollectiveRefrigerator(AbstractMachine):
         """
         density = Ohmic(1.0, 100.0) if spectral_density is None else spectral_density
         network = self.relaxation_network(final_temperature, density)
-        initial = jax.nn.softmax(-network.energies / as_scalar(initial_temperature, "initial_temperature"))
+        initial_temperature = as_scalar(initial_temperature, "initial_temperature")
+        check("initial_temperature", initial_temperature, "positive")
+        initial = jax.nn.softmax(-network.energies / positive(initial_temperature))
         return thermalisation_time(network, initial, threshold)
 
     def decay_time(self, initial_level: float = 3.5, spectral_density: AbstractSpectralDensity | None = None) -> Float[Array, ""]:

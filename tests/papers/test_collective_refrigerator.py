@@ -3,9 +3,11 @@ digits by an independent implementation (physics/collective_refrigerator.md, who
 
 import jax
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import pytest
-from helpers import printed
+from helpers import printed, relative_error
+from reference import collective_jumps, collective_refrigerator
 
 import qtd
 from qtd.machines import CollectiveRefrigerator
@@ -236,7 +238,44 @@ def test_laser_drives_the_reduced_model_as_an_infinitely_hot_reservoir_does():
     assert float(weak.current()) == pytest.approx(2 * (rates[1, 0] * p[0] - rates[0, 1] * p[1]), rel=1e-12)
 
 
+# Sections 3 and 4, the model
+
+
+@pytest.mark.parametrize("spins", range(2, 14))
+@pytest.mark.parametrize("parity", ["even", "odd"])
+def test_matrix_elements_are_those_of_the_spin_matrices(spins, parity):
+    total = spins / 2
+    while np.floor(total) + (spins % 2 or parity == "even") >= 2:
+        machine = CollectiveRefrigerator(spins, parity=parity, spin=total)
+        levels, jumps = collective_jumps(spins, parity, total)
+        assert np.array_equal(machine.levels, levels)
+        single, double = machine.matrix_elements()
+        found = {("cold", k, k + 1): x for k, x in enumerate(single)} | {("work", k, k + 1): x for k, x in enumerate(single)}
+        found |= {("hot", k, k + 2): x for k, x in enumerate(double[: len(levels) - 2])}
+        if spins % 2:
+            found["hot", 0, 1] = double[-1]  # the folded path
+        expected = {(name, a, b): float(element) for name, a, b, element in jumps}
+        assert found == pytest.approx(expected, rel=1e-14)
+        total -= 1
+
+
 # Section 6, numerics
+
+
+@pytest.mark.parametrize(
+    ("widths", "temperatures"),
+    [((0.1, 0.1, 1e-3), (0.5, 1.0, 1000.0)), ((1e-3, 1e-3, 1e-6), (1 / 2.9, 1.0, 1000.0)), ((0.5, 1e-5, 1e-4), (0.1, 0.2, 1e4))],
+)
+def test_populations_and_current_keep_their_digits_however_narrow_the_filters(widths, temperatures):
+    machine = refrigerator(31, widths, temperatures)
+    by_name = [dict(zip(("cold", "hot", "work"), values)) for values in (temperatures, widths)]
+    with mp.workdps(400):  # the lowest of 16 populations may be 1e-300
+        exact = collective_refrigerator(31, by_name[0], widths=by_name[1])
+    found, visible = qtd.steady_state(machine.network()), [k for k, p in enumerate(exact.populations) if p > 1e-290]
+    # Boltzmann factors of gaps of up to 60 / T, each to an ulp or two.
+    assert relative_error(found[np.array(visible)], [exact.populations[k] for k in visible]) < 1e-14
+    current = machine.operate().heat_currents["cold"]
+    assert relative_error([current], [exact.current("cold")]) < 2e-12
 
 
 @pytest.mark.parametrize(("spins", "text"), [(31, "1.358035195e-26"), (61, "4.1e-62")])
