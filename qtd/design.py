@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 from tqdm import tqdm
 
@@ -23,6 +23,7 @@ Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
 
 _BLOCK = 20  # steps between updates of the multipliers
 _MET = 1e-6  # largest violation of a constraint, relative to its bound, that still counts as met
+_ACTIVE = 1e-5  # distance from a limit, relative to it, within which a constraint is called active
 
 
 class History(eqx.Module):
@@ -103,7 +104,7 @@ def maximize(
     search = _Search(objective, machine, over, subject_to)
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
     points, history = search.descend(_initial_points(machine, over, starts, seed), optimizer, steps, progress)
-    return search.result(*search.polish(points), history)
+    return search.result(search.polish(points), history)
 
 
 def observables(machine: Any) -> dict[str, Observable]:
@@ -244,23 +245,47 @@ class _Search:
                 method="SLSQP",
                 options={"maxiter": 100, "ftol": 100 * float(jnp.finfo(point.dtype).eps)},
             )
-            end = cast(found.x)
-            for candidate, success in ((end, bool(found.success)), (point, False)):
-                values = self.evaluate(candidate)
-                worst = float(self.violations(values).max())
-                if np.all(np.isfinite(values)):
-                    outcomes.append((worst <= _MET, -worst if worst > _MET else float(values[0]), candidate, success, found.message))
-        return max(outcomes, key=lambda outcome: outcome[:2])[2:]
+            outcomes += [candidate for candidate in (cast(found.x), point) if np.all(np.isfinite(self.evaluate(candidate)))]
+        return max(outcomes, key=self._merit)
 
-    def result(self, point, success, why, history):
+    def _merit(self, point):
+        """For comparison: what meets the limits first, by its objective, then the rest by how little they are exceeded."""
+        values = self.evaluate(point)
+        worst = float(self.violations(values).max())
+        return (True, float(values[0])) if worst <= _MET else (False, -worst)
+
+    def slope_left(self, point):
+        """How far a point is from meeting the first-order conditions of an optimum (Karush, Kuhn and Tucker), relative to the objective.
+
+        The slope of the objective must be held, with multipliers >= 0, by those of the active limits and by the walls of the cube.
+        """
+        values, slopes = np.asarray(self.evaluate(point), float), np.asarray(self.jacobian(point), float)
+        excess = np.asarray(self.violations(values))
+        held = [factor * slopes[i] for (i, factor, _), value in zip(self.limits, excess) if abs(value) <= _ACTIVE]
+        lower, upper = self.walls(point)
+        walls = np.eye(len(slopes[0]))
+        held += [-wall for wall, active in zip(walls, lower) if active] + [wall for wall, active in zip(walls, upper) if active]
+        slope = slopes[0] / (abs(values[0]) or 1.0)
+        return float(nnls(np.stack(held, axis=1), slope)[1] if held else np.linalg.norm(slope))
+
+    @staticmethod
+    def walls(point):
+        """Which coordinates are at their lower and which at their upper bound."""
+        t = np.asarray(point, float)
+        return t < 1e-6, t > 1 - 1e-6
+
+    def result(self, point, history):
         values = self.evaluate(point)
         excess = np.asarray(self.violations(values))
         feasible = bool(excess.max() <= _MET)
         names = list(self.subject_to)
-        active = {names[i - 1] for (i, _, _), value in zip(self.limits, excess) if abs(value) <= 1e-4}
-        bounds = {path: "lower" if t < 1e-6 else "upper" for path, t in zip(self.over, point) if t < 1e-6 or t > 1 - 1e-6}
+        active = {names[i - 1] for (i, _, _), value in zip(self.limits, excess) if abs(value) <= _ACTIVE}
+        lower, upper = self.walls(point)
+        bounds = {path: "lower" if low else "upper" for path, low, high in zip(self.over, lower, upper) if low or high}
+        slope = self.slope_left(point)
+        settled = slope <= float(jnp.finfo(point.dtype).eps) ** (1 / 3)  # the objective is then right to about the square of this
         if feasible:
-            message = "converged" if success else f"not converged: {why.lower()}; take more steps or starts"
+            message = "converged" if settled else f"not converged: a relative slope of {slope:.1e} is left; take more steps or starts"
         else:
             i, factor, limit = self.limits[int(excess.argmax())]
             side = "at least" if factor < 0 else "at most"
@@ -278,7 +303,7 @@ class _Search:
             active_constraints=tuple(name for name in names if name in active),
             history=history,
             feasible=feasible,
-            converged=feasible and success,
+            converged=feasible and settled,
             message=message,
         )
 

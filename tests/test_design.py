@@ -101,3 +101,8 @@ def test_the_default_problem_starts_from_a_machine_that_does_not_cool():
     problem = qtd.design.problem(qtd.machines.CollectiveRefrigerator())
     assert cooling(problem.machine) < 0
     assert set(problem.over) == {f"{name}.spectral_density.{part}" for name in ("cold", "hot", "work") for part in ("center", "width")}
+
+
+def test_a_kink_is_not_called_converged():
+    best = qtd.design.maximize(lambda m: -jnp.abs(m.cold.spectral_density.center - 2.1), FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=20)
+    assert best.feasible and not best.converged and "slope" in best.message
