@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.batching import total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
-from ._numerics.ladders import to_lower
+from ._numerics.ladders import shift
 from ._numerics.validation import as_scalar, check
 from .networks import RateNetwork
 from .steady import SteadyState, solve, stationary
@@ -64,13 +65,13 @@ def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> C
 
 @compiled
 def _covariance(state, quantity):
-    network, topology = state.network, state.network.topology
-    charges = {name: {i: network.quanta(topology.slots[i], quantity) for i in topology.of(name)} for name in topology.names}
+    topology = state.network.topology
+    charges = {name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names}
     surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
 
     # What each jump adds to the charge counted at a reservoir, the surplus to come included.
     gains = {name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()}
-    entry = lambda r, s: jnp.sum(sum(a * x * y for a, x, y in zip(state.activity, gains[r], gains[s])))
+    entry = lambda r, s: sum(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
     names = topology.names
     return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))
 
@@ -93,7 +94,7 @@ def cumulants(system: RateNetwork | SteadyState, weights: Weights, order: int = 
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"`order` must be a positive integer, got {order!r}.")
     state = _solved(system)
-    return _cumulants(state, _charges(state.network, weights, quantity), order)
+    return _cumulants(state, _charges(state, weights, quantity), order)
 
 
 @compiled
@@ -161,16 +162,16 @@ def _known(network, name):
     return name
 
 
-def _charges(network, weights, quantity):
-    """What is counted in each upward jump, by slot, of the reservoirs that count."""
-    charges, topology = {}, network.topology
+def _charges(state, weights, quantity):
+    """What is counted in each upward jump, by diagonal, of the reservoirs that count."""
+    charges, network, topology = {}, state.network, state.network.topology
     for name, factor in ({weights: 1.0} if isinstance(weights, str) else weights).items():
         factor = jnp.asarray(factor, network.energies.dtype)
         if factor.ndim and factor.shape != network.strengths[_known(network, name)].shape:
             raise ValueError(f"`weights` of {name!r} must be a number or one for each of its jumps, got shape {factor.shape}.")
         for i in topology.of(_known(network, name)):
-            quanta = network.quanta(topology.slots[i], quantity)
-            charges[i] = quanta * (network.per_jump(topology.slots[i], factor) if factor.ndim else factor)
+            quanta = state.quanta(i, quantity)
+            charges[i] = quanta * (network.per_jump(topology.diagonals[i], factor) if factor.ndim else factor)
     return charges
 
 
@@ -178,17 +179,17 @@ def _tilt(state, charges, power, vector):
     """W_k v: the jumps of the generator, each weighed with the k-th power of its charge, applied to a vector."""
     topology = state.network.topology
     lower = topology.lower(vector)
-    upwards = sum(state.rates[i][0] * charge**power * lower[i] for i, charge in charges.items())
-    return upwards + topology.hand_down({i: state.rates[i][1] * (-charge) ** power * vector for i, charge in charges.items()})
+    upwards = sum(state.jumps[i].up * charge**power * lower[i] for i, charge in charges.items())
+    return upwards + topology.hand_down({i: state.jumps[i].down * (-charge) ** power * vector for i, charge in charges.items()})
 
 
 @compiled
 def _tilted(state, fields, quantity):
     """lambda(chi), and the current of each reservoir in the network conditioned by these fields."""
     network, topology = state.network, state.network.topology
-    quanta = [network.quanta(slot, quantity) for slot in topology.slots]
+    quanta = [state.quanta(i, quantity) for i in range(len(topology.diagonals))]
     fields = {_known(network, name): jnp.asarray(chi, network.energies.dtype) for name, chi in fields.items()}
-    growth = [fields.get(slot.reservoir, 0.0) * q for slot, q in zip(topology.slots, quanta)]
+    growth = [fields.get(diagonal.reservoir, 0.0) * q for diagonal, q in zip(topology.diagonals, quanta)]
     logarithm = _left_vector(topology, *lax.stop_gradient((state.rates, growth)))
     rates, _, ratio = _conditioned(topology, state.rates, growth, logarithm)
     generator, populations, flows, _ = stationary(topology, rates)
@@ -203,7 +204,7 @@ def _tilted(state, fields, quantity):
 
 
 def _conditioned(topology, rates, growth, logarithm):
-    """Rates weighed with exp(chi q) and with the ratio of the left vector l across the jump, by slot and by diagonal; and, level by
+    """Rates weighed with exp(chi q) and with the ratio of the left vector l across the jump, by jump and as a band; and, level by
     level, what l times the weighed generator is in units of l: the eigenvalue, everywhere, once l is its left vector."""
     weighed = []
     for (up, down), exponent, lower in zip(rates, growth, topology.lower(logarithm)):
@@ -219,7 +220,7 @@ def _left_vector(topology, rates, growth):
     def improve(carry):
         count, logarithm, spread, _ = carry
         _, bands, ratio = _conditioned(topology, rates, growth, logarithm)
-        bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(bands[1]).max()
+        bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(sum(bands[1].values())).max()
         growth_left = AbsorbingElimination(*bands, bound - ratio + rounding).solve_transposed(jnp.ones_like(ratio))
         logarithm = logarithm + jnp.log(growth_left / growth_left[0])
         return count + 1, logarithm, growth_left.max() / growth_left.min() - 1, spread
@@ -238,4 +239,4 @@ def _left_vector(topology, rates, growth):
 
 def _exits(up, down):
     """Rate out of each level of a band generator."""
-    return to_lower(list(up)) + sum(down)
+    return sum(shift(up[d], -d) + down[d] for d in up)

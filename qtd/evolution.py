@@ -101,11 +101,11 @@ def mean_waiting_time(network: RateNetwork, reservoirs: str | Sequence[str], pop
     nothing = jnp.zeros_like(state.populations)
     silent = [tuple(nothing if i in counted else x for x in pair) for i, pair in enumerate(state.rates)]
     up, down = (topology.band(values) for values in zip(*silent))
-    leaving = topology.hand_down({i: state.rates[i][0] for i in counted}) + sum(state.rates[i][1] for i in counted)
+    leaving = topology.hand_down({i: state.jumps[i].up for i in counted}) + sum(state.jumps[i].down for i in counted)
     if populations is None:
         p, lower = state.populations, topology.lower(state.populations)
-        landing = topology.hand_down({i: state.rates[i][1] * p for i in counted})
-        start = sum(state.rates[i][0] * lower[i] for i in counted) + landing
+        landing = topology.hand_down({i: state.jumps[i].down * p for i in counted})
+        start = sum(state.jumps[i].up * lower[i] for i in counted) + landing
         start = start / start.sum()
     else:
         start = _populations(network, populations)[topology.order]

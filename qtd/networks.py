@@ -1,17 +1,21 @@
 """Rate networks: levels, the jumps between them, and which reservoir drives each jump."""
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from ._numerics.ladders import below, rounded_once, to_lower
+from ._numerics.batching import settle, together
+from ._numerics.ladders import rounded_once, shift
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
 
@@ -85,43 +89,56 @@ class RateNetwork(eqx.Module):
         for name, strength in self.strengths.items():
             check(f"strength of a jump of {name!r}", strength, "nonnegative")
 
-    def gaps(self, slot: "Slot") -> Float[Array, " levels"]:
-        """Energy of the upper minus the lower level of each jump of a slot."""
-        energies = self.energies[self.topology.order]
-        return energies[slot.upper] - energies[slot.lower]
+    def per_jump(self, diagonal: "Diagonal", values: Float[Array, " jumps"]) -> Float[Array, " levels"]:
+        """Values given for each jump of a reservoir, in the user's order, at the levels of a diagonal; 0 where it has no jump."""
+        return jnp.where(diagonal.jumps >= 0, values[diagonal.jumps], 0)
 
-    def quanta(self, slot: "Slot", quantity: str) -> Float[Array, " levels"]:
-        """What an upward jump takes out of its reservoir: "energy", "particles", or "heat" = energy - mu * particles."""
-        particles = jnp.asarray(slot.particles, self.energies.dtype)
-        if quantity == "particles":
-            return particles
-        if quantity == "energy":
-            return self.gaps(slot)
-        if quantity == "heat":
-            return self.gaps(slot) - self.reservoirs[slot.reservoir].chemical_potential * particles
-        raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+    def jumps(self) -> list["Jumps"]:
+        """Rates and quanta of all jumps, for each of `topology.diagonals`."""
+        topology, energies = self.topology, self.energies[self.topology.order]
+        gaps, particles, heats, reservoirs = [], [], [], []
+        for slot in topology.slots:
+            reservoir, exchanged = self.reservoirs[slot.reservoir], jnp.asarray(slot.particles, energies.dtype)
+            gaps.append(energies[slot.upper] - energies[slot.lower])
+            particles.append(exchanged)
+            heats.append(gaps[-1] - reservoir.chemical_potential * exchanged)
+            reservoirs.append(_at_every_level(reservoir, topology.size))
+        strengths = [self._strengths(diagonal) for diagonal in topology.diagonals]
+        gaps, particles, heats, reservoirs, strengths = together((gaps, particles, heats, reservoirs, strengths))
+        rates = []
+        for slot, gap, exchanged, at_levels in zip(topology.slots, gaps, particles, reservoirs):
+            static = eqx.filter(self.reservoirs[slot.reservoir], eqx.is_inexact_array, inverse=True)
+            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)
+            rates.append(jax.vmap(rate)(at_levels, gap, exchanged if np.any(slot.particles) else None))
+        return [
+            Jumps(settle(up * rates[i][0]), settle(down * rates[i][1]), {"energy": gaps[i], "particles": particles[i], "heat": heats[i]})
+            for (up, down), i in zip(strengths, (diagonal.slot for diagonal in topology.diagonals))
+        ]
 
-    def per_jump(self, slot: "Slot", values: Float[Array, " jumps"]) -> Float[Array, " levels"]:
-        """Values given for each jump of a reservoir, in the user's order, at the levels of a slot; 0 where it has no jump."""
-        return jnp.where(slot.jumps >= 0, values[slot.jumps], 0)
+    def _strengths(self, diagonal):
+        """What multiplies the reservoir's rates up and down the jumps of a diagonal."""
+        strength = self.per_jump(diagonal, nonnegative(self.strengths[diagonal.reservoir]))
+        if not self.topology.is_degenerate:
+            return strength, strength
+        states = jnp.asarray(self.topology.degeneracies, strength.dtype)
+        return strength / states[diagonal.lower], strength / states
 
-    def rates(self, slot: "Slot") -> tuple[Float[Array, " levels"], Float[Array, " levels"]]:
-        """Rates lower -> upper and upper -> lower of each jump of a slot; 0 where it has none."""
-        reservoir, gaps = self.reservoirs[slot.reservoir], self.gaps(slot)
-        up, down = reservoir.rates(gaps, slot.particles)
-        strength = self.per_jump(slot, nonnegative(self.strengths[slot.reservoir]))
-        if self.topology.is_degenerate:
-            states = jnp.asarray(self.topology.degeneracies, up.dtype)
-            return strength * up / states[slot.lower], strength * down / states[slot.upper]
-        return strength * up, strength * down
+
+class Jumps(NamedTuple):
+    """Jumps of one reservoir, at most one down from each level: rates lower -> upper and back, 0 where there is none, and what an
+    upward jump takes out of the reservoir: "energy", "particles", and "heat" = energy - mu * particles."""
+
+    up: Float[Array, " levels"]
+    down: Float[Array, " levels"]
+    quanta: dict[str, Float[Array, " levels"]]
 
 
 class Slot:
     """Jumps of one reservoir, at most one down from each level: what is done for all of them is done level by level.
 
     Positions are those of the order of elimination. `jumps[k]` is the place, in the user's list for the reservoir, of the jump between
-    `lower[k]` and `upper[k] = k`, and `offsets[k]` their distance. Where there is none, `jumps` is -1, `offsets` 0, and the
-    other entries repeat a jump that exists, so that its rates are legal numbers.
+    `lower[k]` and `upper[k] = k`. Where there is none, `jumps` is -1, and the other entries repeat a jump that exists, so that
+    its rates are legal numbers.
     """
 
     def __init__(self, reservoir: str, jumps: np.ndarray, lower: np.ndarray, particles: np.ndarray):
@@ -129,16 +146,30 @@ class Slot:
         stand_in = exists[np.clip(np.searchsorted(exists, np.arange(len(jumps))), 0, len(exists) - 1)]
         self.reservoir, self.jumps = reservoir, jumps
         self.lower, self.upper = lower[stand_in], stand_in
-        self.offsets = np.where(jumps >= 0, self.upper - self.lower, 0)
-        self.distances = tuple(int(d) for d in np.unique(self.offsets[exists]))
         self.particles = particles[self.upper] - particles[self.lower]
+
+
+class Diagonal(NamedTuple):
+    """The jumps of a slot over one distance, so that lower levels are reached by a shift; or, where the slot has too many distances
+    for that, all its jumps (`distance` None). `jumps` and `lower` as in the slot, -1 and anything where there is no such jump."""
+
+    reservoir: str
+    slot: int
+    distance: int | None
+    jumps: np.ndarray
+    lower: np.ndarray
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The upper levels of its jumps."""
+        return np.flatnonzero(self.jumps >= 0)
 
 
 class Topology:
     """What is static in a network: who is joined to whom, by which reservoir, and in which order levels are eliminated.
 
-    `order[position]` is the level at a position; `slots` hold the jumps; `bandwidth` is the largest distance of a jump in that order,
-    on which the cost of every solve depends.
+    `order[position]` is the level at a position; `slots` and `diagonals` hold the jumps; `bandwidth` is the largest distance of a jump
+    in that order, on which the cost of every solve depends.
     """
 
     def __init__(self, pairs: dict[str, np.ndarray], particles: np.ndarray, degeneracies: np.ndarray):
@@ -157,6 +188,7 @@ class Topology:
         self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
         self.is_degenerate = bool(np.any(degeneracies != 1))
         self.slots = tuple(slot for name, found in pairs.items() for slot in _slots(name, position[found], self.particles))
+        self.diagonals = tuple(diagonal for i, slot in enumerate(self.slots) for diagonal in _diagonals(i, slot))
         self._key = (*((name, found.tobytes()) for name, found in pairs.items()), particles.tobytes(), degeneracies.tobytes())
         self._hash = hash(self._key)
 
@@ -167,75 +199,79 @@ class Topology:
         return self is other or (isinstance(other, Topology) and self._hash == other._hash and self._key == other._key)
 
     def of(self, reservoir: str) -> list[int]:
-        """Which slots hold the jumps of a reservoir."""
-        return [i for i, slot in enumerate(self.slots) if slot.reservoir == reservoir]
+        """Which diagonals hold the jumps of a reservoir."""
+        return [i for i, diagonal in enumerate(self.diagonals) if diagonal.reservoir == reservoir]
 
     def lower(self, x: Float[Array, " levels"]) -> list[Float[Array, " levels"]]:
-        """For each slot, x at the lower level of the jump down from each level (anything where there is none)."""
-        shifted = below(x, max((d for slot in self.slots if len(slot.distances) <= _FEW for d in slot.distances), default=0))
-        result = []
-        for slot in self.slots:
-            if len(slot.distances) > _FEW:
-                result.append(x[slot.lower])
-                continue
-            value = shifted[slot.distances[0] - 1]
-            for d in slot.distances[1:]:
-                value = jnp.where(slot.offsets == d, shifted[d - 1], value)
-            result.append(value)
-        return result
+        """For each diagonal, x at the lower level of the jump down from each level (anything where there is none)."""
+        shifted = {d: shift(x, d) for d in {diagonal.distance for diagonal in self.diagonals} if d is not None}
+        return [x[diagonal.lower] if diagonal.distance is None else shifted[diagonal.distance] for diagonal in self.diagonals]
 
     def net(self, flows: Sequence[Float[Array, " levels"]]) -> Float[Array, " levels"]:
-        """What flows on the slots' jumps, counted lower -> upper, bring to each level; the sum at a level is rounded only once.
+        """What flows on the diagonals, counted lower -> upper, bring to each level; the sum at a level is rounded only once.
 
         Between parts of a network that hardly exchange anything, a rounding error in the balance of a part would look like an exchange.
         """
-        terms = list(flows)
-        for slot, flow in zip(self.slots, flows):
-            if len(slot.distances) > _FEW:
-                terms.append(jnp.zeros_like(flow).at[slot.lower].add(jnp.where(slot.offsets > 0, -flow, 0)))
-                continue
-            for d in slot.distances:
-                part = flow if len(slot.distances) == 1 else jnp.where(slot.offsets == d, flow, 0)
-                terms.append(-jnp.pad(part, (0, d))[d:])
-        return rounded_once(terms)
+        return rounded_once([*flows, *(-self._handed_down(i, flow) for i, flow in enumerate(flows))])
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
-        """At each level, the sum of what belongs to the jumps down to it, `values` by slot: the transpose of `lower`."""
-        return to_lower(self._diagonals(values))
+        """At each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""
+        return _sum(self._handed_down(i, value) for i, value in values.items())
 
-    def band(self, values: Sequence[Float[Array, " levels"]]) -> Float[Array, "b levels"]:
-        """`band[d-1, k]`: the sum over slots of what belongs to the jump between k and k-d."""
-        return jnp.stack(self._diagonals(dict(enumerate(values))))
-
-    def _diagonals(self, values):
-        zero = jnp.zeros(self.size, jnp.result_type(*values.values()))
-        rows, scattered = [zero] * self.bandwidth, None
-        for i, value in values.items():
-            slot = self.slots[i]
-            if len(slot.distances) > _FEW:
-                exists = np.flatnonzero(slot.offsets)
-                empty = jnp.zeros((self.bandwidth, self.size), value.dtype) if scattered is None else scattered
-                scattered = empty.at[slot.offsets[exists] - 1, exists].add(value[exists])
+    def band(self, values: Sequence[Float[Array, " levels"]]) -> dict[int, Float[Array, " levels"]]:
+        """By distance: the sum over diagonals of what belongs to the jump between k and k - distance."""
+        rows, scattered = {}, None
+        for diagonal, value in zip(self.diagonals, values):
+            if (d := diagonal.distance) is not None:
+                rows[d] = rows[d] + value if d in rows else value
                 continue
-            for d in slot.distances:
-                part = value if len(slot.distances) == 1 else jnp.where(slot.offsets == d, value, 0)
-                rows[d - 1] = part if rows[d - 1] is zero else rows[d - 1] + part
-        return rows if scattered is None else list(jnp.stack(rows) + scattered)
+            empty = jnp.zeros((self.bandwidth, self.size), value.dtype) if scattered is None else scattered
+            levels = diagonal.levels
+            scattered = empty.at[levels - diagonal.lower[levels] - 1, levels].add(value[levels])
+        if scattered is not None:
+            rows = {d: rows[d] + row if d in rows else row for d, row in enumerate(scattered, start=1)}
+        return rows
+
+    def _handed_down(self, i, value):
+        diagonal = self.diagonals[i]
+        if diagonal.distance is not None:
+            return shift(value, -diagonal.distance)
+        return jnp.zeros_like(value).at[diagonal.lower[diagonal.levels]].add(value[diagonal.levels])
 
 
 def rate_matrix(network: RateNetwork, reservoir: str | None = None) -> Float[Array, "levels levels"]:
     """The generator W, or the part of it that one reservoir makes: `W[a, b]` is the rate b -> a, columns sum to zero."""
     topology, matrix = network.topology, jnp.zeros((network.topology.size,) * 2, network.energies.dtype)
-    for slot in topology.slots:
-        if reservoir in (None, slot.reservoir):
-            lower, upper = topology.order[slot.lower], topology.order[slot.upper]
-            up, down = network.rates(slot)
-            matrix = matrix.at[upper, lower].add(up).at[lower, upper].add(down)
+    for diagonal, (up, down, _) in zip(topology.diagonals, network.jumps()):
+        if reservoir in (None, diagonal.reservoir):
+            levels = diagonal.levels
+            lower, upper = topology.order[diagonal.lower[levels]], topology.order[levels]
+            matrix = matrix.at[upper, lower].add(up[levels]).at[lower, upper].add(down[levels])
     return matrix - jnp.diag(matrix.sum(axis=0))
 
 
 _MOST_BAND_ENTRIES = 20_000_000
 _FEW = 4  # jumps of a slot over more distances than this are read and added one by one
+
+
+def _sum(terms):
+    return functools.reduce(operator.add, terms)
+
+
+def _at_every_level(module, size):
+    """The numbers in a module, each repeated for every level, so that they meet arrays over levels as their equals."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(settle(x), (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
+
+
+def _diagonals(number, slot):
+    exists = slot.jumps >= 0
+    offsets = np.where(exists, slot.upper - slot.lower, 0)
+    distances = np.unique(offsets[exists])
+    if len(distances) > _FEW:
+        yield Diagonal(slot.reservoir, number, None, slot.jumps, slot.lower)
+        return
+    for distance in distances:
+        yield Diagonal(slot.reservoir, number, int(distance), np.where(offsets == distance, slot.jumps, -1), slot.lower)
 
 
 def _slots(reservoir, positions, particles):

@@ -231,11 +231,10 @@ def _violation(ax, steps, violations):
 
 def _transitions(network, name):
     """Energies at which a reservoir drives jumps, those of the electron where the jumps carry particles."""
-    found = [np.zeros(0)]
+    found, jumps = [np.zeros(0)], network.jumps()
     for i in network.topology.of(name):
-        slot = network.topology.slots[i]
-        gaps, particles = np.asarray(network.gaps(slot), float), slot.particles
-        found.append(np.where(particles != 0, gaps * particles, np.abs(gaps))[slot.offsets > 0])
+        gaps, particles = (np.asarray(jumps[i].quanta[quantity], float) for quantity in ("energy", "particles"))
+        found.append(np.where(particles != 0, gaps * particles, np.abs(gaps))[network.topology.diagonals[i].levels])
     return np.concatenate(found)
 
 
@@ -245,8 +244,8 @@ def _window(networks):
     for network in networks:
         state = solve(network)
         for name in network.topology.names:
-            slots = [(i, network.topology.slots[i]) for i in network.topology.of(name)]
-            heat = [np.asarray(state.flows[i] * network.quanta(slot, "heat"))[slot.offsets > 0] for i, slot in slots]
+            diagonals = [(i, network.topology.diagonals[i].levels) for i in network.topology.of(name)]
+            heat = [np.asarray(state.flows[i] * state.quanta(i, "heat"))[levels] for i, levels in diagonals]
             flow = np.abs(np.concatenate([np.zeros(0), *heat]))
             found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
             found += [float(x) for x in [getattr(network.reservoirs[name].spectral_density, "center", None)] if x is not None]
@@ -272,10 +271,10 @@ def _performance(points):
 def _flows(state: SteadyState):
     """(reservoir, level jumped from, level jumped to, net jumps per time >= 0) of every jump."""
     order, flows = state.network.topology.order, []
-    for slot, rates in zip(state.network.topology.slots, state.flows):
-        for k in np.flatnonzero(slot.offsets):
-            low, high, flow = order[slot.lower[k]], order[k], float(rates[k])
-            flows.append((slot.reservoir, low, high, flow) if flow >= 0 else (slot.reservoir, high, low, -flow))
+    for diagonal, rates in zip(state.network.topology.diagonals, state.flows):
+        for k in diagonal.levels:
+            low, high, flow = order[diagonal.lower[k]], order[k], float(rates[k])
+            flows.append((diagonal.reservoir, low, high, flow) if flow >= 0 else (diagonal.reservoir, high, low, -flow))
     return flows
 
 

@@ -5,8 +5,6 @@ from typing import Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.special import bose_weights
@@ -27,9 +25,11 @@ class AbstractReservoir(eqx.Module):
         """Mean number of quanta in a mode of this energy."""
 
     @abc.abstractmethod
-    def rates(self, gap: Float[Array, "*batch"], particles: np.ndarray) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def rates(
+        self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         """Golden-rule rates, for a unit matrix element, of a jump that raises the device's energy by `gap` and its number by
-        `particles`, and of the reverse jump."""
+        `particles` (None where jumps exchange none), and of the reverse jump."""
 
 
 class Reservoir(AbstractReservoir):
@@ -76,15 +76,17 @@ class Reservoir(AbstractReservoir):
             return jax.nn.sigmoid(-x)
         return bose_weights(x)[0] / x
 
-    def rates(self, gap: Float[Array, "*batch"], particles: np.ndarray) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def rates(
+        self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         temperature = positive(self.temperature)
+        energy = gap if particles is None else gap - self.chemical_potential * particles
         if self.statistics == "fermi":
-            x = (gap - self.chemical_potential * jnp.asarray(particles, gap.dtype)) / temperature
-            tunnelling = nonnegative(self.spectral_density(gap * jnp.asarray(particles, gap.dtype)))
+            x = energy / temperature
+            tunnelling = nonnegative(self.spectral_density(gap if particles is None else gap * particles))
             return tunnelling * jax.nn.sigmoid(-x), tunnelling * jax.nn.sigmoid(x)
-        strength, energy = self.spectral_density.per_energy(gap), gap
-        if np.any(particles):  # massive bosons: J(w) n(w - mu), finite only while w and w - mu have one sign
-            energy = gap - self.chemical_potential * jnp.asarray(particles, gap.dtype)
+        strength = self.spectral_density.per_energy(gap)
+        if particles is not None:  # massive bosons: J(w) n(w - mu), finite only while w and w - mu have one sign
             strength = nonnegative(strength * gap / energy)
         absorption, emission = bose_weights(energy / temperature)
         return strength * temperature * absorption, strength * temperature * emission

@@ -7,27 +7,28 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from ._numerics.batching import settle, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
 from ._numerics.status import Status, first, raise_if_known
-from .networks import RateNetwork, Topology
+from .networks import Jumps, RateNetwork, Topology
 from .parameters import validate
 
 __all__ = ["SteadyState", "solve", "stationary", "steady_state"]
 
 
 Levels = Float[Array, " levels"]
-Rates = Sequence[tuple[Levels, Levels]]  # lower -> upper and upper -> lower, by slot
+Rates = Sequence[tuple[Levels, Levels]]  # lower -> upper and upper -> lower, by diagonal
 
 
 class SteadyState(eqx.Module):
-    """A network at rest: its rates, their factors, and the populations; everything stationary is computed from this.
+    """A network at rest: its jumps, their factors, and the populations; everything stationary is computed from this.
 
-    Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.slots`.
+    Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.diagonals`.
     """
 
     network: RateNetwork
-    rates: Rates
+    jumps: list[Jumps]
     elimination: Elimination
     populations: Levels
     flows: list[Levels]  # net jumps lower -> upper per time
@@ -35,34 +36,47 @@ class SteadyState(eqx.Module):
     status: Int[Array, ""]
 
     def __init__(self, network: RateNetwork):
-        self.network, self.rates = network, [network.rates(slot) for slot in network.topology.slots]
+        self.network, self.jumps = network, network.jumps()
         self.elimination, self.populations, self.flows, self.activity = stationary(network.topology, self.rates)
         self.status = first(
             (~jnp.isfinite(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
 
+    @property
+    def rates(self) -> list[tuple[Levels, Levels]]:
+        """Rates lower -> upper and upper -> lower."""
+        return [(up, down) for up, down, _ in self.jumps]
+
+    def quanta(self, diagonal: int, quantity: str) -> Levels:
+        """What upward jumps take out of their reservoir: "energy", "particles", or "heat" = energy - mu * particles."""
+        known = self.jumps[diagonal].quanta
+        if quantity not in known:
+            raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+        return known[quantity]
+
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean "energy", "particles" or "heat" that leaves the reservoir per time."""
-        topology = self.network.topology
-        parts = [jnp.sum(self.network.quanta(topology.slots[i], quantity) * self.flows[i]) for i in topology.of(reservoir)]
+        parts = [total(self.quanta(i, quantity) * self.flows[i]) for i in self.network.topology.of(reservoir)]
         return sum(parts, jnp.zeros((), self.populations.dtype))
 
     def exit_weights(self, charges: Mapping[int, Levels]) -> Levels:
-        """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by slot."""
+        """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by diagonal."""
         if not charges:
             return jnp.zeros_like(self.populations)
-        upwards = {i: self.rates[i][0] * charge for i, charge in charges.items()}
-        return self.network.topology.hand_down(upwards) - sum(self.rates[i][1] * charge for i, charge in charges.items())
+        upwards = {i: self.jumps[i].up * charge for i, charge in charges.items()}
+        downwards = [self.jumps[i].down * charge for i, charge in charges.items()]
+        return self.network.topology.hand_down(upwards) - sum(downwards[1:], start=downwards[0])
 
 
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:
-    """The factors of the generator, its populations, and by slot the net flows and the activity of its jumps."""
+    """The factors of the generator, its populations, and by diagonal the net flows and the activity of its jumps."""
     up, down = (topology.band(values) for values in zip(*rates))
     elimination = Elimination(up, down)
     eliminated = elimination.populations
     lower, net = topology.lower(eliminated), lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)]
-    flows = net(eliminated, lower)
+    # Settled: computed twice they could be rounded twice, in ways that differ, and what leaves a level would not arrive at the other.
+    flows = [settle(flow) for flow in net(eliminated, lower)]
     # One Newton step for W p = 0. It carries the derivatives of p, of any order. Its value is that of rounding in the flows: added to
     # them it makes them obey Kirchhoff's law at every level to the last digits; p itself is better without.
     correction = elimination.solve(-topology.net(flows))

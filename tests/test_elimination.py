@@ -12,27 +12,27 @@ SIZES = [(1, 12), (2, 12), (4, 12), (5, 12), (8, 11), (1, 2), (2, 3), (5, 6)]  #
 
 @jax.jit
 def populations(up, down):
-    return Elimination(up, down).populations
+    return Elimination(rows(up), rows(down)).populations
 
 
 @jax.jit
 def solve(up, down, y):
-    return Elimination(up, down).solve(y)
+    return Elimination(rows(up), rows(down)).solve(y)
 
 
 @jax.jit
 def solve_transposed(up, down, y):
-    return Elimination(up, down).solve_transposed(y)
+    return Elimination(rows(up), rows(down)).solve_transposed(y)
 
 
 @jax.jit
 def dwell(up, down, lost, y):
-    return AbsorbingElimination(up, down, lost).solve(y)
+    return AbsorbingElimination(rows(up), rows(down), lost).solve(y)
 
 
 @jax.jit
 def collected(up, down, lost, y):
-    return AbsorbingElimination(up, down, lost).solve_transposed(y)
+    return AbsorbingElimination(rows(up), rows(down), lost).solve_transposed(y)
 
 
 def band(seed, b, n, decades):
@@ -40,6 +40,11 @@ def band(seed, b, n, decades):
     rng = np.random.default_rng(seed)
     exists = np.arange(n) >= np.arange(1, b + 1)[:, None]
     return tuple(jnp.asarray(np.where(exists, 10 ** rng.uniform(-decades / 2, decades / 2, (b, n)), 0)) for _ in range(2))
+
+
+def rows(rates):
+    """The diagonals of a band array by distance."""
+    return dict(enumerate(rates, start=1))
 
 
 def dense(up, down):

@@ -157,7 +157,7 @@ def test_waiting_times_are_normalised_and_their_mean_is_one_over_the_activity(re
     found = float(mean_waiting_time(NETWORK, reservoirs))
     assert mean == pytest.approx(found, rel=1e-10)
     state = solve(NETWORK)
-    activity = [x.sum() for slot, x in zip(NETWORK.topology.slots, state.activity) if slot.reservoir in reservoirs]
+    activity = [x.sum() for diagonal, x in zip(NETWORK.topology.diagonals, state.activity) if diagonal.reservoir in reservoirs]
     assert found == pytest.approx(1 / float(sum(activity)), rel=1e-13)
 
 

@@ -5,32 +5,33 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qtd._numerics.ladders import below, rounded_once, to_lower
+from qtd._numerics.ladders import rounded_once, shift
 
-SHAPES = [(1, 2), (2, 5), (5, 7), (4, 3), (3, 200)]
+DISTANCES = [(1, 2), (2, 5), (-2, 5), (5, 7), (4, 3), (-4, 3), (-3, 200), (1, 1)]
 
 
-@pytest.mark.parametrize(("reach", "levels"), SHAPES)
-def test_below_reads_the_levels_below(reach, levels):
+@pytest.mark.parametrize(("distance", "levels"), DISTANCES)
+def test_shift_reads_other_levels_and_nothing_beyond_the_ends(distance, levels):
     x = jnp.arange(1.0, levels + 1)
-    for d, found in enumerate(below(x, reach), start=1):
-        assert jnp.array_equal(found, jnp.concatenate([jnp.zeros(d), x])[:levels])
+    wanted = [x[k - distance] if 0 <= k - distance < levels else 0.0 for k in range(levels)]
+    assert jnp.array_equal(shift(x, distance), jnp.array(wanted))
+    assert jnp.array_equal(jax.jit(shift, static_argnums=1)(x, distance), jnp.array(wanted))
 
 
-@pytest.mark.parametrize(("reach", "levels"), SHAPES)
-def test_to_lower_is_the_transpose_of_below(reach, levels):
-    x = jnp.arange(1.0, levels + 1)
-    values = [jnp.asarray(v) for v in np.random.default_rng(0).integers(-9, 9, (reach, levels)).astype(float)]
-    transpose = jax.linear_transpose(lambda x: below(x, reach), x)(values)[0]
-    assert jnp.array_equal(to_lower(values), transpose)  # sums of small integers: exact
+@pytest.mark.parametrize(("distance", "levels"), DISTANCES)
+def test_the_transpose_of_a_shift_is_the_shift_back(distance, levels):
+    x, y = (jnp.asarray(v) for v in np.random.default_rng(0).integers(-9, 9, (2, levels)).astype(float))
+    assert jnp.array_equal(jax.linear_transpose(lambda x: shift(x, distance), x)(y)[0], shift(y, -distance))
+    tangent = jax.jvp(lambda x: shift(x, distance), (x,), (y,))[1]
+    assert jnp.array_equal(tangent, shift(y, distance))
 
 
-@pytest.mark.parametrize(("reach", "levels"), [(2, 5), (5, 7)])
-def test_float32_stays_and_batches_agree(reach, levels):
-    batch = jnp.arange(3 * levels, dtype=jnp.float32).reshape(3, levels)
-    found = jax.vmap(lambda x: to_lower(below(x, reach)))(batch)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_batches_of_shifts_agree_with_single_ones_and_keep_float32(axis):
+    batch = jnp.arange(21, dtype=jnp.float32).reshape(3, 7)
+    found = jax.jit(jax.vmap(lambda x: shift(x, 2), in_axes=axis))(batch if axis == 0 else batch.T)
     assert found.dtype == jnp.float32
-    assert jnp.array_equal(found, jnp.stack([to_lower(below(x, reach)) for x in batch]))
+    assert jnp.array_equal(found, jnp.stack([shift(x, 2) for x in batch]))
 
 
 @pytest.mark.parametrize("transform", [lambda f: f, jax.jit, lambda f: jax.jit(jax.vmap(f))], ids=["eager", "jit", "jit and vmap"])

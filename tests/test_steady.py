@@ -82,7 +82,7 @@ def test_gradients_of_populations_are_accurate_relative_to_themselves():
 def test_the_sum_is_one_and_the_flows_obey_kirchhoff():
     state = solve(three_levels())
     assert float(state.populations.sum()) == pytest.approx(1.0, abs=4e-16)
-    flows = {slot.reservoir: float(flow.sum()) for slot, flow in zip(state.network.topology.slots, state.flows)}
+    flows = {diagonal.reservoir: float(flow.sum()) for diagonal, flow in zip(state.network.topology.diagonals, state.flows)}
     assert flows["cold"] == pytest.approx(flows["work"], rel=1e-13)  # one loop: 0 -> 1 -> 2 -> 0
     assert flows["hot"] == pytest.approx(-flows["cold"], rel=1e-13)
 

@@ -1,23 +1,34 @@
 """Linear algebra of Markov generators without subtractions: steady states, and solves with the same factors.
 
-A generator `W` (columns sum to zero) over levels 0 ... n-1 is stored by diagonals at the upper level of each jump, `up[d-1, k]` =
-rate k-d -> k and `down[d-1, k]` = rate k -> k-d, zero for k < d. Eliminating the levels from the top one down (Grassmann, Taksar
+A generator `W` (columns sum to zero) over levels 0 ... n-1 is given by diagonals at the upper level of each jump, `up[d][k]` = rate
+k-d -> k and `down[d][k]` = rate k -> k-d, zero for k < d. Eliminating the levels from the top one down (Grassmann, Taksar
 and Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
 relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for bandwidth b.
 
-The factors are made from values, without derivatives. Derivatives enter through `lax.custom_linear_solve`, which needs only the
-operator and the two solves: forward mode, reverse mode and all higher orders follow, and no elimination is ever differentiated.
+The factors are made from values, without derivatives. Derivatives enter through one primitive, the solve: its tangent is another
+solve with the same factors, and its transpose the solve with the transposed generator. Forward mode, reverse mode and all higher
+orders follow, and no elimination is ever differentiated.
 """
 
+from collections.abc import Mapping
+from functools import partial
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .ladders import below, to_lower
+from .batching import batched_last, follow, total
+from .ladders import shift
 
-# Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch, the batch innermost.
+# Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch; beyond, on the b diagonals
+# at a level together.
 _NARROW = 4
+
+Diagonals = Mapping[int, Float[Array, " n"]]
 
 
 class Elimination(eqx.Module):
@@ -28,51 +39,25 @@ class Elimination(eqx.Module):
     `solve_transposed` does so only by a constant. With s = 1 rounding would grow with the unit of the rates.
     """
 
-    up: Float[Array, "b n"]
-    down: Float[Array, "b n"]
-    gains: Float[Array, "b n"]  # rate k-d -> k over the rate out of k, once the levels above k are gone
-    shares: Float[Array, "b n"]  # part of what leaves k that goes to k-d
-    exits: Float[Array, " n"]  # rate out of k to the levels below it; 1 for k = 0, which is never eliminated
+    rates: "_Rates"
+    factors: "_Factors"
     populations: Float[Array, " n"]
     scale: Float[Array, ""]
 
-    def __init__(self, up: Float[Array, "b n"], down: Float[Array, "b n"]):
-        self.up, self.down = up, down
-        self.gains, self.shares, self.exits = _eliminate(up, down)
-        weights = _forward(self.gains, jnp.zeros_like(self.exits).at[0].set(1))
-        self.populations = weights / weights.sum()
-        self.scale = lax.stop_gradient(up.sum() + down.sum())
+    def __init__(self, up: Diagonals, down: Diagonals):
+        self.rates, self.factors = _Rates(dict(up), dict(down)), _eliminate(up, down)
+        ground = jnp.zeros_like(self.factors.times).at[0].set(1)
+        weights = _forward(self.factors.gains, ground)
+        self.populations = follow(weights / total(weights), weights)
+        self.scale = lax.stop_gradient(sum(total(x) for x in (*up.values(), *down.values())))
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
-        return lax.custom_linear_solve(
-            lambda x: _apply(self.up, self.down, x) - self.populations * (self.scale * x.sum()),
-            y,
-            lambda _, rhs: self._substitute(rhs),
-            lambda _, rhs: self._substitute_transposed(rhs),
-        )
+        return _solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""
-        return lax.custom_linear_solve(
-            lambda z: _apply_transposed(self.up, self.down, z) - self.scale * (self.populations @ z),
-            y,
-            lambda _, rhs: self._substitute_transposed(rhs),
-            lambda _, rhs: self._substitute(rhs),
-        )
-
-    def _substitute(self, y):
-        p, total = self.populations, y.sum()
-        folded = _backward(self.shares, y - p * total)
-        x = _forward(self.gains, (-folded / self.exits).at[0].set(0))
-        return x - p * (x.sum() + total / self.scale)
-
-    def _substitute_transposed(self, y):
-        p = self.populations
-        mean = p @ y
-        folded = _backward(self.gains, y - mean)
-        z = _forward(self.shares, (-folded / self.exits).at[0].set(0))
-        return z - (p @ z + mean / self.scale)
+        return _solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
 
 
 class AbsorbingElimination(eqx.Module):
@@ -81,65 +66,130 @@ class AbsorbingElimination(eqx.Module):
     Solves with a positive right-hand side are free of subtractions throughout. At least one level must be lost.
     """
 
-    up: Float[Array, "b n"]
-    down: Float[Array, "b n"]
-    lost: Float[Array, " n"]
-    gains: Float[Array, "b n"]
-    shares: Float[Array, "b n"]
-    exits: Float[Array, " n"]
+    rates: "_Rates"
+    factors: "_Factors"
 
-    def __init__(self, up: Float[Array, "b n"], down: Float[Array, "b n"], lost: Float[Array, " n"]):
-        self.up, self.down, self.lost = up, down, lost
-        self.gains, self.shares, self.exits = _eliminate(up, down, lost)
+    def __init__(self, up: Diagonals, down: Diagonals, lost: Float[Array, " n"]):
+        self.rates, self.factors = _Rates(dict(up), dict(down), lost), _eliminate(up, down, lost)
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """x with (diag(lost) - W) x = y: the time spent in each level, per unit fed in as y."""
-        return lax.custom_linear_solve(
-            lambda x: self.lost * x - _apply(self.up, self.down, x),
-            y,
-            lambda _, rhs: _forward(self.gains, _backward(self.shares, rhs) / self.exits),
-            lambda _, rhs: _forward(self.shares, _backward(self.gains, rhs) / self.exits),
-        )
+        """x with (W - diag(lost)) x = -y: the time spent in each level, per unit fed in as y."""
+        return -_solve(_absorbing, y, self.rates, self.factors, transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """z with (diag(lost) - W^T) z = y: what is collected from each starting level on, at y per time spent."""
-        return lax.custom_linear_solve(
-            lambda z: self.lost * z - _apply_transposed(self.up, self.down, z),
-            y,
-            lambda _, rhs: _forward(self.shares, _backward(self.gains, rhs) / self.exits),
-            lambda _, rhs: _forward(self.gains, _backward(self.shares, rhs) / self.exits),
-        )
+        """z with (W^T - diag(lost)) z = -y: what is collected from each starting level on, at y per time spent."""
+        return -_solve(_absorbing, y, self.rates, self.factors, transposed=True)
 
 
-def _apply(up, down, x):
-    """W x, from net flows between pairs of levels."""
-    flows = [u * lower - d * x for u, d, lower in zip(up, down, below(x, len(up)))]
-    return sum(flows) - to_lower(flows)
+class _Rates(eqx.Module):
+    """The operator W - diag(lost)."""
+
+    up: dict[int, Float[Array, " n"]]
+    down: dict[int, Float[Array, " n"]]
+    lost: Float[Array, " n"] | None = None
+
+    def apply(self, x, transposed):
+        """W x from net flows between pairs of levels, or W^T x from differences of x between them."""
+        terms = [] if self.lost is None else [-self.lost * x]
+        for d in self.up:
+            if transposed:
+                step = x - shift(x, d)
+                terms += [shift(self.up[d] * step, -d), -self.down[d] * step]
+            else:
+                flow = self.up[d] * shift(x, d) - self.down[d] * x
+                terms += [flow, -shift(flow, -d)]
+        return sum(terms[1:], start=terms[0])
 
 
-def _apply_transposed(up, down, z):
-    """W^T z, from differences of z between pairs of levels."""
-    steps = [z - lower for lower in below(z, len(up))]
-    return to_lower([u * step for u, step in zip(up, steps)]) - sum(d * step for d, step in zip(down, steps))
+class _Factors(eqx.Module):
+    """`gains` are rates k-d -> k over the rate out of k, once the levels above k are gone; `shares` the parts of what leaves k that
+    go to k-d; `times` one over the rate out of k, 0 where k is never eliminated (the last level, if nothing is lost).
+
+    Gains and shares are lists of diagonals, of as many as the band has up to `_NARROW`, or else one array (n, b).
+    """
+
+    gains: list[Float[Array, " n"]] | Float[Array, "n b"]
+    shares: list[Float[Array, " n"]] | Float[Array, "n b"]
+    times: Float[Array, " n"]
+
+
+def _solve(substitute, y, rates, factors, transposed):
+    """A x = y for the operator of `rates` (and of `factors`, which are constants), or its transpose, by `substitute`."""
+    operands, structure = jax.tree.flatten((rates, lax.stop_gradient(factors)))
+    return _solve_p.bind(follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed)
+
+
+def _substituted(y, *operands, structure, substitute, transposed):
+    return substitute(jax.tree.unflatten(structure, operands)[1], y, transposed)
+
+
+def _conserving(factors, y, transposed):
+    """x with (W - s p 1^T) x = y, or transposed; arrays may have batch axes after that of the levels."""
+    factors, p, scale = factors
+    if transposed:
+        mean = (p * y).sum(0, keepdims=True)
+        z = _forward(factors.shares, -factors.times * _backward(factors.gains, y - mean))
+        return z - ((p * z).sum(0, keepdims=True) + mean / scale[None])
+    sum_y = y.sum(0, keepdims=True)
+    x = _forward(factors.gains, -factors.times * _backward(factors.shares, y - p * sum_y))
+    return x - p * (x.sum(0, keepdims=True) + sum_y / scale[None])
+
+
+def _absorbing(factors, y, transposed):
+    """x with (W - diag(lost)) x = y, or transposed."""
+    first, last = (factors.gains, factors.shares) if transposed else (factors.shares, factors.gains)
+    return _forward(last, -factors.times * _backward(first, y))
+
+
+_solve_p = Primitive("solve_generator")
+_solve_p.def_impl(lambda *operands, **how: jax.jit(partial(_substituted, **how))(*operands))
+_solve_p.def_abstract_eval(lambda y, *operands, **how: y)
+mlir.register_lowering(_solve_p, mlir.lower_fun(_substituted, multiple_results=False))
+
+
+def _solve_jvp(primals, tangents, *, structure, **how):
+    """A x = y gives A dx = dy - dA x; the factors are constants."""
+    solve = lambda y: _solve_p.bind(y, *primals[1:], structure=structure, **how)
+    x, (y_dot, *operands_dot) = solve(primals[0]), tangents
+    terms = [] if type(y_dot) is ad.Zero else [y_dot]
+    if any(type(change) is not ad.Zero for change in operands_dot):
+        changes, _ = jax.tree.unflatten(structure, [follow(ad.instantiate_zeros(change), x) for change in operands_dot])
+        terms.append(-changes.apply(x, how["transposed"]))
+    return x, solve(sum(terms[1:], start=terms[0])) if terms else ad.Zero.from_primal_value(x)
+
+
+def _solve_transpose(ct, y, *operands, transposed, **how):
+    found = _solve_p.bind(ad.instantiate_zeros(ct), *operands, transposed=not transposed, **how)
+    return [found, *(None for _ in operands)]
+
+
+def _solve_batch(args, dims, **how):
+    y, *operands = batched_last(args, dims)
+    return _solve_p.bind(y, *operands, **how), y.ndim - 1
+
+
+ad.primitive_jvps[_solve_p] = _solve_jvp
+ad.primitive_transposes[_solve_p] = _solve_transpose
+batching.primitive_batchers[_solve_p] = _solve_batch
 
 
 def _eliminate(up, down, lost=None):
-    """Gains, shares and exits of every level, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost)."""
-    up, down = lax.stop_gradient((up, down))
-    b, n = up.shape
-    if lost is None:
-        ground, leaks = jnp.zeros(n, up.dtype).at[0].set(1), jnp.zeros((n, 0), up.dtype)
-    else:
-        ground, leaks = jnp.zeros(n, up.dtype), lax.stop_gradient(lost)[:, None]
-    leaked = leaks.shape[1]
+    """The factors, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost)."""
+    up, down, lost = lax.stop_gradient((dict(up), dict(down), lost))
+    b, some = max(up), next(iter(up.values()))
+    n, zero = len(some), jnp.zeros((), some.dtype)
+    # What the last level would divide by, were it eliminated, is made 1 if nothing is lost.
+    ground = jnp.zeros(n, some.dtype).at[0].set(1.0 if lost is None else 0.0)
+    rows = [[rates.get(d, jnp.zeros(n, some.dtype)) for d in range(1, b + 1)] for rates in (up, down)]
+    leaks = [] if lost is None else [lost]
     if b <= _NARROW:
-        filled, step = [[jnp.zeros((), up.dtype)] * (b + leaked)] * b, _scalar_step
-        inputs = ground, list(up), list(down), [leaks[:, i] for i in range(leaked)]
-        _, (gains, shares, exits) = lax.scan(step, filled, inputs, reverse=True)
-        return jnp.stack(gains), jnp.stack(shares[:b]), exits
-    filled, inputs = jnp.zeros((b, b + leaked), up.dtype), (ground, up.T, down.T, leaks)
-    _, (gains, shares, exits) = lax.scan(_array_step, filled, inputs, reverse=True)
-    return gains.T, shares[:, :b].T, exits
+        _, factors = lax.scan(_scalar_step, [[zero] * (b + len(leaks))] * b, (ground, *rows, leaks), reverse=True)
+    else:
+        columns = [jnp.stack(x, axis=1) for x in rows]
+        leaks = jnp.stack(leaks, axis=1) if leaks else jnp.zeros((n, 0), some.dtype)
+        _, factors = lax.scan(_array_step, jnp.zeros((b, b + leaks.shape[1]), some.dtype), (ground, *columns, leaks), reverse=True)
+    gains, shares, times = factors
+    return _Factors(gains, shares, times)
 
 
 def _array_step(filled, inputs):
@@ -152,11 +202,11 @@ def _array_step(filled, inputs):
     ground, up, down, leak = inputs
     out = jnp.concatenate([filled[0, 1:b], jnp.zeros_like(up[:1]), filled[0, b:]]) + jnp.concatenate([down, leak])
     into = jnp.append(filled[1:, 0], 0) + up
-    exit_rate = out.sum() + ground
-    share, gain = out / exit_rate, into / exit_rate
+    time = 1 / (out.sum() + ground)
+    share, gain = out * time, into * time
     kept = jnp.pad(filled[1:, 1:], ((0, 1), (0, 0)))
     kept = jnp.concatenate([kept[:, : b - 1], jnp.zeros_like(kept[:, :1]), kept[:, b - 1 :]], axis=1)
-    return kept + into[:, None] * share[None, :], (gain, share, exit_rate)
+    return kept + into[:, None] * share[None, :], (gain, share[:b], time * (1 - ground))
 
 
 def _scalar_step(filled, inputs):
@@ -166,29 +216,30 @@ def _scalar_step(filled, inputs):
     zero = jnp.zeros_like(ground)
     out = [x + y for x, y in zip([*filled[0][1:b], zero, *filled[0][b:]], [*down, *leak])]
     into = [x + y for x, y in zip([*(row[0] for row in filled[1:]), zero], up)]
-    exit_rate = sum(out) + ground
-    share, gain = [x / exit_rate for x in out], [x / exit_rate for x in into]
+    time = 1 / (sum(out) + ground)
+    share, gain = [x * time for x in out], [x * time for x in into]
     kept = [[*row[1:b], zero, *row[b:]] for row in filled[1:]] + [[zero] * len(out)]
     # The rate of a level to itself is never asked for.
     filled = [[zero if i == j else kept[i][j] + x * y for j, y in enumerate(share)] for i, x in enumerate(into)]
-    return filled, (gain, share, exit_rate)
+    return filled, (gain, share[:b], time * (1 - ground))
 
 
 def _forward(coefficients, source):
-    """x_k = source_k + sum_d coefficients[d-1, k] x_{k-d}, for k = 0, 1, ..."""
-    b = len(coefficients)
-    if b <= _NARROW:
-        return lax.scan(_scalar_forward, (jnp.zeros((), source.dtype),) * b, (source, list(coefficients)))[1]
-    return lax.scan(_array_forward, jnp.zeros(b, source.dtype), (source, coefficients.T))[1]
+    """x_k = source_k + sum_d coefficients[d-1]_k x_{k-d}, for k = 0, 1, ..."""
+    if isinstance(coefficients, list):
+        start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_forward
+    else:
+        start, step = jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype), _array_forward
+    return lax.scan(step, start, (source, coefficients))[1]
 
 
 def _backward(coefficients, source):
-    """y_k = source_k + sum_d coefficients[d-1, k+d] y_{k+d}, for k = n-1, n-2, ...; the transpose of `_forward`."""
-    b = len(coefficients)
-    if b <= _NARROW:
-        start, inputs = (jnp.zeros((), source.dtype),) * b, (source, list(coefficients))
-        return lax.scan(_scalar_backward, start, inputs, reverse=True)[1]
-    return lax.scan(_array_backward, jnp.zeros(b, source.dtype), (source, coefficients.T), reverse=True)[1]
+    """y_k = source_k + sum_d coefficients[d-1]_{k+d} y_{k+d}, for k = n-1, n-2, ...; the transpose of `_forward`."""
+    if isinstance(coefficients, list):
+        start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_backward
+    else:
+        start, step = jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype), _array_backward
+    return lax.scan(step, start, (source, coefficients), reverse=True)[1]
 
 
 def _scalar_forward(recent, inputs):
@@ -200,8 +251,8 @@ def _scalar_forward(recent, inputs):
 
 def _array_forward(recent, inputs):
     value, coefficients = inputs
-    value = value + coefficients @ recent
-    return jnp.append(value, recent[:-1]), value
+    value = value + (coefficients * recent).sum(0)
+    return jnp.concatenate([value[None], recent[:-1]]), value
 
 
 def _scalar_backward(due, inputs):
@@ -214,4 +265,4 @@ def _scalar_backward(due, inputs):
 def _array_backward(due, inputs):
     value, coefficients = inputs
     value = value + due[0]
-    return jnp.append(due[1:], 0) + coefficients * value, value
+    return jnp.concatenate([due[1:], jnp.zeros_like(value[None])]) + coefficients * value[None], value

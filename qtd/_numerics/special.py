@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the truncation error at
-# |x| = 1/2 is below 1e-17.
+# Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the truncation error is
+# below 1e-17 up to where the closed form takes over, which is no round number: at that very point both would count half.
 _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600)
+_CLOSED_FROM = 0.4931
 
 
 @jax.custom_jvp
@@ -32,16 +33,14 @@ def _bose_weights_jvp(primals, tangents):
 
 def _small_weight_and_slope(x):
     """x / (exp(x) - 1) and its derivative, for x >= 0."""
-    is_small = x < 0.5
-    y = jnp.where(is_small, x, 0.0)  # the branch not taken must be finite too, or its gradient is NaN
+    # Each branch is evaluated at a point where it is good, or the gradient of the one not taken could be NaN.
+    y, z = jnp.minimum(x, _CLOSED_FROM), jnp.maximum(x, _CLOSED_FROM)
     square = y * y
-    tail, slope_tail = jnp.zeros_like(x), jnp.zeros_like(x)
-    for coefficient in reversed(_BERNOULLI):
+    tail = _BERNOULLI[-1] * square + _BERNOULLI[-2]
+    for coefficient in reversed(_BERNOULLI[:-2]):
         tail = tail * square + coefficient
-    series = 1 - y / 2 + square * tail
-    slope_tail = -0.5 - y * tail  # (1 - x - series) / x
-    z = jnp.where(is_small, 1.0, x)
     boltzmann = jnp.exp(-z)
     closed = z * boltzmann / (1 - boltzmann)
-    weight = jnp.where(is_small, series, closed)
-    return weight, weight * jnp.where(is_small, slope_tail, (1 - z - closed) / z)
+    is_small = x < _CLOSED_FROM
+    weight = jnp.where(is_small, 1 - y / 2 + square * tail, closed)
+    return weight, weight * jnp.where(is_small, -0.5 - y * tail, (1 - z - closed) / z)

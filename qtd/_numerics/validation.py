@@ -55,9 +55,13 @@ def check(name: str, value: Array, domain: str) -> None:
 
 def positive(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is positive, NaN elsewhere: no exception can leave compiled code."""
-    return jnp.where(value > 0, value, jnp.nan)
+    return jnp.where(value > 0, value, _nan_like(value))
 
 
 def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is not negative, NaN elsewhere."""
-    return jnp.where(value >= 0, value, jnp.nan)
+    return jnp.where(value >= 0, value, _nan_like(value))
+
+
+def _nan_like(value):
+    return jnp.nan * lax.stop_gradient(value)  # not a constant, which would move the axis of a batch; see `batching`

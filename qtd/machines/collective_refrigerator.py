@@ -205,7 +205,7 @@ class CollectiveRefrigerator(AbstractMachine):
         """
         gap = self.interaction * float(self.levels[1] ** 2 - self.levels[0] ** 2)
         strength = jnp.asarray(self.matrix_elements()[0][0], self.interaction.dtype)
-        (up_c, down_c), (up_w, down_w) = (r.rates(gap, np.zeros((), int)) for r in (self.cold, self.work))
+        (up_c, down_c), (up_w, down_w) = (r.rates(gap) for r in (self.cold, self.work))
         affinity = gap / self.work.temperature - gap / self.cold.temperature
         return gap * strength * down_c * up_w * jnp.expm1(affinity) / (up_c + down_c + up_w + down_w)
 

@@ -1,0 +1,91 @@
+"""Where `vmap` puts the batch axis of arrays over levels: last, so that what is done level by level runs along the batch.
+
+`jax.vmap` moves the axis to the front wherever a batched array meets a scalar or an array that is not batched. Rows of a dozen
+levels then fill no vector unit, and every loop over levels copies its operands. The functions here keep the axis last; after them,
+elementwise operations, shifts and sums leave it there as long as they meet numbers known to Python and arrays laid out like them.
+"""
+
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Float
+
+Tree = TypeVar("Tree")
+
+
+def follow(x: Array, witness: Array) -> Array:
+    """x, batched wherever x or `witness` is, the batch axis last. The identity; so is its derivative, laid out in the same way."""
+    return _follow_p.bind(x, lax.stop_gradient(witness))
+
+
+def together(tree: Tree) -> Tree:
+    """The arrays of a PyTree, all of them batched if one is, the batch axis last."""
+    leaves, structure = jax.tree.flatten(tree)
+    witness = sum(x[(0,) * x.ndim].astype(leaves[0].dtype) for x in map(lax.stop_gradient, leaves))
+    return jax.tree.unflatten(structure, [follow(x, witness) for x in leaves])
+
+
+def total(x: Float[Array, " n"]) -> Float[Array, ""]:
+    """The sum over levels."""
+    return follow(x, x).sum()
+
+
+def settle(x: Array) -> Array:
+    """x, computed once and kept. The identity, and so is its derivative.
+
+    A compiler may copy what an array is computed from into every kernel that uses it. Two copies need not be rounded alike, and where it
+    is a padded array, or the derivative of a dozen rates, the kernels lose their vector instructions or repeat much work.
+    """
+    return _settle_p.bind(x)
+
+
+def batched_last(args, dims):
+    """The operands of a primitive that is being batched, all with the batch axis last."""
+    size = next(x.shape[d] for x, d in zip(args, dims) if d is not None)
+    return [jnp.broadcast_to(x[..., None], (*x.shape, size)) if d is None else jnp.moveaxis(x, d, -1) for x, d in zip(args, dims)]
+
+
+_follow_p = Primitive("follow")
+_follow_p.def_impl(lambda x, witness: x)
+_follow_p.def_abstract_eval(lambda x, witness: x)
+mlir.register_lowering(_follow_p, lambda _, x, witness: [x])
+
+
+def _follow_jvp(primals, tangents):
+    (x, witness), (x_dot, _) = primals, tangents
+    return _follow_p.bind(x, witness), _follow_p.bind(ad.instantiate_zeros(x_dot), witness)
+
+
+def _follow_batch(args, dims):
+    x, witness = batched_last(args, dims)
+    return _follow_p.bind(x, witness), x.ndim - 1
+
+
+ad.primitive_jvps[_follow_p] = _follow_jvp
+ad.primitive_transposes[_follow_p] = lambda ct, x, witness: [_follow_p.bind(ad.instantiate_zeros(ct), witness), None]
+batching.primitive_batchers[_follow_p] = _follow_batch
+
+_settle_p = Primitive("settle")
+_settle_p.def_impl(lambda x: x)
+_settle_p.def_abstract_eval(lambda x: x)
+ad.deflinear2(_settle_p, lambda ct, _: [_settle_p.bind(ad.instantiate_zeros(ct))])
+batching.primitive_batchers[_settle_p] = lambda args, dims: (_settle_p.bind(*args), *dims)
+
+
+def _settled_on_cpu(x):
+    """A loop that touches two rows and changes nothing: XLA for CPUs drops its barriers too early, but does not fuse across loops."""
+    if x.ndim == 0:
+        return x
+
+    def touch(i, x):
+        return lax.dynamic_update_slice_in_dim(x, jnp.maximum(lax.dynamic_slice_in_dim(x, i, 1), -jnp.inf), i, 0)
+
+    return lax.fori_loop(0, 2, touch, x)
+
+
+mlir.register_lowering(_settle_p, mlir.lower_fun(lax.optimization_barrier, multiple_results=False))
+mlir.register_lowering(_settle_p, mlir.lower_fun(_settled_on_cpu, multiple_results=False), platform="cpu")
