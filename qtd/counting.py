@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.batching import total
+from ._numerics.batching import add, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import shift
@@ -71,7 +71,7 @@ def _covariance(state, quantity):
 
     # What each jump adds to the charge counted at a reservoir, the surplus to come included.
     gains = {name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()}
-    entry = lambda r, s: sum(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
+    entry = lambda r, s: add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
     names = topology.names
     return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))
 
@@ -220,7 +220,7 @@ def _left_vector(topology, rates, growth):
     def improve(carry):
         count, logarithm, spread, _ = carry
         _, bands, ratio = _conditioned(topology, rates, growth, logarithm)
-        bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(sum(bands[1].values())).max()
+        bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(add(bands[1].values())).max()
         growth_left = AbsorbingElimination(*bands, bound - ratio + rounding).solve_transposed(jnp.ones_like(ratio))
         logarithm = logarithm + jnp.log(growth_left / growth_left[0])
         return count + 1, logarithm, growth_left.max() / growth_left.min() - 1, spread
@@ -239,4 +239,4 @@ def _left_vector(topology, rates, growth):
 
 def _exits(up, down):
     """Rate out of each level of a band generator."""
-    return sum(shift(up[d], -d) + down[d] for d in up)
+    return add(shift(up[d], -d) + down[d] for d in up)

@@ -1,7 +1,5 @@
 """Rate networks: levels, the jumps between them, and which reservoir drives each jump."""
 
-import functools
-import operator
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from ._numerics.batching import settle, together
+from ._numerics.batching import add, at_every, settle, together
 from ._numerics.ladders import rounded_once, shift
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
@@ -102,7 +100,7 @@ class RateNetwork(eqx.Module):
             gaps.append(energies[slot.upper] - energies[slot.lower])
             particles.append(exchanged)
             heats.append(gaps[-1] - reservoir.chemical_potential * exchanged)
-            reservoirs.append(_at_every_level(reservoir, topology.size))
+            reservoirs.append(at_every(reservoir, topology.size))
         strengths = [self._strengths(diagonal) for diagonal in topology.diagonals]
         gaps, particles, heats, reservoirs, strengths = together((gaps, particles, heats, reservoirs, strengths))
         rates = []
@@ -216,7 +214,7 @@ class Topology:
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
         """At each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""
-        return _sum(self._handed_down(i, value) for i, value in values.items())
+        return add(self._handed_down(i, value) for i, value in values.items())
 
     def band(self, values: Sequence[Float[Array, " levels"]]) -> dict[int, Float[Array, " levels"]]:
         """By distance: the sum over diagonals of what belongs to the jump between k and k - distance."""
@@ -252,15 +250,6 @@ def rate_matrix(network: RateNetwork, reservoir: str | None = None) -> Float[Arr
 
 _MOST_BAND_ENTRIES = 20_000_000
 _FEW = 4  # jumps of a slot over more distances than this are read and added one by one
-
-
-def _sum(terms):
-    return functools.reduce(operator.add, terms)
-
-
-def _at_every_level(module, size):
-    """The numbers in a module, each repeated for every level, so that they meet arrays over levels as their equals."""
-    return jax.tree.map(lambda x: jnp.broadcast_to(settle(x), (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
 
 
 def _diagonals(number, slot):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ._numerics.batching import settle, total
+from ._numerics.batching import add, settle, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
 from ._numerics.status import Status, first, raise_if_known
@@ -66,7 +66,7 @@ class SteadyState(eqx.Module):
             return jnp.zeros_like(self.populations)
         upwards = {i: self.jumps[i].up * charge for i, charge in charges.items()}
         downwards = [self.jumps[i].down * charge for i, charge in charges.items()]
-        return self.network.topology.hand_down(upwards) - sum(downwards[1:], start=downwards[0])
+        return self.network.topology.hand_down(upwards) - add(downwards)
 
 
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:

@@ -1,14 +1,13 @@
 """Operating points: from currents to the laws of thermodynamics, figures of merit, their bounds, and the mode of operation."""
 
 import enum
-import functools
-import operator
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ._numerics.batching import add
 from ._numerics.compilation import compiled
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
@@ -55,12 +54,12 @@ class OperatingPoint(eqx.Module):
     @property
     def entropy_production(self) -> Float[Array, ""]:
         """sigma = -sum_r J_r / T_r, which is >= 0 (second law)."""
-        return -_total(self.heat_currents[name] / self.temperatures[name] for name in self.names)
+        return -add(self.heat_currents[name] / self.temperatures[name] for name in self.names)
 
     @property
     def power(self) -> Float[Array, ""]:
         """Work per time that the device delivers: minus the chemical work that particles take from the reservoirs."""
-        return -_total(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
+        return -add(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
 
     @property
     def cop(self) -> Float[Array, ""]:
@@ -188,10 +187,6 @@ def operate(network: RateNetwork, cooled: str | None = None, driven_by: str | No
     point = _operate(network, cooled, driven_by)
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return point
-
-
-def _total(terms) -> Array:
-    return functools.reduce(operator.add, terms)
 
 
 @compiled

@@ -5,8 +5,12 @@ levels then fill no vector unit, and every loop over levels copies its operands.
 elementwise operations, shifts and sums leave it there as long as they meet numbers known to Python and arrays laid out like them.
 """
 
+import functools
+import operator
+from collections.abc import Iterable
 from typing import TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -25,8 +29,18 @@ def follow(x: Array, witness: Array) -> Array:
 def together(tree: Tree) -> Tree:
     """The arrays of a PyTree, all of them batched if one is, the batch axis last."""
     leaves, structure = jax.tree.flatten(tree)
-    witness = sum(x[(0,) * x.ndim].astype(leaves[0].dtype) for x in map(lax.stop_gradient, leaves))
+    witness = add(x[(0,) * x.ndim].astype(leaves[0].dtype) for x in map(lax.stop_gradient, leaves))
     return jax.tree.unflatten(structure, [follow(x, witness) for x in leaves])
+
+
+def at_every(module: Tree, size: int) -> Tree:
+    """The numbers in a module, each repeated, so that they meet arrays of this size as their equals; what is no number becomes None."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(settle(x), (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
+
+
+def add(terms: Iterable[Array]) -> Array:
+    """The sum of some arrays, without the integer 0 that Python's `sum` starts from."""
+    return functools.reduce(operator.add, terms)
 
 
 def total(x: Float[Array, " n"]) -> Float[Array, ""]:

@@ -5,24 +5,19 @@ k-d -> k and `down[d][k]` = rate k -> k-d, zero for k < d. Eliminating the level
 and Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
 relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for bandwidth b.
 
-The factors are made from values, without derivatives. Derivatives enter through one primitive, the solve: its tangent is another
-solve with the same factors, and its transpose the solve with the transposed generator. Forward mode, reverse mode and all higher
-orders follow, and no elimination is ever differentiated.
+The factors are made from values, without derivatives; those enter through `solves.solve`, and no elimination is ever differentiated.
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last, follow, total
+from .batching import add, follow, total
 from .ladders import shift
+from .solves import solve
 
 # Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch; beyond, on the b diagonals
 # at a level together.
@@ -49,15 +44,15 @@ class Elimination(eqx.Module):
         ground = jnp.zeros_like(self.factors.times).at[0].set(1)
         weights = _forward(self.factors.gains, ground)
         self.populations = follow(weights / total(weights), weights)
-        self.scale = lax.stop_gradient(sum(total(x) for x in (*up.values(), *down.values())))
+        self.scale = lax.stop_gradient(add(total(x) for x in (*up.values(), *down.values())))
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
-        return _solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
+        return solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""
-        return _solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
+        return solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
 
 
 class AbsorbingElimination(eqx.Module):
@@ -74,11 +69,11 @@ class AbsorbingElimination(eqx.Module):
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (W - diag(lost)) x = -y: the time spent in each level, per unit fed in as y."""
-        return -_solve(_absorbing, y, self.rates, self.factors, transposed=False)
+        return -solve(_absorbing, y, self.rates, self.factors, transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - diag(lost)) z = -y: what is collected from each starting level on, at y per time spent."""
-        return -_solve(_absorbing, y, self.rates, self.factors, transposed=True)
+        return -solve(_absorbing, y, self.rates, self.factors, transposed=True)
 
 
 class _Rates(eqx.Module):
@@ -98,7 +93,7 @@ class _Rates(eqx.Module):
             else:
                 flow = self.up[d] * shift(x, d) - self.down[d] * x
                 terms += [flow, -shift(flow, -d)]
-        return sum(terms[1:], start=terms[0])
+        return add(terms)
 
 
 class _Factors(eqx.Module):
@@ -111,16 +106,6 @@ class _Factors(eqx.Module):
     gains: list[Float[Array, " n"]] | Float[Array, "n b"]
     shares: list[Float[Array, " n"]] | Float[Array, "n b"]
     times: Float[Array, " n"]
-
-
-def _solve(substitute, y, rates, factors, transposed):
-    """A x = y for the operator of `rates` (and of `factors`, which are constants), or its transpose, by `substitute`."""
-    operands, structure = jax.tree.flatten((rates, lax.stop_gradient(factors)))
-    return _solve_p.bind(follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed)
-
-
-def _substituted(y, *operands, structure, substitute, transposed):
-    return substitute(jax.tree.unflatten(structure, operands)[1], y, transposed)
 
 
 def _conserving(factors, y, transposed):
@@ -139,38 +124,6 @@ def _absorbing(factors, y, transposed):
     """x with (W - diag(lost)) x = y, or transposed."""
     first, last = (factors.gains, factors.shares) if transposed else (factors.shares, factors.gains)
     return _forward(last, -factors.times * _backward(first, y))
-
-
-_solve_p = Primitive("solve_generator")
-_solve_p.def_impl(lambda *operands, **how: jax.jit(partial(_substituted, **how))(*operands))
-_solve_p.def_abstract_eval(lambda y, *operands, **how: y)
-mlir.register_lowering(_solve_p, mlir.lower_fun(_substituted, multiple_results=False))
-
-
-def _solve_jvp(primals, tangents, *, structure, **how):
-    """A x = y gives A dx = dy - dA x; the factors are constants."""
-    solve = lambda y: _solve_p.bind(y, *primals[1:], structure=structure, **how)
-    x, (y_dot, *operands_dot) = solve(primals[0]), tangents
-    terms = [] if type(y_dot) is ad.Zero else [y_dot]
-    if any(type(change) is not ad.Zero for change in operands_dot):
-        changes, _ = jax.tree.unflatten(structure, [follow(ad.instantiate_zeros(change), x) for change in operands_dot])
-        terms.append(-changes.apply(x, how["transposed"]))
-    return x, solve(sum(terms[1:], start=terms[0])) if terms else ad.Zero.from_primal_value(x)
-
-
-def _solve_transpose(ct, y, *operands, transposed, **how):
-    found = _solve_p.bind(ad.instantiate_zeros(ct), *operands, transposed=not transposed, **how)
-    return [found, *(None for _ in operands)]
-
-
-def _solve_batch(args, dims, **how):
-    y, *operands = batched_last(args, dims)
-    return _solve_p.bind(y, *operands, **how), y.ndim - 1
-
-
-ad.primitive_jvps[_solve_p] = _solve_jvp
-ad.primitive_transposes[_solve_p] = _solve_transpose
-batching.primitive_batchers[_solve_p] = _solve_batch
 
 
 def _eliminate(up, down, lost=None):

@@ -8,7 +8,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last, settle
+from .batching import add, batched_last, settle
 
 
 def shift(x: Float[Array, "n *batch"], distance: int) -> Float[Array, "n *batch"]:
@@ -26,7 +26,7 @@ def rounded_once(terms: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
         share = rounded - x
         errors.append((x - (rounded - share)) + (y - share))
         total = total + term
-    return total + sum(errors[1:], start=errors[0]) if errors else total
+    return total + add(errors) if errors else total
 
 
 def _shifted(x, *, distance):

@@ -1,0 +1,56 @@
+"""Eigensystems of small Hermitian matrices without LAPACK, which can hang inside batched gradients."""
+
+from itertools import combinations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Inexact, Real
+
+
+@jax.custom_jvp
+def eigensystem(matrix: Inexact[Array, "n n"]) -> tuple[Real[Array, " n"], Inexact[Array, "n n"]]:
+    """Eigenvalues E and eigenvectors V (columns) of a real symmetric or complex Hermitian matrix, by Jacobi's rotations.
+
+    Not sorted: each rotation is the smallest that does, so state i is the one that comes out of basis state i as what couples
+    them is turned on, and matrices that are diagonal already are left alone. Within a degenerate eigenspace the
+    eigenvectors have no derivative: what depends on them there is differentiated as if they stayed.
+    """
+    n = len(matrix)
+    if n == 1:
+        return matrix[0].real, jnp.ones_like(matrix)
+    # Two levels take one rotation; beyond, convergence is quadratic and this is far more than is needed.
+    sweep = lambda _, carry: _sweep(*carry)
+    diagonal, vectors = lax.fori_loop(0, 1 if n == 2 else 5 + n, sweep, (matrix, jnp.eye(n, dtype=matrix.dtype)))
+    return jnp.diagonal(diagonal).real, vectors
+
+
+@eigensystem.defjvp
+def _eigensystem_jvp(primals, tangents):
+    (matrix,), (change,) = primals, tangents
+    energies, vectors = eigensystem(matrix)
+    coupled = vectors.conj().T @ change @ vectors
+    gaps = energies[None, :] - energies[:, None]
+    scale = jnp.max(jnp.abs(energies))
+    is_apart = jnp.abs(gaps) > 8 * jnp.finfo(energies.dtype).eps * scale
+    mixing = jnp.where(is_apart, coupled / jnp.where(is_apart, gaps, 1.0).astype(matrix.dtype), 0)
+    return (energies, vectors), (jnp.diagonal(coupled).real, vectors @ mixing)
+
+
+def _sweep(matrix, vectors):
+    for p, q in combinations(range(len(matrix)), 2):
+        element, gap = matrix[p, q], (matrix[q, q] - matrix[p, p]).real
+        size = jnp.abs(element)
+        is_coupled = size > 0
+        phase = jnp.where(is_coupled, element / jnp.where(is_coupled, size, 1.0).astype(element.dtype), 1)
+        # tan of the angle, the smaller of the two that diagonalise the pair: 2 |h| / (gap +- sqrt(gap^2 + 4 |h|^2))
+        root = jnp.hypot(gap, 2 * size)
+        tangent = 2 * size / jnp.where(is_coupled, jnp.where(gap >= 0, gap + root, gap - root), 1.0)
+        cosine = lax.rsqrt(1 + tangent**2)
+        sine = (cosine * tangent).astype(matrix.dtype)
+        rotation = jnp.eye(len(matrix), dtype=matrix.dtype)
+        rotation = rotation.at[np.array([p, q]), np.array([p, q])].set(cosine.astype(matrix.dtype))
+        rotation = rotation.at[p, q].set(sine * phase).at[q, p].set(-sine * phase.conj())
+        matrix, vectors = rotation.conj().T @ matrix @ rotation, vectors @ rotation
+    return matrix, vectors
