@@ -3,8 +3,9 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING
 
-from . import counting, evolution, machines, networks, reservoirs, spectral, steady, thermodynamics
+from . import counting, evolution, lindblad, machines, networks, reservoirs, spectral, steady, thermodynamics
 from ._numerics.status import Status
+from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
 from .parameters import parameters, replace
 from .reservoirs import Reservoir
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Lindbladian",
     "Mode",
     "OperatingPoint",
     "RateNetwork",
@@ -24,6 +26,7 @@ __all__ = [
     "counting",
     "design",
     "evolution",
+    "lindblad",
     "machines",
     "networks",
     "operate",

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.batching import add, total
+from ._numerics.batching import add, follow, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import shift
 from ._numerics.validation import as_scalar, check
+from .lindblad import Lindbladian
 from .networks import RateNetwork
-from .steady import SteadyState, solve, stationary
+from .steady import CoherentSteadyState, SteadyState, solve, stationary
 
 __all__ = [
     "Covariance",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Weights = str | Mapping[str, ArrayLike]
+System = RateNetwork | Lindbladian | SteadyState | CoherentSteadyState
 
 
 class Covariance(eqx.Module):
@@ -48,7 +50,7 @@ class Covariance(eqx.Module):
         return jnp.stack([jnp.stack([self[a, b] for b in self.names], axis=-1) for a in self.names], axis=-2)
 
 
-def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> Covariance:
+def covariance(system: System, quantity: str = "energy") -> Covariance:
     r"""Zero-frequency noise of all currents, S_rs = d/dt <<Q_r Q_s>> (one factor, no 2), Q counted positive out of a reservoir.
 
     $$ S_{rs} = \sum_{\mathrm{jumps}\ b \to a} W_{ab}\, p_b\, (q_r + z_{r,a} - z_{r,b}) (q_s + z_{s,a} - z_{s,b}), \qquad
@@ -56,7 +58,8 @@ def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> C
 
     with q_r what the jump takes out of r, w_r its mean rate in each level, I_r = w_r.p, and z_r the surplus still to come from each
     level: counted charge plus z is a martingale, so its variance is a sum of squares. S is symmetric and positive semidefinite
-    by construction, and agrees with the second derivative of the generating function.
+    by construction, and agrees with the second derivative of the generating function. For a Lindbladian the jumps are those of its
+    Lindblad form, or the jump part of the Redfield equation, and S is computed from the response of the state to counting.
 
     `quantity`: "energy", "particles" or "heat". **Source:** Kolisnyk and Schaller, Eqs. (13), (14), in another form.
     """
@@ -65,6 +68,11 @@ def covariance(system: RateNetwork | SteadyState, quantity: str = "energy") -> C
 
 @compiled
 def _covariance(state, quantity):
+    rows = _coherent_rows(state, quantity) if isinstance(state, CoherentSteadyState) else _rows(state, quantity)
+    return Covariance(tuple(state.reservoirs), rows)
+
+
+def _rows(state, quantity):
     topology = state.network.topology
     charges = {name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names}
     surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
@@ -72,11 +80,29 @@ def _covariance(state, quantity):
     # What each jump adds to the charge counted at a reservoir, the surplus to come included.
     gains = {name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()}
     entry = lambda r, s: add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
-    names = topology.names
-    return Covariance(names, tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names)))
+    return tuple(tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names))
 
 
-def cumulants(system: RateNetwork | SteadyState, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
+def _coherent_rows(state, quantity):
+    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r the jumps weighed with quantum^k."""
+    names, parts, vector = list(state.reservoirs), state.dissipators, state.vector
+    currents = {name: state.current(name, quantity) for name in names}
+    drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
+    response = {name: state.operator.solve(drift[name]) for name in names}
+
+    def entry(r, s):
+        crossed = parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
+        return crossed + parts[r].counted(vector, quantity, 2) if r == s else crossed
+
+    return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
+
+
+def _scaled(vector, factor):
+    """A vector times a number, the batch kept last."""
+    return vector * follow(jnp.broadcast_to(factor, vector.shape), vector)
+
+
+def cumulants(system: System, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
     r"""Scaled cumulants c_1 ... c_order of a counted current: the derivatives at 0 of the generating function.
 
     $$ c_n = \sum_{k=1}^n \binom{n}{k} 1 \cdot W_k p_{n-k}, \qquad
@@ -94,20 +120,35 @@ def cumulants(system: RateNetwork | SteadyState, weights: Weights, order: int = 
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"`order` must be a positive integer, got {order!r}.")
     state = _solved(system)
+    if isinstance(state, CoherentSteadyState):
+        return _coherent_cumulants(state, {weights: 1.0} if isinstance(weights, str) else dict(weights), order, quantity)
     return _cumulants(state, _charges(state, weights, quantity), order)
 
 
 @compiled
 def _cumulants(state, charges, order):
-    expansion, result = [state.populations], []
+    mean = sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items())
+    return _expand(state.populations, mean, lambda k, x: _tilt(state, charges, k, x), jnp.sum, state.elimination.solve, order)
+
+
+@compiled
+def _coherent_cumulants(state, factors, order, quantity):
+    for name in factors:
+        _check_known(state.reservoirs, name)
+    one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
+    tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
+    mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
+    return _expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.operator.solve, order)
+
+
+def _expand(state, mean, tilt, trace, solve, order):
+    """The recursion of `cumulants`: W_k x is `tilt(k, x)`, and `solve` inverts the generator on what has no trace."""
+    expansion, result = [state], []
     for n in range(1, order + 1):
-        tilted = [comb(n, k) * _tilt(state, charges, k, expansion[n - k]) for k in range(1, n + 1)]
-        if n == 1:
-            result.append(sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items()))
-        else:
-            result.append(sum(jnp.sum(x) for x in tilted))
+        tilted = [comb(n, k) * tilt(k, expansion[n - k]) for k in range(1, n + 1)]
+        result.append(mean if n == 1 else sum(trace(x) for x in tilted))
         drift = sum(comb(n, k) * result[k - 1] * expansion[n - k] for k in range(1, n + 1))
-        expansion.append(state.elimination.solve(drift - sum(tilted)))
+        expansion.append(solve(drift - sum(tilted)))
     return jnp.stack(result)
 
 
@@ -153,12 +194,16 @@ def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, qu
 
 
 def _solved(system):
-    return system if isinstance(system, SteadyState) else solve(system)
+    return system if isinstance(system, SteadyState | CoherentSteadyState) else solve(system)
+
+
+def _check_known(names, name):
+    if name not in names:
+        raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, names))}.")
 
 
 def _known(network, name):
-    if name not in network.topology.names:
-        raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, network.topology.names))}.")
+    _check_known(network.topology.names, name)
     return name
 
 

@@ -1,4 +1,4 @@
-"""Steady states: what a network settles in, with every population accurate relative to itself."""
+"""Steady states: what a rate network or a Lindbladian settles in, with all that is needed to compute currents and noise."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,12 +9,16 @@ from jaxtyping import Array, Float, Int
 
 from ._numerics.batching import add, settle, total
 from ._numerics.compilation import compiled
+from ._numerics.dense import Dense
 from ._numerics.elimination import Elimination
+from ._numerics.hermitian import eigensystem
 from ._numerics.status import Status, first, raise_if_known
+from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
 from .parameters import validate
+from .reservoirs import AbstractReservoir
 
-__all__ = ["SteadyState", "solve", "stationary", "steady_state"]
+__all__ = ["CoherentSteadyState", "SteadyState", "settle_down", "solve", "stationary", "steady_state"]
 
 
 Levels = Float[Array, " levels"]
@@ -44,6 +48,19 @@ class SteadyState(eqx.Module):
         )
 
     @property
+    def reservoirs(self) -> dict[str, AbstractReservoir]:
+        """By name, in the order of the network."""
+        return {name: self.network.reservoirs[name] for name in self.network.topology.names}
+
+    def drives(self, reservoir: str) -> bool:
+        """Whether the reservoir has any jump."""
+        return bool(self.network.topology.of(reservoir))
+
+    def device_current(self, reservoir: str) -> Float[Array, ""]:
+        """Energy that the device takes up from the reservoir per time: that of the quanta."""
+        return self.current(reservoir, "energy")
+
+    @property
     def rates(self) -> list[tuple[Levels, Levels]]:
         """Rates lower -> upper and upper -> lower."""
         return [(up, down) for up, down, _ in self.jumps]
@@ -69,6 +86,66 @@ class SteadyState(eqx.Module):
         return self.network.topology.hand_down(upwards) - add(downwards)
 
 
+class CoherentSteadyState(eqx.Module):
+    """A device with coherences at rest: its dissipators, its generator, and its state; everything stationary is computed from this.
+
+    `vector` holds the populations of the levels and the coherences that are kept; see `density_matrix`.
+    """
+
+    lindbladian: Lindbladian
+    dissipators: dict[str, Dissipator]
+    energy: Float[Array, " m"]
+    operator: Dense
+    vector: Float[Array, " m"]
+    status: Int[Array, ""]
+
+    def __init__(self, lindbladian: Lindbladian):
+        structure = lindbladian.structure
+        self.lindbladian = lindbladian
+        self.dissipators, unitary, self.energy = lindbladian.dissipators()
+        generator = settle(unitary + add(part.generator() for part in self.dissipators.values()))
+        # M - s u 1^T, with the mixed state u and the trace 1, has no null vector; on what is traceless it is the generator M.
+        scale = lax.stop_gradient(jnp.max(jnp.abs(generator)))
+        self.operator = Dense(generator - structure.pin(scale[None]))
+        self.vector = self.operator.solve(-structure.mix(scale[None]))
+        condition = jnp.max(jnp.abs(self.operator.inverse)) * jnp.max(jnp.abs(self.operator.matrix))
+        self.status = first(
+            (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
+            (~(condition < 0.01 / jnp.finfo(scale.dtype).eps), Status.NO_UNIQUE_STEADY_STATE),
+        )
+
+    @property
+    def reservoirs(self) -> dict[str, AbstractReservoir]:
+        """By name, in the order of the Lindbladian."""
+        return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges}
+
+    def drives(self, reservoir: str) -> bool:
+        """Whether the reservoir has any jump."""
+        return bool(self.dissipators[reservoir].edges.upper.size)
+
+    def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
+        """Mean "energy", "particles" or "heat" that leaves the reservoir per time: of the quanta, as they are counted."""
+        return self.dissipators[reservoir].counted(self.vector, quantity, 1)
+
+    def device_current(self, reservoir: str) -> Float[Array, ""]:
+        """Tr[H D_r rho], the energy that the device takes up from the reservoir per time. The sum over reservoirs is zero.
+
+        In the local approach it differs from the quanta by what keeps the quanta from being conserved.
+        """
+        change = (self.dissipators[reservoir].generator() * self.vector[None]).sum(1)
+        return total(self.energy * change)
+
+    @property
+    def density_matrix(self) -> Array:
+        """rho in the basis of the operators."""
+        return self.lindbladian.matrix(self.vector)
+
+    @property
+    def smallest_eigenvalue(self) -> Float[Array, ""]:
+        """Of rho: negative, beyond rounding, where a Redfield equation has left the states."""
+        return jnp.min(eigensystem(self.density_matrix)[0])
+
+
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:
     """The factors of the generator, its populations, and by diagonal the net flows and the activity of its jumps."""
     up, down = (topology.band(values) for values in zip(*rates))
@@ -86,25 +163,33 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     return elimination, populations, flows, activity
 
 
-def solve(network: RateNetwork) -> SteadyState:
+def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
+    """The steady state; its `status` tells where there is none, and nothing is raised."""
+    return CoherentSteadyState(system) if isinstance(system, Lindbladian) else SteadyState(system)
+
+
+def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
     """The steady state with all that is needed to compute currents and noise from it.
 
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
     """
-    validate(network)
-    state = _solve(network)
+    validate(system)
+    state = _solve(system)
     raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return state
 
 
-_solve = compiled(SteadyState)
+_solve = compiled(settle_down)
 
 
-def steady_state(network: RateNetwork) -> Float[Array, " levels"]:
-    """Populations p with W p = 0 and sum(p) = 1, in the order of `network.energies`.
+def steady_state(system: RateNetwork | Lindbladian) -> Array:
+    """Populations p with W p = 0 and sum(p) = 1, in the order of `network.energies`; of a Lindbladian, the density matrix.
 
-    By elimination without subtractions (Grassmann, Taksar and Heyman): each population is right to a few rounding errors
-    relative to itself, however small, in float32 as in float64, as long as it does not underflow. NaN with illegal parameters.
+    Networks are solved by elimination without subtractions (Grassmann, Taksar and Heyman): each population is right to a few rounding
+    errors relative to itself, however small, in float32 as in float64, as long as it does not underflow. Density matrices
+    are right relative to their largest entry. NaN with illegal parameters.
     """
-    populations = solve(network).populations
-    return jnp.zeros_like(populations).at[network.topology.order].set(populations)
+    state = solve(system)
+    if isinstance(state, CoherentSteadyState):
+        return state.density_matrix
+    return jnp.zeros_like(state.populations).at[state.network.topology.order].set(state.populations)

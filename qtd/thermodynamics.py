@@ -12,9 +12,10 @@ from ._numerics.compilation import compiled
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
 from .counting import Covariance, covariance
+from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import validate
-from .steady import SteadyState
+from .steady import settle_down
 
 __all__ = ["Mode", "OperatingPoint", "operate"]
 
@@ -36,13 +37,16 @@ class OperatingPoint(eqx.Module):
     """Stationary currents of a machine, and all that follows from them.
 
     Currents are positive when they leave a reservoir and enter the device, in units of energy^2 (heat, energy) and energy
-    (particles), with hbar = k_B = 1. `heat_covariance` is the zero-frequency noise of the heat currents. `status` is 0 where all
-    is well (`qtd.Status`).
+    (particles), with hbar = k_B = 1. Energy and heat are those of the quanta exchanged, which is what is counted;
+    `device_energy_currents` is the energy that the device takes up, Tr[H D_r rho], which always adds up to zero and differs from the
+    quanta only in a local master equation whose Hamiltonian does not conserve them. `heat_covariance` is the zero-frequency noise
+    of the heat currents. `status` is 0 where all is well (`qtd.Status`).
     """
 
     heat_currents: dict[str, Float[Array, ""]]
     energy_currents: dict[str, Float[Array, ""]]
     particle_currents: dict[str, Float[Array, ""]]
+    device_energy_currents: dict[str, Float[Array, ""]]
     temperatures: dict[str, Float[Array, ""]]
     chemical_potentials: dict[str, Float[Array, ""]]
     heat_covariance: Covariance
@@ -173,31 +177,33 @@ class OperatingPoint(eqx.Module):
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 
-def operate(network: RateNetwork, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
-    """The stationary operating point of a network.
+def operate(system: RateNetwork | Lindbladian, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
+    """The stationary operating point of a network or a Lindbladian.
 
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out for an engine or a conductor.
     Raises `ValueError` where values are known and illegal or the steady state is not unique; in compiled code `status` says so and
     every number of that point is NaN.
     """
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
-        if name is not None and name not in network.topology.names:
-            raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, network.topology.names))}.")
-    validate(network)
-    point = _operate(network, cooled, driven_by)
+        if name is not None and name not in system.reservoirs:
+            raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
+    validate(system)
+    point = _operate(system, cooled, driven_by)
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return point
 
 
 @compiled
-def _operate(network, cooled, driven_by):
-    state, names, reservoirs = SteadyState(network), network.topology.names, network.reservoirs
-    idle = cooled is not None and any(not network.topology.of(name) for name in names)
+def _operate(system, cooled, driven_by):
+    state = settle_down(system)
+    reservoirs, names = state.reservoirs, tuple(state.reservoirs)
+    idle = cooled is not None and not all(state.drives(name) for name in names)
     currents = lambda quantity: {name: state.current(name, quantity) for name in names}
     return OperatingPoint(
         heat_currents=currents("heat"),
         energy_currents=currents("energy"),
         particle_currents=currents("particles"),
+        device_energy_currents={name: state.device_current(name) for name in names},
         temperatures={name: reservoirs[name].temperature for name in names},
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),

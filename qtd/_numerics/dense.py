@@ -4,7 +4,6 @@ LAPACK calls inside batched gradients can hang jaxlib's CPU thread pool, and wor
 the batch.
 """
 
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp

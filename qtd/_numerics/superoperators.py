@@ -1,0 +1,94 @@
+"""The real form of superoperators on Hermitian matrices: which number of a state feeds which, decided before any number is known.
+
+A state is the real vector of its populations rho_aa and, for the pairs a < b that are kept, of Re rho_ab and Im rho_ab.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from .linear_map import LinearMap
+
+
+class Term(NamedTuple):
+    """d rho_ab / dt += factor * value_index * rho_cd, with `row` = (a, b), `column` = (c, d), and a real value."""
+
+    row: tuple[int, int]
+    column: tuple[int, int]
+    factor: complex
+    index: int
+
+
+class Variables:
+    """The numbers that a state is kept as: `size` populations, then real and imaginary parts of the coherences of `pairs`."""
+
+    def __init__(self, size: int, pairs: Iterable[tuple[int, int]]):
+        self.size, self.pairs = size, tuple(pairs)
+        self.places = {(a, a): (a, None) for a in range(size)}
+        self.places |= {pair: (size + 2 * i, size + 2 * i + 1) for i, pair in enumerate(self.pairs)}
+
+    def __len__(self):
+        return self.size + 2 * len(self.pairs)
+
+    def keeps(self, a: int, b: int) -> bool:
+        return (min(a, b), max(a, b)) in self.places
+
+    def parts(self, a: int, b: int) -> list[tuple[int, complex]]:
+        """rho_ab as a sum of factors times variables."""
+        real, imaginary = self.places[min(a, b), max(a, b)]
+        return [(real, 1.0)] if imaginary is None else [(real, 1.0), (imaginary, 1j if a < b else -1j)]
+
+    def entries(self, terms: Iterable[Term]) -> Iterable[tuple[int, int, int, float]]:
+        """(row, column, value, factor) of the real generator, from the terms between elements that are kept."""
+        for row, column, factor, index in terms:
+            if row[0] > row[1] or not (self.keeps(*row) and self.keeps(*column)):
+                continue
+            real, imaginary = self.places[row]
+            for place, part in self.parts(*column):
+                yield real, place, index, (factor * part).real
+                if imaginary is not None:
+                    yield imaginary, place, index, (factor * part).imag
+
+    def generator(self, terms: Iterable[Term], values: int) -> LinearMap:
+        """The map from values to the generator that the terms make of them."""
+        matrix = np.zeros((len(self), len(self), values))
+        for row, column, index, factor in self.entries(terms):
+            matrix[row, column, index] += factor
+        return LinearMap(matrix)
+
+    def reading(self, elements: list[tuple[int, int]]) -> tuple[LinearMap, LinearMap]:
+        """The maps from a state to the real and to the imaginary parts of some elements."""
+        matrix = np.zeros((len(elements), len(self)), complex)
+        for i, element in enumerate(elements):
+            for place, part in self.parts(*element):
+                matrix[i, place] = part
+        return LinearMap(matrix.real), LinearMap(matrix.imag)
+
+    def writing(self, elements: list[tuple[int, int]]) -> tuple[LinearMap, LinearMap]:
+        """The maps from real and from imaginary parts of contributions to some elements, a <= b, to the state they add up to."""
+        real, imaginary = np.zeros((2, len(self), len(elements)))
+        for i, (a, b) in enumerate(elements):
+            if a <= b:
+                place_real, place_imaginary = self.places[a, b]
+                real[place_real, i] = 1
+                if place_imaginary is not None:
+                    imaginary[place_imaginary, i] = 1
+        return LinearMap(real), LinearMap(imaginary)
+
+
+def connected_to_populations(size: int, terms: Iterable[Term], pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of the pairs whose coherence can exchange anything with the populations, whatever the values are.
+
+    Raises `ValueError` if populations fall into groups that nothing connects: the steady state would not be unique.
+    """
+    every = Variables(size, pairs)
+    found = np.array([(row, column) for row, column, _, factor in every.entries(terms) if factor != 0]).reshape(-1, 2)
+    graph = coo_array((np.ones(len(found)), found.T), shape=(len(every),) * 2)
+    _, group = connected_components(graph.tocsr(), directed=False)
+    if len(set(group[:size])) > 1:
+        lonely = int(np.argmax(group[:size] != group[0]))
+        raise ValueError(f"`couplings` leave level {lonely} unconnected with level 0: the steady state is not unique.")
+    return [pair for pair in every.pairs if group[0] in group[list(every.places[pair])]]

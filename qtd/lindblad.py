@@ -1,0 +1,426 @@
+"""Lindbladians: devices whose state keeps coherences, built from operators in local, global (Davies) or Redfield form."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, ArrayLike, Float, Inexact
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ._numerics.batching import add, at_every, settle, together
+from ._numerics.hermitian import eigensystem
+from ._numerics.linear_map import LinearMap, selection
+from ._numerics.superoperators import Term, Variables, connected_to_populations
+from ._numerics.validation import as_scalar, check
+from .reservoirs import AbstractReservoir
+
+__all__ = ["Lindbladian"]
+
+Terms = Mapping[str, tuple[ArrayLike, Any]]
+Approach = Literal["local", "global", "redfield"]
+Coherences = Literal["all"] | Sequence[tuple[int, int]]
+
+
+class Lindbladian(eqx.Module):
+    r"""A finite device with Hamiltonian H = H_0 + H_int, weakly coupled to reservoirs r through Hermitian operators A_r.
+
+    $$ \dot\rho = -i [H, \rho] + \sum_r D_r \rho, \qquad
+       D_r \rho = \Lambda \rho A + A \rho \Lambda^\dagger - A \Lambda \rho - \rho \Lambda^\dagger A, \qquad
+       \Lambda_{ac} = \tfrac12 A_{ac} k_r(E_a - E_c) $$
+
+    with k_r(gap) the golden-rule rate of a jump that raises the device's energy by `gap` (`AbstractReservoir.rates`). Of the products of
+    two jumps that D_r consists of, the approach keeps:
+
+    - `"local"`: E are the levels of H_0, which must be diagonal as given; only products of jumps with equal gaps. Of Lindblad form. The
+      quanta of H_0 obey the second law, the energy of H the first one.
+    - `"global"`: E are the levels of H; only products of jumps with equal gaps (Davies). Of Lindblad form, with both laws; valid where
+      gaps that differ do so by much more than the rates.
+    - `"redfield"`: E are the levels of H; all products, without Lamb shift. First law exact; close gaps are resolved; but populations
+      may become negative: look at `smallest_eigenvalue` of the steady state.
+
+    Arguments:
+
+    - `bare`, `interaction`: `{name: (coefficient, operator)}`, H_0 and H_int as sums of constant Hermitian matrices in one orthonormal
+      basis, real or complex, with real coefficients, which are parameters (`bare.NAME`, `interaction.NAME`).
+    - `couplings`: `{reservoir: operator}`, constant and Hermitian; `reservoirs` by the same names.
+    - `particles`: particle number of each basis state (integers), for reservoirs of fermions; their operators must change it by one.
+    - `coherences`: "all", or the pairs of levels whose coherence is kept, as in the "partial secular" Redfield equation. A level has
+      the number of the basis state that it comes out of as the interaction is turned on.
+
+    Which matrix elements vanish is static; only coherences that can meet the populations are computed. Raises `ValueError` for operators
+    that are not Hermitian or of different sizes, for unknown names, and where the steady state cannot be unique.
+    """
+
+    bare: dict[str, Float[Array, ""]]
+    interaction: dict[str, Float[Array, ""]]
+    reservoirs: dict[str, AbstractReservoir]
+    structure: "Structure" = eqx.field(static=True)
+
+    def __init__(
+        self,
+        bare: Terms,
+        couplings: Mapping[str, Any],
+        reservoirs: Mapping[str, AbstractReservoir],
+        interaction: Terms | None = None,
+        particles: Sequence[int] | None = None,
+        approach: Approach = "global",
+        coherences: Coherences = "all",
+    ):
+        interaction = interaction or {}
+        self.bare = {name: as_scalar(value, f"bare.{name}") for name, (value, _) in bare.items()}
+        self.interaction = {name: as_scalar(value, f"interaction.{name}") for name, (value, _) in interaction.items()}
+        self.reservoirs = dict(reservoirs)
+        if list(couplings) != list(reservoirs) or not couplings:
+            raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
+        self.structure = Structure(
+            {name: operator for name, (_, operator) in bare.items()},
+            {name: operator for name, (_, operator) in interaction.items()},
+            couplings,
+            particles,
+            approach,
+            coherences,
+        )
+        for name, edges in self.structure.edges.items():
+            if getattr(self.reservoirs[name], "statistics", None) == "fermi" and np.any(np.abs(edges.particles) != 1):
+                raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {name!r}.")
+
+    def __check_init__(self):
+        for name, value in {**self.bare, **self.interaction}.items():
+            check(name, value, "any")
+
+    def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
+        """The same device in another approach."""
+        return _restructured(self, self.structure.using(approach, coherences))
+
+    def complete(self) -> "Lindbladian":
+        """The same with all coherences kept, also those that never meet the populations: as needed for a given initial state."""
+        return _restructured(self, self.structure.complete())
+
+    def hamiltonian(self) -> Inexact[Array, "d d"]:
+        """H, in the basis of its operators."""
+        values = self._coefficients()
+        operators = [*self.structure.bare.values(), *self.structure.interaction.values()]
+        kind = _complex(values[0]) if self.structure.is_complex else values[0].dtype
+        total = jnp.zeros((self.structure.size,) * 2, kind)
+        for value, operator in zip(values, operators):
+            total = total + value.astype(kind) * jnp.asarray(operator, kind)
+        return total
+
+    def levels(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"]]:
+        """Energies between which the reservoirs drive jumps, and their states as columns: of H_0 for "local", else of H."""
+        matrix = self.hamiltonian()
+        if self.structure.approach == "local":
+            operators = self.structure.bare.values()
+            diagonals = [value * jnp.asarray(np.diag(x).real, value.dtype) for value, x in zip(self._coefficients(), operators)]
+            return add(diagonals), jnp.eye(self.structure.size, dtype=matrix.dtype)
+        energies, vectors = jnp.diagonal(matrix).real, jnp.eye(self.structure.size, dtype=matrix.dtype)
+        for block in self.structure.blocks:
+            inside = np.ix_(block, block)
+            values, states = eigensystem(matrix[inside])
+            energies, vectors = energies.at[block].set(values), vectors.at[inside].set(states)
+        return energies, vectors
+
+    def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
+        """The density matrix, in the basis of the operators, of a state given by its populations and coherences."""
+        vectors = self.levels()[1]
+        kind = _complex(vectors)
+        structure, d = self.structure, self.structure.size
+        rho = sum(part.astype(kind) * factor for part, factor in zip((read(vector) for read in structure.elements), (1, 1j)))
+        vectors = vectors.astype(kind)
+        return vectors @ rho.reshape(d, d) @ vectors.conj().T
+
+    def vector(self, matrix: Array) -> Float[Array, " m"]:
+        """The inverse of `matrix`, with what is not kept left out."""
+        vectors = self.levels()[1]
+        kind = _complex(vectors)
+        rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(-1)
+        return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
+
+    def _coefficients(self):
+        """Of the terms in the order of the structure; PyTrees sort their dictionaries."""
+        return [*(self.bare[name] for name in self.structure.bare), *(self.interaction[name] for name in self.structure.interaction)]
+
+    def dissipators(self) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
+        """Of each reservoir its part; and of the Hamiltonian its part of the generator, and the functional Tr[H rho]."""
+        structure, (energies, vectors) = self.structure, self.levels()
+        found = {}
+        for name, edges in structure.edges.items():
+            coupling = jnp.asarray(structure.couplings[name], vectors.dtype)
+            if structure.approach != "local":
+                coupling = vectors.conj().T @ coupling @ vectors
+            amplitude = coupling[edges.upper, edges.lower]
+            gaps, reservoir = energies[edges.upper] - energies[edges.lower], self.reservoirs[name]
+            particles = jnp.asarray(edges.particles, energies.dtype)
+            quanta = {"energy": gaps, "particles": particles, "heat": gaps - reservoir.chemical_potential * particles}
+            found[name] = amplitude.real, amplitude.imag if structure.is_complex else None, quanta, at_every(reservoir, len(gaps))
+        values = energies if structure.approach != "local" else jnp.stack(self._coefficients())
+        found, values, scale = together((found, values, lax.stop_gradient(jnp.max(jnp.abs(energies)))))
+        dissipators = {}
+        for name in structure.edges:
+            real, imaginary, quanta, numbers = found[name]
+            edges, static = structure.edges[name], eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True)
+            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)[0]
+            rates = jax.vmap(rate)(numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None)
+            dissipators[name] = Dissipator(edges, real, imaginary, settle(rates), quanta, scale, structure.approach == "redfield")
+        return dissipators, structure.unitary(values), structure.energy(values)
+
+
+class Dissipator(eqx.Module):
+    """What one reservoir does: jumps between levels ("edges"), and the products of two of them that act on the state."""
+
+    edges: "Edges" = eqx.field(static=True)  # belongs to a structure, by which it is known
+    pairs_real: Float[Array, " gains"]  # A_ac conj(A_bd) of the products kept, 0 where their gaps must be equal and are not
+    pairs_imaginary: Float[Array, " gains"] | None
+    losses_real: Float[Array, " losses"]
+    losses_imaginary: Float[Array, " losses"] | None
+    rates: Float[Array, " edges"]
+    quanta: dict[str, Float[Array, " edges"]]
+
+    def __init__(self, edges, real, imaginary, rates, quanta, scale, keeps_all):
+        self.edges, self.rates, self.quanta = edges, rates, quanta
+        self.pairs_real, self.pairs_imaginary = _products(edges.gains, real, imaginary, quanta["energy"], scale, keeps_all)
+        losses = _products(edges.losses, real, imaginary, quanta["energy"], scale, keeps_all)
+        half = 0.5 * edges.losses.first(rates)
+        self.losses_real, self.losses_imaginary = (None if part is None else half * part for part in losses)
+
+    def gains(self, quantity: str = "energy", power: int = 0) -> tuple[Float[Array, " gains"], Float[Array, " gains"] | None]:
+        """What multiplies the elements of the state, each quantum counted to some power: real and imaginary part."""
+        if quantity not in self.quanta:
+            raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+        first, second, quanta = self.edges.gains.first, self.edges.gains.second, self.quanta[quantity]
+        if power == 0:
+            weight = 0.5 * (first(self.rates) + second(self.rates))
+        else:
+            weight = 0.5 * (first(self.rates) * second(quanta) ** power + second(self.rates) * first(quanta) ** power)
+        return weight * self.pairs_real, None if self.pairs_imaginary is None else weight * self.pairs_imaginary
+
+    def generator(self) -> Float[Array, "m m"]:
+        """The real matrix of D_r."""
+        parts = zip((*self.gains(), self.losses_real, self.losses_imaginary), self.edges.generators)
+        known = [build(values) for values, build in parts if values is not None]
+        return add(known)
+
+    def jump(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, " m"]:
+        """The jump part of D_r applied to a state, each quantum counted to some power."""
+        real, imaginary = self._flows(state, quantity, power)
+        return self.edges.write_real(real) + self.edges.write_imaginary(imaginary)
+
+    def counted(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, ""]:
+        """The trace of `jump`."""
+        return self.edges.trace(self._flows(state, quantity, power)[0])
+
+    def _flows(self, state, quantity, power):
+        x, y = self.edges.read_real(state), self.edges.read_imaginary(state)
+        real, imaginary = self.gains(quantity, power)
+        if imaginary is None:
+            return real * x, real * y
+        return real * x - imaginary * y, real * y + imaginary * x
+
+
+def _products(pairs, real, imaginary, gaps, scale, keeps_all):
+    """A_e conj(A_f) of pairs of edges, real and imaginary part."""
+    x, y = pairs.first, pairs.second
+    if keeps_all:
+        kept = lambda product: product
+    else:
+        known, limit = lax.stop_gradient(gaps), 1e3 * float(jnp.finfo(gaps.dtype).eps) * pairs.spread(scale[None])
+        kept = lambda product: jnp.where(jnp.abs(x(known) - y(known)) <= limit, product, 0 * product)
+    if imaginary is None:
+        return kept(x(real) * y(real)), None
+    return kept(x(real) * y(real) + x(imaginary) * y(imaginary)), kept(x(imaginary) * y(real) - x(real) * y(imaginary))
+
+
+class Pairs(NamedTuple):
+    """Pairs of edges: how to read what belongs to the first and to the second of each, and to repeat one number for all."""
+
+    first: LinearMap
+    second: LinearMap
+    spread: LinearMap
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[int, int]], count: int) -> "Pairs":
+        first, second = np.array(pairs, int).reshape(-1, 2).T
+        return cls(selection(first, count), selection(second, count), LinearMap(np.ones((len(pairs), 1))))
+
+
+class Edges:
+    """The jumps that one reservoir can drive, and which products of two of them act on the numbers that a state is kept as.
+
+    Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the element (c, d) to (a, b), for e = c -> a
+    and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
+    """
+
+    def __init__(self, pattern: np.ndarray, particles: np.ndarray):
+        self.size = len(pattern)
+        self.upper, self.lower = np.nonzero(pattern)
+        self.particles = particles[self.upper] - particles[self.lower]
+        self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
+        self._key: tuple = ()
+        every = list(product(range(len(self._jumps)), repeat=2))
+        self._gains = [(e, f) for e, f in every if self._jumps[e][0] <= self._jumps[f][0]]
+        self._losses = [(e, f) for e, f in every if self._jumps[e][0] == self._jumps[f][0]]
+
+    def terms(self) -> list[list[Term]]:
+        """What real and imaginary parts of gains, and of losses, do to the elements of a state."""
+        gains = [Term(*ends, 1.0, i) for i, ends in enumerate(map(self._ends, self._gains))]
+        # D rho contains -N rho - rho N^+, and a loss is part of N_dc.
+        places = [(self._jumps[f][1], self._jumps[e][1]) for e, f in self._losses]
+        left = [Term((d, b), (c, b), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
+        right = [Term((b, d), (b, c), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
+        turned = [[term._replace(factor=factor) for term in terms] for terms, factor in ((gains, 1j), (left, -1j), (right, 1j))]
+        return [gains, turned[0], left + right, turned[1] + turned[2]]
+
+    def restrict(self, variables: Variables) -> "Edges":
+        """Keep the products that act within these variables, and prepare their maps."""
+        is_kept = lambda pair: all(variables.keeps(*element) for element in self._ends(pair))
+        self._gains = [pair for pair in self._gains if is_kept(pair)]
+        count, ends = len(self._jumps), [self._ends(pair) for pair in self._gains]
+        self.gains, self.losses = Pairs.of(self._gains, count), Pairs.of(self._losses, count)
+        sizes = [len(self._gains)] * 2 + [len(self._losses)] * 2
+        self.generators = [variables.generator(terms, size) for terms, size in zip(self.terms(), sizes)]
+        self.read_real, self.read_imaginary = variables.reading([column for _, column in ends])
+        self.write_real, self.write_imaginary = variables.writing([row for row, _ in ends])
+        self.trace = LinearMap(np.array([float(a == b) for (a, b), _ in ends]))
+        self._key = (self.size, *self._jumps, *self._gains, *self.particles.tolist(), *variables.pairs)
+        return self
+
+    def __hash__(self):
+        return hash(self._key)
+
+    def __eq__(self, other):
+        return self is other or (isinstance(other, Edges) and self._key == other._key)
+
+    def _ends(self, pair):
+        (a, c), (b, d) = (self._jumps[i] for i in pair)
+        return (a, b), (c, d)
+
+
+class Structure:
+    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is kept as (`variables`)."""
+
+    def __init__(self, bare, interaction, couplings, particles, approach, coherences, is_complete=False):
+        if approach not in ("local", "global", "redfield"):
+            raise ValueError(f'`approach` must be "local", "global" or "redfield", got {approach!r}.')
+        if not bare:
+            raise ValueError("`bare` must have at least one term.")
+        self._arguments = bare, interaction, couplings, particles, approach, coherences
+        self.approach, self.size = approach, len(np.asarray(next(iter(bare.values()))))
+        self.bare = {name: self._operator(f"bare.{name}", operator) for name, operator in bare.items()}
+        self.interaction = {name: self._operator(f"interaction.{name}", operator) for name, operator in interaction.items()}
+        self.couplings = {name: self._operator(f"couplings.{name}", operator) for name, operator in couplings.items()}
+        every = {**self.bare, **self.interaction}.values()
+        self.is_complex = any(np.any(operator.imag) for operator in (*every, *self.couplings.values()))
+        self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
+        if approach == "local":
+            self._check_diagonal()
+            mixing = np.eye(self.size)
+        numbers = np.zeros(self.size, int) if particles is None else np.asarray(particles)
+        if numbers.shape != (self.size,) or not np.issubdtype(numbers.dtype, np.integer):
+            raise ValueError(f"`particles` must hold one integer for each of the {self.size} basis states, got {particles!r}.")
+        self.edges = {name: Edges(mixing @ np.abs(operator) @ mixing > 0, numbers) for name, operator in self.couplings.items()}
+        hamiltonian = self._hamiltonian_terms()
+        pairs = self._pairs(coherences)
+        if not is_complete:
+            terms = [term for edges in self.edges.values() for kind in edges.terms() for term in kind]
+            pairs = connected_to_populations(self.size, [*terms, *hamiltonian], pairs)
+        self.variables = Variables(self.size, pairs)
+        for edges in self.edges.values():
+            edges.restrict(self.variables)
+        count = len(every) if approach == "local" else self.size
+        self.unitary, self.energy = self.variables.generator(hamiltonian, count), self._energy(list(every), count)
+        n, d = len(self.variables), self.size
+        self.mix = LinearMap((np.arange(n) < d).astype(float)[:, None] / d)  # from a number to the fully mixed state times it
+        self.trace = LinearMap((np.arange(n) < d).astype(float))
+        every_element = list(product(range(d), repeat=2))
+        kept = [element for element in every_element if self.variables.keeps(*element)]
+        place = np.eye(d * d)[[a * d + b for a, b in kept]].T
+        self.elements = tuple(LinearMap(place @ read.matrix) for read in self.variables.reading(kept))
+        self.state_real, self.state_imaginary = (LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept))
+        self.pin = LinearMap(np.outer(np.arange(n) < d, np.arange(n) < d).astype(float)[..., None] / d)
+        arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
+        self._key = (*((name, x.tobytes()) for name, x in arrays), len(bare), numbers.tobytes(), approach, tuple(pairs), is_complete)
+        self._hash = hash(self._key)
+
+    def __hash__(self):
+        return self._hash
+
+    def __eq__(self, other):
+        return self is other or (isinstance(other, Structure) and self._hash == other._hash and self._key == other._key)
+
+    def using(self, approach: Approach, coherences: Coherences) -> "Structure":
+        return Structure(*self._arguments[:4], approach, coherences)
+
+    def complete(self) -> "Structure":
+        return Structure(*self._arguments, is_complete=True)
+
+    def _operator(self, name, operator):
+        matrix = np.asarray(operator)
+        if matrix.shape != (self.size, self.size):
+            raise ValueError(f"`{name}` must be a {self.size} x {self.size} matrix like the others, got shape {matrix.shape}.")
+        if not np.all(np.isfinite(matrix)) or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+            raise ValueError(f"`{name}` must be Hermitian and finite.")
+        return matrix
+
+    def _check_diagonal(self):
+        for name, operator in self.bare.items():
+            if np.any(operator != np.diag(np.diag(operator))):
+                raise ValueError(f'`bare.{name}` must be diagonal for the approach "local": write operators in the basis of H_0.')
+
+    def _pairs(self, coherences):
+        every = [(a, b) for a in range(self.size) for b in range(a + 1, self.size)]
+        if isinstance(coherences, str):
+            if coherences != "all":
+                raise ValueError(f'`coherences` must be "all" or pairs of levels, got {coherences!r}.')
+            return every
+        chosen = {tuple(sorted(int(level) for level in pair)) for pair in coherences}
+        if not chosen <= set(every):
+            raise ValueError(f"`coherences` must be pairs of different levels 0 ... {self.size - 1}, got {coherences!r}.")
+        return sorted(chosen)
+
+    def _hamiltonian_terms(self):
+        """-i [H, rho]: of each term of H in the local approach, of each level otherwise."""
+        if self.approach == "local":
+            operators = [*self.bare.values(), *self.interaction.values()]
+        else:
+            operators = [np.diag(row) for row in np.eye(self.size)]
+        terms = []
+        for index, operator in enumerate(operators):
+            for a, c in zip(*np.nonzero(operator)):
+                element = complex(operator[a, c])
+                terms += [Term((a, b), (c, b), -1j * element, index) for b in range(self.size)]
+                terms += [Term((b, c), (b, a), 1j * element, index) for b in range(self.size)]
+        return terms
+
+    def _energy(self, operators, count):
+        """The map from coefficients (local) or levels to the functional Tr[H rho]."""
+        matrix = np.zeros((len(self.variables), count))
+        if self.approach != "local":
+            matrix[: self.size] = np.eye(self.size)
+            return LinearMap(matrix)
+        for index, operator in enumerate(operators):
+            for (a, b), (real, imaginary) in self.variables.places.items():
+                matrix[real, index] = operator[a, b].real * (1 if imaginary is None else 2)
+                if imaginary is not None:
+                    matrix[imaginary, index] = 2 * operator[a, b].imag
+        return LinearMap(matrix)
+
+
+def _complex(x):
+    return jnp.complex128 if x.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
+
+
+def _restructured(lindbladian, structure):
+    return eqx.tree_at(lambda x: x.structure, lindbladian, structure)
+
+
+def _blocks(pattern):
+    """Groups of basis states that H mixes, where there is more than one in a group, and which states come from which."""
+    count, group = connected_components(coo_array(pattern).tocsr(), directed=False)
+    blocks = [np.flatnonzero(group == i) for i in range(count)]
+    return [block for block in blocks if len(block) > 1], (group[:, None] == group[None]).astype(float)
