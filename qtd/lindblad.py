@@ -17,7 +17,7 @@ from ._numerics.batching import add, at_every, settle, together
 from ._numerics.hermitian import eigensystem
 from ._numerics.linear_map import LinearMap, selection
 from ._numerics.superoperators import Term, Variables, connected_to_populations
-from ._numerics.validation import as_scalar, check
+from ._numerics.validation import as_scalar, check, nonnegative
 from .reservoirs import AbstractReservoir
 
 __all__ = ["Lindbladian"]
@@ -48,7 +48,8 @@ class Lindbladian(eqx.Module):
 
     - `bare`, `interaction`: `{name: (coefficient, operator)}`, H_0 and H_int as sums of constant Hermitian matrices in one orthonormal
       basis, real or complex, with real coefficients, which are parameters (`bare.NAME`, `interaction.NAME`).
-    - `couplings`: `{reservoir: operator}`, constant and Hermitian; `reservoirs` by the same names.
+    - `couplings`: `{reservoir: operator}` or `{reservoir: (strength, operator)}`, constant and Hermitian; the strength >= 0 (default 1)
+      multiplies all rates of the reservoir and is a parameter, `strengths.NAME`. `reservoirs` by the same names.
     - `particles`: particle number of each basis state (integers), for reservoirs of fermions; their operators must change it by one.
     - `coherences`: "all", or the pairs of levels whose coherence is kept, as in the "partial secular" Redfield equation. A level has
       the number of the basis state that it comes out of as the interaction is turned on.
@@ -59,6 +60,7 @@ class Lindbladian(eqx.Module):
 
     bare: dict[str, Float[Array, ""]]
     interaction: dict[str, Float[Array, ""]]
+    strengths: dict[str, Float[Array, ""]]
     reservoirs: dict[str, AbstractReservoir]
     structure: "Structure" = eqx.field(static=True)
 
@@ -73,26 +75,33 @@ class Lindbladian(eqx.Module):
         coherences: Coherences = "all",
     ):
         interaction = interaction or {}
-        self.bare = {name: as_scalar(value, f"bare.{name}") for name, (value, _) in bare.items()}
-        self.interaction = {name: as_scalar(value, f"interaction.{name}") for name, (value, _) in interaction.items()}
-        self.reservoirs = dict(reservoirs)
         if list(couplings) != list(reservoirs) or not couplings:
             raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
-        self.structure = Structure(
-            {name: operator for name, (_, operator) in bare.items()},
-            {name: operator for name, (_, operator) in interaction.items()},
-            couplings,
-            particles,
-            approach,
-            coherences,
+        couplings = {name: given if isinstance(given, tuple) else (1.0, given) for name, given in couplings.items()}
+        operators = [{name: operator for name, (_, operator) in terms.items()} for terms in (bare, interaction, couplings)]
+        self.structure = Structure(*operators, particles, approach, coherences)
+        self.bare, self.interaction, self.strengths = (
+            {name: as_scalar(value, f"{part}.{name}") for name, (value, _) in terms.items()}
+            for part, terms in (("bare", bare), ("interaction", interaction), ("strengths", couplings))
         )
+        self.reservoirs = dict(reservoirs)
         for name, edges in self.structure.edges.items():
             if getattr(self.reservoirs[name], "statistics", None) == "fermi" and np.any(np.abs(edges.particles) != 1):
                 raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {name!r}.")
 
     def __check_init__(self):
-        for name, value in {**self.bare, **self.interaction}.items():
-            check(name, value, "any")
+        for part, domain in (("bare", "any"), ("interaction", "any"), ("strengths", "nonnegative")):
+            for name, value in getattr(self, part).items():
+                check(f"{part}.{name}", value, domain)
+
+    @classmethod
+    def of(cls, structure: "Structure", bare, interaction, strengths, reservoirs) -> "Lindbladian":
+        """A device of known structure from its numbers: as the constructor, without working out what is static again."""
+        made = object.__new__(cls)
+        for name, value in zip(("bare", "interaction", "strengths", "reservoirs"), (bare, interaction, strengths, reservoirs)):
+            object.__setattr__(made, name, value)
+        object.__setattr__(made, "structure", structure)
+        return made
 
     def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
         """The same device in another approach."""
@@ -149,7 +158,7 @@ class Lindbladian(eqx.Module):
     def dissipators(self) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
         """Of each reservoir its part; and of the Hamiltonian its part of the generator, and the functional Tr[H rho]."""
         structure, (energies, vectors) = self.structure, self.levels()
-        found = {}
+        found, strengths = {}, {}
         for name, edges in structure.edges.items():
             coupling = jnp.asarray(structure.couplings[name], vectors.dtype)
             if structure.approach != "local":
@@ -159,15 +168,18 @@ class Lindbladian(eqx.Module):
             particles = jnp.asarray(edges.particles, energies.dtype)
             quanta = {"energy": gaps, "particles": particles, "heat": gaps - reservoir.chemical_potential * particles}
             found[name] = amplitude.real, amplitude.imag if structure.is_complex else None, quanta, at_every(reservoir, len(gaps))
+            strengths[name] = jnp.broadcast_to(nonnegative(self.strengths[name]), gaps.shape)
         values = energies if structure.approach != "local" else jnp.stack(self._coefficients())
-        found, values, scale = together((found, values, lax.stop_gradient(jnp.max(jnp.abs(energies)))))
+        found, strengths, values, scale = together((found, strengths, values, lax.stop_gradient(jnp.max(jnp.abs(energies)))))
         dissipators = {}
         for name in structure.edges:
             real, imaginary, quanta, numbers = found[name]
             edges, static = structure.edges[name], eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True)
             rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)[0]
             rates = jax.vmap(rate)(numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None)
-            dissipators[name] = Dissipator(edges, real, imaginary, settle(rates), quanta, scale, structure.approach == "redfield")
+            dissipators[name] = Dissipator(
+                edges, real, imaginary, settle(strengths[name] * rates), quanta, scale, structure.approach == "redfield"
+            )
         return dissipators, structure.unitary(values), structure.energy(values)
 
 

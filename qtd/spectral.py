@@ -21,6 +21,7 @@ __all__ = [
     "Ohmic",
     "Peaked",
     "ReactionCoordinate",
+    "Resonator",
     "WideBand",
     "reaction_coordinate",
 ]
@@ -93,6 +94,39 @@ class Lorentzian(AbstractSpectralDensity):
 
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self(jnp.abs(energy)) / jnp.abs(energy)
+
+
+class Resonator(AbstractSpectralDensity):
+    r"""A damped resonator between reservoir and device, whose width grows with the energy.
+
+    $$ K(\omega) = \frac{h\, d\, \omega}{(\omega - e)^2 + (d\, \omega)^2} \quad (0 < \omega \le \omega_c), \qquad 0 \text{ above} $$
+
+    e = `center`, an energy of any sign (a negative one is never resonant); d = `width` > 0, dimensionless; h = `strength` >= 0,
+    an energy; w_c = `cutoff` > 0, an energy. K(e) = h / (d e): a narrower filter is a stronger one. The cut-off is a step, with no
+    derivative; rates of gaps -> 0 tend to h d T / e^2. **Source:** Bhandari and Jordan, Eq. (3), the direction of its cut-off corrected.
+    """
+
+    center: Float[Array, ""]
+    width: Float[Array, ""]
+    strength: Float[Array, ""]
+    cutoff: Float[Array, ""]
+
+    def __init__(self, center: ArrayLike, width: ArrayLike, strength: ArrayLike = 1.0, cutoff: ArrayLike = 20.0):
+        self.center = as_scalar(center, "center")
+        self.width = as_scalar(width, "width")
+        self.strength = as_scalar(strength, "strength")
+        self.cutoff = as_scalar(cutoff, "cutoff")
+
+    def __check_init__(self):
+        require(self, center="any", width="positive", strength="nonnegative", cutoff="positive")
+
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return energy * self.per_energy(energy)
+
+    def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        size, width = jnp.abs(energy), positive(self.width)
+        peak = nonnegative(self.strength) * width / ((size - self.center) ** 2 + (width * size) ** 2)
+        return jnp.where(size <= positive(self.cutoff), peak, 0 * size)
 
 
 class Ohmic(AbstractSpectralDensity):

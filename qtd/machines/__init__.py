@@ -2,5 +2,6 @@
 
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
+from .qubit_refrigerator import QubitRefrigerator
 
-__all__ = ["AbstractMachine", "CollectiveRefrigerator", "ReducedRefrigerator"]
+__all__ = ["AbstractMachine", "CollectiveRefrigerator", "QubitRefrigerator", "ReducedRefrigerator"]

@@ -1,4 +1,4 @@
-"""What every machine is: parameters, a network, and the roles its reservoirs play."""
+"""What every machine is: parameters, a network or Lindbladian, and the roles its reservoirs play."""
 
 import abc
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ..counting import Covariance, Weights, covariance, cumulants
+from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import validate
 from ..thermodynamics import OperatingPoint, operate
@@ -21,18 +22,18 @@ class AbstractMachine(eqx.Module):
     driven_by: eqx.AbstractClassVar[str | None]
 
     @abc.abstractmethod
-    def network(self) -> RateNetwork:
-        """The levels and jumps of this machine: a layer down, for everything that networks can do."""
+    def system(self) -> RateNetwork | Lindbladian:
+        """The levels and jumps of this machine, or its master equation: a layer down, for everything that those can do."""
 
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
         validate(self)
-        return operate(self.network(), self.cooled, self.driven_by)
+        return operate(self.system(), self.cooled, self.driven_by)
 
     def covariance(self, quantity: str = "energy") -> Covariance:
         """Zero-frequency noise of all currents; see `qtd.counting.covariance`."""
         validate(self)
-        return covariance(self.network(), quantity)
+        return covariance(self.system(), quantity)
 
     def design_problem(self) -> "DesignProblem":
         """The design problem that this kind of machine poses by default."""
@@ -41,7 +42,7 @@ class AbstractMachine(eqx.Module):
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
         """Scaled cumulants of a counted current; see `qtd.counting.cumulants`."""
         validate(self)
-        return cumulants(self.network(), weights, order, quantity)
+        return cumulants(self.system(), weights, order, quantity)
 
 
 class DesignProblem(NamedTuple):

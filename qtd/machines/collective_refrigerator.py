@@ -77,7 +77,11 @@ class CollectiveRefrigerator(AbstractMachine):
         total, is_odd = _total_spin(self.num_spins, self.spin), self.num_spins % 2
         return np.arange(0.5 if is_odd else float(self.parity == "odd"), total + 0.25)
 
+    def system(self) -> RateNetwork:
+        return self.network()
+
     def network(self) -> RateNetwork:
+        """Its levels and jumps."""
         m, states = self.levels, np.arange(len(self.levels))
         single, double = self.matrix_elements()
         pairs = (states[:-2], states[2:])
@@ -119,7 +123,8 @@ class CollectiveRefrigerator(AbstractMachine):
         shares = jnp.stack([as_scalar(weight, "weights") for weight in weights.values()])
         check("weights", shares, "nonnegative")
         shares = shares / shares.sum()
-        parts = lambda point: (point.heat_currents, point.energy_currents, point.particle_currents, point.heat_covariance)
+        fields = "heat_currents", "energy_currents", "particle_currents", "device_energy_currents", "heat_covariance"
+        parts = lambda point: tuple(getattr(point, field) for field in fields)
         points = [parts(self._in_sector(spin).operate()) for spin in weights]
         mean = jax.tree.map(lambda *values: jnp.tensordot(shares, jnp.stack(values), axes=1), *points)
         return eqx.tree_at(parts, self.operate(), mean)

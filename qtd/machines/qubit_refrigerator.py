@@ -1,0 +1,340 @@
+"""Two coupled qubits between three filtered reservoirs (equation numbers of the paper named in the class)."""
+
+import functools
+from typing import ClassVar, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._numerics.compilation import compiled
+from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require
+from ..lindblad import Lindbladian, Structure
+from ..networks import RateNetwork
+from ..parameters import replace, validate
+from ..reservoirs import Reservoir
+from ..spectral import Resonator
+from ..steady import CoherentSteadyState, solve, steady_state
+from ..thermodynamics import OperatingPoint
+from ._machine import AbstractMachine, DesignProblem
+
+__all__ = ["QubitRefrigerator", "Validity"]
+
+Model = Literal["zz", "global", "local", "redfield", "redfield-partial"]
+_MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
+_NAMES = ("hot", "sink", "cold")
+
+
+class QubitRefrigerator(AbstractMachine):
+    r"""Two qubits with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2 + D_x (s_1^+ s_2^- + h.c.); no work is supplied.
+
+    Qubit 1 touches the reservoirs `hot` (L) and `sink` (R), qubit 2 the reservoir `cold` (C). Heat that runs from hot to sink through
+    qubit 1 drags heat out of the cold reservoir through qubit 2, D_z for each turn of 0 -> 1 -> d -> 2 -> 0.
+
+    - `energy_1`, `energy_2`, `shift` D_z, `exchange` D_x: real energies. `coupling` kappa > 0 multiplies all rates.
+    - `hot`, `sink`, `cold`: `qtd.Reservoir`s of bosons. Filters are independent of the levels; `tied()` moves them along.
+    - `model`: what is solved.
+        - "zz": D_x = 0; a ring of four states, currents in closed form without cancellation (Eqs. 7, A22-A25).
+        - "global": rates between the eigenstates of H (A1-A12). Valid where rates are small against the splitting of the qubits.
+        - "local": rates between the states of D_x = 0 beside a coherent exchange (A13-A21). Valid where D_x and the detuning are
+          small against the rates. Its `heat_currents` are quanta of D_x = 0 (second law), its `device_energy_currents` obey the first.
+        - "redfield", "redfield-partial": resolves the splitting (all coherences, or that of the two qubits alone); positivity is not
+          promised.
+
+    Defaults: the paper's Fig. 3 at D_z = 0.1, dT = 0.2. States are ordered 0, 1, 2, d; in "global" 0, +, -, d, where + is mostly qubit 1
+    if e_1 > e_2. COP is J_cold / J_hot.
+
+    **Source:** the two-qubit refrigerator of B. Bhandari and A. N. Jordan, Secs. II, III and App. A.
+    """
+
+    hot: Reservoir
+    sink: Reservoir
+    cold: Reservoir
+    energy_1: Float[Array, ""]
+    energy_2: Float[Array, ""]
+    shift: Float[Array, ""]
+    exchange: Float[Array, ""]
+    coupling: Float[Array, ""]
+    model: str = eqx.field(static=True)
+
+    cooled: ClassVar[str | None] = "cold"
+    driven_by: ClassVar[str | None] = "hot"
+
+    def __init__(
+        self,
+        model: Model = "zz",
+        energy_1: ArrayLike = 2.0,
+        energy_2: ArrayLike = 2.0,
+        shift: ArrayLike = 0.1,
+        exchange: ArrayLike = 0.0,
+        coupling: ArrayLike = 1.0,
+        hot: Reservoir | None = None,
+        sink: Reservoir | None = None,
+        cold: Reservoir | None = None,
+    ):
+        if model not in _MODELS:
+            raise ValueError(f"`model` must be one of {', '.join(_MODELS)}, got {model!r}.")
+        self.model = model
+        self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
+        self.shift, self.exchange = as_scalar(shift, "shift"), as_scalar(exchange, "exchange")
+        self.coupling = as_scalar(coupling, "coupling")
+        centers = self._resonances()
+        self.hot = hot or Reservoir(1.2, spectral_density=Resonator(centers["hot"], 0.02))
+        self.sink = sink or Reservoir(1.0, spectral_density=Resonator(centers["sink"], 0.08))
+        self.cold = cold or Reservoir(0.8, spectral_density=Resonator(centers["cold"], 0.06))
+
+    def __check_init__(self):
+        require(self, energy_1="any", energy_2="any", shift="any", exchange="any", coupling="positive")
+        for name, reservoir in self.reservoirs.items():
+            if reservoir.statistics != "bose":
+                raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
+        if self.model == "zz" and is_concrete(self.exchange) and np.any(np.asarray(self.exchange) != 0):
+            raise ValueError(f'`exchange` must be 0 in the model "zz", got {self.exchange}; choose "global", "local" or "redfield".')
+
+    @property
+    def reservoirs(self) -> dict[str, Reservoir]:
+        return {"hot": self.hot, "sink": self.sink, "cold": self.cold}
+
+    def system(self) -> RateNetwork | Lindbladian:
+        return self.network() if self.model in ("zz", "global") else self.lindbladian()
+
+    def network(self) -> RateNetwork:
+        """The rate equation of the models "zz" and "global"."""
+        if self.model not in ("zz", "global"):
+            raise ValueError(f'`model` {self.model!r} has coherences: use `lindbladian()`, or the model "zz" or "global".')
+        top = self.energy_1 + self.energy_2 + self.shift
+        if self.model == "zz":
+            levels, weights = (self.energy_1, self.energy_2), {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)}
+        else:
+            upper, lower, c, s, _ = self._eigenstates()
+            levels, weights = (upper, lower), {"hot": (c, s, s, c), "cold": (s, c, c, s)}
+        weights["sink"], edges = weights["hot"], ((0, 1), (0, 2), (1, 3), (2, 3))
+        jumps = [
+            (name, *edge, self.coupling * weight) for name in _NAMES for edge, weight in zip(edges, weights[name]) if weight is not None
+        ]
+        return RateNetwork(jnp.stack([jnp.zeros_like(top), *levels, top]), jumps, self.reservoirs)
+
+    def lindbladian(self) -> Lindbladian:
+        """The master equation of the models "local" and "redfield"."""
+        if self.model in ("zz", "global"):
+            raise ValueError(f'`model` {self.model!r} is a rate equation: use `network()`, or the model "local" or "redfield".')
+        bare = {"energy_1": self.energy_1, "energy_2": self.energy_2, "shift": self.shift}
+        strengths = dict.fromkeys(_NAMES, self.coupling)
+        return Lindbladian.of(_structure(self.model), bare, {"exchange": self.exchange}, strengths, self.reservoirs)
+
+    def operate(self) -> OperatingPoint:
+        """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`.
+
+        In the model "zz" the currents come from `ring`: accurate relative to themselves however close to equilibrium.
+        """
+        point = super().operate()
+        if self.model != "zz":
+            return point
+        exact = _ring(self).heat_currents
+        exact = {name: jnp.where(point.status == 0, value, jnp.nan) for name, value in exact.items()}
+        fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents)
+        return eqx.tree_at(fields, point, (exact, exact, exact))
+
+    def ring(self) -> "Ring":
+        """The closed form of the model "zz": circulation, affinity, populations and currents without cancellation (Eqs. 7-10)."""
+        validate(self)
+        return _ring(self)
+
+    def tied(self) -> "QubitRefrigerator":
+        """With the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).
+
+        `jax.grad(lambda m: current(m.tied()))` moves the filters with the levels, `jax.grad(current)` leaves them where they are.
+        """
+        return replace(self, {f"{name}.spectral_density.center": center for name, center in self._resonances().items()})
+
+    def fixed_peak(self) -> "QubitRefrigerator":
+        """With the strength of each filter set to its width, so that K at its centre is 1 / centre whatever the width.
+
+        Without it a narrower filter is a stronger one, and an optimum runs to width 0, out of the model's validity.
+        """
+        widths = {name: reservoir.spectral_density.width for name, reservoir in self.reservoirs.items()}
+        return replace(self, {f"{name}.spectral_density.strength": width for name, width in widths.items()})
+
+    def density_matrix(self) -> Array:
+        """The steady state in the basis 0, 1, 2, d (real diagonal for "zz"); its element [1, 2] is the coherence of the qubits."""
+        state = solve(self.system())
+        if isinstance(state, CoherentSteadyState):
+            return state.density_matrix
+        populations = steady_state(self.system())
+        if self.model == "zz":
+            return jnp.diag(populations)
+        c, s, cs = self._eigenstates()[2:]
+        rotation = jnp.stack([jnp.stack([c, s]), jnp.stack([s, c])])
+        inner, coherence = rotation @ populations[1:3], cs * (populations[1] - populations[2])
+        rho = jnp.diag(jnp.stack([populations[0], inner[0], inner[1], populations[3]]))
+        return rho.at[1, 2].set(coherence).at[2, 1].set(coherence)
+
+    @property
+    def tight_coupling_cop(self) -> Float[Array, ""]:
+        """D_z / e_1, the COP of ideal filters; there cooling stops where it reaches the Carnot COP, at zero power."""
+        return self.shift / self.energy_1
+
+    def linear_response(self, bias: ArrayLike) -> Float[Array, ""]:
+        """Cooling current of the model "zz" to first order in dT = `bias`, for T +- dT at hot and cold, T of the sink, and any D_z."""
+        bias, temperature = as_scalar(bias, "bias"), self.sink.temperature
+        level = lambda r: eqx.tree_at(lambda r: r.temperature, r, temperature)
+        hot, sink, cold = (level(self.reservoirs[name]) for name in _NAMES)
+        low, high = self.energy_1, self.energy_1 + self.shift
+        rate = lambda r, gap: self.coupling * r.rates(gap)[0]
+        weight = lambda gap: rate(hot, gap) / (rate(hot, gap) + rate(sink, gap))
+        drive = bias / temperature**2 * (low * weight(low) - high * weight(high) - self.shift)
+        energies = jnp.stack([jnp.zeros_like(low), low, self.energy_2, low + self.energy_2 + self.shift])
+        share = jnp.exp(-energies / temperature)
+        # One over the equilibrium flow of each edge of the ring, relative to the weight of the ground state.
+        flows = (
+            rate(hot, low) + rate(sink, low),
+            share[1] * rate(cold, self.energy_2 + self.shift),
+            share[2] * (rate(hot, high) + rate(sink, high)),
+            rate(cold, self.energy_2),
+        )
+        return self.shift * drive / (share.sum() * sum(1 / flow for flow in flows))
+
+    def small_shift(self, bias: ArrayLike) -> Float[Array, ""]:
+        """Eq. (11): the cooling current for small dT = `bias` and D_z where all three reservoirs have the filter of `sink`, e_1 = e_2.
+
+        It is negative: without asymmetric filters nothing cools. K(e + D_z) is not expanded.
+        """
+        bias, temperature, energy = as_scalar(bias, "bias"), self.sink.temperature, self.energy_1
+        density, x = self.sink.spectral_density, energy / temperature
+        low, high = self.coupling * density(energy), self.coupling * density(energy + self.shift)
+        below = (1 + jnp.exp(x)) ** 2 * (high + low * jnp.exp(x)) * jnp.expm1(x)
+        return -jnp.exp(2 * x) * low * high * bias / below * (self.shift / temperature) ** 2
+
+    def validity(self) -> "Validity":
+        """How far the rates are from being slow; every ratio should be well below 1."""
+        rates, widths = [], []
+        for name, reservoir in self.reservoirs.items():
+            others = (self.energy_1, self.energy_1 + self.shift) if name != "cold" else (self.energy_2, self.energy_2 + self.shift)
+            for gap in others:
+                fastest = self.coupling * jnp.maximum(*reservoir.rates(gap))
+                rates.append(fastest)
+                widths.append(fastest / (reservoir.spectral_density.width * jnp.abs(gap)))
+        largest = functools.reduce(jnp.maximum, rates)
+        gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift, self.energy_2 + self.shift
+        smallest = functools.reduce(jnp.minimum, map(jnp.abs, gaps))
+        return Validity(functools.reduce(jnp.maximum, widths), largest / smallest, largest / self._splitting())
+
+    def crossover(self, couplings: ArrayLike) -> dict[str, Float[Array, " points"]]:
+        """Cooling current over kappa of the models "local", "global" and "redfield-partial", for each kappa in `couplings`.
+
+        Where they differ, believe none on its own: local holds for rates above the splitting, global below, Redfield in between.
+        """
+        couplings = jnp.asarray(couplings, self.coupling.dtype)
+        check("couplings", couplings, "positive")
+        models = ("local", "global", "redfield-partial")
+        return {model: _cooling_per_coupling(eqx.tree_at(lambda m: m.model, self, model), couplings) for model in models}
+
+    def design_problem(self) -> DesignProblem:
+        """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
+        over = {"shift": (0.02, 1.0)}
+        for name, center in self._resonances().items():
+            over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
+        required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
+        return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
+
+    def _resonances(self):
+        return {"hot": self.energy_1, "sink": self.energy_1 + self.shift, "cold": self.energy_2 + self.shift}
+
+    def _splitting(self):
+        """sqrt((e_1 - e_2)^2 + 4 D_x^2), with a derivative also at 0."""
+        square = (self.energy_1 - self.energy_2) ** 2 + 4 * self.exchange**2
+        return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+
+    def _eigenstates(self):
+        """E_+, E_-, cos^2, sin^2 and cos * sin of half the mixing angle; the basis itself where nothing splits the qubits."""
+        detuning, splitting = self.energy_1 - self.energy_2, self._splitting()
+        mean, is_split = (self.energy_1 + self.energy_2) / 2, splitting > 0
+        safe = jnp.where(is_split, splitting, 1.0)
+        size = jnp.abs(detuning)
+        smaller = 2 * self.exchange**2 / (safe * (safe + size))  # no difference of nearly equal numbers
+        follows = detuning >= 0
+        c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
+        c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
+        return mean + splitting / 2, mean - splitting / 2, c, s, jnp.where(is_split, self.exchange / safe, 0.0)
+
+
+class Ring(eqx.Module):
+    """The four-state ring of the model "zz" at rest."""
+
+    circulation: Float[Array, ""]  # turns 0 -> 1 -> d -> 2 -> 0 per time
+    affinity: Float[Array, ""]  # entropy made by one turn; its sign is that of the circulation
+    populations: Float[Array, "4"]
+    heat_currents: dict[str, Float[Array, ""]]
+    cools: Float[Array, ""]  # > 0 exactly where heat leaves the cold reservoir: the cooling condition, Eq. (8) corrected
+
+
+class Validity(eqx.Module):
+    """Largest golden-rule rate over the half width of its filter, over the smallest gap, and over the splitting of the qubits.
+
+    The first two bound every model; the third the "global" one (small) against the "local" one (large).
+    """
+
+    rate_over_width: Float[Array, ""]
+    rate_over_gap: Float[Array, ""]
+    rate_over_splitting: Float[Array, ""]
+
+
+@compiled
+def _ring(machine):
+    low, high = machine.energy_1, machine.energy_1 + machine.shift
+    hot, sink, cold = machine.hot, machine.sink, machine.cold
+    scale = nonnegative(machine.coupling)
+    up = lambda r, gap: scale * r.rates(gap)[0]
+    down = lambda r, gap: scale * r.rates(gap)[1]
+    lifted = machine.energy_2 + machine.shift
+    # Rates of 0 -> 1 -> d -> 2 -> 0, and back.
+    f1, f2, f3, f4 = up(hot, low) + up(sink, low), up(cold, lifted), down(hot, high) + down(sink, high), down(cold, machine.energy_2)
+    b1, b2, b3, b4 = down(hot, low) + down(sink, low), down(cold, lifted), up(hot, high) + up(sink, high), up(cold, machine.energy_2)
+    trees = jnp.stack(
+        [
+            f2 * f3 * f4 + b1 * f3 * f4 + b1 * b2 * f4 + b1 * b2 * b3,
+            f3 * f4 * f1 + b2 * f4 * f1 + b2 * b3 * f1 + b2 * b3 * b4,
+            f1 * f2 * f3 + b4 * f2 * f3 + b4 * b1 * f3 + b4 * b1 * b2,
+            f4 * f1 * f2 + b3 * f1 * f2 + b3 * b4 * f2 + b3 * b4 * b1,
+        ]
+    )
+    norm = trees.sum()
+    populations = trees / norm
+    bias = 1 / sink.temperature - 1 / hot.temperature
+    share = lambda rate, all_rates: jnp.where(all_rates > 0, rate / jnp.where(all_rates > 0, all_rates, 1.0), 0.0)
+    emitted, absorbed = share(down(hot, low), b1), share(up(hot, high), b3)
+    affinity = (
+        machine.shift * (1 / sink.temperature - 1 / cold.temperature)
+        + jnp.log1p(emitted * jnp.expm1(low * bias))
+        + jnp.log1p(absorbed * jnp.expm1(-high * bias))
+    )
+    circulation = b1 * b2 * b3 * b4 / norm * jnp.expm1(affinity)
+    # Across each edge of qubit 1, heat that goes straight from hot to sink, and the hot reservoir's share of the circulation.
+    straight_low = populations[0] * share(down(sink, low), b1) * down(hot, low) * jnp.exp(-low / sink.temperature) * jnp.expm1(low * bias)
+    straight_high = populations[2] * share(down(sink, high), f3) * down(hot, high)
+    straight_high = straight_high * jnp.exp(-high / sink.temperature) * jnp.expm1(high * bias)
+    heat_hot = low * (straight_low + emitted * circulation) + high * (straight_high - share(down(hot, high), f3) * circulation)
+    heat_cold = machine.shift * circulation
+    heat = {"hot": heat_hot, "sink": -heat_hot - heat_cold, "cold": heat_cold}
+    return Ring(circulation, affinity, populations, heat, machine.shift * affinity)
+
+
+@jax.jit
+def _cooling_per_coupling(machine, couplings):
+    at = lambda coupling: eqx.tree_at(lambda m: m.coupling, machine, coupling).operate().heat_currents["cold"] / coupling
+    return jax.vmap(at)(couplings)
+
+
+@functools.cache
+def _structure(model: str) -> Structure:
+    """The operators of the device, in the order 0, 1, 2, d, and what each model keeps of its coherences."""
+    first, second = np.diag([0.0, 1.0, 0.0, 1.0]), np.diag([0.0, 0.0, 1.0, 1.0])
+    swap, flip_first, flip_second = np.zeros((3, 4, 4))
+    swap[1, 2] = flip_first[0, 1] = flip_first[2, 3] = flip_second[0, 2] = flip_second[1, 3] = 1.0
+    swap, flip_first, flip_second = (x + x.T for x in (swap, flip_first, flip_second))
+    bare = {"energy_1": first, "energy_2": second, "shift": first @ second}
+    couplings = {"hot": flip_first, "sink": flip_first, "cold": flip_second}
+    approach, coherences = ("redfield", "all") if model == "redfield" else (model.removesuffix("-partial"), [(1, 2)])
+    return Structure(bare, {"exchange": swap}, couplings, None, approach, coherences)
