@@ -211,10 +211,11 @@ def _laws(point) -> list[tuple[str, float, str, bool]]:
     """Law, what it is about, its number, and whether it holds to rounding."""
     heat = np.array([float(point.heat_currents[name]) for name in point.names])
     largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(point.entropy_production).dtype).eps)
-    balance, sigma = abs(heat.sum() - float(point.power)) / largest, float(point.entropy_production)
+    balance = abs(sum(float(current) for current in point.device_energy_currents.values())) / largest
+    sigma = float(point.entropy_production)
     tur = min(float(point.tur(name)) for name in point.names)
     laws = [
-        ("first law", balance, "|sum of heat currents - power| / largest", balance <= 1e4 * tiny),
+        ("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),
         ("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
         ("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny),
     ]

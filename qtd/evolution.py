@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.exponential import exponential
 from ._numerics.roots import bisect
-from ._numerics.validation import as_real, as_scalar, check
+from ._numerics.validation import as_real, as_scalar, check, is_concrete
+from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
 from .parameters import validate
 from .steady import SteadyState, steady_state
@@ -18,22 +21,52 @@ from .steady import SteadyState, steady_state
 __all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_time", "waiting_time_density"]
 
 
-def relax(network: RateNetwork, populations: ArrayLike, times: ArrayLike) -> Float[Array, "times levels"]:
-    """Populations p(t) = exp(W t) p(0) at the given times >= 0, from `populations` = p(0), in the order of `network.energies`.
+def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike) -> Array:
+    """What becomes of a `state` at the given times >= 0: populations of a network, or the density matrix of a Lindbladian.
 
-    Exact at every time, whatever the stiffness: no step size and no tolerance. Cost O(levels^3 log t) a time, for up to about a
-    thousand levels. Differentiable with respect to everything, times included.
+    - Of a network: (times, levels), p(t) = exp(W t) p(0), in the order of `network.energies`. Exact at every time, whatever the
+      stiffness: no step size and no tolerance. Cost O(levels^3 log t) a time, for up to about a thousand levels.
+    - Of a Lindbladian: (times, d, d), in the basis of its operators, by an implicit Runge-Kutta method of order 5 with steps that
+      keep relative errors near 1e-9 (1e-4 in float32).
+
+    Differentiable with respect to everything, the times of a network included.
     """
-    start, times = _populations(network, populations), as_real(times, "times")
+    times = as_real(times, "times")
     check("times", times, "nonnegative")
-    validate(network)
-    return _relax(network, start, times)
+    validate(system)
+    if isinstance(system, Lindbladian):
+        return _relax_coherences(system.complete(), _density_matrix(system, state), times)
+    return _relax(system, _populations(system, state), times)
 
 
 @compiled
 def _relax(network, start, times):
     generator = rate_matrix(network)
     return jax.vmap(lambda t: exponential(generator, t) @ start)(jnp.atleast_1d(times)).reshape(*times.shape, -1)
+
+
+@compiled
+def _relax_coherences(lindbladian, matrix, times):
+    dissipators, unitary, _ = lindbladian.dissipators()
+    generator = unitary + sum(part.generator() for part in dissipators.values())
+    asked = jnp.atleast_1d(times).astype(generator.dtype)
+    order = jnp.argsort(asked)
+    precision = 1e-9 if generator.dtype == jnp.float64 else 1e-4
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda t, vector, generator: generator @ vector),
+            diffrax.Kvaerno5(),
+            t0=jnp.zeros_like(asked[0]),
+            t1=jnp.maximum(asked.max(), jnp.finfo(asked.dtype).tiny),
+            dt0=None,
+            y0=lindbladian.vector(matrix),
+            args=generator,
+            saveat=diffrax.SaveAt(ts=asked[order]),
+            stepsize_controller=diffrax.PIDController(rtol=precision, atol=1e-3 * precision),
+            max_steps=100_000,
+        )
+    vectors = jnp.zeros_like(solution.ys).at[order].set(solution.ys)
+    return jax.vmap(lindbladian.matrix)(vectors).reshape(*times.shape, *matrix.shape)
 
 
 def relative_entropy(populations: Float[Array, " levels"], reference: Float[Array, " levels"]) -> Float[Array, ""]:
@@ -139,6 +172,19 @@ def _names(network, reservoirs):
     if unknown or not names:
         raise ValueError(f"`reservoirs` must name some of {', '.join(map(repr, network.topology.names))}, got {reservoirs!r}.")
     return names
+
+
+def _density_matrix(lindbladian, state):
+    """A state given as a density matrix, or as the populations of the basis states."""
+    matrix = jnp.asarray(state)
+    matrix = jnp.diag(matrix) if matrix.ndim == 1 else matrix
+    size = lindbladian.structure.size
+    if matrix.shape != (size, size):
+        raise ValueError(f"`state` must be a {size} x {size} density matrix, got shape {matrix.shape}.")
+    is_state = lambda: np.allclose(matrix, matrix.conj().T, atol=1e-6) and abs(np.trace(matrix) - 1) < 1e-6
+    if is_concrete(matrix) and not is_state():
+        raise ValueError("`state` must be Hermitian with trace 1.")
+    return matrix
 
 
 def _populations(network, populations):

@@ -18,6 +18,7 @@ from ._numerics.hermitian import eigensystem
 from ._numerics.linear_map import LinearMap, selection
 from ._numerics.superoperators import Term, Variables, connected_to_populations
 from ._numerics.validation import as_scalar, check, nonnegative
+from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
 
 __all__ = ["Lindbladian"]
@@ -105,11 +106,11 @@ class Lindbladian(eqx.Module):
 
     def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
         """The same device in another approach."""
-        return _restructured(self, self.structure.using(approach, coherences))
+        return self._with(self.structure.using(approach, coherences))
 
     def complete(self) -> "Lindbladian":
         """The same with all coherences kept, also those that never meet the populations: as needed for a given initial state."""
-        return _restructured(self, self.structure.complete())
+        return self._with(self.structure.complete())
 
     def hamiltonian(self) -> Inexact[Array, "d d"]:
         """H, in the basis of its operators."""
@@ -135,6 +136,17 @@ class Lindbladian(eqx.Module):
             energies, vectors = energies.at[block].set(values), vectors.at[inside].set(states)
         return energies, vectors
 
+    def network(self) -> RateNetwork:
+        """The rate equation among its levels that is left when every coherence is dropped (the fully secular approximation)."""
+        energies, vectors = self.levels()
+        jumps = []
+        for name, edges in self.structure.edges.items():
+            coupling = vectors.conj().T @ jnp.asarray(self.structure.couplings[name], vectors.dtype) @ vectors
+            up = edges.upper > edges.lower
+            lower, upper = edges.lower[up], edges.upper[up]
+            jumps.append((name, lower, upper, self.strengths[name] * jnp.abs(coupling[upper, lower]) ** 2))
+        return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles)
+
     def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
         """The density matrix, in the basis of the operators, of a state given by its populations and coherences."""
         vectors = self.levels()[1]
@@ -150,6 +162,9 @@ class Lindbladian(eqx.Module):
         kind = _complex(vectors)
         rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(-1)
         return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
+
+    def _with(self, structure):
+        return Lindbladian.of(structure, self.bare, self.interaction, self.strengths, self.reservoirs)
 
     def _coefficients(self):
         """Of the terms in the order of the structure; PyTrees sort their dictionaries."""
@@ -335,6 +350,7 @@ class Structure:
         numbers = np.zeros(self.size, int) if particles is None else np.asarray(particles)
         if numbers.shape != (self.size,) or not np.issubdtype(numbers.dtype, np.integer):
             raise ValueError(f"`particles` must hold one integer for each of the {self.size} basis states, got {particles!r}.")
+        self.particles = numbers.astype(int)
         self.edges = {name: Edges(mixing @ np.abs(operator) @ mixing > 0, numbers) for name, operator in self.couplings.items()}
         hamiltonian = self._hamiltonian_terms()
         pairs = self._pairs(coherences)
@@ -425,10 +441,6 @@ class Structure:
 
 def _complex(x):
     return jnp.complex128 if x.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
-
-
-def _restructured(lindbladian, structure):
-    return eqx.tree_at(lambda x: x.structure, lindbladian, structure)
 
 
 def _blocks(pattern):

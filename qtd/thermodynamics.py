@@ -61,6 +61,12 @@ class OperatingPoint(eqx.Module):
         return -add(self.heat_currents[name] / self.temperatures[name] for name in self.names)
 
     @property
+    def device_entropy_production(self) -> Float[Array, ""]:
+        """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta and device energy differ."""
+        flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
+        return -add(flow(name) / self.temperatures[name] for name in self.names)
+
+    @property
     def power(self) -> Float[Array, ""]:
         """Work per time that the device delivers: minus the chemical work that particles take from the reservoirs."""
         return -add(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
@@ -147,6 +153,9 @@ class OperatingPoint(eqx.Module):
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, value and meaning of every figure, for printing."""
         rows = [(f"J_{name}", self.heat_currents[name], f"heat current out of {name!r}") for name in self.names]
+        taken = self.device_energy_currents
+        if any(np.any(np.asarray(taken[name] != self.energy_currents[name])) for name in self.names):
+            rows += [(f"E_{name}", taken[name], f"energy that the device takes up from {name!r}") for name in self.names]
         rows.append(("sigma", self.entropy_production, "entropy production"))
         if any(np.any(np.asarray(x) != 0) for x in self.chemical_potentials.values()):
             rows.append(("power", self.power, "work delivered per time"))

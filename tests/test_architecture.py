@@ -25,6 +25,7 @@ LAYERS = {
 }
 SAME_LAYER = {
     ("reservoirs", "spectral"): "a reservoir holds its spectral density",
+    ("lindblad", "networks"): "without coherences a Lindbladian is a network",
     ("report", "plots"): "a report shows the drawings that a user can make",
     ("cli", "plots"): "commands save drawings",
     ("cli", "report"): "a command writes the report",

@@ -101,9 +101,9 @@ class QubitRefrigerator(AbstractMachine):
         return self.network() if self.model in ("zz", "global") else self.lindbladian()
 
     def network(self) -> RateNetwork:
-        """The rate equation of the models "zz" and "global"."""
+        """The rate equation of the models "zz" and "global"; of the others, what is left of them without coherences."""
         if self.model not in ("zz", "global"):
-            raise ValueError(f'`model` {self.model!r} has coherences: use `lindbladian()`, or the model "zz" or "global".')
+            return self.lindbladian().network()
         top = self.energy_1 + self.energy_2 + self.shift
         if self.model == "zz":
             levels, weights = (self.energy_1, self.energy_2), {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)}
@@ -229,7 +229,7 @@ class QubitRefrigerator(AbstractMachine):
         couplings = jnp.asarray(couplings, self.coupling.dtype)
         check("couplings", couplings, "positive")
         models = ("local", "global", "redfield-partial")
-        return {model: _cooling_per_coupling(eqx.tree_at(lambda m: m.model, self, model), couplings) for model in models}
+        return {model: _cooling_per_coupling(replace(self, {"model": model}), couplings) for model in models}
 
     def design_problem(self) -> DesignProblem:
         """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
@@ -302,11 +302,12 @@ def _ring(machine):
     )
     norm = trees.sum()
     populations = trees / norm
-    bias = 1 / sink.temperature - 1 / hot.temperature
+    # Differences of temperatures, not of their inverses, which would round: close to equilibrium everything hangs on them.
+    bias = (hot.temperature - sink.temperature) / (hot.temperature * sink.temperature)
     share = lambda rate, all_rates: jnp.where(all_rates > 0, rate / jnp.where(all_rates > 0, all_rates, 1.0), 0.0)
     emitted, absorbed = share(down(hot, low), b1), share(up(hot, high), b3)
     affinity = (
-        machine.shift * (1 / sink.temperature - 1 / cold.temperature)
+        machine.shift * (cold.temperature - sink.temperature) / (sink.temperature * cold.temperature)
         + jnp.log1p(emitted * jnp.expm1(low * bias))
         + jnp.log1p(absorbed * jnp.expm1(-high * bias))
     )
