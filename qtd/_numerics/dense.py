@@ -12,7 +12,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last
+from .batching import add, batched_last, settle
 from .solves import solve
 
 
@@ -65,7 +65,9 @@ def _inverted(matrix):
         column = lax.dynamic_index_in_dim(table, k, 1, keepdims=False)
         candidates = jnp.where(rows >= k, jnp.abs(column), -1)
         chosen = (rows == jnp.argmax(candidates, axis=0)[None]).astype(table.dtype)
-        old, pivot = lax.dynamic_index_in_dim(table, k, 0, keepdims=False), (chosen[:, None] * table).sum(0)
+        old = lax.dynamic_index_in_dim(table, k, 0, keepdims=False)
+        # Written out, since reductions over a leading axis are slow on CPUs, and done once, not again for every row.
+        pivot = settle(add(chosen[i][None] * table[i] for i in range(n)))
         pivot = pivot / lax.dynamic_index_in_dim(pivot, k, 0, keepdims=False)[None]
         # The row that goes where the pivot came from, the pivot row, and all the others less their share of it.
         is_pivot = (rows == k).astype(table.dtype)
