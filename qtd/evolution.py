@@ -65,7 +65,8 @@ def _relax_coherences(lindbladian, matrix, times):
             stepsize_controller=diffrax.PIDController(rtol=precision, atol=1e-3 * precision),
             max_steps=100_000,
         )
-    vectors = jnp.zeros_like(solution.ys).at[order].set(solution.ys)
+    found = jnp.asarray(solution.ys)
+    vectors = jnp.zeros_like(found).at[order].set(found)
     return jax.vmap(lindbladian.matrix)(vectors).reshape(*times.shape, *matrix.shape)
 
 

@@ -127,7 +127,7 @@ class Lindbladian(eqx.Module):
         matrix = self.hamiltonian()
         if self.structure.approach == "local":
             operators = self.structure.bare.values()
-            diagonals = [value * jnp.asarray(np.diag(x).real, value.dtype) for value, x in zip(self._coefficients(), operators)]
+            diagonals = [value * jnp.asarray(np.real(np.diag(x)), value.dtype) for value, x in zip(self._coefficients(), operators)]
             return add(diagonals), jnp.eye(self.structure.size, dtype=matrix.dtype)
         energies, vectors = jnp.diagonal(matrix).real, jnp.eye(self.structure.size, dtype=matrix.dtype)
         for block in self.structure.blocks:
@@ -145,14 +145,15 @@ class Lindbladian(eqx.Module):
             up = edges.upper > edges.lower
             lower, upper = edges.lower[up], edges.upper[up]
             jumps.append((name, lower, upper, self.strengths[name] * jnp.abs(coupling[upper, lower]) ** 2))
-        return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles)
+        return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles.tolist())
 
     def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
         """The density matrix, in the basis of the operators, of a state given by its populations and coherences."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
         structure, d = self.structure, self.structure.size
-        rho = sum(part.astype(kind) * factor for part, factor in zip((read(vector) for read in structure.elements), (1, 1j)))
+        real, imaginary = (read(vector) for read in structure.elements)
+        rho = real.astype(kind) + 1j * imaginary.astype(kind)
         vectors = vectors.astype(kind)
         return vectors @ rho.reshape(d, d) @ vectors.conj().T
 
@@ -214,7 +215,7 @@ class Dissipator(eqx.Module):
         self.pairs_real, self.pairs_imaginary = _products(edges.gains, real, imaginary, quanta["energy"], scale, keeps_all)
         losses = _products(edges.losses, real, imaginary, quanta["energy"], scale, keeps_all)
         half = 0.5 * edges.losses.first(rates)
-        self.losses_real, self.losses_imaginary = (None if part is None else half * part for part in losses)
+        self.losses_real, self.losses_imaginary = half * losses[0], None if losses[1] is None else half * losses[1]
 
     def gains(self, quantity: str = "energy", power: int = 0) -> tuple[Float[Array, " gains"], Float[Array, " gains"] | None]:
         """What multiplies the elements of the state, each quantum counted to some power: real and imaginary part."""
@@ -342,7 +343,7 @@ class Structure:
         self.interaction = {name: self._operator(f"interaction.{name}", operator) for name, operator in interaction.items()}
         self.couplings = {name: self._operator(f"couplings.{name}", operator) for name, operator in couplings.items()}
         every = {**self.bare, **self.interaction}.values()
-        self.is_complex = any(np.any(operator.imag) for operator in (*every, *self.couplings.values()))
+        self.is_complex = any(np.any(np.imag(operator)) for operator in (*every, *self.couplings.values()))
         self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
         if approach == "local":
             self._check_diagonal()
@@ -372,7 +373,15 @@ class Structure:
         self.state_real, self.state_imaginary = (LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept))
         self.pin = LinearMap(np.outer(np.arange(n) < d, np.arange(n) < d).astype(float)[..., None] / d)
         arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
-        self._key = (*((name, x.tobytes()) for name, x in arrays), len(bare), numbers.tobytes(), approach, tuple(pairs), is_complete)
+        self._key = (
+            *((name, x.tobytes()) for name, x in arrays),
+            len(bare),
+            len(interaction),
+            numbers.tobytes(),
+            approach,
+            tuple(pairs),
+            is_complete,
+        )
         self._hash = hash(self._key)
 
     def __hash__(self):
@@ -400,8 +409,8 @@ class Structure:
             if np.any(operator != np.diag(np.diag(operator))):
                 raise ValueError(f'`bare.{name}` must be diagonal for the approach "local": write operators in the basis of H_0.')
 
-    def _pairs(self, coherences):
-        every = [(a, b) for a in range(self.size) for b in range(a + 1, self.size)]
+    def _pairs(self, coherences) -> list[tuple[int, ...]]:
+        every: list[tuple[int, ...]] = [(a, b) for a in range(self.size) for b in range(a + 1, self.size)]
         if isinstance(coherences, str):
             if coherences != "all":
                 raise ValueError(f'`coherences` must be "all" or pairs of levels, got {coherences!r}.')

@@ -21,7 +21,7 @@ def parameters(machine: Any) -> dict[str, Array]:
     return {".".join(_name(key) for key in path): leaf for path, leaf in leaves}
 
 
-def replace(machine: Machine, changes: Mapping[str, ArrayLike]) -> Machine:
+def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:
     """A copy of the machine with the numbers at these paths changed; sizes and names (static fields) may be changed too.
 
     Values keep the type and shape of what they replace. Raises `ValueError` for a path that does not exist and for values outside

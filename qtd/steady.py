@@ -1,6 +1,7 @@
 """Steady states: what a rate network or a Lindbladian settles in, with all that is needed to compute currents and noise."""
 
 from collections.abc import Mapping, Sequence
+from typing import overload
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -168,6 +169,10 @@ def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentStea
     return CoherentSteadyState(system) if isinstance(system, Lindbladian) else SteadyState(system)
 
 
+@overload
+def solve(system: RateNetwork) -> SteadyState: ...
+@overload
+def solve(system: Lindbladian) -> CoherentSteadyState: ...
 def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
     """The steady state with all that is needed to compute currents and noise from it.
 

@@ -213,7 +213,7 @@ def _operate(system, cooled, driven_by):
         energy_currents=currents("energy"),
         particle_currents=currents("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        temperatures={name: reservoirs[name].temperature for name in names},
+        temperatures={name: reservoirs[name].temperature for name in names},  # pyright: ignore[reportAttributeAccessIssue]
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
         status=first((state.status > 0, state.status), (jnp.asarray(idle), Status.COP_UNDEFINED)),

@@ -3,7 +3,7 @@
 A state is the real vector of its populations rho_aa and, for the pairs a < b that are kept, of Re rho_ab and Im rho_ab.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,18 +14,18 @@ from .linear_map import LinearMap
 
 
 class Term(NamedTuple):
-    """d rho_ab / dt += factor * value_index * rho_cd, with `row` = (a, b), `column` = (c, d), and a real value."""
+    """d rho_ab / dt += factor * value * rho_cd, with `row` = (a, b), `column` = (c, d), and the real value at `place` in a list."""
 
     row: tuple[int, int]
     column: tuple[int, int]
     factor: complex
-    index: int
+    place: int
 
 
 class Variables:
     """The numbers that a state is kept as: `size` populations, then real and imaginary parts of the coherences of `pairs`."""
 
-    def __init__(self, size: int, pairs: Iterable[tuple[int, int]]):
+    def __init__(self, size: int, pairs: Iterable[tuple[int, ...]]):
         self.size, self.pairs = size, tuple(pairs)
         self.places = {(a, a): (a, None) for a in range(size)}
         self.places |= {pair: (size + 2 * i, size + 2 * i + 1) for i, pair in enumerate(self.pairs)}
@@ -59,15 +59,15 @@ class Variables:
             matrix[row, column, index] += factor
         return LinearMap(matrix)
 
-    def reading(self, elements: list[tuple[int, int]]) -> tuple[LinearMap, LinearMap]:
+    def reading(self, elements: Sequence[tuple[int, ...]]) -> tuple[LinearMap, LinearMap]:
         """The maps from a state to the real and to the imaginary parts of some elements."""
-        matrix = np.zeros((len(elements), len(self)), complex)
+        real, imaginary = np.zeros((2, len(elements), len(self)))
         for i, element in enumerate(elements):
             for place, part in self.parts(*element):
-                matrix[i, place] = part
-        return LinearMap(matrix.real), LinearMap(matrix.imag)
+                real[i, place], imaginary[i, place] = complex(part).real, complex(part).imag
+        return LinearMap(real), LinearMap(imaginary)
 
-    def writing(self, elements: list[tuple[int, int]]) -> tuple[LinearMap, LinearMap]:
+    def writing(self, elements: Sequence[tuple[int, ...]]) -> tuple[LinearMap, LinearMap]:
         """The maps from real and from imaginary parts of contributions to some elements, a <= b, to the state they add up to."""
         real, imaginary = np.zeros((2, len(self), len(elements)))
         for i, (a, b) in enumerate(elements):
@@ -79,7 +79,7 @@ class Variables:
         return LinearMap(real), LinearMap(imaginary)
 
 
-def connected_to_populations(size: int, terms: Iterable[Term], pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def connected_to_populations(size: int, terms: Iterable[Term], pairs: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Those of the pairs whose coherence can exchange anything with the populations, whatever the values are.
 
     Raises `ValueError` if populations fall into groups that nothing connects: the steady state would not be unique.
@@ -91,4 +91,4 @@ def connected_to_populations(size: int, terms: Iterable[Term], pairs: Iterable[t
     if len(set(group[:size])) > 1:
         lonely = int(np.argmax(group[:size] != group[0]))
         raise ValueError(f"`couplings` leave level {lonely} unconnected with level 0: the steady state is not unique.")
-    return [pair for pair in every.pairs if group[0] in group[list(every.places[pair])]]
+    return [pair for pair in every.pairs if group[0] in group[list(every.places[pair[0], pair[1]])]]

@@ -154,7 +154,7 @@ class QubitRefrigerator(AbstractMachine):
 
         Without it a narrower filter is a stronger one, and an optimum runs to width 0, out of the model's validity.
         """
-        widths = {name: reservoir.spectral_density.width for name, reservoir in self.reservoirs.items()}
+        widths = {name: _filter(reservoir).width for name, reservoir in self.reservoirs.items()}
         return replace(self, {f"{name}.spectral_density.strength": width for name, width in widths.items()})
 
     def density_matrix(self) -> Array:
@@ -215,7 +215,7 @@ class QubitRefrigerator(AbstractMachine):
             for gap in others:
                 fastest = self.coupling * jnp.maximum(*reservoir.rates(gap))
                 rates.append(fastest)
-                widths.append(fastest / (reservoir.spectral_density.width * jnp.abs(gap)))
+                widths.append(fastest / (_filter(reservoir).width * jnp.abs(gap)))
         largest = functools.reduce(jnp.maximum, rates)
         gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift, self.energy_2 + self.shift
         smallest = functools.reduce(jnp.minimum, map(jnp.abs, gaps))
@@ -258,6 +258,12 @@ class QubitRefrigerator(AbstractMachine):
         c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
         c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
         return mean + splitting / 2, mean - splitting / 2, c, s, jnp.where(is_split, self.exchange / safe, 0.0)
+
+
+def _filter(reservoir: Reservoir) -> Resonator:
+    if not isinstance(reservoir.spectral_density, Resonator):
+        raise ValueError(f"needs `Resonator` spectral densities, got {type(reservoir.spectral_density).__name__}.")
+    return reservoir.spectral_density
 
 
 class Ring(eqx.Module):
