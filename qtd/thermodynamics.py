@@ -154,7 +154,7 @@ class OperatingPoint(eqx.Module):
         """Name, value and meaning of every figure, for printing."""
         rows = [(f"J_{name}", self.heat_currents[name], f"heat current out of {name!r}") for name in self.names]
         taken = self.device_energy_currents
-        if any(np.any(np.asarray(taken[name] != self.energy_currents[name])) for name in self.names):
+        if any(not np.allclose(taken[name], self.energy_currents[name], rtol=1e-6, atol=0, equal_nan=True) for name in self.names):
             rows += [(f"E_{name}", taken[name], f"energy that the device takes up from {name!r}") for name in self.names]
         rows.append(("sigma", self.entropy_production, "entropy production"))
         if any(np.any(np.asarray(x) != 0) for x in self.chemical_potentials.values()):

@@ -1,0 +1,122 @@
+"""What the two-qubit refrigerator does beside its numbers: bad input, dead edges, states, meters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import qtd
+from qtd.machines import QubitRefrigerator
+from qtd.spectral import Resonator, WideBand
+
+PATHS = {
+    "hot.temperature": "positive",
+    "cold.temperature": "positive",
+    "sink.spectral_density.width": "positive",
+    "cold.spectral_density.cutoff": "positive",
+    "coupling": "positive",
+}
+
+
+@pytest.mark.parametrize(("path", "words"), PATHS.items())
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_illegal_numbers_are_named(path, words, value):
+    with pytest.raises(ValueError, match=words if np.isfinite(value) else "finite"):
+        qtd.replace(QubitRefrigerator(), {path: value})
+
+
+@pytest.mark.parametrize("path", ["energy_1", "shift", "hot.spectral_density.center"])
+def test_energies_may_have_any_sign_but_must_be_finite(path):
+    assert np.isfinite(float(qtd.replace(QubitRefrigerator("local"), {path: -0.7}).operate().heat_currents["cold"]))
+    with pytest.raises(ValueError, match="finite"):
+        qtd.replace(QubitRefrigerator(), {path: np.nan})
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: QubitRefrigerator("exact"), "`model` must be one of zz"),
+        (lambda: QubitRefrigerator("zz", exchange=0.1), "`exchange` must be 0"),
+        (
+            lambda: QubitRefrigerator(hot=qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=WideBand(1.0))),
+            "`hot` must be a reservoir of bosons",
+        ),
+        (lambda: QubitRefrigerator().lindbladian(), "use `network"),
+        (lambda: QubitRefrigerator().crossover([0.1, -1.0]), "`couplings` must be positive"),
+        (lambda: QubitRefrigerator(hot=qtd.Reservoir(1.0, spectral_density=qtd.spectral.Ohmic(0.1, 5.0))).fixed_peak(), "Resonator"),
+    ],
+)
+def test_bad_input_is_one_clear_line(build, words):
+    with pytest.raises(ValueError, match=words) as raised:
+        build()
+    assert "\n" not in str(raised.value)
+
+
+def cut(**cutoffs):
+    return qtd.replace(QubitRefrigerator(), {f"{name}.spectral_density.cutoff": value for name, value in cutoffs.items()})
+
+
+def test_an_edge_above_a_cutoff_stops_the_ring():
+    point = cut(cold=2.05).operate()  # the cold reservoir no longer drives 1 <-> d
+    assert float(point.heat_currents["cold"]) == 0.0 and float(point.heat_currents["hot"]) > 0 and int(point.status) == 0
+    slope = jax.grad(lambda m: m.operate().heat_currents["hot"])(cut(cold=2.05))
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(slope))
+
+
+def test_states_that_no_reservoir_reaches_have_no_unique_steady_state():
+    with pytest.raises(ValueError, match="steady state"):
+        cut(hot=0.5, sink=0.5, cold=0.5).operate()
+
+
+@pytest.mark.parametrize("model", ["zz", "global", "local", "redfield", "redfield-partial"])
+def test_the_density_matrix_is_a_state(model):
+    rho = QubitRefrigerator(model, energy_2=2.1, exchange=0.0 if model == "zz" else 0.05, coupling=0.01).density_matrix()
+    assert np.trace(rho) == pytest.approx(1.0, abs=1e-14)
+    np.testing.assert_allclose(rho, np.conj(rho.T), atol=1e-16)
+    assert np.linalg.eigvalsh(rho).min() > 0
+
+
+def test_the_coherence_of_the_local_model_is_that_of_its_populations():
+    machine = QubitRefrigerator("local", energy_2=2.1, exchange=0.02, coupling=0.1)
+    rho, network = np.asarray(machine.density_matrix()), machine.network()
+    exits = np.asarray(qtd.rate_matrix(network)).diagonal()
+    decay, detuning = -(exits[1] + exits[2]), -0.1  # A17
+    wanted = 0.02 * (rho[1, 1] - rho[2, 2]).real / (detuning - 0.5j * decay)
+    assert complex(rho[1, 2]) == pytest.approx(complex(wanted), rel=1e-12)
+
+
+def test_global_keeps_its_currents_when_the_exchange_changes_sign():
+    at = lambda exchange: QubitRefrigerator("global", energy_2=2.1, exchange=exchange).operate().heat_currents["cold"]
+    assert float(at(0.03)) == float(at(-0.03))
+
+
+def test_the_validity_meter_reads_the_strength_of_the_coupling():
+    meter = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002).validity()
+    assert float(meter.rate_over_width) > 100 and float(meter.rate_over_splitting) > 100  # the paper's own point is far outside
+    weak = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002, coupling=1e-5).validity()
+    assert max(float(x) for x in jax.tree.leaves(weak)) < 1e-2
+
+
+def test_relaxation_ends_in_the_steady_state_and_keeps_the_trace():
+    device = QubitRefrigerator("local", energy_2=2.1, exchange=0.5, coupling=0.1).lindbladian()
+    start = np.zeros((4, 4), complex)
+    start[1, 1] = start[2, 2] = start[1, 2] = start[2, 1] = 0.5
+    found = qtd.evolution.relax(device, jnp.asarray(start), jnp.array([0.0, 40.0, 0.3]))
+    np.testing.assert_allclose(found[0], start, atol=1e-15)
+    np.testing.assert_allclose(found[1], qtd.steady_state(device), atol=1e-8)  # the tolerance of the steps
+    np.testing.assert_allclose(np.trace(found, axis1=1, axis2=2), 1, atol=1e-9)
+    with pytest.raises(ValueError, match="trace 1"):
+        qtd.evolution.relax(device, jnp.eye(4), jnp.array([1.0]))
+
+
+def test_energy_of_the_device_is_printed_where_it_differs_from_the_quanta():
+    assert "E_cold" in repr(QubitRefrigerator("local", energy_2=2.1, exchange=0.3, coupling=0.01).operate())
+    assert "E_cold" not in repr(QubitRefrigerator("global", energy_2=2.1, exchange=0.3, coupling=0.01).operate())
+
+
+def test_filters_fall_to_zero_beyond_the_cutoff_and_have_the_stated_peak():
+    density = Resonator(2.0, 0.1, 1.0, 5.0)
+    assert float(density(jnp.array(2.0))) == pytest.approx(1 / (0.1 * 2.0), rel=1e-15)
+    assert float(density(jnp.array(5.1))) == 0.0
+    assert float(density.per_energy(jnp.array(0.0))) == pytest.approx(0.1 / 4, rel=1e-15)
+    assert float(density.per_energy(jnp.array(-1.3))) == float(density.per_energy(jnp.array(1.3)))
