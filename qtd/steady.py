@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ._numerics.batching import add, settle, total
+from ._numerics.batching import add, follow, settle, total
 from ._numerics.compilation import compiled
 from ._numerics.dense import Dense
 from ._numerics.elimination import Elimination
-from ._numerics.hermitian import eigensystem
+from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.status import Status, first, raise_if_known
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
@@ -104,16 +104,27 @@ class CoherentSteadyState(eqx.Module):
         structure = lindbladian.structure
         self.lindbladian = lindbladian
         self.dissipators, unitary, self.energy = lindbladian.dissipators()
-        generator = settle(unitary + add(part.generator() for part in self.dissipators.values()))
-        # M - s u 1^T, with the mixed state u and the trace 1, has no null vector; on what is traceless it is the generator M.
-        scale = lax.stop_gradient(jnp.max(jnp.abs(generator)))
-        self.operator = Dense(generator - structure.pin(scale[None]))
-        self.vector = self.operator.solve(-structure.mix(scale[None]))
-        condition = jnp.max(jnp.abs(self.operator.inverse)) * jnp.max(jnp.abs(self.operator.matrix))
+        dissipation = settle(add(part.generator() for part in self.dissipators.values()))
+        # M - s u 1^T, with the mixed state u and the trace 1, has no null vector; on what is traceless it is the generator M. A number s
+        # like the rates, which may be much smaller than the Hamiltonian, keeps their digits.
+        scale = lax.stop_gradient(jnp.max(jnp.abs(dissipation)))
+        self.operator = Dense(unitary + dissipation - structure.pin(scale[None]))
+        vector = self.operator.solve(-structure.mix(scale[None]))
+        has_one = scale * jnp.max(jnp.abs(self.operator.inverse)) < 0.01 / jnp.finfo(scale.dtype).eps
+        spoiled = jnp.broadcast_to(jnp.where(has_one, 0.0, jnp.nan).astype(vector.dtype), vector.shape)
+        self.vector = vector + follow(spoiled, vector)
         self.status = first(
             (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
-            (~(condition < 0.01 / jnp.finfo(scale.dtype).eps), Status.NO_UNIQUE_STEADY_STATE),
+            (~has_one, Status.NO_UNIQUE_STEADY_STATE),
+            (self._is_no_state(), Status.NOT_POSITIVE),
         )
+
+    def _is_no_state(self):
+        if self.lindbladian.structure.approach != "redfield":
+            return jnp.asarray(False)
+        rounding = 100 * jnp.finfo(self.vector.dtype).eps * jnp.eye(self.lindbladian.structure.size, dtype=self.vector.dtype)
+        rho = self.density_matrix
+        return smallest_pivot(rho + rounding.astype(rho.dtype)) < 0
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:

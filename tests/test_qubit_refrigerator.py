@@ -8,6 +8,7 @@ import pytest
 import qtd
 from qtd.machines import QubitRefrigerator
 from qtd.spectral import Resonator, WideBand
+from qtd.steady import solve
 
 PATHS = {
     "hot.temperature": "positive",
@@ -120,3 +121,25 @@ def test_filters_fall_to_zero_beyond_the_cutoff_and_have_the_stated_peak():
     assert float(density(jnp.array(5.1))) == 0.0
     assert float(density.per_energy(jnp.array(0.0))) == pytest.approx(0.1 / 4, rel=1e-15)
     assert float(density.per_energy(jnp.array(-1.3))) == float(density.per_energy(jnp.array(1.3)))
+
+
+@pytest.mark.parametrize("coupling", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_rates_far_below_the_energies_cost_no_digits(coupling):
+    # Trap: the condition number of the generator is the ratio of energies to rates.
+    local, exact = (QubitRefrigerator(model, energy_2=2.1, coupling=coupling).operate() for model in ("local", "zz"))
+    for name in ("hot", "cold"):  # the cold current is a thousandth of what goes back and forth
+        assert float(local.heat_currents[name]) == pytest.approx(float(exact.heat_currents[name]), rel=1e-11)
+    noise = lambda point: float(point.heat_covariance["cold", "cold"])
+    assert noise(local) == pytest.approx(noise(exact), rel=1e-11)
+
+
+def test_a_redfield_state_that_is_none_is_reported_and_kept():
+    numbers = ((0.05, 1.0, 0.02), (1.5, 2.5, 0.1), (0.1, 0.7, 0.05))
+    filters = [qtd.Reservoir(t, spectral_density=Resonator(center, width)) for t, center, width in numbers]
+    found = [QubitRefrigerator("redfield", 1.0, 2.0, 0.1, exchange, 3.0, *filters) for exchange in np.linspace(0.05, 0.6, 12)]
+    for machine in found:
+        eigenvalue, point = float(solve(machine.system()).smallest_eigenvalue), machine.operate()
+        assert (point.status == qtd.Status.NOT_POSITIVE) == (eigenvalue < -1e-13)
+        assert np.isfinite(float(point.heat_currents["cold"]))
+    assert any(machine.operate().status == qtd.Status.NOT_POSITIVE for machine in found)
+    assert "Redfield" in qtd.Status.NOT_POSITIVE.message

@@ -38,6 +38,17 @@ def _eigensystem_jvp(primals, tangents):
     return (energies, vectors), (jnp.diagonal(coupled).real, vectors @ mixing)
 
 
+def smallest_pivot(matrix: Inexact[Array, "n n"]) -> Real[Array, ""]:
+    """The smallest pivot of a Hermitian matrix in elimination without exchanges: negative where an eigenvalue is, at a fraction of the
+    cost of eigenvalues."""
+    pivots = []
+    for _ in range(len(matrix)):
+        pivots.append(matrix[0, 0].real)
+        row = matrix[0, 1:]
+        matrix = matrix[1:, 1:] - row.conj()[:, None] * row[None, :] / matrix[0, 0]
+    return jnp.min(jnp.stack(pivots))
+
+
 def _sweep(matrix, vectors):
     for p, q in combinations(range(len(matrix)), 2):
         element, gap = matrix[p, q], (matrix[q, q] - matrix[p, p]).real

@@ -9,13 +9,15 @@ from .validation import is_concrete
 
 
 class Status(enum.IntEnum):
-    """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given."""
+    """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given; what is only beyond
+    the validity of its model (NOT_POSITIVE) keeps its numbers."""
 
     OK = 0
     INVALID_PARAMETER = 1
     NO_UNIQUE_STEADY_STATE = 2
     COP_UNDEFINED = 3
     NOT_CONVERGED = 4
+    NOT_POSITIVE = 5
 
     @property
     def message(self) -> str:
@@ -31,6 +33,8 @@ _MESSAGES = {
     " rates that lead there vanish or underflow; connect it, or raise the temperature or the precision",
     Status.COP_UNDEFINED: "the coefficient of performance is undefined: a reservoir of the cooling cycle drives no jump",
     Status.NOT_CONVERGED: "the iteration did not converge; loosen the tolerance or move the start",
+    Status.NOT_POSITIVE: "the state has a negative eigenvalue, so the Redfield equation is not valid here; compare with the approach"
+    " that fits the ratio of rates to splittings",
 }
 
 
