@@ -284,13 +284,18 @@ class Edges:
     and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
     """
 
-    def __init__(self, pattern: np.ndarray, particles: np.ndarray):
+    def __init__(self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None):
+        """`levels` are the energies of the levels for each term of H_0 alone: two gaps that are each other's negative for all of them are
+        not equal, whatever the coefficients (but for gaps of 0), and need not be looked at."""
         self.size = len(pattern)
         self.upper, self.lower = np.nonzero(pattern)
         self.particles = particles[self.upper] - particles[self.lower]
         self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
         self._key: tuple = ()
         every = list(product(range(len(self._jumps)), repeat=2))
+        if levels is not None:
+            gaps = levels[:, self.upper] - levels[:, self.lower]
+            every = [(e, f) for e, f in every if not (np.any(gaps[:, e]) and np.array_equal(gaps[:, e], -gaps[:, f]))]
         self._gains = [(e, f) for e, f in every if self._jumps[e][0] <= self._jumps[f][0]]
         self._losses = [(e, f) for e, f in every if self._jumps[e][0] == self._jumps[f][0]]
 
@@ -352,7 +357,9 @@ class Structure:
         if numbers.shape != (self.size,) or not np.issubdtype(numbers.dtype, np.integer):
             raise ValueError(f"`particles` must hold one integer for each of the {self.size} basis states, got {particles!r}.")
         self.particles = numbers.astype(int)
-        self.edges = {name: Edges(mixing @ np.abs(operator) @ mixing > 0, numbers) for name, operator in self.couplings.items()}
+        levels = np.array([np.real(np.diag(operator)) for operator in self.bare.values()]) if approach == "local" else None
+        patterns = {name: mixing @ np.abs(operator) @ mixing > 0 for name, operator in self.couplings.items()}
+        self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
         hamiltonian = self._hamiltonian_terms()
         pairs = self._pairs(coherences)
         if not is_complete:

@@ -1,0 +1,205 @@
+"""Devices with coherences: qtd against NumPy, QuTiP and qthermo on two qubits (a `QubitRefrigerator`) and on three (a `Lindbladian`).
+
+    python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP, and `pip install qthermo`; else their rows are left out)
+
+Every code computes the cooling current and its noise, and of the two qubits the COP, of the same devices, scattered by 20 % around a
+working point. Agreement is checked first, compilation is timed apart, and the codes run in turn on one core.
+"""
+
+import argparse
+import functools
+import importlib.metadata
+import os
+import platform
+import time
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import jax
+import jax.numpy as jnp
+import lindblad_rivals as rivals
+import numpy as np
+
+import qtd
+
+TARGETS = {"NumPy": 3, "QuTiP": 1000, "qthermo": 500}  # time/qtd that we want to reach, per point of a sweep
+ONE_BY_ONE = {"QuTiP": rivals.qutip_points, "qthermo": rivals.qthermo_points}
+TOLERANCE = 1e-6  # the cold current of NumPy's plain solve is a difference of currents a thousand times larger
+
+
+def main():
+    arguments = _arguments()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    jax.config.update("jax_enable_x64", True)
+    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
+    versions = {name: _version(name) for name in ("jax", "numpy", "qutip", "qthermo")}
+    known = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    print(f"python {platform.python_version()}, qtd {qtd.__version__}, {known}")
+    missing = [name for name, version in versions.items() if not version]
+    if missing:
+        print(f"Not installed, rows left out: {', '.join(missing)}")
+    loops = {name: make for name, make in ONE_BY_ONE.items() if name.lower() not in missing}
+    for two_qubits, points, chunk in zip((True, False), arguments.points, arguments.chunks):
+        compare(two_qubits, points, chunk, arguments.few, arguments.rounds, loops)
+
+
+def compare(two_qubits, points, chunk, few, rounds, loops):
+    """Agreement, then time per point in a sweep, then time of one call."""
+    arrays = _scattered(two_qubits, points)
+    parameters = _named(two_qubits, arrays)
+    device = two_qubit_device() if two_qubits else three_qubit_device()
+    figures = functools.partial(_figures, device)
+    value, compile_value = _compiled(figures, parameters, chunk)
+    gradient, compile_gradient = _compiled(jax.value_and_grad(lambda x: figures(x)[0]), parameters, chunk)
+
+    part = [x[:few] for x in arrays]
+    codes = {"qtd": (lambda: jax.block_until_ready(value(parameters)), points)}
+    if two_qubits:
+        codes["NumPy, 6 numbers, batched LAPACK"] = lambda: rivals.numpy_two_qubits(*arrays), points
+    else:
+        codes["NumPy, all 64 numbers, batched LAPACK"] = lambda: rivals.numpy_three_qubits(*arrays), points
+        codes["NumPy, 10 numbers chosen by hand"] = lambda: rivals.numpy_three_qubits(*arrays, by_hand=True), points
+    for name, make in loops.items():
+        codes[f"{name}, one by one"] = functools.partial(make(two_qubits), *part), few
+    kept = len((device.lindbladian() if two_qubits else device).structure.variables)
+    title = 'A: two qubits, QubitRefrigerator("local")' if two_qubits else "B: three qubits, Lindbladian, local, by a user"
+    print(f"\n{title}; {points} points, {len(parameters)} parameters each; qtd keeps {kept} real numbers of the state")
+    print("  Agreement with qtd, worst of the points, relative: " + ("J_cold, S_cold, COP" if two_qubits else "J_cold, S_cold"))
+    reference = [np.asarray(x) for x in value(parameters)]
+    for name, (run, count) in codes.items():
+        differences = [np.abs(x / y[:count] - 1).max() for x, y in zip(run(), reference, strict=True)]
+        print(f"    {name:<46} {'  '.join(f'{x:.1e}' for x in differences)}")
+        assert max(differences) < TOLERANCE, name
+
+    codes["qtd, value and gradient of J_cold"] = (lambda: jax.block_until_ready(gradient(parameters)), points)
+    medians = _alternating({name: run for name, (run, _) in codes.items()}, rounds)
+    per_point = {name: medians[name] / count for name, (_, count) in codes.items()}
+    print(f"  Compilation: value {compile_value:.2f} s, value and gradient {compile_gradient:.2f} s")
+    _table("Sweep", per_point, TARGETS)
+
+    calls = {"qtd, operate()": _calls(lambda d: _read(d, two_qubits), _devices(device, parameters, few))}
+    changes = [{path: float(x[i]) for path, x in parameters.items()} for i in range(few)]
+    calls["qtd, new parameters, then operate()"] = _calls(lambda x: _read(qtd.replace(device, x), two_qubits), changes)
+    compiled = jax.jit(figures)
+    calls["qtd, one jitted function of the parameters"] = _calls(lambda x: jax.block_until_ready(compiled(x)), changes)
+    for name, make in loops.items():
+        point = make(two_qubits)
+        calls[name] = _calls(lambda x, point=point: point(*x), [[x[i : i + 1] for x in part] for i in range(few)])
+    medians = _alternating(calls, rounds * few)
+    _table("One call, after the first", medians, {"QuTiP": 1, "qthermo": 1})
+
+
+def two_qubit_device():
+    return qtd.machines.QubitRefrigerator("local", energy_2=rivals.ENERGY_2, exchange=rivals.EXCHANGE)
+
+
+def three_qubit_device():
+    """An absorption refrigerator: the work qubit and the cold one together give the hot one its energy, H_int = g |1,0,1><0,1,0| + h.c."""
+    cold, hot, work = (rivals.on(site, rivals.NUMBER, 3) for site in range(3))
+    swap = np.zeros((8, 8))
+    swap[0b101, 0b010] = swap[0b010, 0b101] = 1.0
+    ohmic = qtd.spectral.Ohmic(rivals.COUPLING, rivals.CUTOFF)
+    names = "cold", "hot", "work"
+    return qtd.Lindbladian(
+        bare={"cold": (1.0, cold + hot), "work": (1.0, work + hot)},  # the energy of hot is the sum of the other two
+        interaction={"swap": (1.0, swap)},
+        couplings={name: rivals.on(site, rivals.FLIP, 3) for site, name in enumerate(names)},
+        reservoirs={name: qtd.Reservoir(1.0, spectral_density=ohmic) for name in names},
+        approach="local",
+    )
+
+
+def _operate(device):
+    return device.operate() if isinstance(device, qtd.machines.QubitRefrigerator) else qtd.operate(device)
+
+
+def _figures(device, parameters):
+    """J_cold, S_cold, and of a machine the COP."""
+    point = _operate(qtd.replace(device, parameters))
+    figures = point.heat_currents["cold"], point.heat_covariance["cold", "cold"]
+    return (*figures, point.cop) if point.driven_by else figures
+
+
+def _read(device, two_qubits):
+    """What a person at the keyboard does with one device: the operating point as numbers of Python."""
+    point = _operate(device)
+    figures = float(point.heat_currents["cold"]), float(point.heat_covariance["cold", "cold"])
+    return (*figures, float(point.cop)) if two_qubits else figures
+
+
+def _scattered(two_qubits, points):
+    """Arguments of the rivals, each with the points first."""
+    # Temperatures, centers, widths of hot, sink, cold; or temperatures of cold, hot, work, energies of cold and work, and g.
+    qubits, three = ([1.2, 1.0, 0.8], [2.0, 2.1, 2.2], [0.02, 0.08, 0.06]), ([1.0, 1.5, 8.0], [1.0, 3.0], 0.02)
+    centres = qubits if two_qubits else three
+    random = np.random.default_rng(0)
+    return [np.array(x) * (1 + 0.2 * random.uniform(-1, 1, (points, *np.shape(x)))) for x in centres]
+
+
+def _named(two_qubits, arrays):
+    """The same for qtd: one (points,) array for each parameter, by its path."""
+    if two_qubits:
+        paths = "temperature", "spectral_density.center", "spectral_density.width"
+        return {f"{name}.{path}": jnp.asarray(x[:, r]) for path, x in zip(paths, arrays) for r, name in enumerate(("hot", "sink", "cold"))}
+    temperatures, energies, swap = map(jnp.asarray, arrays)
+    named = {f"reservoirs.{name}.temperature": temperatures[:, r] for r, name in enumerate(("cold", "hot", "work"))}
+    return {**named, "bare.cold": energies[:, 0], "bare.work": energies[:, 1], "interaction.swap": swap}
+
+
+def _devices(device, parameters, count):
+    return [qtd.replace(device, {path: x[i] for path, x in parameters.items()}) for i in range(count)]
+
+
+def _calls(function, arguments):
+    """A function without arguments that goes through these in turn."""
+    queue = iter(range(10**9))
+    return lambda: function(arguments[next(queue) % len(arguments)])
+
+
+def _compiled(function, parameters, chunk):
+    start = time.perf_counter()
+    compiled = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(parameters).compile()
+    return compiled, time.perf_counter() - start
+
+
+def _alternating(runs, rounds):
+    """Median seconds of each, the runs taken in turn, after a first turn that is not counted."""
+    seconds = {name: [] for name in runs}
+    for turn in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(x)) for name, x in seconds.items()}
+
+
+def _table(title, seconds, targets):
+    """Times and their ratios to the first row, beside the ratios that we aim for."""
+    base = next(iter(seconds.values()))
+    print(f"  {title:<48} {'us/point':>12} {'time/qtd':>12} {'target':>8}")
+    for name, time_taken in seconds.items():
+        target = next((f">= {x}" for code, x in targets.items() if name.startswith(code)), "")
+        print(f"    {name:<46} {1e6 * time_taken:>12.3f} {time_taken / base:>12.2f} {target:>8}")
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, nargs=2, default=(4096, 512), help="of the two and of the three qubits")
+    parser.add_argument("--chunks", type=int, nargs=2, default=(512, 64), help="points that qtd evaluates together")
+    parser.add_argument("--few", type=int, default=4, help="points for the codes that take one by one")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
