@@ -1,6 +1,6 @@
 """Devices with coherences: qtd against NumPy, QuTiP and qthermo on two qubits (a `QubitRefrigerator`) and on three (a `Lindbladian`).
 
-    python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP, and `pip install qthermo`; else their rows are left out)
+    python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP and qthermo; else their rows are left out)
 
 Every code computes the cooling current and its noise, and of the two qubits the COP, of the same devices, scattered by 20 % around a
 working point. Agreement is checked first, compilation is timed apart, and the codes run in turn on one core.
@@ -11,7 +11,6 @@ import functools
 import importlib.metadata
 import os
 import platform
-import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -20,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import lindblad_rivals as rivals
 import numpy as np
+import timing
 
 import qtd
 
@@ -51,8 +51,8 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
     parameters = _named(two_qubits, arrays)
     device = two_qubit_device() if two_qubits else three_qubit_device()
     figures = functools.partial(_figures, device)
-    value, compile_value = _compiled(figures, parameters, chunk)
-    gradient, compile_gradient = _compiled(jax.value_and_grad(lambda x: figures(x)[0]), parameters, chunk)
+    value, compile_value = timing.compiled(figures, parameters, chunk)
+    gradient, compile_gradient = timing.compiled(jax.value_and_grad(lambda x: figures(x)[0]), parameters, chunk)
 
     part = [x[:few] for x in arrays]
     codes = {"qtd": (lambda: jax.block_until_ready(value(parameters)), points)}
@@ -74,7 +74,7 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
         assert max(differences) < TOLERANCE, name
 
     codes["qtd, value and gradient of J_cold"] = (lambda: jax.block_until_ready(gradient(parameters)), points)
-    medians = _alternating({name: run for name, (run, _) in codes.items()}, rounds)
+    medians = timing.alternating({name: run for name, (run, _) in codes.items()}, rounds)
     per_point = {name: medians[name] / count for name, (_, count) in codes.items()}
     print(f"  Compilation: value {compile_value:.2f} s, value and gradient {compile_gradient:.2f} s")
     _table("Sweep", per_point, TARGETS)
@@ -87,7 +87,7 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
     for name, make in loops.items():
         point = make(two_qubits)
         calls[name] = _calls(lambda x, point=point: point(*x), [[x[i : i + 1] for x in part] for i in range(few)])
-    medians = _alternating(calls, rounds * few)
+    medians = timing.alternating(calls, rounds * few)
     _table("One call, after the first", medians, {"QuTiP": 1, "qthermo": 1})
 
 
@@ -156,24 +156,6 @@ def _calls(function, arguments):
     """A function without arguments that goes through these in turn."""
     queue = iter(range(10**9))
     return lambda: function(arguments[next(queue) % len(arguments)])
-
-
-def _compiled(function, parameters, chunk):
-    start = time.perf_counter()
-    compiled = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(parameters).compile()
-    return compiled, time.perf_counter() - start
-
-
-def _alternating(runs, rounds):
-    """Median seconds of each, the runs taken in turn, after a first turn that is not counted."""
-    seconds = {name: [] for name in runs}
-    for turn in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(x)) for name, x in seconds.items()}
 
 
 def _table(title, seconds, targets):

@@ -9,7 +9,6 @@ timed apart, and the codes run in turn on one core, so that the ratios of the me
 import argparse
 import os
 import platform
-import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -18,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import rivals
+import timing
 
 import qtd
 
@@ -47,12 +47,12 @@ def compare(points, chunk, rounds):
     parameters = _scattered(points)
     flat = jnp.asarray(np.stack([parameters[name] for name in FIGURE_2], axis=2).reshape(points, 12))
     outputs = (0, 1, 2)
-    value, compile_value = _compiled(lambda x: figures(31, x), flat, chunk)
+    value, compile_value = timing.compiled(lambda x: figures(31, x), flat, chunk)
     gradients, compile_gradient = {}, {}
     for i, name in zip(outputs, ("current", "noise", "COP")):
-        gradients[name], compile_gradient[name] = _compiled(jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk)
+        gradients[name], compile_gradient[name] = timing.compiled(jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk)
     whole = jax.value_and_grad(lambda x: (lambda f: (f[0] + f[1] + f[2], f))(figures(31, x)), has_aux=True)
-    gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = _compiled(whole, flat, chunk)
+    gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = timing.compiled(whole, flat, chunk)
 
     few = {name: x[:200] for name, x in parameters.items()}
     one = {name: x[0] for name, x in parameters.items()}
@@ -72,7 +72,7 @@ def compare(points, chunk, rounds):
 
     for name, function in gradients.items():
         codes[f"qtd, value and gradient of {name}"] = (lambda f=function: jax.block_until_ready(f(flat)), points)
-    medians = _alternating({name: run for name, (run, _) in codes.items()}, rounds)
+    medians = timing.alternating({name: run for name, (run, _) in codes.items()}, rounds)
     base = medians["qtd"] / points
     print(f"\nCompilation: value {compile_value:.2f} s; " + "; ".join(f"gradient of {k} {v:.2f} s" for k, v in compile_gradient.items()))
     print(f"\n{'current, noise and COP at N = 31':<52} {'us/point':>12} {'time/qtd':>12}")
@@ -86,8 +86,8 @@ def scale(rounds):
     point, batch = jnp.asarray([FIGURE_2[name] for name in FIGURE_2]).T.reshape(12), 16
     print(f"\n{'spins':>8} {'levels':>8} {'us/point':>12} {'us/level':>10} {'bytes/level':>12}")
     for size in sizes:
-        function, _ = _compiled(lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch)
-        median = _alternating({"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds)[""]
+        function, _ = timing.compiled(lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch)
+        median = timing.alternating({"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds)[""]
         times.append(median / batch)
         memory.append(function.memory_analysis().temp_size_in_bytes / batch)
         levels = (size + 1) // 2
@@ -106,24 +106,6 @@ def figures(num_spins, x):
 def _scattered(points):
     random = np.random.default_rng(0)
     return {name: np.array(centre) * (1 + 0.2 * random.uniform(-1, 1, (points, 3))) for name, centre in FIGURE_2.items()}
-
-
-def _compiled(function, flat, chunk):
-    start = time.perf_counter()
-    compiled = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(flat).compile()
-    return compiled, time.perf_counter() - start
-
-
-def _alternating(runs, rounds):
-    """Median seconds of each, the runs taken in turn, after a first turn that is not counted."""
-    seconds = {name: [] for name in runs}
-    for turn in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(x)) for name, x in seconds.items()}
 
 
 def _arguments():

@@ -1,7 +1,7 @@
 """Drawings of what a machine does and of how its design was found, for any machine that has a network.
 
 Each function draws into the Axes it is given, or into a new Figure, and returns that Figure. None touches pyplot, so nothing is
-shown, and nothing is kept when many are drawn. Energies are in one unit, Omega, with hbar = k_B = 1.
+shown, and nothing is kept when many are drawn. Energies are in one unit, E, with hbar = k_B = 1.
 """
 
 from typing import Any
@@ -84,8 +84,8 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         ax.vlines(marks, 1.015 + 0.03 * row, 1.04 + 0.03 * row, color=color, linewidth=2, **place)
     ax.set(
         xlim=(low, high),
-        xlabel=r"energy  ($\Omega$);  ticks above the frame: transitions",
-        ylabel=r"spectral density  ($\Omega$)",
+        xlabel=r"energy  ($E$);  ticks above the frame: transitions",
+        ylabel=r"spectral density  ($E$)",
     )
     ax.set_ylim(bottom=0)
     _title(ax, "Filters" if before is None else "Filters before (dashed) and after (solid)", _rows_of_marks(machine))
@@ -114,8 +114,8 @@ def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None
             text, shift, side = (f"{label}\n{value:+.3g}", 3, "bottom") if value >= 0 else (f"{value:+.3g}\n{label}", -3, "top")
             ax.annotate(text.strip(), (place, value), (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8.5)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(range(len(names)), [f"{name}\n$T$ = {float(first.temperatures[name]):.4g} $\\Omega$" for name in names])
-    ax.set_ylabel(rf"heat out of the reservoir  ($\Omega^2${scale})")
+    ax.set_xticks(range(len(names)), [f"{name}\n$T$ = {float(first.temperatures[name]):.4g} $E$" for name in names])
+    ax.set_ylabel(rf"heat out of the reservoir  ($E^2${scale})")
     _title(ax, "Heat currents" + _performance(points))
     return _figure(ax)
 
@@ -150,8 +150,8 @@ def level_scheme(network: RateNetwork, ax: Axes | None = None, *, levels: int | 
         tick.set_color(color)
     ax.tick_params(axis="x", length=0)
     ax.set_yticks(list(heights.values()), [f"{energies[level]:.4g}" for level in shown])
-    ax.set(xlim=(-0.6, width + 0.1), ylabel=r"energy of the level  ($\Omega$)")
-    _title(ax, r"Lowest levels, net jumps per time  ($\Omega$)")
+    ax.set(xlim=(-0.6, width + 0.1), ylabel=r"energy of the level  ($E$)")
+    _title(ax, r"Lowest levels, net jumps per time  ($E$)")
     ax.set_xlabel("reservoir that drives the jump")
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     return _figure(ax)
@@ -203,7 +203,7 @@ def _symbol(name):
 
 
 def _axis_label(name):
-    unit = {"J": r"  ($\Omega^2$)", "S": r"  ($\Omega^3$)", "sigma": r"  ($\Omega$)", "power": r"  ($\Omega^2$)"}
+    unit = {"J": r"  ($E^2$)", "S": r"  ($E^3$)", "sigma": r"  ($E$)", "power": r"  ($E^2$)"}
     return _symbol(name) + unit.get(name.partition("_")[0], "")
 
 

@@ -1,0 +1,25 @@
+"""How the benchmarks measure: compilation apart, then medians of runs taken in turn."""
+
+import time
+
+import jax
+import numpy as np
+
+
+def compiled(function, arguments, chunk):
+    """The function over a batch, `chunk` points together, and the seconds that its compilation took."""
+    start = time.perf_counter()
+    made = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(arguments).compile()
+    return made, time.perf_counter() - start
+
+
+def alternating(runs, rounds):
+    """Median seconds of each, the runs taken in turn, after a first turn that is not counted."""
+    seconds = {name: [] for name in runs}
+    for turn in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(x)) for name, x in seconds.items()}
