@@ -63,6 +63,8 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
         codes["NumPy, 10 numbers chosen by hand"] = lambda: rivals.numpy_three_qubits(*arrays, by_hand=True), points
     for name, make in loops.items():
         codes[f"{name}, one by one"] = functools.partial(make(two_qubits), *part), few
+    if "QuTiP" in loops:
+        codes["QuTiP, its default steadystate"] = functools.partial(rivals.qutip_points(two_qubits, "direct"), *part), few
     kept = len((device.lindbladian() if two_qubits else device).structure.variables)
     title = 'A: two qubits, QubitRefrigerator("local")' if two_qubits else "B: three qubits, Lindbladian, local, by a user"
     print(f"\n{title}; {points} points, {len(parameters)} parameters each; qtd keeps {kept} real numbers of the state")

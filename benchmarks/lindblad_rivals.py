@@ -35,56 +35,56 @@ def on(site, operator, sites):
 
 
 def numpy_two_qubits(temperatures, centers, widths, chunk=1024):
-    """J_cold, S_cold and COP for parameters of shape (points, 3). Smaller chunks pay for calls, larger ones for the level-2 cache."""
+    """J_cold, S_cold and COP for parameters of shape (points, 3)."""
     static, results = _two_qubits(), np.empty((3, len(temperatures)))
-    for start in range(0, len(temperatures), chunk):
+    for start in range(0, len(temperatures), chunk):  # smaller chunks pay for calls, larger ones for the level-2 cache
         part = slice(start, start + chunk)
-        (hot_up, hot_down), (sink_up, sink_down), cold = (
-            two_qubit_rates(r, temperatures[part, r, None], centers[part, r, None], widths[part, r, None]) for r in range(3)
-        )
-        values = np.concatenate([np.ones((len(hot_up), 1)), hot_up + sink_up, hot_down + sink_down, *cold], axis=1)
-        quanta = np.concatenate([GAPS[1], -GAPS[1]])
-        state, results[0, part], results[1, part] = _solve(static, values, slice(5, 9), np.concatenate(cold, axis=1), quanta)
-        hot = np.concatenate([GAPS[0] * hot_up, -GAPS[0] * hot_down], axis=1)  # the jumps of qubit 1, those that hot drives
-        results[2, part] = results[0, part] / np.einsum("pk,kv,pv->p", hot, static.exits[1:5], state, optimize=True)
+        # Points last until the generators are made: numpy is slow where the last axis is short.
+        parameters = [np.ascontiguousarray(x[part].T) for x in (temperatures, centers, widths)]
+        (hot_up, hot_down), (sink_up, sink_down), cold = (two_qubit_rates(r, *(x[r] for x in parameters)) for r in range(3))
+        cold = np.concatenate(cold)
+        values = np.concatenate([np.ones((1, cold.shape[1])), hot_up + sink_up, hot_down + sink_down, cold])
+        state, results[0, part], results[1, part] = _solve(static, values, slice(5, 9), cold, np.concatenate([GAPS[1], -GAPS[1]])[:, None])
+        hot = np.concatenate([GAPS[0][:, None] * hot_up, -GAPS[0][:, None] * hot_down])  # on the jumps of qubit 1
+        results[2, part] = results[0, part] / (hot * (static.exits[1:5] @ state)).sum(axis=0)
     return tuple(results)
 
 
 def numpy_three_qubits(temperatures, energies, swap, by_hand=False, chunk=None):
     """J_cold and S_cold for temperatures of shape (points, 3), energies (points, 2) of cold and work, and g (points,)."""
     static, results = _three_qubits(by_hand), np.empty((2, len(swap)))
-    chunk = chunk or (512 if by_hand else 32)  # 32 matrices of 64 x 64 are 1 MB
+    chunk = chunk or (512 if by_hand else 64)  # 64 matrices of 64 x 64 are 2 MB; from 16 to 128 the time is the same within 10 %
     for start in range(0, len(swap), chunk):
         part = slice(start, start + chunk)
-        up, down = three_qubit_rates(temperatures[part], energies[part])
-        values = np.concatenate([energies[part], swap[part, None], up, down], axis=1)
-        counted, quantum = np.stack([up[:, COLD], down[:, COLD]], axis=1), energies[part, :1]
-        _, *results[:, part] = _solve(static, values, [3 + COLD, 6 + COLD], counted, np.concatenate([quantum, -quantum], axis=1))
+        up, down = three_qubit_rates(temperatures[part].T, energies[part].T)
+        values = np.concatenate([energies[part].T, swap[None, part], up, down])
+        quantum = energies[part, 0]
+        _, *results[:, part] = _solve(static, values, [3 + COLD, 6 + COLD], np.stack([up[COLD], down[COLD]]), np.stack([quantum, -quantum]))
     return tuple(results)
 
 
 def _solve(static, values, place, rates, quanta):
-    """State, current and noise for generators sum_k values_k static_k whose jumps at `place` are counted.
+    """State (numbers, points), current and noise for generators sum_k values_k static_k whose jumps at `place` are counted.
 
     With p_0 = 1 and z_0 = 0 the rest of M p = 0 and of M^T z = I 1 - w is regular; w . rho is the current I, 1 . rho the trace. Then
     S = Tr[J2 rho] + 2 (z . J1 rho - I z . rho), as x = M^-1 (I - J1) rho in S = Tr[J2 rho] + 2 Tr[J1 x] is needed only under the trace.
-    Two solves: NumPy keeps no factors, an inverse takes 3/2 of the time of two.
+    Two solves: NumPy keeps no factors, and an inverse takes longer.
     """
-    size = static.exits.shape[1]
-    generator = (values @ static.generators).reshape(len(values), size, size)  # one matrix product for all points
+    size, points = static.exits.shape[1], values.shape[1]
+    generator = (values.T @ static.generators).reshape(points, size, size)  # one matrix product for all points
     inner = generator[:, 1:, 1:]
-    state = np.ones((len(values), size))
-    state[:, 1:] = np.linalg.solve(inner, -generator[:, 1:, :1])[..., 0]
-    state /= (state @ static.trace)[:, None]
+    state = np.ones((size, points))
+    state[1:] = np.linalg.solve(inner, -generator[:, 1:, :1])[..., 0].T
+    state /= static.trace @ state
     charges, exits = rates * quanta, static.exits[place]
-    weights = charges @ exits
-    current = (weights * state).sum(axis=1)
-    right = current[:, None] * static.trace - weights
+    left = exits @ state  # jumps per time and unit rate
+    current = (charges * left).sum(axis=0)
+    right = np.multiply.outer(current, static.trace) - charges.T @ exits
     z = np.zeros_like(state)
-    z[:, 1:] = np.linalg.solve(inner.transpose(0, 2, 1), right[:, 1:, None])[..., 0]
-    moved = (state @ static.jumps[:, place].reshape(size, -1)).reshape(len(state), -1, size)  # each jump, of rate 1, on the state
-    noise = ((charges * quanta) @ exits * state).sum(axis=1)
-    noise += 2 * (np.matmul(moved, z[..., None])[..., 0] * charges).sum(axis=1) - 2 * current * (z * state).sum(axis=1)
+    z[1:] = np.linalg.solve(inner.transpose(0, 2, 1), right[:, 1:, None])[..., 0].T
+    noise = (charges * quanta * left).sum(axis=0) - 2 * current * (z * state).sum(axis=0)
+    for jump, charge in zip(static.jumps[place], charges):
+        noise += 2 * charge * (z * (jump @ state)).sum(axis=0)
     return state, current, noise
 
 
@@ -92,7 +92,7 @@ class Static(NamedTuple):
     """Real superoperators on the numbers a state is kept as, populations first."""
 
     generators: np.ndarray  # (terms, size * size), what each term of the generator is for unit value
-    jumps: np.ndarray  # (size, terms, size): jumps[b, k, a] from b to a, zero for a Hamiltonian
+    jumps: np.ndarray  # (terms, size, size), the jump part, zero for a Hamiltonian
     exits: np.ndarray  # (terms, size), the trace of the jumps
     trace: np.ndarray
 
@@ -112,9 +112,8 @@ class Static(NamedTuple):
             jump, loss = (0 * both(x, x), 1j * x) if kind == "hamiltonian" else (both(x, x.conj().T), x.conj().T @ x / 2)
             generators.append((out @ (jump - both(loss, one) - both(one, loss.conj().T)) @ into).real)
             jumps.append((out @ jump @ into).real)
-        trace = np.arange(len(columns)) < size
-        jumps = np.array(jumps)
-        return cls(np.array(generators).reshape(len(terms), -1), jumps.transpose(2, 0, 1).copy(), trace @ jumps, trace.astype(float))
+        trace, jumps = (np.arange(len(columns)) < size).astype(float), np.array(jumps)
+        return cls(np.array(generators).reshape(len(terms), -1), jumps, trace @ jumps, trace)
 
 
 @functools.cache
@@ -155,33 +154,37 @@ def _three_qubit_operators():
 
 
 def two_qubit_rates(reservoir, temperature, center, width):
-    """Rates up and down at the two gaps of the qubit that the reservoir touches, with K(w) = d w / ((w - e)^2 + (d w)^2)."""
-    gap = GAPS[reservoir == 2]
+    """Rates up and down, first axis the two gaps of the qubit that the reservoir touches; K(w) = d w / ((w - e)^2 + (d w)^2)."""
+    gap = GAPS[int(reservoir == 2)].reshape(2, *(1,) * np.ndim(temperature))
     strength = width * gap / ((gap - center) ** 2 + (width * gap) ** 2)
     up = strength / np.expm1(gap / temperature)
     return up, up + strength
 
 
 def three_qubit_rates(temperatures, energies):
-    """Rates up and down of the three qubits, last axis cold, hot, work, in an Ohmic density with exponential cut-off."""
-    gaps = np.stack([energies[..., 0], energies.sum(axis=-1), energies[..., 1]], axis=-1)
+    """Rates up and down of the three qubits, first axis cold, hot, work, in an Ohmic density with exponential cut-off."""
+    gaps = np.stack([energies[0], energies[0] + energies[1], energies[1]])
     strength = COUPLING * gaps * np.exp(-gaps / CUTOFF)
     up = strength / np.expm1(gaps / temperatures)
     return up, up + strength
 
 
-def qutip_points(two_qubits):
-    """The rival of one of the two devices, its operators already made; arguments as those of the NumPy one."""
+def qutip_points(two_qubits, method="svd"):
+    """The rival of one of the two devices, its operators already made; arguments as those of the NumPy one.
+
+    `method` finds the steady state. The default of QuTiP 5.3, "direct", is an LU factorization, but spends 15 ms at each call on changing
+    QuTiP's settings to and fro; "svd" is the fastest that is as accurate.
+    """
     import qutip  # here, so that the other rivals run without it
 
     def solve(hamiltonian, jumps, counted, driven):
         """`jumps` in groups of (rate, operator, quantum)."""
         operators = {name: [(np.sqrt(rate) * x, quantum) for rate, x, quantum in group] for name, group in jumps.items()}
         liouvillian = qutip.liouvillian(hamiltonian, [c for group in operators.values() for c, _ in group])
-        state = qutip.steadystate(liouvillian)
+        state = qutip.steadystate(liouvillian, method=method)
         # Counted energy instead of particles: quanta weigh the net current, their squares its self-correlation.
         net, total = (sum(e**n * qutip.sprepost(c, c.dag()) for c, e in operators[counted]) for n in (1, 2))
-        # Dense: the sparse way solves with a singular matrix, the frequency being 1e-15, and is no faster for so few levels.
+        # Dense pseudo-inverse: for so few levels twice as fast as the sparse way, which solves with L + 1e-15 i instead.
         current, noise, _ = qutip.countstat_current_noise(
             liouvillian, [], rhoss=state, I_ops=[net], J_ops=[total], sparse=False, method="direct"
         )

@@ -1,8 +1,7 @@
 """Lindbladians: devices whose state keeps coherences, built from operators in local, global (Davies) or Redfield form."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -10,13 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Inexact
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ._numerics.batching import add, at_every, settle, together
 from ._numerics.hermitian import eigensystem
-from ._numerics.linear_map import LinearMap, selection
-from ._numerics.superoperators import Term, Variables, connected_to_populations
+from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, check, nonnegative
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
@@ -63,7 +59,7 @@ class Lindbladian(eqx.Module):
     interaction: dict[str, Float[Array, ""]]
     strengths: dict[str, Float[Array, ""]]
     reservoirs: dict[str, AbstractReservoir]
-    structure: "Structure" = eqx.field(static=True)
+    structure: Structure = eqx.field(static=True)
 
     def __init__(
         self,
@@ -76,7 +72,7 @@ class Lindbladian(eqx.Module):
         coherences: Coherences = "all",
     ):
         interaction = interaction or {}
-        if list(couplings) != list(reservoirs) or not couplings:
+        if set(couplings) != set(reservoirs) or not couplings:
             raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
         couplings = {name: given if isinstance(given, tuple) else (1.0, given) for name, given in couplings.items()}
         operators = [{name: operator for name, (_, operator) in terms.items()} for terms in (bare, interaction, couplings)]
@@ -96,7 +92,7 @@ class Lindbladian(eqx.Module):
                 check(f"{part}.{name}", value, domain)
 
     @classmethod
-    def of(cls, structure: "Structure", bare, interaction, strengths, reservoirs) -> "Lindbladian":
+    def of(cls, structure: Structure, bare, interaction, strengths, reservoirs) -> "Lindbladian":
         """A device of known structure from its numbers: as the constructor, without working out what is static again."""
         made = object.__new__(cls)
         for name, value in zip(("bare", "interaction", "strengths", "reservoirs"), (bare, interaction, strengths, reservoirs)):
@@ -202,7 +198,7 @@ class Lindbladian(eqx.Module):
 class Dissipator(eqx.Module):
     """What one reservoir does: jumps between levels ("edges"), and the products of two of them that act on the state."""
 
-    edges: "Edges" = eqx.field(static=True)  # belongs to a structure, by which it is known
+    edges: Edges = eqx.field(static=True)  # belongs to a structure, by which it is known
     pairs_real: Float[Array, " gains"]  # A_ac conj(A_bd) of the products kept, 0 where their gaps must be equal and are not
     pairs_imaginary: Float[Array, " gains"] | None
     losses_real: Float[Array, " losses"]
@@ -264,203 +260,5 @@ def _products(pairs, real, imaginary, gaps, scale, keeps_all):
     return kept(x(real) * y(real) + x(imaginary) * y(imaginary)), kept(x(imaginary) * y(real) - x(real) * y(imaginary))
 
 
-class Pairs(NamedTuple):
-    """Pairs of edges: how to read what belongs to the first and to the second of each, and to repeat one number for all."""
-
-    first: LinearMap
-    second: LinearMap
-    spread: LinearMap
-
-    @classmethod
-    def of(cls, pairs: Sequence[tuple[int, int]], count: int) -> "Pairs":
-        first, second = np.array(pairs, int).reshape(-1, 2).T
-        return cls(selection(first, count), selection(second, count), LinearMap(np.ones((len(pairs), 1))))
-
-
-class Edges:
-    """The jumps that one reservoir can drive, and which products of two of them act on the numbers that a state is kept as.
-
-    Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the element (c, d) to (a, b), for e = c -> a
-    and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
-    """
-
-    def __init__(self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None):
-        """`levels` are the energies of the levels for each term of H_0 alone: two gaps that are each other's negative for all of them are
-        not equal, whatever the coefficients (but for gaps of 0), and need not be looked at."""
-        self.size = len(pattern)
-        self.upper, self.lower = np.nonzero(pattern)
-        self.particles = particles[self.upper] - particles[self.lower]
-        self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
-        self._key: tuple = ()
-        every = list(product(range(len(self._jumps)), repeat=2))
-        if levels is not None:
-            gaps = levels[:, self.upper] - levels[:, self.lower]
-            every = [(e, f) for e, f in every if not (np.any(gaps[:, e]) and np.array_equal(gaps[:, e], -gaps[:, f]))]
-        self._gains = [(e, f) for e, f in every if self._jumps[e][0] <= self._jumps[f][0]]
-        self._losses = [(e, f) for e, f in every if self._jumps[e][0] == self._jumps[f][0]]
-
-    def terms(self) -> list[list[Term]]:
-        """What real and imaginary parts of gains, and of losses, do to the elements of a state."""
-        gains = [Term(*ends, 1.0, i) for i, ends in enumerate(map(self._ends, self._gains))]
-        # D rho contains -N rho - rho N^+, and a loss is part of N_dc.
-        places = [(self._jumps[f][1], self._jumps[e][1]) for e, f in self._losses]
-        left = [Term((d, b), (c, b), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
-        right = [Term((b, d), (b, c), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
-        turned = [[term._replace(factor=factor) for term in terms] for terms, factor in ((gains, 1j), (left, -1j), (right, 1j))]
-        return [gains, turned[0], left + right, turned[1] + turned[2]]
-
-    def restrict(self, variables: Variables) -> "Edges":
-        """Keep the products that act within these variables, and prepare their maps."""
-        is_kept = lambda pair: all(variables.keeps(*element) for element in self._ends(pair))
-        self._gains = [pair for pair in self._gains if is_kept(pair)]
-        count, ends = len(self._jumps), [self._ends(pair) for pair in self._gains]
-        self.gains, self.losses = Pairs.of(self._gains, count), Pairs.of(self._losses, count)
-        sizes = [len(self._gains)] * 2 + [len(self._losses)] * 2
-        self.generators = [variables.generator(terms, size) for terms, size in zip(self.terms(), sizes)]
-        self.read_real, self.read_imaginary = variables.reading([column for _, column in ends])
-        self.write_real, self.write_imaginary = variables.writing([row for row, _ in ends])
-        self.trace = LinearMap(np.array([float(a == b) for (a, b), _ in ends]))
-        self._key = (self.size, *self._jumps, *self._gains, *self.particles.tolist(), *variables.pairs)
-        return self
-
-    def __hash__(self):
-        return hash(self._key)
-
-    def __eq__(self, other):
-        return self is other or (isinstance(other, Edges) and self._key == other._key)
-
-    def _ends(self, pair):
-        (a, c), (b, d) = (self._jumps[i] for i in pair)
-        return (a, b), (c, d)
-
-
-class Structure:
-    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is kept as (`variables`)."""
-
-    def __init__(self, bare, interaction, couplings, particles, approach, coherences, is_complete=False):
-        if approach not in ("local", "global", "redfield"):
-            raise ValueError(f'`approach` must be "local", "global" or "redfield", got {approach!r}.')
-        if not bare:
-            raise ValueError("`bare` must have at least one term.")
-        self._arguments = bare, interaction, couplings, particles, approach, coherences
-        self.approach, self.size = approach, len(np.asarray(next(iter(bare.values()))))
-        self.bare = {name: self._operator(f"bare.{name}", operator) for name, operator in bare.items()}
-        self.interaction = {name: self._operator(f"interaction.{name}", operator) for name, operator in interaction.items()}
-        self.couplings = {name: self._operator(f"couplings.{name}", operator) for name, operator in couplings.items()}
-        every = {**self.bare, **self.interaction}.values()
-        self.is_complex = any(np.any(np.imag(operator)) for operator in (*every, *self.couplings.values()))
-        self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
-        if approach == "local":
-            self._check_diagonal()
-            mixing = np.eye(self.size)
-        numbers = np.zeros(self.size, int) if particles is None else np.asarray(particles)
-        if numbers.shape != (self.size,) or not np.issubdtype(numbers.dtype, np.integer):
-            raise ValueError(f"`particles` must hold one integer for each of the {self.size} basis states, got {particles!r}.")
-        self.particles = numbers.astype(int)
-        levels = np.array([np.real(np.diag(operator)) for operator in self.bare.values()]) if approach == "local" else None
-        patterns = {name: mixing @ np.abs(operator) @ mixing > 0 for name, operator in self.couplings.items()}
-        self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
-        hamiltonian = self._hamiltonian_terms()
-        pairs = self._pairs(coherences)
-        if not is_complete:
-            terms = [term for edges in self.edges.values() for kind in edges.terms() for term in kind]
-            pairs = connected_to_populations(self.size, [*terms, *hamiltonian], pairs)
-        self.variables = Variables(self.size, pairs)
-        for edges in self.edges.values():
-            edges.restrict(self.variables)
-        count = len(every) if approach == "local" else self.size
-        self.unitary, self.energy = self.variables.generator(hamiltonian, count), self._energy(list(every), count)
-        n, d = len(self.variables), self.size
-        self.mix = LinearMap((np.arange(n) < d).astype(float)[:, None] / d)  # from a number to the fully mixed state times it
-        self.trace = LinearMap((np.arange(n) < d).astype(float))
-        every_element = list(product(range(d), repeat=2))
-        kept = [element for element in every_element if self.variables.keeps(*element)]
-        place = np.eye(d * d)[[a * d + b for a, b in kept]].T
-        self.elements = tuple(LinearMap(place @ read.matrix) for read in self.variables.reading(kept))
-        self.state_real, self.state_imaginary = (LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept))
-        self.pin = LinearMap(np.outer(np.arange(n) < d, np.arange(n) < d).astype(float)[..., None] / d)
-        arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
-        self._key = (
-            *((name, x.tobytes()) for name, x in arrays),
-            len(bare),
-            len(interaction),
-            numbers.tobytes(),
-            approach,
-            tuple(pairs),
-            is_complete,
-        )
-        self._hash = hash(self._key)
-
-    def __hash__(self):
-        return self._hash
-
-    def __eq__(self, other):
-        return self is other or (isinstance(other, Structure) and self._hash == other._hash and self._key == other._key)
-
-    def using(self, approach: Approach, coherences: Coherences) -> "Structure":
-        return Structure(*self._arguments[:4], approach, coherences)
-
-    def complete(self) -> "Structure":
-        return Structure(*self._arguments, is_complete=True)
-
-    def _operator(self, name, operator):
-        matrix = np.asarray(operator)
-        if matrix.shape != (self.size, self.size):
-            raise ValueError(f"`{name}` must be a {self.size} x {self.size} matrix like the others, got shape {matrix.shape}.")
-        if not np.all(np.isfinite(matrix)) or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
-            raise ValueError(f"`{name}` must be Hermitian and finite.")
-        return matrix
-
-    def _check_diagonal(self):
-        for name, operator in self.bare.items():
-            if np.any(operator != np.diag(np.diag(operator))):
-                raise ValueError(f'`bare.{name}` must be diagonal for the approach "local": write operators in the basis of H_0.')
-
-    def _pairs(self, coherences) -> list[tuple[int, ...]]:
-        every: list[tuple[int, ...]] = [(a, b) for a in range(self.size) for b in range(a + 1, self.size)]
-        if isinstance(coherences, str):
-            if coherences != "all":
-                raise ValueError(f'`coherences` must be "all" or pairs of levels, got {coherences!r}.')
-            return every
-        chosen = {tuple(sorted(int(level) for level in pair)) for pair in coherences}
-        if not chosen <= set(every):
-            raise ValueError(f"`coherences` must be pairs of different levels 0 ... {self.size - 1}, got {coherences!r}.")
-        return sorted(chosen)
-
-    def _hamiltonian_terms(self):
-        """-i [H, rho]: of each term of H in the local approach, of each level otherwise."""
-        if self.approach == "local":
-            operators = [*self.bare.values(), *self.interaction.values()]
-        else:
-            operators = [np.diag(row) for row in np.eye(self.size)]
-        terms = []
-        for index, operator in enumerate(operators):
-            for a, c in zip(*np.nonzero(operator)):
-                element = complex(operator[a, c])
-                terms += [Term((a, b), (c, b), -1j * element, index) for b in range(self.size)]
-                terms += [Term((b, c), (b, a), 1j * element, index) for b in range(self.size)]
-        return terms
-
-    def _energy(self, operators, count):
-        """The map from coefficients (local) or levels to the functional Tr[H rho]."""
-        matrix = np.zeros((len(self.variables), count))
-        if self.approach != "local":
-            matrix[: self.size] = np.eye(self.size)
-            return LinearMap(matrix)
-        for index, operator in enumerate(operators):
-            for (a, b), (real, imaginary) in self.variables.places.items():
-                matrix[real, index] = operator[a, b].real * (1 if imaginary is None else 2)
-                if imaginary is not None:
-                    matrix[imaginary, index] = 2 * operator[a, b].imag
-        return LinearMap(matrix)
-
-
 def _complex(x):
     return jnp.complex128 if x.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
-
-
-def _blocks(pattern):
-    """Groups of basis states that H mixes, where there is more than one in a group, and which states come from which."""
-    count, group = connected_components(coo_array(pattern).tocsr(), directed=False)
-    blocks = [np.flatnonzero(group == i) for i in range(count)]
-    return [block for block in blocks if len(block) > 1], (group[:, None] == group[None]).astype(float)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import as_float32, central_difference, dot, fermi, stack
+from helpers import as_float32, central_difference, dot, fermi
 
 import qtd
 from qtd.counting import covariance, cumulants
@@ -177,7 +177,7 @@ def test_a_redfield_state_is_that_of_qutip():
         spectrum = lambda numbers: lambda w: float(absorption(*numbers)(-w))
         sources = [[qutip.Qobj(COUPLINGS[name]), spectrum(numbers)] for name, numbers in contacts(seed).items()]
         rho = qutip.steadystate(qutip.bloch_redfield_tensor(hamiltonian, sources, fock_basis=True, sec_cutoff=-1)).full()
-        assert error(qtd.steady_state(two_qubits(seed, "redfield")), rho) < 1e-12  # two dense solves
+        assert error(observe(two_qubits(seed, "redfield"))[0], rho) < 1e-12  # two dense solves
 
 
 @EVERY_APPROACH
@@ -232,9 +232,12 @@ def test_coherences_that_never_meet_the_populations_change_nothing():
 
 
 def test_the_smallest_eigenvalue_is_that_of_the_density_matrix():
-    for seed in range(3):
-        state = qtd.steady.solve(two_qubits(seed, "redfield"))
-        assert float(state.smallest_eigenvalue) == pytest.approx(np.linalg.eigvalsh(state.density_matrix).min(), abs=1e-15)
+    # Strong coupling to cold reservoirs: the Redfield equation leaves the states.
+    reservoirs = {"hot": boson(0.3, 1.0), "cold": boson(0.05, 1.0)}
+    state = qtd.steady.solve(small(approach="redfield", couplings={"hot": X_1 + X_2, "cold": X_1}, reservoirs=reservoirs))
+    smallest, rho = eqx.filter_jit(lambda state: (state.smallest_eigenvalue, state.density_matrix))(state)
+    assert float(smallest) < -1e-3
+    assert float(smallest) == pytest.approx(np.linalg.eigvalsh(rho).min(), abs=1e-15)  # of a matrix of trace 1
 
 
 # --- A three-qubit absorption refrigerator, as a user writes it ---
@@ -427,34 +430,30 @@ def test_heat_of_two_dots_in_a_row_is_that_of_dense_matrices(approach):
 def test_the_covariance_is_that_of_the_cumulants(approach):
     device = two_qubits(2, approach)
     _, heat, noise, _ = observe(device)
-    names = list("abc")
 
     @jax.jit
     def counted(device):
         state = qtd.steady.solve(device)
-        pairs = [{a: 1.0, b: 1.0} for a, b in ("ab", "bc", "ac")]
-        return covariance(state).matrix, [cumulants(state, x, 2) for x in names], [cumulants(state, x, 2)[1] for x in pairs]
+        return covariance(state).matrix, [cumulants(state, name, 2) for name in "abc"], cumulants(state, {"a": 1.0, "b": 1.0}, 2)[1]
 
-    matrix, alone, pairs = counted(device)
+    matrix, alone, both = counted(device)
     assert error(matrix, noise) < 1e-13  # here and below: the same sums in another order
     for i, (first, second) in enumerate(alone):
         assert float(first) == pytest.approx(float(heat[i]), rel=1e-12)
         assert float(second) == pytest.approx(float(noise[i, i]), rel=1e-12)
-    for (i, j), both in zip(((0, 1), (1, 2), (0, 2)), pairs):
-        polarised = float(noise[i, i] + noise[j, j] + 2 * noise[i, j])
-        assert float(both) == pytest.approx(polarised, rel=1e-12)
+    assert float(both) == pytest.approx(float(noise[0, 0] + noise[1, 1] + 2 * noise[0, 1]), rel=1e-12)
 
 
 # --- Transformations ---
 
 
 def with_values(approach):
-    """Two currents and a noise as functions of five parameters, of a device built inside what is compiled."""
+    """Currents and a noise, added up, as a function of five parameters, of a device built inside what is compiled."""
 
-    def figures(values):
+    def figure(values):
         make = lambda temperature, coupling: qtd.Reservoir(temperature, spectral_density=Ohmic(coupling, 4.0))
         energy, exchange, strength, temperature, coupling = values
-        device = qtd.Lindbladian(
+        device = small(
             bare={"second": (1.0, N_2), "first": (energy, N_1)},
             interaction={"exchange": (exchange, HOP)},
             couplings={"hot": (strength, X_1), "cold": X_2},
@@ -462,9 +461,9 @@ def with_values(approach):
             approach=approach,
         )
         point = qtd.operate(device)
-        return jnp.stack([point.heat_currents["cold"], point.heat_covariance["hot", "cold"], point.device_energy_currents["hot"]])
+        return point.heat_currents["cold"] + 2 * point.heat_covariance["hot", "cold"] + 3 * point.device_energy_currents["hot"]
 
-    return figures
+    return figure
 
 
 VALUES = jnp.array([1.3, 0.2, 0.8, 2.0, 0.1])
@@ -472,23 +471,20 @@ VALUES = jnp.array([1.3, 0.2, 0.8, 2.0, 0.1])
 
 @EVERY_APPROACH
 def test_transformations_agree(approach):
-    figures = with_values(approach)
-    compiled = jax.jit(figures)
-    eager = figures(VALUES)
-    assert jnp.allclose(compiled(VALUES), eager, rtol=1e-12, atol=0)  # sums in another order
+    figure = with_values(approach)
+    compiled = jax.jit(lambda values: (figure(values), jax.jacfwd(figure)(values), jax.grad(figure)(values)))
+    value, forward, reverse = compiled(VALUES)
+    assert float(value) == pytest.approx(float(figure(VALUES)), rel=1e-12)  # sums in another order, here and below
+    assert jnp.all(forward != 0) and jnp.allclose(reverse, forward, rtol=1e-9, atol=0)
     batch = jnp.asarray(np.asarray(VALUES) * np.random.default_rng(0).uniform(0.7, 1.4, (5, 5)))
-    loop = jnp.stack([compiled(values) for values in batch])
-    assert jnp.allclose(jax.jit(jax.vmap(figures))(batch), loop, rtol=1e-12, atol=1e-16)
-    forward, reverse = jax.jit(jax.jacfwd(figures))(VALUES), jax.jit(jax.jacrev(figures))(VALUES)
-    assert error(reverse, forward) < 1e-9
+    loop = jnp.stack([compiled(values)[0] for values in batch])
+    assert jnp.allclose(jax.jit(jax.vmap(figure))(batch), loop, rtol=1e-12, atol=0)
 
 
 def test_a_hessian_is_finite_and_symmetric():
-    figures = with_values("global")
-    energy_and_exchange = lambda changed: figures(jnp.concatenate([changed, VALUES[2:]]))[0]
-    hessian = jax.jit(jax.hessian(energy_and_exchange))(VALUES[:2])
+    hessian = jax.jit(jax.hessian(with_values("global")))(VALUES)
     assert jnp.all(jnp.isfinite(hessian)) and jnp.all(hessian != 0)
-    assert error(hessian, hessian.T) < 1e-12
+    assert error(hessian, hessian.T) < 1e-12  # as above
 
 
 @EVERY_APPROACH
@@ -609,10 +605,3 @@ def test_another_approach_keeps_the_parameters(approach):
     assert changed.structure.approach == approach
     assert qtd.parameters(changed) == qtd.parameters(qtd.replace(small(approach=approach), changes))
     assert errors(observe(changed), observe(qtd.replace(small(approach=approach), changes))) == 0
-
-
-def test_devices_can_be_stacked():
-    devices = [two_qubits(seed, "redfield") for seed in range(3)]
-    found = jax.vmap(observe)(stack(devices))
-    expected = jax.tree.map(lambda *values: jnp.stack(values), *map(observe, devices))
-    assert errors(found, expected) < 1e-12  # sums in another order

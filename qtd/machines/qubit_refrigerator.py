@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
+from .._numerics.structure import Structure
 from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require
-from ..lindblad import Lindbladian, Structure
+from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import replace, validate
 from ..reservoirs import Reservoir
@@ -95,6 +96,7 @@ class QubitRefrigerator(AbstractMachine):
 
     @property
     def reservoirs(self) -> dict[str, Reservoir]:
+        """All three by name."""
         return {"hot": self.hot, "sink": self.sink, "cold": self.cold}
 
     def system(self) -> RateNetwork | Lindbladian:
