@@ -56,11 +56,9 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
 
     part = [x[:few] for x in arrays]
     codes = {"qtd": (lambda: jax.block_until_ready(value(parameters)), points)}
-    if two_qubits:
-        codes["NumPy, 6 numbers, batched LAPACK"] = lambda: rivals.numpy_two_qubits(*arrays), points
-    else:
-        codes["NumPy, all 64 numbers, batched LAPACK"] = lambda: rivals.numpy_three_qubits(*arrays), points
-        codes["NumPy, 10 numbers chosen by hand"] = lambda: rivals.numpy_three_qubits(*arrays, by_hand=True), points
+    solve, every, few_numbers = (rivals.numpy_two_qubits, 16, 6) if two_qubits else (rivals.numpy_three_qubits, 64, 10)
+    codes[f"NumPy, all {every} numbers, batched LAPACK"] = lambda: solve(*arrays), points
+    codes[f"NumPy, {few_numbers} numbers chosen by hand"] = lambda: solve(*arrays, by_hand=True), points
     for name, make in loops.items():
         codes[f"{name}, one by one"] = functools.partial(make(two_qubits), *part), few
     if "QuTiP" in loops:

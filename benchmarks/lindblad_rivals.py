@@ -34,9 +34,10 @@ def on(site, operator, sites):
     return functools.reduce(np.kron, factors[::-1] if sites == 2 else factors)
 
 
-def numpy_two_qubits(temperatures, centers, widths, chunk=1024):
+def numpy_two_qubits(temperatures, centers, widths, by_hand=False, chunk=None):
     """J_cold, S_cold and COP for parameters of shape (points, 3)."""
-    static, results = _two_qubits(), np.empty((3, len(temperatures)))
+    static, results = _two_qubits(by_hand), np.empty((3, len(temperatures)))
+    chunk = chunk or (1024 if by_hand else 256)
     for start in range(0, len(temperatures), chunk):  # smaller chunks pay for calls, larger ones for the level-2 cache
         part = slice(start, start + chunk)
         # Points last until the generators are made: numpy is slow where the last axis is short.
@@ -117,12 +118,12 @@ class Static(NamedTuple):
 
 
 @functools.cache
-def _two_qubits():
-    """Terms: H; qubit 1 up and down, each with qubit 2 down and up; qubit 2 likewise. Of the coherences only that of 1 and 2."""
+def _two_qubits(by_hand):
+    """Terms: H; qubit 1 up and down, each with qubit 2 down and up; qubit 2 likewise. By hand: of the coherences only that of 1 and 2."""
     hamiltonian, _, jumps = _two_qubit_operators()
     terms = [("hamiltonian", hamiltonian)]
     terms += [("jump", x) for site in (0, 1) for direction in (0, 1) for x in jumps[site][direction]]
-    return Static.of(terms, [(1, 2)])
+    return Static.of(terms, [(1, 2)] if by_hand else [(a, b) for a in range(4) for b in range(a + 1, 4)])
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.batching import add, follow, total
+from ._numerics.batching import add, follow, settle, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import shift
@@ -88,7 +88,7 @@ def _coherent_rows(state, quantity):
     names, parts, vector = list(state.reservoirs), state.dissipators, state.vector
     currents = {name: state.current(name, quantity) for name in names}
     drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
-    response = {name: state.operator.solve(drift[name]) for name in names}
+    response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
     def entry(r, s):
         crossed = parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
@@ -138,7 +138,7 @@ def _coherent_cumulants(state, factors, order, quantity):
     one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
     tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
     mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
-    return _expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.operator.solve, order)
+    return _expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.elimination.solve, order)
 
 
 def _expand(state, mean, tilt, trace, solve, order):

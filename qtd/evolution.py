@@ -48,7 +48,7 @@ def _relax(network, start, times):
 @compiled
 def _relax_coherences(lindbladian, matrix, times):
     dissipators, unitary, _ = lindbladian.dissipators()
-    generator = unitary + sum(part.generator() for part in dissipators.values())
+    generator = unitary + sum(part.rate_equation() + part.coherent() for part in dissipators.values())
     asked = jnp.atleast_1d(times).astype(generator.dtype)
     order = jnp.argsort(asked)
     precision = 1e-9 if generator.dtype == jnp.float64 else 1e-4

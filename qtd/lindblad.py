@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Inexact
 
-from ._numerics.batching import add, at_every, settle, together
+from ._numerics.batching import add, at_every, settle, together, total
 from ._numerics.hermitian import eigensystem
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, check, nonnegative
@@ -224,22 +224,43 @@ class Dissipator(eqx.Module):
             weight = 0.5 * (first(self.rates) * second(quanta) ** power + second(self.rates) * first(quanta) ** power)
         return weight * self.pairs_real, None if self.pairs_imaginary is None else weight * self.pairs_imaginary
 
-    def generator(self) -> Float[Array, "m m"]:
-        """The real matrix of D_r."""
+    @property
+    def jumps(self) -> tuple[Float[Array, " upward"], Float[Array, " upward"]]:
+        """Rates of the jumps between populations, up and down."""
+        rates = self.gains()[0]
+        return self.edges.up(rates), self.edges.down(rates)
+
+    def rate_equation(self) -> Float[Array, "m m"]:
+        """The part of D_r that acts between populations."""
+        up, down = self.jumps
+        return self.edges.hop_up(up) + self.edges.hop_down(down)
+
+    def coherent(self) -> Float[Array, "m m"]:
+        """The rest of D_r: what it does to coherences, or with them."""
         parts = zip((*self.gains(), self.losses_real, self.losses_imaginary), self.edges.generators)
         known = [build(values) for values, build in parts if values is not None]
         return add(known)
 
+    def flows(self, state: Float[Array, " m"]) -> Float[Array, " upward"]:
+        """Net jumps between populations per time, by upward jumps."""
+        up, down = self.jumps
+        return up * self.edges.read_lower(state) - down * self.edges.read_upper(state)
+
+    def current(self, flows: Float[Array, " upward"], state: Float[Array, " m"], quantity: str) -> Float[Array, ""]:
+        """What jumps take out of the reservoir per time: those between populations from their net flows, without loss of digits."""
+        of_coherences = self.edges.trace_of_coherences(self._elements(state, quantity, 1)[0])
+        return total(self.edges.upward(self.quanta[quantity]) * flows) + of_coherences
+
     def jump(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, " m"]:
         """The jump part of D_r applied to a state, each quantum counted to some power."""
-        real, imaginary = self._flows(state, quantity, power)
+        real, imaginary = self._elements(state, quantity, power)
         return self.edges.write_real(real) + self.edges.write_imaginary(imaginary)
 
     def counted(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, ""]:
         """The trace of `jump`."""
-        return self.edges.trace(self._flows(state, quantity, power)[0])
+        return self.edges.trace(self._elements(state, quantity, power)[0])
 
-    def _flows(self, state, quantity, power):
+    def _elements(self, state, quantity, power):
         x, y = self.edges.read_real(state), self.edges.read_imaginary(state)
         real, imaginary = self.gains(quantity, power)
         if imaginary is None:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ._numerics.batching import add, follow, settle, total
+from ._numerics.batching import add, follow, largest, settle, total
+from ._numerics.coherent_elimination import CoherentElimination, product
 from ._numerics.compilation import compiled
-from ._numerics.dense import Dense
 from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.status import Status, first, raise_if_known
@@ -96,23 +96,31 @@ class CoherentSteadyState(eqx.Module):
     lindbladian: Lindbladian
     dissipators: dict[str, Dissipator]
     energy: Float[Array, " m"]
-    operator: Dense
+    elimination: CoherentElimination
     vector: Float[Array, " m"]
+    flows: dict[str, Float[Array, " upward"]]  # net jumps between populations per time, of each reservoir
     status: Int[Array, ""]
 
     def __init__(self, lindbladian: Lindbladian):
         structure = lindbladian.structure
         self.lindbladian = lindbladian
         self.dissipators, unitary, self.energy = lindbladian.dissipators()
-        dissipation = settle(add(part.generator() for part in self.dissipators.values()))
-        # M - s u 1^T, with the mixed state u and the trace 1, has no null vector; on what is traceless it is the generator M. A number s
-        # like the rates, which may be much smaller than the Hamiltonian, keeps their digits.
-        scale = lax.stop_gradient(jnp.max(jnp.abs(dissipation)))
-        self.operator = Dense(unitary + dissipation - structure.pin(scale[None]))
-        vector = self.operator.solve(-structure.mix(scale[None]))
-        has_one = scale * jnp.max(jnp.abs(self.operator.inverse)) < 0.01 / jnp.finfo(scale.dtype).eps
-        spoiled = jnp.broadcast_to(jnp.where(has_one, 0.0, jnp.nan).astype(vector.dtype), vector.shape)
-        self.vector = vector + follow(spoiled, vector)
+        parts = self.dissipators
+        rates = settle(add(part.rate_equation() for part in parts.values()))
+        coherent = settle(unitary + add(part.coherent() for part in parts.values()))
+        self.elimination = CoherentElimination(rates + coherent, structure.size)
+        eliminated = self.elimination.factors.state
+        # One Newton step, as in `stationary`. It carries the derivatives, and makes the flows obey Kirchhoff's law.
+        flows = {name: settle(part.flows(eliminated)) for name, part in parts.items()}
+        arriving = add(part.edges.arrive(flows[name]) for name, part in parts.items())
+        correction = self.elimination.solve(-arriving - product(coherent, eliminated))
+        # Without a unique steady state some time is infinite, but for rounding.
+        scale = lax.stop_gradient(largest(rates))
+        has_one = scale * largest(self.elimination.factors.times) < 0.01 / jnp.finfo(scale.dtype).eps
+        spoiled = settle(jnp.where(has_one, 0.0, jnp.nan).astype(eliminated.dtype))
+        correction = settle(correction + follow(jnp.broadcast_to(spoiled, eliminated.shape), eliminated))
+        self.flows = {name: flow + parts[name].flows(correction) for name, flow in flows.items()}
+        self.vector = settle(eliminated + correction)
         self.status = first(
             (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
             (~has_one, Status.NO_UNIQUE_STEADY_STATE),
@@ -137,15 +145,16 @@ class CoherentSteadyState(eqx.Module):
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean "energy", "particles" or "heat" that leaves the reservoir per time: of the quanta, as they are counted."""
-        return self.dissipators[reservoir].counted(self.vector, quantity, 1)
+        return self.dissipators[reservoir].current(self.flows[reservoir], self.vector, quantity)
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
         """Tr[H D_r rho], the energy that the device takes up from the reservoir per time. The sum over reservoirs is zero.
 
         In the local approach it differs from the quanta by what keeps the quanta from being conserved.
         """
-        change = (self.dissipators[reservoir].generator() * self.vector[None]).sum(1)
-        return total(self.energy * change)
+        part, edges = self.dissipators[reservoir], self.dissipators[reservoir].edges
+        gaps = edges.read_upper(self.energy) - edges.read_lower(self.energy)
+        return total(gaps * self.flows[reservoir]) + total(self.energy * product(part.coherent(), self.vector))
 
     @property
     def density_matrix(self) -> Array:

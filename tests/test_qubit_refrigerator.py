@@ -2,8 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import qtd
 from qtd.machines import QubitRefrigerator
@@ -143,3 +145,52 @@ def test_a_redfield_state_that_is_none_is_reported_and_kept():
         assert np.isfinite(float(point.heat_currents["cold"]))
     assert any(machine.operate().status == qtd.Status.NOT_POSITIVE for machine in found)
     assert "Redfield" in qtd.Status.NOT_POSITIVE.message
+
+
+# --- Digits of currents that nearly vanish ---
+
+
+def exact_cooling_current(machine):
+    """Of the model "local", without the redundant equation, with 50 digits."""
+    mp.mp.dps = 50
+    number = lambda x: mp.mpf(float(x))
+    e1, e2, shift, exchange = (number(getattr(machine, name)) for name in ("energy_1", "energy_2", "shift", "exchange"))
+    generator = mp.zeros(6, 6)  # populations of 0, 1, 2, d; Re and Im of the coherence of 1 and 2
+
+    def rates(reservoir, gap):
+        center, width = number(reservoir.spectral_density.center), number(reservoir.spectral_density.width)
+        density = width * gap / ((gap - center) ** 2 + (width * gap) ** 2)
+        up = density / mp.expm1(gap / number(reservoir.temperature))
+        return up, up + density
+
+    def jump(low, high, reservoir, gap):
+        for start, end, rate in zip((low, high), (high, low), rates(reservoir, gap)):
+            generator[end, start] += rate
+            generator[start, start] -= rate
+
+    for reservoir in (machine.hot, machine.sink):
+        jump(0, 1, reservoir, e1), jump(2, 3, reservoir, e1 + shift)
+    jump(0, 2, machine.cold, e2), jump(1, 3, machine.cold, e2 + shift)
+    decay = (generator[1, 1] + generator[2, 2]) / 2
+    generator[4, 4] = generator[5, 5] = decay
+    generator[4, 5], generator[5, 4] = e1 - e2, e2 - e1
+    generator[1, 5], generator[2, 5], generator[5, 1], generator[5, 2] = -2 * exchange, 2 * exchange, exchange, -exchange
+    right = mp.zeros(6, 1)
+    right[0] = 1
+    for column in range(6):
+        generator[0, column] = int(column < 4)
+    p = mp.lu_solve(generator, right)
+    flow = lambda low, high, gap: gap * (rates(machine.cold, gap)[0] * p[low] - rates(machine.cold, gap)[1] * p[high])
+    return flow(0, 2, e2) + flow(1, 3, e2 + shift)
+
+
+@pytest.mark.parametrize("off", [1e-3, 1e-6, 1e-8])
+def test_local_currents_keep_their_digits_near_the_point_where_cooling_stops(off):
+    # The current is `off` times what rates of this precision know; pivoting without net flows lost 4 digits more.
+    machine = QubitRefrigerator("local", energy_2=2.1, exchange=0.02)
+    at = lambda temperature: qtd.replace(machine, {"cold.temperature": temperature})
+    current = jax.jit(lambda temperature: at(temperature).operate().heat_currents["cold"])
+    balanced = brentq(lambda temperature: float(current(temperature)), 0.3, 3.0, xtol=1e-15)
+    near = at(balanced * (1 + off))
+    exact = exact_cooling_current(near)
+    assert abs(float(float(current(near.cold.temperature)) / exact - 1)) < 5e-15 / off

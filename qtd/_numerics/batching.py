@@ -43,9 +43,22 @@ def add(terms: Iterable[Array]) -> Array:
     return functools.reduce(operator.add, terms)
 
 
+def sum_over(x: Array, axis: int) -> Array:
+    """The sum along one axis of levels, written out: XLA's reductions over leading axes are slow on CPUs."""
+    return _sum_p.bind(x, axis=axis)
+
+
 def total(x: Float[Array, " n"]) -> Float[Array, ""]:
     """The sum over levels."""
-    return follow(x, x).sum()
+    return sum_over(follow(x, x), 0)
+
+
+def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
+    """The largest absolute value."""
+    x = jnp.abs(follow(x, x))
+    while x.ndim:
+        x = functools.reduce(jnp.maximum, [x[i] for i in range(len(x))])
+    return settle(x)
 
 
 def settle(x: Array) -> Array:
@@ -103,3 +116,28 @@ def _settled_on_cpu(x):
 
 mlir.register_lowering(_settle_p, mlir.lower_fun(lax.optimization_barrier, multiple_results=False))
 mlir.register_lowering(_settle_p, mlir.lower_fun(_settled_on_cpu, multiple_results=False), platform="cpu")
+
+
+_sum_p = Primitive("sum_over")
+
+
+def _summed(x, *, axis):
+    if x.shape[axis] > 32:
+        return x.sum(axis)
+    return add(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis]))
+
+
+def _sum_transpose(ct, x, *, axis):
+    return [jnp.broadcast_to(jnp.expand_dims(ad.instantiate_zeros(ct), axis), x.aval.shape)]
+
+
+def _sum_batch(args, dims, *, axis):
+    (x,) = batched_last(args, dims)
+    return _sum_p.bind(x, axis=axis), x.ndim - 2
+
+
+_sum_p.def_impl(lambda x, **how: jax.jit(functools.partial(_summed, **how))(x))
+_sum_p.def_abstract_eval(lambda x, *, axis: x.update(shape=x.shape[:axis] + x.shape[axis + 1 :]))
+mlir.register_lowering(_sum_p, mlir.lower_fun(_summed, multiple_results=False))
+ad.deflinear2(_sum_p, _sum_transpose)
+batching.primitive_batchers[_sum_p] = _sum_batch

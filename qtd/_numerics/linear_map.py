@@ -10,7 +10,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last
+from .batching import add, batched_last
+
+# Maps with at most so many coefficients are written out as sums; a product with a matrix does much in vain.
+_SPARSE = 16
 
 
 class LinearMap:
@@ -44,8 +47,12 @@ def _mapped(x, *, of, transposed):
     taken, made = of.shapes(transposed)
     batch = x.shape[len(taken) :]
     matrix = of.matrix.reshape(-1, of.matrix.shape[-1])
-    matrix = jnp.asarray(matrix.T if transposed else matrix, x.dtype)
-    product = jnp.matmul(matrix, x.reshape(matrix.shape[1], -1), precision=lax.Precision.HIGHEST)
+    matrix, x = matrix.T if transposed else matrix, x.reshape(-1, *batch)
+    if 0 < np.count_nonzero(matrix) <= _SPARSE:
+        terms = lambda row: [x[j] if row[j] == 1 else float(row[j]) * x[j] for j in np.flatnonzero(row)]
+        product = jnp.stack([add(terms(row) or [jnp.zeros(batch, x.dtype)]) for row in matrix])
+    else:
+        product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), -1), precision=lax.Precision.HIGHEST)
     return product.reshape(*made, *batch)
 
 

@@ -64,10 +64,24 @@ class Edges:
         count, ends = len(self._jumps), [self._ends(pair) for pair in self._gains]
         self.gains, self.losses = Pairs.of(self._gains, count), Pairs.of(self._losses, count)
         sizes = [len(self._gains)] * 2 + [len(self._losses)] * 2
-        self.generators = [variables.generator(terms, size) for terms, size in zip(self.terms(), sizes)]
+        meets_coherences = lambda term: term.row[0] != term.row[1] or term.column[0] != term.column[1]
+        self.generators = [variables.generator(filter(meets_coherences, terms), size) for terms, size in zip(self.terms(), sizes)]
         self.read_real, self.read_imaginary = variables.reading([column for _, column in ends])
         self.write_real, self.write_imaginary = variables.writing([row for row, _ in ends])
         self.trace = LinearMap(np.array([float(a == b) for (a, b), _ in ends]))
+        self.trace_of_coherences = LinearMap(np.array([float(a == b and c != d) for (a, b), (c, d) in ends]))
+        upward = np.flatnonzero(self.upper > self.lower)
+        lower, upper = self.lower[upward], self.upper[upward]
+        gain = {self._jumps[e]: i for i, (e, f) in enumerate(self._gains) if e == f}
+        self.upward = selection(upward, count)
+        self.up = selection(np.array([gain[jump] for jump in zip(upper, lower)], int), len(self._gains))
+        self.down = selection(np.array([gain[jump] for jump in zip(lower, upper)], int), len(self._gains))
+        self.read_lower, self.read_upper = selection(lower, len(variables)), selection(upper, len(variables))
+        self.arrive = LinearMap(self.read_upper.matrix.T - self.read_lower.matrix.T)
+        self.hop_up, self.hop_down = (
+            LinearMap(np.einsum("ai,ib->abi", self.arrive.matrix, read.matrix * sign))
+            for read, sign in ((self.read_lower, 1.0), (self.read_upper, -1.0))
+        )
         self._key = (self.size, *self._jumps, *self._gains, *self.particles.tolist(), *variables.pairs)
         return self
 
@@ -119,14 +133,12 @@ class Structure:
         count = len(every) if approach == "local" else self.size
         self.unitary, self.energy = self.variables.generator(hamiltonian, count), self._energy(list(every), count)
         n, d = len(self.variables), self.size
-        self.mix = LinearMap((np.arange(n) < d).astype(float)[:, None] / d)  # from a number to the fully mixed state times it
         self.trace = LinearMap((np.arange(n) < d).astype(float))
         every_element = list(product(range(d), repeat=2))
         kept = [element for element in every_element if self.variables.keeps(*element)]
         place = np.eye(d * d)[[a * d + b for a, b in kept]].T
         self.elements = tuple(LinearMap(place @ read.matrix) for read in self.variables.reading(kept))
         self.state_real, self.state_imaginary = (LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept))
-        self.pin = LinearMap(np.outer(np.arange(n) < d, np.arange(n) < d).astype(float)[..., None] / d)
         arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
         self._key = (
             *((name, x.tobytes()) for name, x in arrays),

@@ -1,0 +1,167 @@
+"""Generators of states with coherences: steady states, and solves with the same factors, without LAPACK.
+
+LAPACK calls inside batched gradients can hang jaxlib's CPU thread pool, and work on one matrix at a time; the loops here run along
+the batch.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+from jaxtyping import Array, Float
+
+from .batching import batched_last, settle, sum_over
+from .solves import solve
+
+
+class Factors(NamedTuple):
+    """Of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
+
+    `times` is the time spent in each level, per unit that is fed into another one, before level 0 is reached; `inverse` is 1/D,
+    `following` = -C/D are the coherences per population, `feeding` = -B/D what coherences that are fed in give to the populations.
+    """
+
+    state: Float[Array, " m"]
+    times: Float[Array, "n n"]
+    inverse: Float[Array, "k k"]
+    following: Float[Array, "k n"]
+    feeding: Float[Array, "n k"]
+
+
+class CoherentElimination(eqx.Module):
+    """The factors of the generator M of a state of n populations, which come first, and of k real numbers for its coherences.
+
+    The coherences are eliminated with partial pivoting. What is left are rates between populations, which are swept without
+    subtractions as long as coherence makes none of them negative: the diagonal of A is never used, as each column of M takes from
+    a level what it gives to the others. `factors.state` is the steady state as eliminated. All factors are constant to every derivative.
+    """
+
+    operator: "_Matrix"
+    factors: Factors
+
+    def __init__(self, matrix: Float[Array, "m m"], levels: int):
+        self.operator = _Matrix(matrix)
+        self.factors = Factors(*_factor_p.bind(lax.stop_gradient(matrix), levels=levels))
+
+    def solve(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """x with M x = y and no trace, for y without trace."""
+        return solve(_conserving, y, self.operator, self.factors, transposed=False)
+
+
+class _Matrix(eqx.Module):
+    entries: Float[Array, "m m"]
+
+    def apply(self, x, transposed):
+        return product(self.entries, x, transposed)
+
+
+def product(matrix: Float[Array, "m n"], x: Float[Array, " n"], transposed: bool = False) -> Float[Array, " m"]:
+    """A x, or A^T x."""
+    return sum_over(matrix * x[:, None], 0) if transposed else sum_over(matrix * x[None], 1)
+
+
+def _conserving(factors, y, transposed):
+    """x with M x = y, or with M^T x = y - state . y on populations; arrays may have batch axes after that of the numbers."""
+    n, has_coherences = len(factors.times), len(factors.inverse) > 0
+    into, out = (factors.following, factors.feeding) if transposed else (factors.feeding, factors.following)
+    populations, coherences = y[:n], y[n:]
+    if transposed:
+        populations = populations - settle(sum_over(factors.state * y, 0))[None]
+    if has_coherences:
+        populations = settle(populations + product(into, coherences, transposed))
+    x = -product(factors.times, populations, transposed)
+    if has_coherences:
+        x = jnp.concatenate([x, product(factors.inverse, coherences, transposed) + product(out, settle(x), transposed)])
+    if transposed:
+        return x
+    return x - factors.state * settle(sum_over(x[:n], 0))[None]
+
+
+def _factor(matrix, *, levels):
+    """The factors of matrices on the first two axes."""
+    feeding, following, inverse = matrix[:levels, levels:], matrix[levels:, :levels], matrix[levels:, levels:]
+    rates = matrix[:levels, :levels]
+    if len(inverse):
+        inverse, following = _eliminated(inverse, -following)
+        rates = rates + _matmul(feeding, following)
+        feeding = -_matmul(feeding, inverse)
+    swept = _swept(rates)
+    weights = jnp.concatenate([jnp.ones_like(swept[:1, 0]), swept[1:, 0]])
+    state = settle(weights / sum_over(weights, 0)[None])
+    if len(inverse):
+        state = jnp.concatenate([state, product(following, state)])
+    times = jnp.pad(swept[1:, 1:], ((1, 0), (1, 0), *[(0, 0)] * (matrix.ndim - 2)))
+    return state, times, inverse, following, feeding
+
+
+def _swept(rates):
+    """Rates between levels once every level but the first has been swept, from the last one down (Grassmann, Taksar and Heyman).
+
+    Entry (i, j) is the rate j -> i between levels that are still there. For those swept it is the time spent in i, from j on, before a
+    level that is there is reached; with only j swept, the probability that this is level i; with only i swept, the time spent in i per
+    time in j. Each of them grows by what leads through the level being swept.
+    """
+    n = len(rates)
+    levels = jnp.arange(n).reshape(n, *(1,) * (rates.ndim - 2))
+
+    def sweep(step, table):
+        k = n - 1 - step
+        row, column = (lax.dynamic_index_in_dim(table, k, axis, keepdims=False) for axis in (0, 1))
+        time = 1 / sum_over(jnp.where(levels < k, column, 0), 0)
+        is_other = (levels != k).astype(table.dtype)
+        row, column = settle(row * is_other * time[None]), settle(column * is_other)
+        table = lax.dynamic_update_index_in_dim(table + column[:, None] * row[None], row, k, 0)
+        return lax.dynamic_update_index_in_dim(table, jnp.where(levels == k, 1, column) * time[None], k, 1)
+
+    return lax.fori_loop(0, n - 1, sweep, rates)
+
+
+def _eliminated(matrix, right):
+    """1/A and B/A by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are swapped arithmetically, batch by batch."""
+    n, rest = len(matrix), matrix.shape[2:]
+    rows = jnp.arange(n).reshape(n, *(1,) * len(rest))
+    unit = jnp.broadcast_to(jnp.eye(n, dtype=matrix.dtype).reshape(n, n, *(1,) * len(rest)), matrix.shape)
+
+    def eliminate(k, table):
+        column = lax.dynamic_index_in_dim(table, k, 1, keepdims=False)
+        candidates = jnp.where(rows >= k, jnp.abs(column), -1)
+        chosen = (rows == jnp.argmax(candidates, axis=0)[None]).astype(table.dtype)
+        old = lax.dynamic_index_in_dim(table, k, 0, keepdims=False)
+        # Settled: done once, not again for every row.
+        pivot = settle(sum_over(chosen[:, None] * table, 0))
+        pivot = pivot / lax.dynamic_index_in_dim(pivot, k, 0, keepdims=False)[None]
+        # The row that goes where the pivot came from, the pivot row, and all the others less their share of it.
+        is_pivot = (rows == k).astype(table.dtype)
+        swapped = column + chosen * (lax.dynamic_index_in_dim(old, k, 0, keepdims=False)[None] - column)
+        table = table + chosen[:, None] * (old[None] - table)
+        return (1 - is_pivot[:, None]) * (table - swapped[:, None] * pivot[None]) + is_pivot[:, None] * pivot[None]
+
+    table = lax.fori_loop(0, n, eliminate, jnp.concatenate([matrix, right, unit], axis=1))
+    return table[:, -n:], table[:, n:-n]
+
+
+def _matmul(x, y):
+    return sum_over(x[:, :, None] * y[None], 1)
+
+
+def _shapes(matrix, *, levels):
+    n, k = levels, matrix.shape[0] - levels
+    return [matrix.update(shape=shape + matrix.shape[2:]) for shape in ((n + k,), (n, n), (k, k), (k, n), (n, k))]
+
+
+def _batch(args, dims, **how):
+    results = _factor_p.bind(*batched_last(args, dims), **how)
+    return results, [x.ndim - 1 for x in results]
+
+
+_factor_p = Primitive("coherent_elimination")
+_factor_p.multiple_results = True
+_factor_p.def_impl(lambda matrix, **how: jax.jit(partial(_factor, **how))(matrix))
+_factor_p.def_abstract_eval(_shapes)
+mlir.register_lowering(_factor_p, mlir.lower_fun(_factor, multiple_results=True))
+batching.primitive_batchers[_factor_p] = _batch
