@@ -3,7 +3,7 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING
 
-from . import counting, evolution, lindblad, machines, networks, reservoirs, spectral, steady, thermodynamics
+from . import counting, evolution, greens, lindblad, machines, networks, reservoirs, spectral, steady, thermodynamics
 from ._numerics.status import Status
 from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
@@ -26,6 +26,7 @@ __all__ = [
     "counting",
     "design",
     "evolution",
+    "greens",
     "lindblad",
     "machines",
     "networks",

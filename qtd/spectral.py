@@ -128,6 +128,25 @@ class Resonator(AbstractSpectralDensity):
         peak = nonnegative(self.strength) * width / ((size - self.center) ** 2 + (width * size) ** 2)
         return jnp.where(size <= positive(self.cutoff), peak, 0 * size)
 
+    def level_shift(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real energy.
+
+        $$ \Lambda(\omega) = P\int_0^{\omega_c} \frac{dx}{2\pi} \frac{K(x)}{\omega - x}
+           = \frac{h}{2\pi}\, \mathrm{Im} \frac{\ln(\omega_c - z) - \ln(-z) + \ln|\omega/(\omega_c - \omega)|}{(1 - i d)(\omega - z)}, \quad
+           z = \frac{e}{1 - i d} $$
+
+        For e > 0. It diverges, as a logarithm, at the step of the cut-off.
+        """
+        center, width, cutoff = positive(self.center), positive(self.width), positive(self.cutoff)
+        real, imaginary = center / (1 + width**2), width * center / (1 + width**2)  # of z
+        below = jnp.abs(energy) / jnp.abs(cutoff - energy)
+        is_zero = energy == 0
+        logarithm = jnp.where(is_zero, 0, jnp.log(jnp.where(is_zero, 1, below)))  # comes with a factor that vanishes there
+        logarithm = logarithm + 0.5 * jnp.log(((cutoff - real) ** 2 + imaginary**2) * (1 + width**2) / center**2)
+        angle = jnp.arctan2(cutoff - real, imaginary) + jnp.arctan(1 / width)
+        square = (energy - center) ** 2 + (width * energy) ** 2
+        return nonnegative(self.strength) / (2 * jnp.pi) * (logarithm * width * energy + angle * (energy - center)) / square
+
 
 class Ohmic(AbstractSpectralDensity):
     """Ohmic density with an exponential cut-off, J(w) = k w exp(-|w| / w_c).

@@ -11,7 +11,7 @@ from ._numerics.batching import add
 from ._numerics.compilation import compiled
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
-from .counting import Covariance, covariance
+from .counting import Covariance, System, covariance
 from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import validate
@@ -186,8 +186,8 @@ class OperatingPoint(eqx.Module):
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 
-def operate(system: RateNetwork | Lindbladian, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
-    """The stationary operating point of a network or a Lindbladian.
+def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
+    """The stationary operating point of a network or a Lindbladian, or of the steady state of one (`qtd.steady.solve`).
 
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out for an engine or a conductor.
     Raises `ValueError` where values are known and illegal or the steady state is not unique; in compiled code `status` says so and
@@ -204,7 +204,7 @@ def operate(system: RateNetwork | Lindbladian, cooled: str | None = None, driven
 
 @compiled
 def _operate(system, cooled, driven_by):
-    state = settle_down(system)
+    state = settle_down(system) if isinstance(system, RateNetwork | Lindbladian) else system
     reservoirs, names = state.reservoirs, tuple(state.reservoirs)
     idle = cooled is not None and not all(state.drives(name) for name in names)
     currents = lambda quantity: {name: state.current(name, quantity) for name in names}

@@ -373,6 +373,28 @@ def test_the_basis_of_the_operators_changes_nothing(approach):
     assert error(turned, unitary @ np.asarray(rho) @ unitary.conj().T) < 1e-12
 
 
+@EVERY_APPROACH
+def test_states_may_be_listed_from_the_top_down_however_cold_it_is(approach):
+    # The last level to be eliminated must be one that is occupied: with the first one of the list, currents of 1e-26 were lost.
+    def device(order):
+        turn = lambda x: x[np.ix_(order, order)]
+        numbers = [on(site, NUMBER, 3) for site in range(3)]
+        lift = np.zeros((8, 8))
+        lift[0b010, 0b101] = 1
+        return qtd.Lindbladian(
+            bare={"cold": (1.0, turn(numbers[0] + numbers[1])), "work": (3.0, turn(numbers[2] + numbers[1]))},
+            interaction={"swap": (0.02, turn(lift + lift.T))},
+            couplings={name: turn(on(site, X, 3)) for site, name in enumerate(("cold", "hot", "work"))},
+            reservoirs={name: boson(temperature) for name, temperature in (("cold", 0.03), ("hot", 0.036), ("work", 0.15))},
+            approach=approach,
+        )
+
+    found, expected = (qtd.operate(device(order), cooled="cold", driven_by="work") for order in (np.arange(8), np.arange(8)[::-1]))
+    for figure in (lambda p: p.heat_currents["cold"], lambda p: p.heat_currents["work"], lambda p: p.heat_covariance["cold", "cold"]):
+        assert 0 < float(figure(found)) < 1e-20
+        assert abs(float(figure(found) / figure(expected) - 1)) < 1e-5
+
+
 # --- Fermions ---
 
 

@@ -22,8 +22,9 @@ from .solves import solve
 class Factors(NamedTuple):
     """Of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
 
-    `times` is the time spent in each level, per unit that is fed into another one, before level 0 is reached; `inverse` is 1/D,
-    `following` = -C/D are the coherences per population, `feeding` = -B/D what coherences that are fed in give to the populations.
+    `times` is the time spent in each level, per unit that is fed into another one, before the level that is left last is reached;
+    `inverse` is 1/D, `following` = -C/D are the coherences per population, `feeding` = -B/D what coherences that are fed in give to
+    the populations.
     """
 
     state: Float[Array, " m"]
@@ -90,39 +91,48 @@ def _factor(matrix, *, levels):
         inverse, following = _eliminated(inverse, -following)
         rates = rates + _matmul(feeding, following)
         feeding = -_matmul(feeding, inverse)
-    swept = _swept(rates)
-    weights = jnp.concatenate([jnp.ones_like(swept[:1, 0]), swept[1:, 0]])
+    swept, is_left = _swept(rates)
+    weights = jnp.where(is_left > 0, 1, sum_over(swept * is_left[None], 1))
     state = settle(weights / sum_over(weights, 0)[None])
     if len(inverse):
         state = jnp.concatenate([state, product(following, state)])
-    times = jnp.pad(swept[1:, 1:], ((1, 0), (1, 0), *[(0, 0)] * (matrix.ndim - 2)))
+    times = (1 - is_left)[:, None] * (1 - is_left)[None] * swept
     return state, times, inverse, following, feeding
 
 
 def _swept(rates):
-    """Rates between levels once every level but the first has been swept, from the last one down (Grassmann, Taksar and Heyman).
+    """Rates between levels once all but one have been swept (Grassmann, Taksar and Heyman), the level left soonest always first.
 
     Entry (i, j) is the rate j -> i between levels that are still there. For those swept it is the time spent in i, from j on, before a
     level that is there is reached; with only j swept, the probability that this is level i; with only i swept, the time spent in i per
-    time in j. Each of them grows by what leads through the level being swept.
+    time in j. Each of them grows by what leads through the level being swept. Returns also which level is left, one that
+    is hardly ever left: times before another one is reached could be nearly infinite, and what matters be lost in them.
     """
     n = len(rates)
     levels = jnp.arange(n).reshape(n, *(1,) * (rates.ndim - 2))
 
-    def sweep(step, table):
-        k = n - 1 - step
-        row, column = (lax.dynamic_index_in_dim(table, k, axis, keepdims=False) for axis in (0, 1))
-        time = 1 / sum_over(jnp.where(levels < k, column, 0), 0)
-        is_other = (levels != k).astype(table.dtype)
-        row, column = settle(row * is_other * time[None]), settle(column * is_other)
-        table = lax.dynamic_update_index_in_dim(table + column[:, None] * row[None], row, k, 0)
-        return lax.dynamic_update_index_in_dim(table, jnp.where(levels == k, 1, column) * time[None], k, 1)
+    def sweep(_, carry):
+        table, is_there = carry
+        exits = sum_over(jnp.where((is_there[:, None] > 0) & (levels[:, None] != levels[None]), table, 0), 0)
+        is_next = (levels == jnp.argmax(jnp.where(is_there > 0, exits, -jnp.inf), axis=0)[None]).astype(table.dtype)
+        time = 1 / sum_over(is_next * exits, 0)
+        row = settle((1 - is_next) * sum_over(is_next[:, None] * table, 0) * time[None])
+        column = settle((1 - is_next) * sum_over(table * is_next[None], 1))
+        # The row and column of the level that is swept are written anew.
+        kept = (1 - is_next)[:, None] * (1 - is_next)[None] * table
+        table = kept + (column + is_next)[:, None] * (row + is_next * time[None])[None]
+        return table, is_there - is_next
 
-    return lax.fori_loop(0, n - 1, sweep, rates)
+    return lax.fori_loop(0, n - 1, sweep, (rates, jnp.ones_like(rates[0])))
+
+
+def inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """1/A as a value without derivatives."""
+    return _eliminated(lax.stop_gradient(matrix), matrix[:, :0])[0]
 
 
 def _eliminated(matrix, right):
-    """1/A and B/A by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are swapped arithmetically, batch by batch."""
+    """1/A and 1/A B by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are swapped arithmetically, batch by batch."""
     n, rest = len(matrix), matrix.shape[2:]
     rows = jnp.arange(n).reshape(n, *(1,) * len(rest))
     unit = jnp.broadcast_to(jnp.eye(n, dtype=matrix.dtype).reshape(n, n, *(1,) * len(rest)), matrix.shape)

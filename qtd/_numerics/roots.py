@@ -1,11 +1,13 @@
-"""Roots of scalar equations, with implicit derivatives."""
+"""Roots and fixed points, with implicit derivatives."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
+
+from .coherent_elimination import inverse
 
 
 def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
@@ -32,3 +34,27 @@ def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""],
     for _ in range(2):  # each step makes one more order of the derivative right
         root = root - function(root, args) / slope(root, args)
     return root
+
+
+def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
+    """x with function(x, args) = x, by iteration from `start`, halving the step where it does not settle; and whether it has.
+
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    """
+    frozen, start = lax.stop_gradient((args, start))
+    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
+
+    def unfinished(carry):
+        count, x, image = carry
+        return (count < 200) & jnp.any(jnp.abs(image - x) > tolerance * jnp.abs(image))
+
+    def step(carry):
+        count, x, image = carry
+        x = jnp.where(count < 20, image, (x + image) / 2)
+        return count + 1, x, function(x, frozen)
+
+    count, x, _ = lax.while_loop(unfinished, step, (0, start, function(start, frozen)))
+    solve = inverse(jnp.eye(len(x), dtype=x.dtype) - jax.jacfwd(function)(x, frozen))
+    for _ in range(2):  # each step makes one more order of the derivative right
+        x = x - (solve * (x - function(x, args))[None]).sum(1)
+    return x, jnp.asarray(count < 200)

@@ -10,7 +10,7 @@ from .validation import is_concrete
 
 class Status(enum.IntEnum):
     """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given; what is only beyond
-    the validity of its model (NOT_POSITIVE) keeps its numbers."""
+    the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION) keeps its numbers."""
 
     OK = 0
     INVALID_PARAMETER = 1
@@ -18,6 +18,10 @@ class Status(enum.IntEnum):
     COP_UNDEFINED = 3
     NOT_CONVERGED = 4
     NOT_POSITIVE = 5
+    TRUNCATED = 6
+    STRONG_CORRELATION = 7
+    UNSTABLE = 8
+    UNRESOLVED = 9
 
     @property
     def message(self) -> str:
@@ -35,6 +39,11 @@ _MESSAGES = {
     Status.NOT_CONVERGED: "the iteration did not converge; loosen the tolerance or move the start",
     Status.NOT_POSITIVE: "the state has a negative eigenvalue, so the Redfield equation is not valid here; compare with the approach"
     " that fits the ratio of rates to splittings",
+    Status.TRUNCATED: "the top level of a resonator holds more than 1e-3 of its population; give it more levels",
+    Status.STRONG_CORRELATION: "exchange and correlation change an occupation by more than a tenth, so second order in the shift does not"
+    " suffice; take the numbers as coefficients of the square of the shift",
+    Status.UNRESOLVED: "the grid does not resolve a line or a filter; use more `points`",
+    Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 
 

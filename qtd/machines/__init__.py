@@ -3,5 +3,6 @@
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
 from .qubit_refrigerator import QubitRefrigerator
+from .resonator_refrigerator import ResonatorRefrigerator
 
-__all__ = ["AbstractMachine", "CollectiveRefrigerator", "QubitRefrigerator", "ReducedRefrigerator"]
+__all__ = ["AbstractMachine", "CollectiveRefrigerator", "QubitRefrigerator", "ReducedRefrigerator", "ResonatorRefrigerator"]

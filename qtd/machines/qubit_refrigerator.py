@@ -1,7 +1,7 @@
 """Two coupled qubits between three filtered reservoirs (equation numbers of the paper named in the class)."""
 
 import functools
-from typing import ClassVar, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -19,16 +19,16 @@ from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..steady import CoherentSteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint
-from ._machine import AbstractMachine, DesignProblem
+from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
+from ._machine import DesignProblem
 
 __all__ = ["QubitRefrigerator", "Validity"]
 
 Model = Literal["zz", "global", "local", "redfield", "redfield-partial"]
 _MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
-_NAMES = ("hot", "sink", "cold")
 
 
-class QubitRefrigerator(AbstractMachine):
+class QubitRefrigerator(AbstractFilteredRefrigerator):
     r"""Two qubits with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2 + D_x (s_1^+ s_2^- + h.c.); no work is supplied.
 
     Qubit 1 touches the reservoirs `hot` (L) and `sink` (R), qubit 2 the reservoir `cold` (C). Heat that runs from hot to sink through
@@ -60,9 +60,6 @@ class QubitRefrigerator(AbstractMachine):
     coupling: Float[Array, ""]
     model: str = eqx.field(static=True)
 
-    cooled: ClassVar[str | None] = "cold"
-    driven_by: ClassVar[str | None] = "hot"
-
     def __init__(
         self,
         model: Model = "zz",
@@ -81,7 +78,7 @@ class QubitRefrigerator(AbstractMachine):
         self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
         self.shift, self.exchange = as_scalar(shift, "shift"), as_scalar(exchange, "exchange")
         self.coupling = as_scalar(coupling, "coupling")
-        centers = self._resonances()
+        centers = resonances(self.energy_1, self.energy_2, self.shift)
         self.hot = hot or Reservoir(1.2, spectral_density=Resonator(centers["hot"], 0.02))
         self.sink = sink or Reservoir(1.0, spectral_density=Resonator(centers["sink"], 0.08))
         self.cold = cold or Reservoir(0.8, spectral_density=Resonator(centers["cold"], 0.06))
@@ -93,11 +90,6 @@ class QubitRefrigerator(AbstractMachine):
                 raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
         if self.model == "zz" and is_concrete(self.exchange) and np.any(np.asarray(self.exchange) != 0):
             raise ValueError(f'`exchange` must be 0 in the model "zz", got {self.exchange}; choose "global", "local" or "redfield".')
-
-    @property
-    def reservoirs(self) -> dict[str, Reservoir]:
-        """All three by name."""
-        return {"hot": self.hot, "sink": self.sink, "cold": self.cold}
 
     def system(self) -> RateNetwork | Lindbladian:
         return self.network() if self.model in ("zz", "global") else self.lindbladian()
@@ -114,7 +106,7 @@ class QubitRefrigerator(AbstractMachine):
             levels, weights = (upper, lower), {"hot": (c, s, s, c), "cold": (s, c, c, s)}
         weights["sink"], edges = weights["hot"], ((0, 1), (0, 2), (1, 3), (2, 3))
         jumps = [
-            (name, *edge, self.coupling * weight) for name in _NAMES for edge, weight in zip(edges, weights[name]) if weight is not None
+            (name, *edge, self.coupling * weight) for name in NAMES for edge, weight in zip(edges, weights[name]) if weight is not None
         ]
         return RateNetwork(jnp.stack([jnp.zeros_like(top), *levels, top]), jumps, self.reservoirs)
 
@@ -123,7 +115,7 @@ class QubitRefrigerator(AbstractMachine):
         if self.model in ("zz", "global"):
             raise ValueError(f'`model` {self.model!r} is a rate equation: use `network()`, or the model "local" or "redfield".')
         bare = {"energy_1": self.energy_1, "energy_2": self.energy_2, "shift": self.shift}
-        strengths = dict.fromkeys(_NAMES, self.coupling)
+        strengths = dict.fromkeys(NAMES, self.coupling)
         return Lindbladian.of(_structure(self.model), bare, {"exchange": self.exchange}, strengths, self.reservoirs)
 
     def operate(self) -> OperatingPoint:
@@ -144,21 +136,6 @@ class QubitRefrigerator(AbstractMachine):
         validate(self)
         return _ring(self)
 
-    def tied(self) -> "QubitRefrigerator":
-        """With the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).
-
-        `jax.grad(lambda m: current(m.tied()))` moves the filters with the levels, `jax.grad(current)` leaves them where they are.
-        """
-        return replace(self, {f"{name}.spectral_density.center": center for name, center in self._resonances().items()})
-
-    def fixed_peak(self) -> "QubitRefrigerator":
-        """With the strength of each filter set to its width, so that K at its centre is 1 / centre whatever the width.
-
-        Without it a narrower filter is a stronger one, and an optimum runs to width 0, out of the model's validity.
-        """
-        widths = {name: _filter(reservoir).width for name, reservoir in self.reservoirs.items()}
-        return replace(self, {f"{name}.spectral_density.strength": width for name, width in widths.items()})
-
     def density_matrix(self) -> Array:
         """The steady state in the basis 0, 1, 2, d (real diagonal for "zz"); its element [1, 2] is the coherence of the qubits."""
         state = solve(self.system())
@@ -173,16 +150,11 @@ class QubitRefrigerator(AbstractMachine):
         rho = jnp.diag(jnp.stack([populations[0], inner[0], inner[1], populations[3]]))
         return rho.at[1, 2].set(coherence).at[2, 1].set(coherence)
 
-    @property
-    def tight_coupling_cop(self) -> Float[Array, ""]:
-        """D_z / e_1, the COP of ideal filters; there cooling stops where it reaches the Carnot COP, at zero power."""
-        return self.shift / self.energy_1
-
     def linear_response(self, bias: ArrayLike) -> Float[Array, ""]:
         """Cooling current of the model "zz" to first order in dT = `bias`, for T +- dT at hot and cold, T of the sink, and any D_z."""
         bias, temperature = as_scalar(bias, "bias"), self.sink.temperature
         level = lambda r: eqx.tree_at(lambda r: r.temperature, r, temperature)
-        hot, sink, cold = (level(self.reservoirs[name]) for name in _NAMES)
+        hot, sink, cold = (level(self.reservoirs[name]) for name in NAMES)
         low, high = self.energy_1, self.energy_1 + self.shift
         rate = lambda r, gap: self.coupling * r.rates(gap)[0]
         weight = lambda gap: rate(hot, gap) / (rate(hot, gap) + rate(sink, gap))
@@ -217,7 +189,7 @@ class QubitRefrigerator(AbstractMachine):
             for gap in others:
                 fastest = self.coupling * jnp.maximum(*reservoir.rates(gap))
                 rates.append(fastest)
-                widths.append(fastest / (_filter(reservoir).width * jnp.abs(gap)))
+                widths.append(fastest / (resonator(reservoir).width * jnp.abs(gap)))
         largest = functools.reduce(jnp.maximum, rates)
         gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift, self.energy_2 + self.shift
         smallest = functools.reduce(jnp.minimum, map(jnp.abs, gaps))
@@ -236,13 +208,10 @@ class QubitRefrigerator(AbstractMachine):
     def design_problem(self) -> DesignProblem:
         """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
         over = {"shift": (0.02, 1.0)}
-        for name, center in self._resonances().items():
+        for name, center in resonances(self.energy_1, self.energy_2, self.shift).items():
             over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
         required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
         return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
-
-    def _resonances(self):
-        return {"hot": self.energy_1, "sink": self.energy_1 + self.shift, "cold": self.energy_2 + self.shift}
 
     def _splitting(self):
         """sqrt((e_1 - e_2)^2 + 4 D_x^2), with a derivative also at 0."""
@@ -260,12 +229,6 @@ class QubitRefrigerator(AbstractMachine):
         c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
         c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
         return mean + splitting / 2, mean - splitting / 2, c, s, jnp.where(is_split, self.exchange / safe, 0.0)
-
-
-def _filter(reservoir: Reservoir) -> Resonator:
-    if not isinstance(reservoir.spectral_density, Resonator):
-        raise ValueError(f"needs `Resonator` spectral densities, got {type(reservoir.spectral_density).__name__}.")
-    return reservoir.spectral_density
 
 
 class Ring(eqx.Module):
