@@ -175,9 +175,9 @@ def _solve(modes, retarded, points, occupations):
     coarse_grid = jnp.any(jnp.abs(fine.occupations - coarse.occupations) > 1e-3 * jnp.abs(fine.occupations))
     status = first(
         (~jnp.all(jnp.isfinite(figures.occupations)), Status.INVALID_PARAMETER),
-        (~converged, Status.NOT_CONVERGED),
         (unstable & is_causal, Status.UNSTABLE),
         (coarse_grid | (is_causal & jnp.any(defects > 1e-6)), Status.UNRESOLVED),
+        (~converged, Status.NOT_CONVERGED),
         (jnp.any(jnp.abs(ratios) > 0.1), Status.STRONG_CORRELATION),
     )
     has_none = (status != Status.OK) & (status != Status.STRONG_CORRELATION)
@@ -245,7 +245,7 @@ class _Band(eqx.Module):
         bubble = self.step * jnp.fft.irfft(spectra.bubble, n=4 * points)
         up, down = bubble[:, 1:points], bubble[:, -1:-points:-1]  # P at positive frequencies, which take energy up, and at negative ones
         frequency = jnp.arange(1, points, dtype=self.energy.dtype) * (self.modes.cutoff / points)
-        exchanged = (down * frequency) @ up.T
+        exchanged = (down * frequency[None]) @ up.T
         return self.step * (self.modes.shifts**2 * (exchanged - exchanged.T)).sum(1)
 
     def straight(self, square: Float[Array, " points"], name: str) -> Float[Array, " points"]:

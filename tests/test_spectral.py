@@ -3,9 +3,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 import qtd
-from qtd.spectral import LorentzDrude, Lorentzian, Ohmic, Peaked, ReactionCoordinate, WideBand, reaction_coordinate
+from qtd.spectral import LorentzDrude, Lorentzian, Ohmic, Peaked, ReactionCoordinate, Resonator, WideBand, reaction_coordinate
 
 ENERGIES = jnp.asarray(np.concatenate([-np.logspace(-3, 2, 12), np.logspace(-3, 2, 12)]))
 DENSITIES = [Peaked(2.0, 0.1, 0.7), Lorentzian(2.0, 0.1, 0.7), Ohmic(0.7, 5.0), LorentzDrude(0.7, 5.0), WideBand(0.7)]
@@ -162,3 +163,14 @@ def test_an_overdamped_coordinate_has_no_peak():
 
 def test_every_density_is_public():
     assert {type(d).__name__ for d in DENSITIES} < set(qtd.spectral.__all__)
+
+
+@pytest.mark.parametrize("energy", [-1.0, 0.0, 0.3, 2.0, 2.21, 5.0, 6.9, 8.0])
+def test_the_level_shift_of_a_resonator_is_the_principal_value(energy):
+    density, cutoff = Resonator(2.2, 0.05, 0.7, 7.0), 7.0
+    strength = lambda x: float(density(jnp.asarray(x)))
+    if 0 < energy < cutoff:
+        wanted = -quad(strength, 0, cutoff, weight="cauchy", wvar=energy, epsabs=1e-13, epsrel=1e-13, limit=2000)[0]
+    else:
+        wanted = quad(lambda x: strength(x) / (energy - x), 1e-300, cutoff, points=[2.1, 2.2, 2.3], epsabs=1e-13, limit=500)[0]
+    assert float(density.level_shift(jnp.asarray(energy))) == pytest.approx(wanted / (2 * np.pi), rel=1e-12)
