@@ -60,8 +60,9 @@ class KerrModes(eqx.Module):
             check(f"{name}.spectral_density.center", density.center, "positive")
         if not is_concrete(self):
             return
-        if np.any(np.diagonal(self.shifts) != 0) or np.any(self.shifts != self.shifts.T):
-            raise ValueError(f"`shifts` must be symmetric and zero on its diagonal, got {np.asarray(self.shifts).tolist()}.")
+        shifts = np.asarray(self.shifts)
+        if np.any(np.diagonal(shifts) != 0) or np.any(shifts != shifts.T):
+            raise ValueError(f"`shifts` must be symmetric and zero on its diagonal, got {shifts.tolist()}.")
         cutoffs = {name: float(self.density(name).cutoff) for name in self.reservoirs}
         if len(set(cutoffs.values())) > 1:
             raise ValueError(f"`cutoff` must be the same in all reservoirs, got {cutoffs}.")
@@ -69,7 +70,7 @@ class KerrModes(eqx.Module):
         if any(potentials.values()):
             raise ValueError(f"`chemical_potential` must be 0 in all reservoirs, got {potentials}.")
         for mode in range(len(self.energies)):
-            if not any(self.density(name).strength > 0 for name in self.at(mode)):
+            if not any(float(self.density(name).strength) > 0 for name in self.at(mode)):
                 raise ValueError(f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not unique.")
 
     def at(self, mode: int) -> list[str]:

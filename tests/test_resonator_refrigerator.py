@@ -216,3 +216,14 @@ def test_filters_can_be_tied_and_share_a_cutoff():
 def test_a_number_of_levels_can_be_replaced():
     machine = qtd.replace(broad(), {"levels": (5, 5), "shift": 0.2})
     assert machine.levels == (5, 5) and machine.populations().shape == (5, 5)
+
+
+@pytest.mark.parametrize("method", ["rates", "keldysh"])
+def test_known_parameters_may_be_closed_over_in_compiled_code(method):
+    # Trap: what is known stays concrete while a function is traced, but what jax.numpy makes of it does not.
+    machine = broad()
+    warm = jax.jit(lambda t: qtd.replace(machine, {"cold.temperature": t}).operate(method, points=1024).heat_currents["cold"])
+    known = jax.jit(lambda: machine.operate(method, points=1024).heat_currents["cold"])
+    assert float(warm(0.9)) == pytest.approx(float(known()), rel=1e-12)
+    made = jax.jit(lambda: broad().operate(method, points=1024).heat_currents["cold"])
+    assert float(made()) == pytest.approx(float(known()), rel=1e-12)

@@ -84,7 +84,8 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
                 raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
             if isinstance(reservoir.spectral_density, Resonator):
                 check(f"{name}.spectral_density.center", reservoir.spectral_density.center, "positive")
-        if is_concrete(self.energy_1, self.energy_2, self.shift) and jnp.ndim(self.shift) == 0 and float(self._smallest_gap()) <= 0:
+        numbers = self.energy_1, self.energy_2, self.shift
+        if is_concrete(numbers) and np.any(np.min(self._gaps(*map(np.asarray, numbers)), axis=0) <= 0):
             raise ValueError(
                 f"`shift` must leave all level spacings positive, got {self.shift} with levels {self.levels}; raise it or keep fewer."
             )
@@ -99,7 +100,8 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         index[first, second] = np.arange(len(first))
         numbers = lambda n: jnp.asarray(n, self.energy_1.dtype)
         energies = self.energy_1 * numbers(first) + self.energy_2 * numbers(second) + self.shift * numbers(first * second)
-        energies = energies + 0 * positive(self._smallest_gap())
+        smallest = jnp.min(jnp.stack(self._gaps(self.energy_1, self.energy_2, self.shift)))
+        energies = energies + 0 * positive(smallest)  # NaN where a spacing is not
         jumps = []
         for name, low, high, photons in (
             ("hot", index[:-1], index[1:], first),
@@ -202,10 +204,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         grids = np.meshgrid(*map(np.arange, self.levels), indexing="ij")
         return tuple(grid.ravel(order="F" if self.levels[0] < self.levels[1] else "C") for grid in grids)
 
-    def _smallest_gap(self):
-        top_1, top_2 = (n - 1 for n in self.levels)
-        gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift * top_2, self.energy_2 + self.shift * top_1
-        return jnp.minimum(jnp.minimum(gaps[0], gaps[1]), jnp.minimum(gaps[2], gaps[3]))
+    def _gaps(self, energy_1, energy_2, shift):
+        """The outermost level spacings, between which all others lie."""
+        top_1, top_2 = (float(n - 1) for n in self.levels)
+        return energy_1, energy_2, energy_1 + shift * top_2, energy_2 + shift * top_1
 
 
 class Moments(eqx.Module):
