@@ -10,7 +10,6 @@ import argparse
 import functools
 import importlib.metadata
 import os
-import platform
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -30,13 +29,9 @@ TOLERANCE = 1e-6  # where the cold current is a millionth of what goes back and 
 
 def main():
     arguments = _arguments()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    jax.config.update("jax_enable_x64", True)
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
-    versions = {name: _version(name) for name in ("jax", "numpy", "qutip", "qthermo")}
-    known = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    print(f"python {platform.python_version()}, qtd {qtd.__version__}, {known}")
+    timing.one_core()
+    versions = {name: _version(name) for name in ("qutip", "qthermo")}
+    print(", ".join(f"{name} {version}" for name, version in versions.items() if version))
     missing = [name for name, version in versions.items() if not version]
     if missing:
         print(f"Not installed, rows left out: {', '.join(missing)}")

@@ -8,7 +8,6 @@ timed apart, and the codes run in turn on one core, so that the ratios of the me
 
 import argparse
 import os
-import platform
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -33,11 +32,7 @@ PATHS = ("temperature", "spectral_density.center", "spectral_density.width", "sp
 
 def main():
     arguments = _arguments()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    jax.config.update("jax_enable_x64", True)
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
-    print(f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd {qtd.__version__}")
+    timing.one_core()
     compare(arguments.points, arguments.chunk, arguments.rounds)
     scale(arguments.rounds)
 

@@ -8,7 +8,6 @@ Agreement is checked first, compilation is timed apart, and the codes run in tur
 
 import argparse
 import os
-import platform
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -29,11 +28,7 @@ TEMPERATURES, WIDTHS, CUTOFF = np.array([1.3, 1.0, 0.7]), np.array([0.02, 0.08, 
 
 def main():
     arguments = _arguments()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    jax.config.update("jax_enable_x64", True)
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
-    print(f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd {qtd.__version__}")
+    timing.one_core()
     one_box(60, arguments.rounds)
     sweep_of_boxes(6, arguments.points, arguments.rounds)
     sweep_of_green_functions(arguments.green_points, arguments.rounds)

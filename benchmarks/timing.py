@@ -1,9 +1,22 @@
 """How the benchmarks measure: compilation apart, then medians of runs taken in turn."""
 
+import os
+import platform
 import time
 
 import jax
 import numpy as np
+
+import qtd
+
+
+def one_core():
+    """Pin this process to one core, compute in float64, and say where."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    jax.config.update("jax_enable_x64", True)
+    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
+    print(f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd {qtd.__version__}")
 
 
 def compiled(function, arguments, chunk):

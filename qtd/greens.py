@@ -138,7 +138,9 @@ def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, o
 
     Differentiable in every parameter, the occupations implicitly, to second order. Raises `ValueError` where values are known and a mode is
     unstable or its sum rule off by more than 1e-6 ("causal" only), and where the grid does not resolve a line or filter. A point takes
-    some 8 MB: go through many with `jax.lax.map(..., batch_size=16)`. **Source:** Bhandari and Jordan, Eqs. (20)-(30), (C1)-(C7), signs and Eq. (29) corrected.
+    some 8 MB: go through many with `jax.lax.map(..., batch_size=16)`.
+
+    **Source:** Bhandari and Jordan, Eqs. (20)-(30), (C1)-(C7), signs and Eq. (29) corrected.
     """
     if retarded not in ("causal", "local", "paper"):
         raise ValueError(f'`retarded` must be "causal", "local" or "paper", got {retarded!r}.')

@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
-from ._machine import AbstractMachine
+from ._machine import AbstractMachine, DesignProblem
 
 NAMES = ("hot", "sink", "cold")
 
@@ -36,6 +37,14 @@ class AbstractFilteredRefrigerator(AbstractMachine):
     def tight_coupling_cop(self) -> Float[Array, ""]:
         """`shift` / `energy_1`, the COP of ideal filters; there cooling stops where it reaches the Carnot COP, at zero power."""
         return self.shift / self.energy_1
+
+    def design_problem(self) -> DesignProblem:
+        """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
+        over = {"shift": (0.02, 0.5 * float(self.energy_1))}
+        for name, center in resonances(self.energy_1, self.energy_2, self.shift).items():
+            over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
+        required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
+        return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
 
     def tied(self):
         """With the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).

@@ -20,7 +20,6 @@ from ..spectral import Resonator
 from ..steady import CoherentSteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
-from ._machine import DesignProblem
 
 __all__ = ["QubitRefrigerator", "Validity"]
 
@@ -204,14 +203,6 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         check("couplings", couplings, "positive")
         models = ("local", "global", "redfield-partial")
         return {model: _cooling_per_coupling(replace(self, {"model": model}), couplings) for model in models}
-
-    def design_problem(self) -> DesignProblem:
-        """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
-        over = {"shift": (0.02, 1.0)}
-        for name, center in resonances(self.energy_1, self.energy_2, self.shift).items():
-            over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
-        required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
-        return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
 
     def _splitting(self):
         """sqrt((e_1 - e_2)^2 + 4 D_x^2), with a derivative also at 0."""

@@ -22,7 +22,6 @@ from ..spectral import Resonator
 from ..steady import SteadyState, solve
 from ..thermodynamics import OperatingPoint, operate
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances
-from ._machine import DesignProblem
 
 __all__ = ["Moments", "ResonatorRefrigerator"]
 
@@ -190,14 +189,6 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     def with_cutoff(self, cutoff: ArrayLike) -> "ResonatorRefrigerator":
         """With one cut-off, the band of the Green functions, for all reservoirs."""
         return replace(self, {f"{name}.spectral_density.cutoff": cutoff for name in NAMES})
-
-    def design_problem(self) -> DesignProblem:
-        """The largest cooling current over shift and filter centres, at no smaller COP than now, filter widths as they are."""
-        over = {"shift": (0.02, 0.5)}
-        for name, center in resonances(self.energy_1, self.energy_2, self.shift).items():
-            over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
-        required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
-        return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
 
     def _photons(self):
         """Photon numbers of each level of the network, the resonator with fewer levels innermost: the band is as narrow as that one."""
