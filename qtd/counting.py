@@ -75,12 +75,15 @@ def _covariance(state, quantity):
 def _rows(state, quantity):
     topology = state.network.topology
     charges = {name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names}
-    surplus = {name: state.elimination.solve_transposed(-state.exit_weights(charges[name])) for name in topology.names}
-
-    # What each jump adds to the charge counted at a reservoir, the surplus to come included.
-    gains = {name: [z - lower + charges[name].get(i, 0.0) for i, lower in enumerate(topology.lower(z))] for name, z in surplus.items()}
+    gains = {name: _martingale(state, charges[name]) for name in topology.names}
     entry = lambda r, s: add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
     return tuple(tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names))
+
+
+def _martingale(state, charges):
+    """By diagonal, what an upward jump adds to the charge counted, the surplus still to come included."""
+    surplus = state.elimination.solve_transposed(-state.exit_weights(charges))
+    return [surplus - lower + charges.get(i, 0.0) for i, lower in enumerate(state.network.topology.lower(surplus))]
 
 
 def _coherent_rows(state, quantity):
@@ -128,6 +131,8 @@ def cumulants(system: System, weights: Weights, order: int = 4, quantity: str = 
 @compiled
 def _cumulants(state, charges, order):
     mean = sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items())
+    # A charge that only passes through, however large, is no part of the surplus: without it no digits are lost to it.
+    charges = dict(enumerate(_martingale(state, charges)))
     return _expand(state.populations, mean, lambda k, x: _tilt(state, charges, k, x), jnp.sum, state.elimination.solve, order)
 
 
