@@ -3,12 +3,26 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING
 
-from . import counting, evolution, greens, lindblad, machines, networks, reservoirs, spectral, steady, thermodynamics
+from . import (
+    counting,
+    distributions,
+    evolution,
+    greens,
+    lindblad,
+    machines,
+    networks,
+    reservoirs,
+    scattering,
+    spectral,
+    steady,
+    thermodynamics,
+    transmissions,
+)
 from ._numerics.status import Status
 from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
 from .parameters import parameters, replace
-from .reservoirs import Reservoir
+from .reservoirs import NonthermalReservoir, Reservoir
 from .steady import steady_state
 from .thermodynamics import Mode, OperatingPoint, operate
 
@@ -19,12 +33,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Lindbladian",
     "Mode",
+    "NonthermalReservoir",
     "OperatingPoint",
     "RateNetwork",
     "Reservoir",
     "Status",
     "counting",
     "design",
+    "distributions",
     "evolution",
     "greens",
     "lindblad",
@@ -36,10 +52,12 @@ __all__ = [
     "rate_matrix",
     "replace",
     "reservoirs",
+    "scattering",
     "spectral",
     "steady",
     "steady_state",
     "thermodynamics",
+    "transmissions",
 ]
 
 

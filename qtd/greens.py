@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
+from ._numerics.printing import by_name, readable
 from ._numerics.roots import fixed_point
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_real, check, is_concrete
@@ -110,6 +111,18 @@ class KeldyshState(eqx.Module):
     xc_ratios: Float[Array, " modes"]
     grid_errors: dict[str, Float[Array, ""]]
     status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.photon_currents, "photons that leave")
+        rows += [
+            ("n", self.occupations, "photons in each mode, by the mean field"),
+            ("int A/2pi", self.sum_rules, "sum rule, 1 for a causal retarded function"),
+            ("margin", self.stability_margins, "above 0 where a mode is stable"),
+            ("xc ratio", self.xc_ratios, "photons by exchange and correlation, relative; to be below 0.1"),
+        ]
+        text = readable(self, "currents positive out of a reservoir", rows)
+        known = is_concrete(self.status) and jnp.ndim(self.status) == 0
+        return f"{text}\n  {'status':<16} {int(self.status):>18}   {Status(int(self.status)).message}" if known else text
 
 
 def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, occupations: Occupations = "mean-field") -> KeldyshState:

@@ -5,13 +5,15 @@ from typing import Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.special import bose_weights
 from ._numerics.validation import as_scalar, nonnegative, positive, require
-from .spectral import AbstractSpectralDensity
+from .distributions import AbstractDistribution, Thermal, occupation
+from .spectral import AbstractSpectralDensity, WideBand
 
-__all__ = ["AbstractReservoir", "Reservoir"]
+__all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
 
 
 class AbstractReservoir(eqx.Module):
@@ -23,6 +25,14 @@ class AbstractReservoir(eqx.Module):
     @abc.abstractmethod
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """Mean number of quanta in a mode of this energy."""
+
+    @abc.abstractmethod
+    def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """The entropy that a quantum of this energy carries, u = ds/df; (E - mu) / T in equilibrium. See `qtd.distributions`."""
+
+    @abc.abstractmethod
+    def breaks(self) -> list[Float[Array, " n"]]:
+        """Energies between which the occupation is smooth on its own scale, for quadratures."""
 
     @abc.abstractmethod
     def rates(
@@ -69,6 +79,12 @@ class Reservoir(AbstractReservoir):
     def __check_init__(self):
         require(self, temperature="positive", chemical_potential="any")
 
+    def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return Thermal(self.temperature, self.chemical_potential)(energy)
+
+    def breaks(self) -> list[Float[Array, " n"]]:
+        return Thermal(self.temperature, self.chemical_potential).breaks()
+
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """n(E) or f(E). The Bose function diverges at E = mu and means nothing below."""
         x = (energy - self.chemical_potential) / positive(self.temperature)
@@ -90,3 +106,58 @@ class Reservoir(AbstractReservoir):
             strength = nonnegative(strength * gap / energy)
         absorption, emission = bose_weights(energy / temperature)
         return strength * temperature * absorption, strength * temperature * emission
+
+
+class NonthermalReservoir(AbstractReservoir):
+    r"""A large reservoir of non-interacting particles in no equilibrium: its occupation is any function of energy.
+
+    - `distribution`: see `qtd.distributions`; the occupation is given through its logit u, so that it stays legal and keeps its digits.
+    - `statistics`: "fermi" (default) or "bose". `spectral_density`, for devices described by rates; 1 by default.
+
+    It has no temperature and no heat: energy and entropy are what it exchanges. **Source:** Deghi and Bustos-Marun.
+    """
+
+    distribution: AbstractDistribution
+    chemical_potential: Float[Array, ""]
+    statistics: str = eqx.field(static=True)
+    spectral_density: AbstractSpectralDensity
+
+    def __init__(
+        self,
+        distribution: AbstractDistribution,
+        statistics: Literal["bose", "fermi"] = "fermi",
+        spectral_density: AbstractSpectralDensity | None = None,
+    ):
+        if not isinstance(distribution, AbstractDistribution):
+            raise ValueError(f"`distribution` must be one of `qtd.distributions`, got {distribution!r}.")
+        if statistics not in ("bose", "fermi"):
+            raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
+        self.distribution, self.statistics = distribution, statistics
+        self.chemical_potential = as_scalar(0.0, "chemical_potential")
+        self.spectral_density = spectral_density or WideBand(1.0)
+
+    def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return self.distribution(energy)
+
+    def breaks(self) -> list[Float[Array, " n"]]:
+        return self.distribution.breaks()
+
+    def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        return occupation(self.logit(energy), self.statistics)
+
+    def effective_temperature(self, energy: Float[Array, "*batch"], reference: ArrayLike = 0.0) -> Float[Array, "*batch"]:
+        """(E - E_ref) / u(E), to look at: only its ratio with E - E_ref has a meaning; it is infinite at f = 1/2 and may be negative."""
+        return (energy - as_scalar(reference, "reference")) / self.logit(energy)
+
+    def rates(
+        self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        if self.statistics == "bose":
+            size = jnp.abs(gap)
+            strength, mean = nonnegative(self.spectral_density(size)), self.occupation(size)
+            up, down = strength * mean, strength * (1 + mean)
+            return jnp.where(gap >= 0, up, down), jnp.where(gap >= 0, down, up)
+        energy = gap if particles is None else gap * particles
+        logit = self.logit(energy) * (1 if particles is None else particles)
+        tunnelling = nonnegative(self.spectral_density(energy))
+        return tunnelling * jax.nn.sigmoid(-logit), tunnelling * jax.nn.sigmoid(logit)

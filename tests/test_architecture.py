@@ -13,7 +13,7 @@ import qtd
 ROOT = Path(qtd.__file__).parent
 LAYERS = {
     "_numerics": 0,
-    **dict.fromkeys(("spectral", "reservoirs", "parameters", "units"), 1),
+    **dict.fromkeys(("distributions", "spectral", "transmissions", "reservoirs", "parameters", "units"), 1),
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     "steady": 3,
     **dict.fromkeys(("counting", "evolution", "expansion"), 4),
@@ -25,6 +25,7 @@ LAYERS = {
 }
 SAME_LAYER = {
     ("reservoirs", "spectral"): "a reservoir holds its spectral density",
+    ("reservoirs", "distributions"): "and its occupation",
     ("lindblad", "networks"): "without coherences a Lindbladian is a network",
     ("report", "plots"): "a report shows the drawings that a user can make",
     ("cli", "plots"): "commands save drawings",

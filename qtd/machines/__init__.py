@@ -2,7 +2,8 @@
 
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
+from .n_demon import NDemon
 from .qubit_refrigerator import QubitRefrigerator
 from .resonator_refrigerator import ResonatorRefrigerator
 
-__all__ = ["AbstractMachine", "CollectiveRefrigerator", "QubitRefrigerator", "ReducedRefrigerator", "ResonatorRefrigerator"]
+__all__ = ["AbstractMachine", "CollectiveRefrigerator", "NDemon", "QubitRefrigerator", "ReducedRefrigerator", "ResonatorRefrigerator"]

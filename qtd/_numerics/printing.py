@@ -1,0 +1,22 @@
+"""How results print: one line for each number, with what it is."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .validation import is_concrete
+
+
+def readable(result, title: str, rows: list[tuple[str, Array, str]]) -> str:
+    """`rows` are names, numbers or arrays, and meanings; of traced or batched results only the title."""
+    if not is_concrete([value for _, value, _ in rows]) or any(jnp.ndim(value) > 1 for _, value, _ in rows):
+        return f"{type(result).__name__}({title})"
+    show = lambda value: "  ".join(f"{float(x):.10g}" for x in np.atleast_1d(np.asarray(value)))
+    return f"{type(result).__name__} ({title}; hbar = k_B = 1)\n" + "\n".join(
+        f"  {name:<16} {show(value):>18}   {meaning}" for name, value, meaning in rows
+    )
+
+
+def by_name(symbol: str, values: dict[str, Array], meaning: str) -> list[tuple[str, Array, str]]:
+    """A row for each entry of a dictionary over reservoirs."""
+    return [(f"{symbol}_{name}", value, f"{meaning} {name!r}") for name, value in values.items()]

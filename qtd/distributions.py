@@ -1,0 +1,246 @@
+r"""Occupations of reservoirs in no equilibrium, each given by its logit u, the entropy that a particle carries.
+
+$$ f = \frac{1}{e^u + 1} \ \text{(fermions)}, \qquad f = \frac{1}{e^u - 1} \ \text{(bosons)}, \qquad u = \frac{ds}{df} $$
+
+with s the entropy per state. In equilibrium u = (E - mu) / T. Near f = 0 and 1 the logit keeps the digits that f loses.
+**Source:** Deghi and Bustos-Marun, Eqs. (4)-(7), the logarithm of Eq. (18) corrected.
+"""
+
+import abc
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from ._numerics.quadrature import graded
+from ._numerics.validation import as_real, as_scalar, check, is_concrete, positive, require
+
+__all__ = [
+    "AbstractDistribution",
+    "AnyLogit",
+    "LogitBasis",
+    "Mixture",
+    "PiecewiseConstant",
+    "ShiftedLogits",
+    "Thermal",
+    "difference",
+    "entropy",
+    "occupation",
+]
+
+
+class AbstractDistribution(eqx.Module):
+    """A logit as a function of energy, and where it changes."""
+
+    @abc.abstractmethod
+    def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """u at this energy."""
+
+    @abc.abstractmethod
+    def breaks(self) -> list[Float[Array, " n"]]:
+        """Energies between which u is smooth on its own scale, for quadratures; steps move with the parameters."""
+
+
+class Thermal(AbstractDistribution):
+    """u = (E - mu) / T of a `temperature` T > 0 and a `chemical_potential` mu."""
+
+    temperature: Float[Array, ""]
+    chemical_potential: Float[Array, ""]
+
+    def __init__(self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0):
+        self.temperature = as_scalar(temperature, "temperature")
+        self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
+
+    def __check_init__(self):
+        require(self, temperature="positive", chemical_potential="any")
+
+    def __call__(self, energy):
+        return (energy - self.chemical_potential) / positive(self.temperature)
+
+    def breaks(self):
+        return [jax.lax.stop_gradient(graded(self.chemical_potential, 2 * self.temperature, 5))]
+
+
+class LogitBasis(AbstractDistribution):
+    r"""u = (E - mu) / T + sum_k theta_k exp(-(E - e_k)^2 / (2 d_k^2)): a thermal `reference` with Gaussian bumps.
+
+    `coefficients` theta, `centers` e and `widths` d > 0 have one shape, (bumps,). f stays between 0 and 1 whatever theta is.
+    """
+
+    reference: Thermal
+    coefficients: Float[Array, " bumps"]
+    centers: Float[Array, " bumps"]
+    widths: Float[Array, " bumps"]
+
+    def __init__(self, reference: Thermal, coefficients: ArrayLike, centers: ArrayLike, widths: ArrayLike):
+        self.reference = reference
+        self.coefficients, self.centers = as_real(coefficients, "coefficients"), as_real(centers, "centers")
+        self.widths = jnp.broadcast_to(as_real(widths, "widths"), self.centers.shape)
+        if self.coefficients.ndim != 1 or self.coefficients.shape != self.centers.shape:
+            raise ValueError(f"`coefficients` and `centers` must be lists of one length, got {coefficients!r} and {centers!r}.")
+
+    def __check_init__(self):
+        require(self, coefficients="any", centers="any", widths="positive")
+
+    def __call__(self, energy):
+        distance = (energy[..., None] - _last(self.centers, energy)) / _last(positive(self.widths), energy)
+        return self.reference(energy) + (_last(self.coefficients, energy) * jnp.exp(-(distance**2) / 2)).sum(-1)
+
+    def breaks(self):
+        bumps = [graded(self.centers[k], self.widths[k], 3) for k in range(len(self.centers))]
+        return [*self.reference.breaks(), *map(jax.lax.stop_gradient, bumps)]
+
+
+class ShiftedLogits(AbstractDistribution):
+    """u = u_k(E) + theta_k in windows [edge_k, edge_k+1): in each the logit of some thermal `references[k]`, shifted by `shifts[k]`.
+
+    `edges` has one entry fewer than `references`; the first and the last window are open. With theta_k = 0 and the reference of the
+    reservoir on the other side nothing flows through a window.
+    """
+
+    references: tuple[Thermal, ...]
+    shifts: Float[Array, " windows"]
+    edges: Float[Array, " edges"]
+
+    def __init__(self, references: Sequence[Thermal], shifts: ArrayLike, edges: ArrayLike):
+        self.references, self.shifts, self.edges = tuple(references), as_real(shifts, "shifts"), as_real(edges, "edges")
+        if self.shifts.shape != (len(self.references),) or self.edges.shape != (len(self.references) - 1,):
+            raise ValueError(
+                f"`shifts` must have one entry for each of {len(self.references)} references and `edges` one fewer,"
+                f" got shapes {self.shifts.shape} and {self.edges.shape}."
+            )
+
+    def __check_init__(self):
+        require(self, shifts="any")
+        _check_rising("edges", self.edges)
+
+    def __call__(self, energy):
+        inside = _windows(energy, self.edges)
+        values = jnp.stack([reference(energy) + self.shifts[k] for k, reference in enumerate(self.references)], axis=-1)
+        return jnp.where(inside, values, 0).sum(-1)
+
+    def breaks(self):
+        return [x for reference in self.references for x in reference.breaks()] + [self.edges]
+
+
+class PiecewiseConstant(AbstractDistribution):
+    """A fermionic occupation f_b, 0 < f_b < 1, on each bin between `edges`; above the last edge it is empty, below the first one full.
+
+    For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
+    """
+
+    edges: Float[Array, " edges"]
+    occupations: Float[Array, " bins"]
+
+    def __init__(self, edges: ArrayLike, occupations: ArrayLike):
+        self.edges, self.occupations = as_real(edges, "edges"), as_real(occupations, "occupations")
+        if self.edges.ndim != 1 or self.occupations.shape != (self.edges.shape[0] - 1,):
+            raise ValueError(f"`occupations` must have one entry fewer than `edges`, got {self.occupations.shape} and {self.edges.shape}.")
+
+    def __check_init__(self):
+        require(self, occupations="positive")
+        _check_rising("edges", self.edges)
+        if is_concrete(self.occupations) and np.any(np.asarray(self.occupations) >= 1):
+            raise ValueError(f"`occupations` must be below 1, got {np.asarray(self.occupations).tolist()}.")
+
+    def __call__(self, energy):
+        f = self.occupations
+        far = jnp.full((1,), jnp.inf, f.dtype)
+        values = jnp.concatenate([-far, jnp.log1p(-f) - jnp.log(f), far])
+        return jnp.where(_windows(energy, self.edges), _last(values, energy), 0).sum(-1)
+
+    def breaks(self):
+        return [self.edges]
+
+
+class Mixture(AbstractDistribution):
+    """f = sum_k w_k f_k of fermions, such as the two-step distribution of a biased wire: `weights` w > 0 with sum 1, `parts`."""
+
+    weights: Float[Array, " parts"]
+    parts: tuple[AbstractDistribution, ...]
+
+    def __init__(self, weights: ArrayLike, parts: Sequence[AbstractDistribution]):
+        self.weights, self.parts = as_real(weights, "weights"), tuple(parts)
+        if self.weights.shape != (len(self.parts),):
+            raise ValueError(f"`weights` must have one entry for each of {len(self.parts)} parts, got shape {self.weights.shape}.")
+
+    def __check_init__(self):
+        require(self, weights="positive")
+        if is_concrete(self.weights) and abs(float(np.sum(np.asarray(self.weights))) - 1) > 1e-6:
+            raise ValueError(f"`weights` must add up to 1, got {np.asarray(self.weights).tolist()}.")
+
+    def __call__(self, energy):
+        logits = jnp.stack([part(energy) for part in self.parts], axis=-1)
+        logs = _last(jnp.log(positive(self.weights)), energy)
+        filled = jax.nn.logsumexp(logs - jax.nn.softplus(logits), axis=-1)
+        empty = jax.nn.logsumexp(logs - jax.nn.softplus(-logits), axis=-1)
+        return empty - filled
+
+    def breaks(self):
+        return [x for part in self.parts for x in part.breaks()]
+
+
+class AnyLogit(AbstractDistribution):
+    """Any `function` of energy (an `eqx.Module`, if it has parameters), that changes at `centers` over `scales` (lists of numbers)."""
+
+    function: Callable
+    centers: Float[Array, " features"]
+    scales: Float[Array, " features"]
+
+    def __init__(self, function: Callable, centers: ArrayLike, scales: ArrayLike):
+        self.function = function
+        self.centers = jnp.atleast_1d(as_real(centers, "centers"))
+        self.scales = jnp.broadcast_to(as_real(scales, "scales"), self.centers.shape)
+
+    def __check_init__(self):
+        check("centers", self.centers, "any")
+        check("scales", self.scales, "positive")
+
+    def __call__(self, energy):
+        return self.function(energy)
+
+    def breaks(self):
+        return [jax.lax.stop_gradient(graded(c, s, 6)) for c, s in zip(self.centers, self.scales)]
+
+
+def occupation(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
+    """f of fermions or bosons from the logit; NaN for bosons with u <= 0, which no state has."""
+    return jax.nn.sigmoid(-logit) if statistics == "fermi" else 1 / jnp.expm1(positive(logit))
+
+
+def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
+    """Entropy per state: -f ln f - (1 - f) ln(1 - f) of fermions, (1 + f) ln(1 + f) - f ln f of bosons."""
+    if statistics == "fermi":
+        return jax.nn.sigmoid(-logit) * logit + jax.nn.softplus(-logit)
+    return occupation(logit, statistics) * logit - jnp.log(-jnp.expm1(-positive(logit)))
+
+
+def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
+    """f_1 - f_2 from the logits, without cancellation where they are close, nor near f = 0 or 1."""
+    gap = first - second
+    rises = gap <= 0  # f_1 is the larger one
+    emptier, fuller = jnp.maximum(first, second), jnp.minimum(first, second)
+    size = jnp.where(rises, -jnp.expm1(jnp.where(rises, gap, 0)), jnp.expm1(jnp.where(rises, 0, -gap)))
+    if statistics == "fermi":
+        return size * jax.nn.sigmoid(-fuller) * jax.nn.sigmoid(emptier)
+    return size * occupation(fuller, statistics) * (1 + occupation(emptier, statistics))
+
+
+def _windows(energy, edges):
+    """(..., windows): whether the energy lies in each window between the edges, the outer ones open."""
+    count = (energy[..., None] >= _last(edges, energy)).sum(-1)
+    return count[..., None] == _last(jnp.arange(len(edges) + 1), energy)
+
+
+def _last(values, energy):
+    """Behind the axes of the energy."""
+    return values.reshape((1,) * energy.ndim + values.shape)
+
+
+def _check_rising(name, edges):
+    check(name, edges, "any")
+    if is_concrete(edges) and np.any(np.diff(np.asarray(edges, float)) <= 0):
+        raise ValueError(f"`{name}` must rise, got {np.asarray(edges).tolist()}.")
