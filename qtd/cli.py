@@ -134,16 +134,21 @@ def _build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachi
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
-        changes[path] = text if path in options and isinstance(options[path], str) else _number(text, f"--set {path}")
-    static = {
-        path: int(value) if float(value).is_integer() and path in options and path != "spin" else value
-        for path, value in changes.items()
-        if path in options and not isinstance(value, str)
-    }
-    static |= {path: value for path, value in changes.items() if path in options and isinstance(value, str)}
+        changes[path] = _setting(text, options.get(path), f"--set {path}")
+    static = {path: value for path, value in changes.items() if path in options}
     if static:
         machine = kinds[name](**{**{k: v for k, v in options.items() if v is not None}, **static})
     return qtd.replace(machine, {path: value for path, value in changes.items() if path not in options})
+
+
+def _setting(text: str, known: Any, label: str) -> Any:
+    """A value of the kind of the one that is `known`: a name, several whole numbers with commas between, one, or any number."""
+    if isinstance(known, str):
+        return text
+    if isinstance(known, tuple):
+        return tuple(_setting(part, first, label) for part, first in ((part, known[0]) for part in text.split(",")))
+    number = _number(text, label)
+    return int(number) if isinstance(known, int) and float(number).is_integer() else number
 
 
 def _options(machine: AbstractMachine) -> dict[str, Any]:

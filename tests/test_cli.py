@@ -39,6 +39,12 @@ def test_show_prints_parameters_and_operating_point(capsys):
     assert record["parameters"]["work.temperature"] == 1000 and record["options"]["num_spins"] == 5
 
 
+def test_sizes_of_two_resonators_are_set_with_a_comma(capsys):
+    record = json.loads(run(capsys, "show", "resonator-refrigerator", "--set", "levels=3,4", "--json")[1])
+    point = qtd.machines.ResonatorRefrigerator((3, 4)).operate()
+    assert record["options"]["levels"] == [3, 4] and record["operating_point"]["J_cold"] == float(point.heat_currents["cold"])
+
+
 def test_single_precision_is_an_option(capsys):
     record = json.loads(run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json", "--float32")[1])
     assert record["operating_point"]["J_cold"] == pytest.approx(0.002297869835715556, rel=1e-4)
@@ -68,6 +74,8 @@ def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
         (["show", "collective-refrigerator", "--set", "cold.temperature=-1"], "must be positive"),
         (["show", "collective-refrigerator", "--set", "cold.temprature=1"], "did you mean cold.temperature"),
         (["show", "collective-refrigerator", "--set", "num_spins=1"], "single level"),
+        (["show", "resonator-refrigerator", "--set", "levels=3"], "two whole numbers"),
+        (["show", "resonator-refrigerator", "--set", "levels=3,x"], "takes a number"),
         (["show", "collective-refrigerator", "--set", "parity=left"], "even"),
         (["show", "collective-refrigerator", "--set", "spin=3"], "spin"),
         (["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3:1"], "low < high"),
