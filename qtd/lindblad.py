@@ -83,7 +83,7 @@ class Lindbladian(eqx.Module):
         )
         self.reservoirs = dict(reservoirs)
         for name, edges in self.structure.edges.items():
-            if getattr(self.reservoirs[name], "statistics", None) == "fermi" and np.any(np.abs(edges.particles) != 1):
+            if self.reservoirs[name].statistics == "fermi" and np.any(np.abs(edges.particles) != 1):
                 raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {name!r}.")
 
     def __check_init__(self):

@@ -77,7 +77,7 @@ class RateNetwork(eqx.Module):
             _static_integers(degeneracies, "degeneracies", size, 1),
         )
         for slot in self.topology.slots:
-            is_fermionic = getattr(self.reservoirs[slot.reservoir], "statistics", None) == "fermi"
+            is_fermionic = self.reservoirs[slot.reservoir].statistics == "fermi"
             if is_fermionic and np.any(np.abs(slot.particles) != 1):
                 raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {slot.reservoir!r}.")
         self.strengths = {name: jnp.concatenate(found) if found else jnp.zeros(0) for name, found in strengths.items()}

@@ -20,6 +20,7 @@ class AbstractReservoir(eqx.Module):
     """A large environment, described by what it does at one energy."""
 
     chemical_potential: eqx.AbstractVar[Float[Array, ""]]
+    statistics: eqx.AbstractVar[str]
     spectral_density: eqx.AbstractVar[AbstractSpectralDensity]
 
     @abc.abstractmethod
