@@ -91,7 +91,8 @@ class NDemon(eqx.Module):
         return _operate(self)
 
     def limits(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """The largest `boldness` for which an occupation exists, and the cooling current there: the most that these resonances give."""
+        """The largest `boldness` for which an occupation exists, and the cooling current there: the most that these resonances give
+        without particles from the leads. Infinite and 0 for e_3 = e_4."""
         validate(self)
         return _limits(self)
 
@@ -203,13 +204,14 @@ def _log1p_over(x):
 
 @compiled
 def _limits(machine):
-    at = lambda boldness: eqx.tree_at(lambda m: m.boldness, machine, jnp.full_like(machine.boldness, boldness))
-    a, ratio, filled, empty = _shifts(at(1.0))
-    change = jnp.stack([-ratio * a, ratio * a, a, -a])
+    unit, ratio, filled, empty = _shifts(eqx.tree_at(lambda m: m.boldness, machine, jnp.ones_like(machine.boldness)))
+    direction = jnp.where(unit < 0, -1.0, 1.0).astype(unit.dtype)
+    change = direction * jnp.stack([-ratio, ratio, jnp.ones_like(ratio), -jnp.ones_like(ratio)])
     room = jnp.where(change > 0, empty, filled)  # up to 1 where an occupation grows, down to 0 where it falls
     sizes = jnp.abs(change)
     largest = jnp.min(jnp.where(sizes > 0, room / jnp.where(sizes > 0, sizes, 1.0), jnp.inf))
-    return largest, -machine.width / (2 * jnp.pi) * (machine.energy_3 - machine.energy_4) * a * largest
+    heat = -machine.width / (2 * jnp.pi) * (machine.energy_3 - machine.energy_4) * direction * largest
+    return largest / jnp.abs(unit), heat
 
 
 @compiled

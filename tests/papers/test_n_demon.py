@@ -126,6 +126,12 @@ def test_a_bolder_choice_fails_where_a_modest_one_cools():
     )
 
 
+def test_equal_energies_have_limits_too():
+    boldest, heat = demon(0.5, 1.5).limits()
+    assert np.isinf(float(boldest)) and float(heat) == 0
+    assert float(demon(0.5, 1.5 + 1e-9).limits()[1]) == pytest.approx(float(demon(0.5, 1.5 + 2e-9).limits()[1]) / 2, rel=1e-6)
+
+
 def test_cop_falls_from_carnot_with_boldness():
     cops = [float(demon(0.5, 1.6, boldness=b).operate().cop) for b in (1e-9, 0.1, 1.0, 3.0, 6.0)]
     assert cops[0] == pytest.approx(1.0, rel=1e-7) and cops == sorted(cops, reverse=True)
