@@ -269,10 +269,12 @@ class _Band(eqx.Module):
         place, reservoirs = dict(self.modes.couplings)[name], self.modes.reservoirs
         flows = [jnp.zeros_like(self.energy)]
         for other in self.modes.at(place):
+            if other == name:
+                continue
             bias = self.energy * (1 / reservoirs[name].temperature - 1 / reservoirs[other].temperature)
             out = -self.absorption[name] * self.emission[other] * jnp.expm1(jnp.minimum(bias, 0))
             back = -self.absorption[other] * self.emission[name] * jnp.expm1(jnp.minimum(-bias, 0))
-            flows += [square * (out - back)] if other != name else []
+            flows.append(square * (out - back))
         return add(flows)
 
 
