@@ -220,7 +220,8 @@ def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*ba
 
 def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
     """f_1 - f_2 from the logits, without cancellation where they are close, nor near f = 0 or 1."""
-    gap = first - second
+    both_infinite = jnp.isinf(first) & (first == second)  # both full, or both empty
+    gap = jnp.where(both_infinite, 0, first) - jnp.where(both_infinite, 0, second)
     rises = gap <= 0  # f_1 is the larger one
     emptier, fuller = jnp.maximum(first, second), jnp.minimum(first, second)
     size = jnp.where(rises, -jnp.expm1(jnp.where(rises, gap, 0)), jnp.expm1(jnp.where(rises, 0, -gap)))

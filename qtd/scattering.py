@@ -9,12 +9,12 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.batching import add
-from ._numerics.coherent_elimination import inverse
+from ._numerics.coherent_elimination import inverse, matmul
 from ._numerics.compilation import compiled
 from ._numerics.hermitian import eigensystem
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import FAR, graded, panels
-from ._numerics.validation import as_real, check
+from ._numerics.validation import as_real, check, is_concrete
 from .distributions import difference
 from .parameters import validate
 from .reservoirs import AbstractReservoir
@@ -57,6 +57,11 @@ class Levels(eqx.Module):
 
     def __check_init__(self):
         check("hamiltonian", self.real, "any")
+        check("hamiltonian", self.imaginary, "any")
+        if is_concrete(self.real, self.imaginary):
+            matrix = np.asarray(self.real) + 1j * np.asarray(self.imaginary)
+            if np.abs(matrix - matrix.conj().T).max() > 1e-6 * np.abs(matrix).max():
+                raise ValueError(f"`hamiltonian` must be Hermitian, got {matrix.tolist()}.")
         for name, w in self.couplings.items():
             check(f"couplings of {name!r}", w, "any")
 
@@ -77,10 +82,9 @@ class Levels(eqx.Module):
         block = lambda a, b: jnp.concatenate([jnp.concatenate([a, -b], 1), jnp.concatenate([b, a], 1)])
         matrix = block(jnp.eye(n, dtype=energy.dtype), zero)[..., None] * energy[None, None]
         matrix = matrix - block(self.real, self.imaginary - broadening)[..., None]
-        product = lambda x, y: (x[:, :, None] * y[None]).sum(1)
         found = inverse(matrix)
         for _ in range(2):  # Newton steps carry the derivatives
-            found = 2 * found - product(found, product(matrix, found))
+            found = 2 * found - matmul(found, matmul(matrix, found))
         between = lambda part: jnp.einsum("ia,ijp,jb->abp", columns, part, columns)
         real, imaginary = between(found[:n, :n]), between(found[n:, :n])
         return jnp.eye(columns.shape[1], dtype=energy.dtype)[..., None] + imaginary, -real
@@ -121,14 +125,15 @@ class Conductor(eqx.Module):
         unknown = [name for name in (levels.couplings if levels else {}) if name not in self.reservoirs]
         if unknown:
             raise ValueError(f"`levels` couple to {unknown[0]!r}; the reservoirs are {', '.join(map(repr, self.names))}.")
-        kinds = {getattr(reservoir, "statistics", None) for reservoir in self.reservoirs.values()}
-        if len(kinds) != 1:
-            raise ValueError(f"`reservoirs` must be all of fermions or all of bosons, got {sorted(map(str, kinds))}.")
+        if len({reservoir.statistics for reservoir in self.reservoirs.values()}) != 1:
+            raise ValueError("`reservoirs` must be all of fermions or all of bosons.")
+        if not self.ends and levels is None:
+            raise ValueError("`links` or `levels` must be given: nothing joins the reservoirs.")
 
     @property
     def statistics(self) -> str:
         """ "fermi" or "bose"."""
-        return getattr(next(iter(self.reservoirs.values())), "statistics")  # noqa: B009
+        return next(iter(self.reservoirs.values())).statistics
 
 
 class Currents(eqx.Module):
@@ -168,6 +173,8 @@ def currents(conductor: Conductor, narrow: bool = False) -> Currents:
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
+    if narrow and conductor.levels is not None:
+        raise ValueError("`narrow` stands for separate resonances: `levels` have no narrow limit.")
     validate(conductor)
     return _currents(conductor, narrow)
 
@@ -203,7 +210,6 @@ def _of_link(conductor, ends, transmission, narrow):
     logits = [reservoir.logit(energy) for reservoir in pair]
     gap = difference(*logits, conductor.statistics)
     flow = weight * gap
-    rows = [flow.sum(), (energy * flow).sum()]
     size = len(conductor.names)
     sign = jnp.zeros(size, energy.dtype).at[places[0]].set(1).at[places[1]].set(-1)
     first, second = (_product(x, flow).sum() for x in logits)
@@ -214,7 +220,7 @@ def _of_link(conductor, ends, transmission, narrow):
     outer = sign[:, None] * sign[None]
     noise = jnp.stack([outer * (energy**k * power).sum() for k in range(3)])
     produced = _product(logits[1] - logits[0], flow).sum()
-    return jnp.stack([sign * rows[0], sign * rows[1], entropy]), noise, produced
+    return jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]), noise, produced
 
 
 def _of_levels(conductor):
@@ -234,12 +240,11 @@ def _of_levels(conductor):
     sort = -1 if conductor.statistics == "fermi" else 1
     scattered = lax.complex(real, imaginary)
     unit = jnp.eye(len(owners), dtype=energy.dtype)
-    ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None]
-    a = lax.complex(ones + jnp.zeros_like(energy)[None, None, None], jnp.zeros_like(ones * energy[None, None, None]))
-    a = a - scattered.conj()[:, :, None] * scattered[:, None]
+    ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None].astype(scattered.dtype)
+    a = ones - scattered.conj()[:, :, None] * scattered[:, None]
     f = jnp.stack([conductor.reservoirs[names[i]].occupation(energy) for i in owners])
     pairs = (f[:, None] * (1 + sort * f[None]) + f[None] * (1 + sort * f[:, None])) / 2
-    power = jnp.einsum("iklp,jlkp,klp->ijp", a, a, lax.complex(pairs, jnp.zeros_like(pairs))).real
+    power = jnp.einsum("iklp,jlkp,klp->ijp", a, a, pairs.astype(a.dtype)).real
     power = jnp.einsum("ijp,ia,jb->abp", power * weights[None, None], belongs, belongs)
     noise = jnp.stack([(power * (energy**k)[None, None]).sum(-1) for k in range(3)])
     return flows, noise, -flows[2].sum()
@@ -258,9 +263,9 @@ def _points(conductor, reservoirs, window, breaks):
 
 def _fluctuation(logit, statistics):
     """f (1 - f) of fermions, f (1 + f) of bosons."""
-    half = jnp.abs(logit) / 2
-    decay = jnp.exp(-2 * half)
-    return decay / (1 + decay) ** 2 if statistics == "fermi" else decay / jnp.expm1(-2 * half) ** 2
+    size = jnp.abs(logit)
+    decay = jnp.exp(-size)
+    return decay / (1 + decay) ** 2 if statistics == "fermi" else decay / jnp.expm1(-size) ** 2
 
 
 def _product(x, flow):

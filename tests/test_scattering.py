@@ -173,6 +173,20 @@ def test_bins_give_the_closed_form():
     assert float(x.entropy_currents["l"]) == pytest.approx(entropies, rel=1e-12)
 
 
+def test_levels_between_a_filled_band_and_a_lead_take_steps_of_the_occupation():
+    # Trap: the logits of two full or two empty states are equal and infinite, and their difference is none.
+    levels = Levels([[0.7]], {"l": [0.3], "h": [0.4]})
+    line = BreitWigner(0.7, 0.09, 0.16)
+    leads = {"l": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.6, 0.3])), "h": lead(0.3, 0.8)}
+    found, wanted = currents(Conductor(leads, levels=levels)), currents(Conductor(leads, [("l", "h", line)]))
+    for figure in (lambda x: x.particle_currents["l"], lambda x: x.energy_currents["h"], lambda x: x.particle_noise[0, 1]):
+        assert float(figure(found)) == pytest.approx(float(figure(wanted)), rel=1e-11)
+    both = {"l": leads["l"], "h": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.4, 0.3]))}
+    narrow = currents(Conductor(both, [("l", "h", line)]))
+    inside = np.arctan((0.4 - 0.7) / 0.125)
+    assert float(narrow.particle_currents["l"]) == pytest.approx(-0.2 * 0.0144 / 0.125 * inside / (2 * np.pi), rel=1e-11)
+
+
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(st.lists(st.floats(0.2, 3.0), min_size=12, max_size=12), st.booleans())
 def test_entropy_production_is_never_negative(numbers, with_bosons):
@@ -235,7 +249,10 @@ def test_a_nonthermal_reservoir_drives_a_rate_network():
         (lambda: Conductor(PAIR, [("h", "x", Boxcar(1.0, 0.1))]), "`links` must join"),
         (lambda: Conductor({**PAIR, "b": lead(1.0, 0.0, "bose")}), "all of fermions or all of bosons"),
         (lambda: Conductor(PAIR, levels=Levels([[1.0]], {"x": [1.0]})), "`levels` couple to 'x'"),
+        (lambda: Conductor(PAIR), "nothing joins"),
+        (lambda: currents(Conductor(PAIR, levels=Levels([[1.0]], {"h": [1.0]})), narrow=True), "no narrow limit"),
         (lambda: Levels([[1.0, 2.0]], {"h": [1.0]}), "square"),
+        (lambda: Levels([[1.0, 2.0], [0.5, 1.0]], {"h": [1.0, 0.0]}), "Hermitian"),
         (lambda: Levels([[1.0]], {"h": [1.0, 2.0]}), "one row for each of 1 levels"),
         (lambda: PiecewiseConstant([0.0, 1.0], [1.0]), "below 1"),
         (lambda: PiecewiseConstant([1.0, 0.0], [0.5]), "must rise"),

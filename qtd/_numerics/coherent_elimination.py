@@ -89,8 +89,8 @@ def _factor(matrix, *, levels):
     rates = matrix[:levels, :levels]
     if len(inverse):
         inverse, following = _eliminated(inverse, -following)
-        rates = rates + _matmul(feeding, following)
-        feeding = -_matmul(feeding, inverse)
+        rates = rates + matmul(feeding, following)
+        feeding = -matmul(feeding, inverse)
     swept, is_left = _swept(rates)
     weights = jnp.where(is_left > 0, 1, sum_over(swept * is_left[None], 1))
     state = settle(weights / sum_over(weights, 0)[None])
@@ -155,7 +155,8 @@ def _eliminated(matrix, right):
     return table[:, -n:], table[:, n:-n]
 
 
-def _matmul(x, y):
+def matmul(x: Float[Array, "l m *batch"], y: Float[Array, "m n *batch"]) -> Float[Array, "l n *batch"]:
+    """A product of matrices on the first two axes."""
     return sum_over(x[:, :, None] * y[None], 1)
 
 
