@@ -16,6 +16,7 @@ from ._numerics.ladders import shift
 from ._numerics.validation import as_scalar, check
 from .lindblad import Lindbladian
 from .networks import RateNetwork
+from .scattering import Conductor, currents
 from .steady import CoherentSteadyState, SteadyState, solve, stationary
 
 __all__ = [
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 Weights = str | Mapping[str, ArrayLike]
-System = RateNetwork | Lindbladian | SteadyState | CoherentSteadyState
+System = RateNetwork | Lindbladian | SteadyState | CoherentSteadyState | Conductor
 
 
 class Covariance(eqx.Module):
@@ -59,10 +60,13 @@ def covariance(system: System, quantity: str = "energy") -> Covariance:
     with q_r what the jump takes out of r, w_r its mean rate in each level, I_r = w_r.p, and z_r the surplus still to come from each
     level: counted charge plus z is a martingale, so its variance is a sum of squares. S is symmetric and positive semidefinite
     by construction, and agrees with the second derivative of the generating function. For a Lindbladian the jumps are those of its
-    Lindblad form, or the jump part of the Redfield equation, and S is computed from the response of the state to counting.
+    Lindblad form, or the jump part of the Redfield equation, and S is computed from the response of the state to counting. For a
+    conductor see `qtd.scattering.currents`.
 
     `quantity`: "energy", "particles" or "heat". **Source:** Kolisnyk and Schaller, Eqs. (13), (14), in another form.
     """
+    if isinstance(system, Conductor):
+        return _conductor_covariance(system, quantity)
     return _covariance(_solved(system), quantity)
 
 
@@ -70,6 +74,14 @@ def covariance(system: System, quantity: str = "energy") -> Covariance:
 def _covariance(state, quantity):
     rows = _coherent_rows(state, quantity) if isinstance(state, CoherentSteadyState) else _rows(state, quantity)
     return Covariance(tuple(state.reservoirs), rows)
+
+
+def _conductor_covariance(conductor, quantity):
+    found, n = currents(conductor), len(conductor.names)
+    known = {"energy": found.energy_noise, "particles": found.particle_noise, "heat": found.heat_noise}
+    if quantity not in known:
+        raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+    return Covariance(conductor.names, tuple(tuple(known[quantity][i, j] for j in range(i, n)) for i in range(n)))
 
 
 def _rows(state, quantity):
@@ -199,6 +211,8 @@ def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, qu
 
 
 def _solved(system):
+    if isinstance(system, Conductor):
+        raise ValueError("A `Conductor` has its `covariance`; cumulants and generating functions need a network or a Lindbladian.")
     return system if isinstance(system, SteadyState | CoherentSteadyState) else solve(system)
 
 

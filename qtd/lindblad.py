@@ -179,6 +179,8 @@ class Lindbladian(eqx.Module):
             gaps, reservoir = energies[edges.upper] - energies[edges.lower], self.reservoirs[name]
             particles = jnp.asarray(edges.particles, energies.dtype)
             quanta = {"energy": gaps, "particles": particles, "heat": gaps - reservoir.chemical_potential * particles}
+            if reservoir.temperature is None:
+                quanta["entropy"] = reservoir.entropy(gaps, particles)
             found[name] = amplitude.real, amplitude.imag if structure.is_complex else None, quanta, at_every(reservoir, len(gaps))
             strengths[name] = jnp.broadcast_to(nonnegative(self.strengths[name]), gaps.shape)
         values = energies if structure.approach != "local" else jnp.stack(self._coefficients())

@@ -94,22 +94,23 @@ class RateNetwork(eqx.Module):
     def jumps(self) -> list["Jumps"]:
         """Rates and quanta of all jumps, for each of `topology.diagonals`."""
         topology, energies = self.topology, self.energies[self.topology.order]
-        gaps, particles, heats, reservoirs = [], [], [], []
+        quanta, reservoirs = [], []
         for slot in topology.slots:
             reservoir, exchanged = self.reservoirs[slot.reservoir], jnp.asarray(slot.particles, energies.dtype)
-            gaps.append(energies[slot.upper] - energies[slot.lower])
-            particles.append(exchanged)
-            heats.append(gaps[-1] - reservoir.chemical_potential * exchanged)
+            gap = energies[slot.upper] - energies[slot.lower]
+            quanta.append({"energy": gap, "particles": exchanged, "heat": gap - reservoir.chemical_potential * exchanged})
+            if reservoir.temperature is None:
+                quanta[-1]["entropy"] = reservoir.entropy(gap, exchanged)
             reservoirs.append(at_every(reservoir, topology.size))
         strengths = [self._strengths(diagonal) for diagonal in topology.diagonals]
-        gaps, particles, heats, reservoirs, strengths = together((gaps, particles, heats, reservoirs, strengths))
+        quanta, reservoirs, strengths = together((quanta, reservoirs, strengths))
         rates = []
-        for slot, gap, exchanged, at_levels in zip(topology.slots, gaps, particles, reservoirs):
+        for slot, taken, at_levels in zip(topology.slots, quanta, reservoirs):
             static = eqx.filter(self.reservoirs[slot.reservoir], eqx.is_inexact_array, inverse=True)
             rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)
-            rates.append(jax.vmap(rate)(at_levels, gap, exchanged if np.any(slot.particles) else None))
+            rates.append(jax.vmap(rate)(at_levels, taken["energy"], taken["particles"] if np.any(slot.particles) else None))
         return [
-            Jumps(settle(up * rates[i][0]), settle(down * rates[i][1]), {"energy": gaps[i], "particles": particles[i], "heat": heats[i]})
+            Jumps(settle(up * rates[i][0]), settle(down * rates[i][1]), quanta[i])
             for (up, down), i in zip(strengths, (diagonal.slot for diagonal in topology.diagonals))
         ]
 
@@ -124,7 +125,7 @@ class RateNetwork(eqx.Module):
 
 class Jumps(NamedTuple):
     """Jumps of one reservoir, at most one down from each level: rates lower -> upper and back, 0 where there is none, and what an
-    upward jump takes out of the reservoir: "energy", "particles", and "heat" = energy - mu * particles."""
+    upward jump takes out of the reservoir: "energy", "particles", "heat" = energy - mu * particles, and "entropy" of a nonthermal one."""
 
     up: Float[Array, " levels"]
     down: Float[Array, " levels"]

@@ -19,6 +19,7 @@ __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
 class AbstractReservoir(eqx.Module):
     """A large environment, described by what it does at one energy."""
 
+    temperature: eqx.AbstractVar[Float[Array, ""] | None]  # None where there is none
     chemical_potential: eqx.AbstractVar[Float[Array, ""]]
     statistics: eqx.AbstractVar[str]
     spectral_density: eqx.AbstractVar[AbstractSpectralDensity]
@@ -41,6 +42,12 @@ class AbstractReservoir(eqx.Module):
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         """Golden-rule rates, for a unit matrix element, of a jump that raises the device's energy by `gap` and its number by
         `particles` (None where jumps exchange none), and of the reverse jump."""
+
+    def entropy(self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """Entropy that such a jump takes from the reservoir: (gap - mu particles) / T in equilibrium."""
+        if self.statistics == "bose":
+            return jnp.sign(gap) * self.logit(jnp.abs(gap))
+        return particles * self.logit(gap * particles)
 
 
 class Reservoir(AbstractReservoir):
@@ -114,8 +121,9 @@ class NonthermalReservoir(AbstractReservoir):
 
     - `distribution`: see `qtd.distributions`; the occupation is given through its logit u, so that it stays legal and keeps its digits.
     - `statistics`: "fermi" (default) or "bose". `spectral_density`, for devices described by rates; 1 by default.
+    - `chemical_potential`: mu_0 from which its energies are counted where others call it heat; no part of its occupation.
 
-    It has no temperature and no heat: energy and entropy are what it exchanges. **Source:** Deghi and Bustos-Marun.
+    It has no temperature: energy, particles and entropy are what it exchanges. **Source:** Deghi and Bustos-Marun.
     """
 
     distribution: AbstractDistribution
@@ -128,14 +136,23 @@ class NonthermalReservoir(AbstractReservoir):
         distribution: AbstractDistribution,
         statistics: Literal["bose", "fermi"] = "fermi",
         spectral_density: AbstractSpectralDensity | None = None,
+        chemical_potential: ArrayLike = 0.0,
     ):
         if not isinstance(distribution, AbstractDistribution):
             raise ValueError(f"`distribution` must be one of `qtd.distributions`, got {distribution!r}.")
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
         self.distribution, self.statistics = distribution, statistics
-        self.chemical_potential = as_scalar(0.0, "chemical_potential")
+        self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
         self.spectral_density = spectral_density or WideBand(1.0)
+
+    def __check_init__(self):
+        require(self, chemical_potential="any")
+
+    @property
+    def temperature(self) -> None:
+        """None: it has none."""
+        return None
 
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self.distribution(energy)

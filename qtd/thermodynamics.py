@@ -5,19 +5,21 @@ import enum
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
+from ._numerics.printing import readable
 from ._numerics.status import Status, first, raise_if_known
-from ._numerics.validation import is_concrete
+from ._numerics.validation import as_scalar, is_concrete
 from .counting import Covariance, System, covariance
 from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import validate
+from .scattering import Conductor, currents
 from .steady import settle_down
 
-__all__ = ["Mode", "OperatingPoint", "operate"]
+__all__ = ["Efficiencies", "Mode", "OperatingPoint", "operate"]
 
 
 class Mode(enum.IntEnum):
@@ -41,12 +43,16 @@ class OperatingPoint(eqx.Module):
     `device_energy_currents` is the energy that the device takes up, Tr[H D_r rho], which always adds up to zero and differs from the
     quanta only in a local master equation whose Hamiltonian does not conserve them. `heat_covariance` is the zero-frequency noise
     of the heat currents. `status` is 0 where all is well (`qtd.Status`).
+
+    A nonthermal reservoir has no entry in `temperatures`; its "heat" is energy - mu_0 * particles with the mu_0 it was given. Where it
+    drives, what it supplies is the free energy J - T_0 I_S at the temperature T_0 of the reservoir that takes the heat.
     """
 
     heat_currents: dict[str, Float[Array, ""]]
     energy_currents: dict[str, Float[Array, ""]]
     particle_currents: dict[str, Float[Array, ""]]
     device_energy_currents: dict[str, Float[Array, ""]]
+    entropy_currents: dict[str, Float[Array, ""]]
     temperatures: dict[str, Float[Array, ""]]
     chemical_potentials: dict[str, Float[Array, ""]]
     heat_covariance: Covariance
@@ -57,14 +63,15 @@ class OperatingPoint(eqx.Module):
 
     @property
     def entropy_production(self) -> Float[Array, ""]:
-        """sigma = -sum_r J_r / T_r, which is >= 0 (second law)."""
-        return -add(self.heat_currents[name] / self.temperatures[name] for name in self.names)
+        """sigma = -sum_r I_S,r, with I_S = J / T in equilibrium, which is >= 0 (second law)."""
+        return -add(self.entropy_currents[name] for name in self.names)
 
     @property
     def device_entropy_production(self) -> Float[Array, ""]:
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta and device energy differ."""
         flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
-        return -add(flow(name) / self.temperatures[name] for name in self.names)
+        parts = {name: flow(name) / self.temperatures[name] for name in self.temperatures}
+        return -add((self.entropy_currents | parts)[name] for name in self.names)
 
     @property
     def power(self) -> Float[Array, ""]:
@@ -76,7 +83,7 @@ class OperatingPoint(eqx.Module):
         """Coefficient of performance: heat taken from the cooled reservoir over heat taken from the driving one (or over the power
         consumed, where no reservoir drives). A signed ratio: it is a figure of merit where the mode is refrigerator."""
         cooled = self.heat_currents[self._role("cooled")]
-        ratio = cooled / (-self.power if self.driven_by is None else self.heat_currents[self.driven_by])
+        ratio = cooled / self._supplied
         return jnp.where(self.status == Status.COP_UNDEFINED, jnp.nan, ratio)
 
     @property
@@ -107,7 +114,8 @@ class OperatingPoint(eqx.Module):
     @property
     def mode_code(self) -> Int[Array, ""]:
         """`Mode` as an integer array, for compiled code and batches."""
-        heat, temperature = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
+        thermal = [name for name in self.names if name in self.temperatures]
+        heat, temperature = (jnp.stack([x[name] for name in thermal]) for x in (self.heat_currents, self.temperatures))
         coldest = temperature == temperature.min(axis=0, keepdims=True)
         hottest = temperature == temperature.max(axis=0, keepdims=True)
         cooled = self.heat_currents[self.cooled] if self.cooled else jnp.sum(jnp.where(coldest, heat, 0), axis=0)
@@ -126,8 +134,38 @@ class OperatingPoint(eqx.Module):
         return str(Mode(int(self.mode_code)))
 
     def tur(self, reservoir: str) -> Float[Array, ""]:
-        """Thermodynamic uncertainty S_rr sigma / J_r^2 of a heat current, >= 2. **Source:** Kolisnyk and Schaller, Eq. (19)."""
+        """Thermodynamic uncertainty S_rr sigma / J_r^2 of a heat current, >= 2 for jumps; coherent conductors may go below.
+
+        **Source:** Kolisnyk and Schaller, Eq. (19).
+        """
         return self.heat_covariance[reservoir, reservoir] * self.entropy_production / self.heat_currents[reservoir] ** 2
+
+    def efficiencies(self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, work: ArrayLike = 0.0) -> "Efficiencies":
+        r"""What reservoirs and nonthermal fuel supply, measured against surroundings of `temperature` T_0 and `chemical_potential` mu_0.
+
+        `work`: the mechanical power delivered by a device that is driven or moves; then the energy currents add up to it.
+        **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
+        """
+        reference, level = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
+        thermal = [name for name in self.names if name in self.temperatures]
+        zero = jnp.zeros_like(self.entropy_production)
+        free = lambda name: self.energy_currents[name] - level * self.particle_currents[name] - reference * self.entropy_currents[name]
+        return Efficiencies(
+            work=as_scalar(work, "work"),
+            chemical=add([zero, *(self.particle_currents[r] * (self.chemical_potentials[r] - level) for r in thermal)]),
+            thermal=add([zero, *(self.heat_currents[r] * (1 - reference / self.temperatures[r]) for r in thermal)]),
+            nonthermal=add([zero, *(free(name) for name in self.names if name not in thermal)]),
+            dissipation=reference * self.entropy_production,
+        )
+
+    @property
+    def _supplied(self):
+        if self.driven_by is None:
+            return -self.power
+        heat = self.heat_currents[self.driven_by]
+        if self.driven_by in self.temperatures:
+            return heat
+        return heat - self._rejecting_temperature * self.entropy_currents[self.driven_by]
 
     @property
     def _cold_bias(self):
@@ -142,7 +180,7 @@ class OperatingPoint(eqx.Module):
 
     @property
     def _inverse_driving_temperature(self):
-        return 0.0 if self.driven_by is None else 1 / self.temperatures[self.driven_by]
+        return 1 / self.temperatures[self.driven_by] if self.driven_by in self.temperatures else 0.0
 
     def _role(self, role):
         name = getattr(self, role)
@@ -186,8 +224,63 @@ class OperatingPoint(eqx.Module):
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 
+class Efficiencies(eqx.Module):
+    r"""Inputs and outputs of a machine with nonthermal fuel, powers, and how well it turns one into another.
+
+    $$ T_0 \sigma = -W + A_\mu + A_T + E \ge 0, \quad A_\mu = \sum_r I_{N,r} (\mu_r - \mu_0), \quad
+       A_T = \sum_r J_r \frac{T_r - T_0}{T_r}, \quad E = \sum_l [I_{E,l} - \mu_0 I_{N,l} - T_0 I_{S,l}] $$
+
+    `work` W delivered, `chemical` A_mu, `thermal` A_T, `nonthermal` E, `dissipation` T_0 sigma. Each efficiency is at most 1 where the term
+    that it leaves out is zero or negative, and NaN where nothing is supplied.
+    **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
+    """
+
+    work: Float[Array, ""]
+    chemical: Float[Array, ""]
+    thermal: Float[Array, ""]
+    nonthermal: Float[Array, ""]
+    dissipation: Float[Array, ""]
+
+    @property
+    def motor(self) -> Float[Array, ""]:
+        """W / (A_mu + E)."""
+        return _ratio(self.work, self.chemical + self.nonthermal)
+
+    @property
+    def pump(self) -> Float[Array, ""]:
+        """-A_mu / (E - W): particles pushed uphill."""
+        return _ratio(-self.chemical, self.nonthermal - self.work)
+
+    @property
+    def heat_engine(self) -> Float[Array, ""]:
+        """W / (A_T + E)."""
+        return _ratio(self.work, self.thermal + self.nonthermal)
+
+    @property
+    def heat_pump(self) -> Float[Array, ""]:
+        """-A_T / (E - W): heat pushed uphill; for a refrigerator COP / COP_Carnot."""
+        return _ratio(-self.thermal, self.nonthermal - self.work)
+
+    def __repr__(self) -> str:
+        rows = [
+            ("W", self.work, "work delivered per time"),
+            ("A_mu", self.chemical, "supplied by differences of chemical potential"),
+            ("A_T", self.thermal, "supplied by differences of temperature"),
+            ("E", self.nonthermal, "supplied by nonthermal reservoirs"),
+            ("T_0 sigma", self.dissipation, "dissipated"),
+        ]
+        rows += [(name, getattr(self, name), "efficiency") for name in ("motor", "pump", "heat_engine", "heat_pump")]
+        return readable(self, "powers", rows)
+
+
+def _ratio(output, supplied):
+    """NaN where nothing is supplied."""
+    is_supplied = supplied > 0
+    return jnp.where(is_supplied, output / jnp.where(is_supplied, supplied, 1), jnp.nan)
+
+
 def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
-    """The stationary operating point of a network or a Lindbladian, or of the steady state of one (`qtd.steady.solve`).
+    """The stationary operating point of a network, a Lindbladian, the steady state of one (`qtd.steady.solve`), or a conductor.
 
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out for an engine or a conductor.
     Raises `ValueError` where values are known and illegal or the steady state is not unique; in compiled code `status` says so and
@@ -198,22 +291,27 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
             raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
     validate(system)
     point = _operate(system, cooled, driven_by)
-    raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+    raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY)
     return point
 
 
 @compiled
 def _operate(system, cooled, driven_by):
+    if isinstance(system, Conductor):
+        return _conduct(system, cooled, driven_by)
     state = settle_down(system) if isinstance(system, RateNetwork | Lindbladian) else system
     reservoirs, names = state.reservoirs, tuple(state.reservoirs)
     idle = cooled is not None and not all(state.drives(name) for name in names)
-    currents = lambda quantity: {name: state.current(name, quantity) for name in names}
+    of = lambda quantity: {name: state.current(name, quantity) for name in names}
+    heat, temperatures = of("heat"), _temperatures(reservoirs)
+    entropy = lambda name: heat[name] / temperatures[name] if name in temperatures else state.current(name, "entropy")
     return OperatingPoint(
-        heat_currents=currents("heat"),
-        energy_currents=currents("energy"),
-        particle_currents=currents("particles"),
+        heat_currents=heat,
+        energy_currents=of("energy"),
+        particle_currents=of("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        temperatures={name: reservoirs[name].temperature for name in names},  # pyright: ignore[reportAttributeAccessIssue]
+        entropy_currents={name: entropy(name) for name in names},
+        temperatures=temperatures,
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
         status=first((state.status > 0, state.status), (jnp.asarray(idle), Status.COP_UNDEFINED)),
@@ -221,3 +319,25 @@ def _operate(system, cooled, driven_by):
         cooled=cooled,
         driven_by=driven_by,
     )
+
+
+def _conduct(conductor, cooled, driven_by):
+    found = currents(conductor)
+    return OperatingPoint(
+        heat_currents=found.heat_currents,
+        energy_currents=found.energy_currents,
+        particle_currents=found.particle_currents,
+        device_energy_currents=found.energy_currents,
+        entropy_currents=found.entropy_currents,
+        temperatures=_temperatures(conductor.reservoirs),
+        chemical_potentials={name: conductor.reservoirs[name].chemical_potential for name in conductor.names},
+        heat_covariance=covariance(conductor, "heat"),
+        status=found.status,
+        names=conductor.names,
+        cooled=cooled,
+        driven_by=driven_by,
+    )
+
+
+def _temperatures(reservoirs):
+    return {name: reservoir.temperature for name, reservoir in reservoirs.items() if reservoir.temperature is not None}

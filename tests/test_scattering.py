@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import qtd
 from qtd.distributions import AnyLogit, LogitBasis, Mixture, PiecewiseConstant, ShiftedLogits, Thermal, difference, entropy, occupation
-from qtd.scattering import Conductor, Levels, currents
+from qtd.scatterers import Levels
+from qtd.scattering import Conductor, currents
 from qtd.spectral import WideBand
 from qtd.transmissions import AnyTransmission, Boxcar, BreitWigner, Lorentzian
 
@@ -79,7 +80,7 @@ def test_currents_and_noise_of_a_resonant_level_agree_with_quadrature_in_high_pr
 
 def test_one_level_is_the_breit_wigner_line():
     line = currents(Conductor(PAIR, [("h", "c", BreitWigner(1.2, 0.1, 0.3))]))
-    level = currents(Conductor(PAIR, levels=Levels([[1.2]], {"h": [0.1**0.5], "c": [0.3**0.5]})))
+    level = currents(Conductor(PAIR, scatterer=Levels([[1.2]], {"h": [0.1**0.5], "c": [0.3**0.5]})))
     for one, other in zip(jax.tree.leaves(line), jax.tree.leaves(level)):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-16)
 
@@ -93,8 +94,7 @@ def test_transmissions_of_few_levels_are_those_of_an_independent_green_function(
     w = {name: rng.normal(size=(size, channels)) / 2 for name, channels in (("a", 1), ("b", 2), ("c", 1))}
     levels = Levels(h if flux else h.real, w)
     energy = np.linspace(-3, 3, 41)
-    columns, owners = levels.channels(("a", "b", "c"))
-    real, imaginary = levels.amplitudes(jnp.asarray(energy), columns)
+    real, imaginary = levels.amplitudes(jnp.asarray(energy))
     found = np.asarray(real) + 1j * np.asarray(imaginary)
     every = np.concatenate(list(w.values()), axis=1)
     for k, e in enumerate(energy):
@@ -102,14 +102,14 @@ def test_transmissions_of_few_levels_are_those_of_an_independent_green_function(
         s = np.eye(4) - 1j * every.T @ green @ every
         np.testing.assert_allclose(found[..., k], s, rtol=0, atol=1e-12)
         np.testing.assert_allclose(found[..., k].conj().T @ found[..., k], np.eye(4), atol=1e-12)
-    assert owners.tolist() == [0, 1, 1, 2]
+    assert levels.channels == (("a", 1), ("b", 2), ("c", 1))
 
 
 @pytest.mark.parametrize("flux", [0.0, 0.7])
 def test_three_leads_obey_both_laws_and_their_noise_adds_up_to_nothing(flux):
     h = np.array([[0.5, 0.3 + 1j * flux, 0.2], [0.3 - 1j * flux, 1.0, 0.4], [0.2, 0.4, 0.8]])
     levels = Levels(h if flux else h.real, {"a": [0.5, 0, 0], "b": [0, 0.6, 0], "c": [0, 0, 0.4]})
-    x = currents(Conductor({"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}, levels=levels))
+    x = currents(Conductor({"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}, scatterer=levels))
     assert abs(float(sum(x.particle_currents.values()))) < 1e-15 and abs(float(sum(x.energy_currents.values()))) < 1e-15
     assert float(x.entropy_production) > 0
     entropies = sum(float(x.heat_currents[name]) / t for name, t in (("a", 1.0), ("b", 0.4), ("c", 0.7)))
@@ -178,7 +178,7 @@ def test_levels_between_a_filled_band_and_a_lead_take_steps_of_the_occupation():
     levels = Levels([[0.7]], {"l": [0.3], "h": [0.4]})
     line = BreitWigner(0.7, 0.09, 0.16)
     leads = {"l": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.6, 0.3])), "h": lead(0.3, 0.8)}
-    found, wanted = currents(Conductor(leads, levels=levels)), currents(Conductor(leads, [("l", "h", line)]))
+    found, wanted = currents(Conductor(leads, scatterer=levels)), currents(Conductor(leads, [("l", "h", line)]))
     for figure in (lambda x: x.particle_currents["l"], lambda x: x.energy_currents["h"], lambda x: x.particle_noise[0, 1]):
         assert float(figure(found)) == pytest.approx(float(figure(wanted)), rel=1e-11)
     both = {"l": leads["l"], "h": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.4, 0.3]))}
@@ -248,9 +248,9 @@ def test_a_nonthermal_reservoir_drives_a_rate_network():
         (lambda: Boxcar(1.0, 0.0), "`width` must be positive"),
         (lambda: Conductor(PAIR, [("h", "x", Boxcar(1.0, 0.1))]), "`links` must join"),
         (lambda: Conductor({**PAIR, "b": lead(1.0, 0.0, "bose")}), "all of fermions or all of bosons"),
-        (lambda: Conductor(PAIR, levels=Levels([[1.0]], {"x": [1.0]})), "`levels` couple to 'x'"),
+        (lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"x": [1.0]})), "`scatterer` leads to 'x'"),
         (lambda: Conductor(PAIR), "nothing joins"),
-        (lambda: currents(Conductor(PAIR, levels=Levels([[1.0]], {"h": [1.0]})), narrow=True), "no narrow limit"),
+        (lambda: currents(Conductor(PAIR, scatterer=Levels([[1.0]], {"h": [1.0]})), narrow=True), "no narrow limit"),
         (lambda: Levels([[1.0, 2.0]], {"h": [1.0]}), "square"),
         (lambda: Levels([[1.0, 2.0], [0.5, 1.0]], {"h": [1.0, 0.0]}), "Hermitian"),
         (lambda: Levels([[1.0]], {"h": [1.0, 2.0]}), "one row for each of 1 levels"),
