@@ -1,5 +1,6 @@
 """The `qtd` command: list the machines, show one, design one."""
 
+import inspect
 import json
 import math
 import os
@@ -119,7 +120,7 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
 
 def _kinds() -> dict[str, type[AbstractMachine]]:
     found = (getattr(qtd.machines, name) for name in qtd.machines.__all__)
-    machines = [kind for kind in found if issubclass(kind, AbstractMachine) and kind is not AbstractMachine]
+    machines = [kind for kind in found if isinstance(kind, type) and issubclass(kind, AbstractMachine) and not inspect.isabstract(kind)]
     return {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in machines}
 
 
@@ -201,33 +202,14 @@ def _number(text: str, where: str) -> float:
     return value
 
 
-def _figures(point) -> dict[str, float]:
-    """The numbers of an operating point by name."""
-    values = {f"J_{name}": point.heat_currents[name] for name in point.names}
-    values |= {f"S_{name}": point.heat_covariance[name, name] for name in point.names}
-    values |= {f"TUR_{name}": point.tur(name) for name in point.names}
-    values |= {"sigma": point.entropy_production, "power": point.power}
-    if point.cooled:
-        values |= {"COP": point.cop, "COP_Carnot": point.carnot_cop}
-    return {name: float(value) + 0.0 for name, value in values.items()}  # no negative zeros
+def _figures(point) -> dict[str, float | None]:
+    """The numbers of a result by name; None where one is not defined."""
+    values = {name: float(value) + 0.0 for name, value in point.figures().items()}  # no negative zeros
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _laws(point) -> list[tuple[str, float, str, bool]]:
-    """Law, what it is about, its number, and whether it holds to rounding."""
-    heat = np.array([float(point.heat_currents[name]) for name in point.names])
-    largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(point.entropy_production).dtype).eps)
-    balance = abs(sum(float(current) for current in point.device_energy_currents.values())) / largest
-    sigma = float(point.entropy_production)
-    tur = min(float(point.tur(name)) for name in point.names)
-    laws = [
-        ("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),
-        ("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
-        ("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny),
-    ]
-    if point.cooled and point.mode == "refrigerator":
-        share = float(point.cop / point.carnot_cop)
-        laws.append(("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
-    return laws
+def _shown(value: float | None) -> str:
+    return f"{'undefined' if value is None else f'{value:.6g}':>14}"
 
 
 def _record(machine) -> dict[str, Any]:
@@ -236,7 +218,7 @@ def _record(machine) -> dict[str, Any]:
         "options": _options(machine),
         "parameters": {path: float(value) for path, value in qtd.parameters(machine).items()},
         "operating_point": {**_figures(point), "mode": point.mode, "status": int(point.status)},
-        "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in _laws(point)},
+        "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in point.laws()},
     }
 
 
@@ -282,9 +264,9 @@ def _design_report(name, problem, best) -> str:
         lines.append(f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g}, {high:g}]{mark}")
     lines += ["", f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a reservoir)"]
     old, new = _figures(before), _figures(after)
-    lines += [f"{key:<32}{old[key]:>14.6g}{new[key]:>14.6g}" for key in new]
+    lines += [f"{key:<32}{_shown(old[key])}{_shown(new[key])}" for key in new]
     lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
     for label, point in (("before", before), ("after", after)):
         lines += ["", f"laws of thermodynamics, {label}"]
-        lines += [f"  {law:<14}{value:>14.4g}   {text}: {'ok' if holds else 'VIOLATED'}" for law, value, text, holds in _laws(point)]
+        lines += [f"  {law:<14}{value:>14.4g}   {text}: {'ok' if holds else 'VIOLATED'}" for law, value, text, holds in point.laws()]
     return "\n".join(lines)

@@ -108,19 +108,9 @@ def maximize(
 
 
 def observables(machine: Any) -> dict[str, Observable]:
-    """The scalars of a machine's operating point by name: J_*, S_* (noise), TUR_* of each reservoir, sigma, power, efficiency, COP."""
-    shape = eqx.filter_eval_shape(lambda m: m.operate(), machine)
-    found: dict[str, Observable] = {}
-    for name in shape.names:
-        found[f"J_{name}"] = lambda m, name=name: m.operate().heat_currents[name]
-        found[f"S_{name}"] = lambda m, name=name: m.operate().heat_covariance[name, name]
-        found[f"TUR_{name}"] = lambda m, name=name: m.operate().tur(name)
-    found["sigma"] = lambda m: m.operate().entropy_production
-    found["power"] = lambda m: m.operate().power
-    found["efficiency"] = lambda m: m.operate().efficiency
-    if shape.cooled:
-        found["COP"] = lambda m: m.operate().cop
-    return found
+    """The scalars of what a machine does by name, as its result's `figures` list them."""
+    names = eqx.filter_eval_shape(lambda m: m.operate().figures(), machine)
+    return {name: lambda m, name=name: m.operate().figures()[name] for name in names}
 
 
 def problem(machine: Any) -> Problem:

@@ -29,6 +29,7 @@ __all__ = [
     "difference",
     "entropy",
     "occupation",
+    "shares",
 ]
 
 
@@ -206,9 +207,19 @@ class AnyLogit(AbstractDistribution):
         return [jax.lax.stop_gradient(graded(c, s, 6)) for c, s in zip(self.centers, self.scales)]
 
 
+def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """f and 1 - f of fermions, f and 1 + f of bosons, neither from the other; NaN for bosons with u <= 0, which no state has."""
+    if statistics == "bose":
+        more = -1 / jnp.expm1(-positive(logit))
+        return more * jnp.exp(-logit), more
+    decay = jnp.exp(jnp.where(logit > 0, -logit, logit))
+    large = 1 / (1 + decay)
+    return jnp.where(logit > 0, decay * large, large), jnp.where(logit > 0, large, decay * large)
+
+
 def occupation(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
-    """f of fermions or bosons from the logit; NaN for bosons with u <= 0, which no state has."""
-    return jax.nn.sigmoid(-logit) if statistics == "fermi" else 1 / jnp.expm1(positive(logit))
+    """f of fermions or bosons from the logit."""
+    return shares(logit, statistics)[0]
 
 
 def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
@@ -223,11 +234,9 @@ def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], st
     both_infinite = jnp.isinf(first) & (first == second)  # both full, or both empty
     gap = jnp.where(both_infinite, 0, first) - jnp.where(both_infinite, 0, second)
     rises = gap <= 0  # f_1 is the larger one
-    emptier, fuller = jnp.maximum(first, second), jnp.minimum(first, second)
-    size = jnp.where(rises, -jnp.expm1(jnp.where(rises, gap, 0)), jnp.expm1(jnp.where(rises, 0, -gap)))
-    if statistics == "fermi":
-        return size * jax.nn.sigmoid(-fuller) * jax.nn.sigmoid(emptier)
-    return size * occupation(fuller, statistics) * (1 + occupation(emptier, statistics))
+    size = jnp.expm1(jnp.where(rises, gap, -gap))
+    (f, more), (other, other_more) = shares(first, statistics), shares(second, statistics)
+    return jnp.where(rises, -size * f * other_more, size * other * more)
 
 
 def _windows(energy, edges):

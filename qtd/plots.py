@@ -1,4 +1,4 @@
-"""Drawings of what a machine does and of how its design was found, for any machine that has a network.
+"""Drawings of what a machine does and of how its design was found.
 
 Each function draws into the Axes it is given, or into a new Figure, and returns that Figure. None touches pyplot, so nothing is
 shown, and nothing is kept when many are drawn. Energies are in one unit, E, with hbar = k_B = 1.
@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from .networks import RateNetwork
+from .parameters import parameters
 from .steady import SteadyState, solve
 from .thermodynamics import OperatingPoint
 
-__all__ = ["currents", "design_summary", "filters", "history", "level_scheme"]
+__all__ = ["currents", "design_summary", "filters", "history", "level_scheme", "moves"]
 
 # The colours of Okabe and Ito, which people with any kind of colour vision tell apart.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -24,8 +25,13 @@ _PALE, _GREY = "#9EC9E2", "#555555"
 
 
 def design_summary(optimum: Any, objective: str = "objective", title: str | None = None) -> Figure:
-    """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps."""
+    """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps.
+
+    Of a machine without levels: its parameters within their bounds, the search, and the currents.
+    """
     before, after = optimum.start, optimum.machine
+    if not hasattr(after, "network"):
+        return _plain_summary(optimum, objective, title)
     figure = Figure(figsize=(12.5, 9), layout="constrained")
     grid: Any = figure.subfigures(2, 2, wspace=0.03, hspace=0.04)
     panels = [panel.subplots() for panel in grid.flat]
@@ -36,9 +42,48 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     for letter, ax in zip("abcd", panels):
         text = ax.get_title(loc="left")
         _title(ax, f"({letter})  {text}", _rows_of_marks(after) if letter == "a" else 8)
-    outcome = "" if optimum.converged else "  (not converged)"
-    figure.suptitle(f"{title or type(after).__name__}: largest {_symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14)
+    _headline(figure, optimum, objective, title)
     return figure
+
+
+def _plain_summary(optimum, objective, title):
+    figure = Figure(figsize=(17, 5.6), layout="constrained")
+    panels = [panel.subplots() for panel in figure.subfigures(1, 3, wspace=0.03).flat]
+    moves(optimum, panels[0])
+    history(optimum, panels[1], objective=objective)
+    currents({"before": optimum.start.operate(), "after": optimum.machine.operate()}, panels[2])
+    for letter, ax in zip("abc", panels):
+        _title(ax, f"({letter})  {ax.get_title(loc='left')}")
+    _headline(figure, optimum, objective, title)
+    return figure
+
+
+def _headline(figure, optimum, objective, title):
+    outcome = "" if optimum.converged else "  (not converged)"
+    name = title or type(optimum.machine).__name__
+    figure.suptitle(f"{name}: largest {_symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14)
+
+
+def moves(optimum: Any, ax: Axes | None = None) -> Figure:
+    """Where each parameter of a `qtd.design.Optimum` began (ring) and ended (dot), from its lower to its upper bound."""
+    ax = _axes(ax)
+    start, names = parameters(optimum.start), list(optimum.bounds)
+    for row, name in enumerate(names):
+        low, high = optimum.bounds[name]
+        began, ended = ((float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name]))
+        ax.plot([0, 1], [row, row], color=_PALE, linewidth=2, zorder=1)
+        ax.plot([began, ended], [row, row], color=_PALETTE[0], linewidth=1.2, zorder=2)
+        ax.plot(began, row, "o", color="white", markeredgecolor=_PALETTE[0], markersize=8, zorder=3)
+        ax.plot(ended, row, "o", color=_PALETTE[1], markersize=8, zorder=4)
+        ax.annotate(f"{low:g}", (0, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=_GREY)
+        ax.annotate(f"{high:g}", (1, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=_GREY)
+        place = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
+        ax.annotate(f"{float(optimum.parameters[name]):.4g}", (ended, row), **place)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(ylim=(len(names) - 0.4, -0.6), xlabel="from lower to upper bound")
+    ax.set_xticks([])
+    _title(ax, "Parameters before (ring) and after (dot)")
+    return _figure(ax)
 
 
 def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
@@ -114,10 +159,14 @@ def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None
             text, shift, side = (f"{label}\n{value:+.3g}", 3, "bottom") if value >= 0 else (f"{value:+.3g}\n{label}", -3, "top")
             ax.annotate(text.strip(), (place, value), (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8.5)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(range(len(names)), [f"{name}\n$T$ = {float(first.temperatures[name]):.4g} $E$" for name in names])
+    ax.set_xticks(range(len(names)), [_reservoir_label(name, first.temperatures) for name in names])
     ax.set_ylabel(rf"heat out of the reservoir  ($E^2${scale})")
     _title(ax, "Heat currents" + _performance(points))
     return _figure(ax)
+
+
+def _reservoir_label(name, temperatures):
+    return f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$" if name in temperatures else f"{name}\nnonthermal"
 
 
 def level_scheme(network: RateNetwork, ax: Axes | None = None, *, levels: int | None = None) -> Figure:

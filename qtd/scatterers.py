@@ -147,7 +147,8 @@ def _inverse_at(x, y, real, imaginary):
 class ScatteringMatrix(AbstractScatterer):
     """Any unitary `function` of one energy, a complex (channels, channels) matrix with [a, b] the amplitude from b to a.
 
-    `channels`: the reservoirs in the order of the matrix, or how many modes lead to each; an `eqx.Module` as `function` may have parameters.
+    `channels`: the reservoirs in the order of the matrix, or how many modes lead to each. An `eqx.Module` as `function` may have
+    parameters.
     Lines or steps lie at `centers` and are as wide as `scales` (lists of numbers).
     """
 
@@ -175,8 +176,8 @@ class ScatteringMatrix(AbstractScatterer):
 
 
 class TransmissionMatrix(AbstractScatterer):
-    """Any `function` of one energy, a real matrix with [a, b] the probability T_ab from reservoir b to reservoir a, in the order of `names`;
-    its diagonal is not used.
+    """Any `function` of one energy, a real matrix with [a, b] the probability T_ab from reservoir b to reservoir a, in the order of
+    `names`; its diagonal is not used.
 
     T_ab and T_ba may differ (a magnetic field, an edge that runs one way) as long as sum_b T_ab = sum_b T_ba, which is checked. Of a device
     that is driven periodically: the average over a cycle. Probabilities alone leave the noise open: it is NaN. Centres and scales as in

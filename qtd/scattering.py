@@ -8,12 +8,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ._numerics.batching import add
+from ._numerics.batching import add, settle
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
 from ._numerics.status import Status, first, raise_if_known
-from .distributions import difference
+from .distributions import difference, shares
 from .parameters import validate
 from .reservoirs import AbstractReservoir
 from .scatterers import AbstractScatterer
@@ -27,6 +27,7 @@ class Conductor(eqx.Module):
 
     - `links`: tuples `(reservoir, reservoir, transmission)`, each a channel of its own, also where their energies overlap.
     - `scatterer`: see `qtd.scatterers`. `reservoirs`: by name, thermal or not, all of fermions or all of bosons.
+    - `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for a `Boxcar`, O(width / T) for lines.
     """
 
     reservoirs: dict[str, AbstractReservoir]
@@ -34,14 +35,17 @@ class Conductor(eqx.Module):
     scatterer: AbstractScatterer | None
     ends: tuple[tuple[str, str], ...] = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+    narrow: bool = eqx.field(static=True)
 
     def __init__(
         self,
         reservoirs: Mapping[str, AbstractReservoir],
         links: Sequence[tuple[str, str, AbstractTransmission]] = (),
         scatterer: AbstractScatterer | None = None,
+        narrow: bool = False,
     ):
         self.reservoirs, self.names, self.scatterer = dict(reservoirs), tuple(reservoirs), scatterer
+        self.narrow = narrow
         self.ends, self.transmissions = tuple((a, b) for a, b, _ in links), tuple(t for *_, t in links)
         for a, b in self.ends:
             if a == b or a not in self.reservoirs or b not in self.reservoirs:
@@ -53,6 +57,8 @@ class Conductor(eqx.Module):
             raise ValueError("`reservoirs` must be all of fermions or all of bosons.")
         if not self.ends and scatterer is None:
             raise ValueError("`links` or `scatterer` must be given: nothing joins the reservoirs.")
+        if narrow and scatterer is not None:
+            raise ValueError("`narrow` stands for separate resonances: a `scatterer` has no narrow limit.")
 
     @property
     def statistics(self) -> str:
@@ -84,7 +90,7 @@ class Currents(eqx.Module):
         return readable(self, "currents positive out of a reservoir", [*rows, ("sigma", self.entropy_production, "entropy production")])
 
 
-def currents(conductor: Conductor, narrow: bool = False) -> Currents:
+def currents(conductor: Conductor) -> Currents:
     r"""All stationary currents and their noise, by quadrature whose points move with windows and steps.
 
     $$ I_a = \frac{1}{h} \sum_b \int dE\, x_a(E)\, T_{ab}(E)\, [f_a(E) - f_b(E)], \qquad x = 1,\ E,\ E - \mu_a,\ u_a(E) $$
@@ -94,23 +100,20 @@ def currents(conductor: Conductor, narrow: bool = False) -> Currents:
     $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
-    energy. `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for a `Boxcar`, O(width / T) for
-    lines. Raises `ValueError` where a scatterer conserves no probability (status NOT_UNITARY in compiled code).
+    energy. Raises `ValueError` where a scatterer conserves no probability (status NOT_UNITARY in compiled code).
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
-    if narrow and conductor.scatterer is not None:
-        raise ValueError("`narrow` stands for separate resonances: a `scatterer` has no narrow limit.")
     validate(conductor)
-    found = _currents(conductor, narrow)
+    found = _currents(conductor)
     raise_if_known(found.status, Status.NOT_UNITARY)
     return found
 
 
 @compiled
-def _currents(conductor, narrow):
+def _currents(conductor):
     names = conductor.names
-    parts = [_of_link(conductor, *link, narrow) for link in zip(conductor.ends, conductor.transmissions)]
+    parts: list = [_of_link(conductor, *link) for link in zip(conductor.ends, conductor.transmissions)]
     lost = jnp.zeros(())
     if conductor.scatterer is not None:
         *scattered, lost = _of_scatterer(conductor)
@@ -127,27 +130,28 @@ def _currents(conductor, narrow):
     return Currents(particles, energies, heats, listed(2), produced, noise[0], noise[2], heat_noise, status, names)
 
 
-def _of_link(conductor, ends, transmission, narrow):
+def _of_link(conductor, ends, transmission):
     """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3, reservoirs, reservoirs), and sigma."""
     places = [conductor.names.index(name) for name in ends]
     pair = [conductor.reservoirs[name] for name in ends]
-    if narrow:
+    if conductor.narrow:
         center, weight, square = transmission.narrow()
         energy, weight, square = center[None], weight[None], square[None]
     else:
         energy, weights = _points(conductor, pair, transmission.window(), transmission.breaks())
         passed = transmission(energy)
         weight, square = weights * passed, weights * passed**2
-    logits = [reservoir.logit(energy) for reservoir in pair]
+    # Settled: every sum below would compute them again.
+    logits = [settle(reservoir.logit(energy)) for reservoir in pair]
     gap = difference(*logits, conductor.statistics)
-    flow = weight * gap
+    flow = settle(weight * gap)
     size = len(conductor.names)
     sign = jnp.zeros(size, energy.dtype).at[places[0]].set(1).at[places[1]].set(-1)
     first, second = (_product(x, flow).sum() for x in logits)
     entropy = jnp.zeros(size, energy.dtype).at[places[0]].set(first).at[places[1]].set(-second)
-    spread = add(_fluctuation(x, conductor.statistics) for x in logits)
+    spread = add(f * other for f, other in (shares(x, conductor.statistics) for x in logits))
     sort = 1 if conductor.statistics == "fermi" else -1
-    power = weight * spread + sort * (weight - square) * gap**2
+    power = settle(weight * spread + sort * (weight - square) * gap**2)
     outer = sign[:, None] * sign[None]
     noise = jnp.stack([outer * (energy**k * power).sum() for k in range(3)])
     produced = _product(logits[1] - logits[0], flow).sum()
@@ -204,13 +208,6 @@ def _points(conductor, reservoirs, window, breaks):
         floor = jnp.max(jnp.stack([reservoir.chemical_potential for reservoir in reservoirs]))
         low = jnp.maximum(low, lax.stop_gradient(floor))
     return panels(low, high, breaks)
-
-
-def _fluctuation(logit, statistics):
-    """f (1 - f) of fermions, f (1 + f) of bosons."""
-    size = jnp.abs(logit)
-    decay = jnp.exp(-size)
-    return decay / (1 + decay) ** 2 if statistics == "fermi" else decay / jnp.expm1(-size) ** 2
 
 
 def _product(x, flow):

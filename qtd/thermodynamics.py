@@ -1,6 +1,7 @@
 """Operating points: from currents to the laws of thermodynamics, figures of merit, their bounds, and the mode of operation."""
 
 import enum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from .parameters import validate
 from .scattering import Conductor, currents
 from .steady import settle_down
 
-__all__ = ["Efficiencies", "Mode", "OperatingPoint", "operate"]
+__all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]
 
 
 class Mode(enum.IntEnum):
@@ -33,6 +34,15 @@ class Mode(enum.IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower().replace("_", " ")
+
+
+class Law(NamedTuple):
+    """The number that a law is about, what it says of it, and whether that holds to rounding."""
+
+    name: str
+    value: float
+    statement: str
+    holds: bool
 
 
 class OperatingPoint(eqx.Module):
@@ -60,6 +70,7 @@ class OperatingPoint(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     cooled: str | None = eqx.field(static=True)
     driven_by: str | None = eqx.field(static=True)
+    of_jumps: bool = eqx.field(static=True, default=True)  # coherent conductors may beat the uncertainty relation of jumps
 
     @property
     def entropy_production(self) -> Float[Array, ""]:
@@ -187,6 +198,31 @@ class OperatingPoint(eqx.Module):
         if name is None:
             raise ValueError(f'`{role}` is not set: name the reservoir, as in `qtd.operate(network, {role}="cold")`.')
         return name
+
+    def figures(self) -> dict[str, Float[Array, ""]]:
+        """All scalars by name: J_*, S_* (noise), TUR_* of each reservoir, sigma, power, efficiency, COP."""
+        values = {f"J_{name}": self.heat_currents[name] for name in self.names}
+        values |= {f"S_{name}": self.heat_covariance[name, name] for name in self.names}
+        values |= {f"TUR_{name}": self.tur(name) for name in self.names}
+        values |= {"sigma": self.entropy_production, "power": self.power, "efficiency": self.efficiency}
+        return values | ({"COP": self.cop, "COP_Carnot": self.carnot_cop} if self.cooled else {})
+
+    def laws(self) -> list["Law"]:
+        """The laws of thermodynamics at one known point, and whether they hold to rounding."""
+        heat = np.array([float(self.heat_currents[name]) for name in self.names])
+        largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(self.entropy_production).dtype).eps)
+        balance = abs(sum(float(current) for current in self.device_energy_currents.values())) / largest
+        sigma, tur = float(self.entropy_production), min(float(self.tur(name)) for name in self.names)
+        found = [
+            Law("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),
+            Law("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
+        ]
+        if self.of_jumps:
+            found.append(Law("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny))
+        if self.cooled and self.mode == "refrigerator":
+            share = float(self.cop / self.carnot_cop)
+            found.append(Law("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
+        return found
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, value and meaning of every figure, for printing."""
@@ -336,6 +372,7 @@ def _conduct(conductor, cooled, driven_by):
         names=conductor.names,
         cooled=cooled,
         driven_by=driven_by,
+        of_jumps=False,
     )
 
 

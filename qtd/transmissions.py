@@ -142,4 +142,4 @@ class AnyTransmission(AbstractTransmission):
         return [lax.stop_gradient(graded(self.centers[k], self.scales[k], FAR)) for k in range(len(self.centers))]
 
     def narrow(self):
-        raise ValueError("AnyTransmission has no narrow limit: use `narrow=False`.")
+        raise ValueError("AnyTransmission has no narrow limit: use a `Conductor` with `narrow=False`.")

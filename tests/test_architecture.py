@@ -16,7 +16,7 @@ LAYERS = {
     **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "parameters", "units"), 1),
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     "steady": 3,
-    **dict.fromkeys(("counting", "evolution", "expansion"), 4),
+    **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
     "thermodynamics": 5,
     "machines": 6,
     **dict.fromkeys(("design", "sweeps", "audit"), 7),

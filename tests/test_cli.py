@@ -103,3 +103,10 @@ def test_a_constraint_that_cannot_be_met_ends_with_code_2(capsys, tmp_path):
 def test_the_module_runs_as_the_command():
     done = subprocess.run([sys.executable, "-m", "qtd", "list"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "collective-refrigerator" in done.stdout
+
+
+def test_a_machine_without_levels_is_shown_and_designed(capsys, tmp_path):
+    record = json.loads(run(capsys, "show", "n-demon", "--set", "cold.temperature=0.9", "--json")[1])
+    assert record["operating_point"]["mode"] == "refrigerator" and all(law["holds"] for law in record["laws"].values())
+    code, out, err = run(capsys, "design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path))
+    assert code == 0 and err == "" and "exchange" in out and (tmp_path / "design.png").exists()

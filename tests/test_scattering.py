@@ -25,8 +25,8 @@ def lead(temperature, potential=0.0, statistics="fermi"):
 PAIR = {"h": lead(1.0, 1.0), "c": lead(0.5, 0.7)}
 
 
-def two(transmission, hot=(1.0, 1.0), cold=(0.5, 1.0), statistics="fermi"):
-    return Conductor({"h": lead(*hot, statistics), "c": lead(*cold, statistics)}, [("h", "c", transmission)])
+def two(transmission, hot=(1.0, 1.0), cold=(0.5, 1.0), statistics="fermi", narrow=False):
+    return Conductor({"h": lead(*hot, statistics), "c": lead(*cold, statistics)}, [("h", "c", transmission)], narrow=narrow)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_reference_currents(conductor, wanted):
 
 @pytest.mark.parametrize(("kind", "wide", "error"), [(Boxcar, 0.01, -3.2e-5), (Boxcar, 0.1, -3.2e-3), (Lorentzian, 0.01, -1.4e-2)])
 def test_the_narrow_limit_is_off_by_what_is_said(kind, wide, error):
-    conductor = two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8))
-    ratio = currents(conductor).particle_currents["h"] / currents(conductor, narrow=True).particle_currents["h"]
+    at = lambda narrow: currents(two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8), narrow=narrow)).particle_currents["h"]
+    ratio = at(False) / at(True)
     assert abs(abs(float(ratio - 1)) - abs(error)) < 0.06 * abs(error)
 
 
@@ -250,7 +250,7 @@ def test_a_nonthermal_reservoir_drives_a_rate_network():
         (lambda: Conductor({**PAIR, "b": lead(1.0, 0.0, "bose")}), "all of fermions or all of bosons"),
         (lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"x": [1.0]})), "`scatterer` leads to 'x'"),
         (lambda: Conductor(PAIR), "nothing joins"),
-        (lambda: currents(Conductor(PAIR, scatterer=Levels([[1.0]], {"h": [1.0]})), narrow=True), "no narrow limit"),
+        (lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"h": [1.0]}), narrow=True), "no narrow limit"),
         (lambda: Levels([[1.0, 2.0]], {"h": [1.0]}), "square"),
         (lambda: Levels([[1.0, 2.0], [0.5, 1.0]], {"h": [1.0, 0.0]}), "Hermitian"),
         (lambda: Levels([[1.0]], {"h": [1.0, 2.0]}), "one row for each of 1 levels"),
@@ -259,9 +259,89 @@ def test_a_nonthermal_reservoir_drives_a_rate_network():
         (lambda: Mixture([0.5, 0.6], [Thermal(1.0), Thermal(2.0)]), "add up to 1"),
         (lambda: ShiftedLogits([Thermal(1.0)], [0.1], [0.5]), "one fewer"),
         (lambda: qtd.NonthermalReservoir(lambda e: e), "`distribution` must be one of"),
-        (lambda: currents(two(AnyTransmission(lambda e: 0.5 + 0 * e, 1.0, 1.0)), narrow=True), "no narrow limit"),
+        (lambda: currents(two(AnyTransmission(lambda e: 0.5 + 0 * e, 1.0, 1.0), narrow=True)), "no narrow limit"),
     ],
 )
 def test_bad_input_names_the_argument(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+@pytest.mark.parametrize("cold", [0.5, 0.05])
+def test_windows_and_lines_have_closed_forms(cold):
+    hot, mu, other, center, width = 1.0, 0.9, 0.7, 1.3, 0.4
+    window = currents(two(Boxcar(center, width), (hot, mu), (cold, other)))
+    line = currents(two(Lorentzian(center, width), (hot, mu), (cold, other)))
+    mp.mp.dps = 25
+
+    def integrals(t, m):
+        """int f and int E f over the window, by polylogarithms."""
+        t, m = mp.mpf(t), mp.mpf(m)
+        primitive = lambda e: -t * mp.log1p(mp.exp((m - e) / t))
+        first = lambda e: e * primitive(e) + t**2 * mp.polylog(2, -mp.exp((m - e) / t))
+        low, high = center - mp.mpf(width) / 2, center + mp.mpf(width) / 2
+        return primitive(high) - primitive(low), first(high) - first(low)
+
+    (n_hot, e_hot), (n_cold, e_cold) = integrals(hot, mu), integrals(cold, other)
+    half = mp.mpf(width) / 2
+    phase = lambda t, m: mp.im(mp.digamma(0.5 + (half + 1j * (mp.mpf(center) - mp.mpf(m))) / (2 * mp.pi * mp.mpf(t))))
+    wanted = [float(x / (2 * mp.pi)) for x in (n_hot - n_cold, e_hot - e_cold, half * (phase(cold, other) - phase(hot, mu)))]
+    mp.mp.dps = 15
+    found = [window.particle_currents["h"], window.energy_currents["h"], line.particle_currents["h"]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-11)
+
+
+def test_a_conductor_has_an_operating_point_and_a_covariance():
+    leads = {"hot": lead(1.0, 0.5), "cold": lead(0.5, 0.7)}
+    engine = Conductor(leads, [("hot", "cold", BreitWigner(2.0, 0.02, 0.02))])
+    point, flows = qtd.operate(engine), currents(engine)
+    assert point.mode == "heat engine" and float(point.power) == pytest.approx(0.2 * float(flows.particle_currents["hot"]), rel=1e-12)
+    assert 0 < float(point.efficiency) < 0.5 and all(law.holds for law in point.laws())
+    noise = qtd.counting.covariance(engine, "particles")
+    assert float(noise["hot", "cold"]) == -float(noise["hot", "hot"]) == float(flows.particle_noise[0, 1])
+    assert float(point.tur("hot")) == pytest.approx(
+        float(flows.heat_noise[0, 0] * point.entropy_production / point.heat_currents["hot"] ** 2), rel=1e-12
+    )
+    with pytest.raises(ValueError, match="`quantity` must be"):
+        qtd.counting.covariance(engine, "spin")
+    with pytest.raises(ValueError, match="has its `covariance`"):
+        qtd.counting.cumulants(engine, "hot")
+
+
+def test_coherent_conductors_beat_the_uncertainty_relation_of_jumps():
+    # At a window of full transmission at large bias no noise is left: the bound of 2 is one of jumps.
+    point = qtd.operate(two(Boxcar(0.0, 2.0), (0.5, 2.5), (0.5, -2.5)))
+    particles = qtd.counting.covariance(two(Boxcar(0.0, 2.0), (0.5, 2.5), (0.5, -2.5)), "particles")
+    assert float(particles["h", "h"] * point.entropy_production / point.particle_currents["h"] ** 2) < 1
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(st.lists(st.floats(0.2, 2.0), min_size=11, max_size=11))
+def test_efficiencies_with_nonthermal_fuel_stay_below_one(numbers):
+    found = EFFICIENCIES(jnp.array(numbers))
+    scale = sum(abs(float(x)) for x in (found.chemical, found.thermal, found.nonthermal)) + 1e-12
+    assert (
+        abs(float(found.dissipation - found.chemical - found.thermal - found.nonthermal)) < 1e-11 * scale and float(found.dissipation) >= 0
+    )
+    for efficiency, absent in ((found.pump, found.thermal), (found.heat_pump, found.chemical)):
+        assert not float(absent) <= 0 or not float(efficiency) > 1 + 1e-9
+
+
+def _efficiencies(x):
+    demon = qtd.NonthermalReservoir(LogitBasis(Thermal(x[0], x[1]), 2 * x[2:4] - 2, x[4:6], x[6:8] / 2))
+    links = [("l", "h", Lorentzian(x[8], 0.1)), ("l", "c", Boxcar(x[9], 0.3)), ("h", "c", BreitWigner(x[10], 0.1, 0.2))]
+    conductor = Conductor({"l": demon, "h": lead(x[0], 1.0), "c": lead(x[3], x[4])}, links)
+    return qtd.operate(conductor).efficiencies(0.8, 0.9)
+
+
+EFFICIENCIES = jax.jit(_efficiencies)
+
+
+def test_entropy_of_a_nonthermal_reservoir_of_a_network_is_that_of_its_quanta():
+    def dot(left):
+        return qtd.RateNetwork([0.0, 1.2], [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)], {"l": left, "h": lead(0.9, 1.0)}, particles=[0, 1])
+
+    same = Thermal(0.5, 0.8)
+    by_logit, thermal = qtd.operate(dot(qtd.NonthermalReservoir(same, chemical_potential=0.8))), qtd.operate(dot(lead(0.5, 0.8)))
+    assert float(by_logit.entropy_production) == pytest.approx(float(thermal.entropy_production), rel=1e-13)
+    assert float(by_logit.power) == pytest.approx(float(thermal.power), rel=1e-13) and "l" not in by_logit.temperatures

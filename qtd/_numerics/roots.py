@@ -58,3 +58,38 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
     for _ in range(2):  # each step makes one more order of the derivative right
         x = x - (solve * (x - function(x, args))[None]).sum(1)
     return x, jnp.asarray(count < 200)
+
+
+def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
+    """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the residual larger; and whether it was found.
+
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    """
+    frozen, start = lax.stop_gradient((args, start))
+    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
+    slope = lambda x: inverse(jax.jacfwd(function)(x, frozen))
+    size = lambda residual: jnp.sum(residual**2)
+
+    met = lambda x, step: jnp.all(jnp.abs(step) <= tolerance * (1 + jnp.abs(x)))
+
+    def unfinished(carry):
+        count, x, _, step, stuck = carry
+        return (count < 40) & ~met(x, step) & ~stuck
+
+    def advance(carry):
+        count, x, residual, _, _ = carry
+        step = -(slope(x) * residual[None]).sum(1)
+        worse = lambda share: ~(size(function(x + share * step, frozen)) < size(residual))
+        goes_on = lambda trial: trial[1] & (trial[0] > 2**-8)
+        share, fails = lax.while_loop(goes_on, lambda trial: (trial[0] / 2, worse(trial[0] / 2)), (jnp.ones_like(step[0]), worse(1.0)))
+        stuck = fails & ~met(x, step)
+        x = jnp.where(fails, x, x + share * step)
+        return count + 1, x, function(x, frozen), step, stuck
+
+    first = function(start, frozen)
+    _, x, _, step, _ = lax.while_loop(unfinished, advance, (0, start, first, jnp.full_like(start, jnp.inf), jnp.asarray(False)))
+    solve = slope(x)
+    for _ in range(2):  # each step makes one more order of the derivative right
+        x = x - (solve * function(x, args)[None]).sum(1)
+    found = met(x, step)
+    return jnp.where(found, x, jnp.nan), found

@@ -23,6 +23,7 @@ class Status(enum.IntEnum):
     UNSTABLE = 8
     UNRESOLVED = 9
     NOT_UNITARY = 10
+    NO_OCCUPATION = 11
 
     @property
     def message(self) -> str:
@@ -44,8 +45,9 @@ _MESSAGES = {
     Status.STRONG_CORRELATION: "exchange and correlation change an occupation by more than a tenth, so second order in the shift does not"
     " suffice; take the numbers as coefficients of the square of the shift",
     Status.UNRESOLVED: "the grid does not resolve a line or a filter; use more `points`",
-    Status.NOT_UNITARY: "the scatterer conserves no probability: its matrix is not unitary, or a transmission is negative, or those into and"
-    " out of a reservoir differ in sum; correct its function",
+    Status.NOT_UNITARY: "the scatterer conserves no probability: its matrix is not unitary, or a transmission is negative, or those into"
+    " and out of a reservoir differ in sum; correct its function",
+    Status.NO_OCCUPATION: "no occupation between 0 and 1 does this; be less bold, or raise the cold temperature",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 

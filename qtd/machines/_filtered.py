@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
-from ._machine import AbstractMachine, DesignProblem
+from ._machine import AbstractOpenSystem, DesignProblem
 
 NAMES = ("hot", "sink", "cold")
 
 
-class AbstractFilteredRefrigerator(AbstractMachine):
+class AbstractFilteredRefrigerator(AbstractOpenSystem):
     """Body 1 of energy `energy_1` touches the reservoirs `hot` and `sink`, body 2 of `energy_2` the reservoir `cold`; `shift` is what a
     quantum in one adds to the energy of the other."""
 

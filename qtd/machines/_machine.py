@@ -1,7 +1,7 @@
-"""What every machine is: parameters, a network or Lindbladian, and the roles its reservoirs play."""
+"""What every machine is: parameters and what follows from them; most are a network or Lindbladian whose reservoirs play roles."""
 
 import abc
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -12,11 +12,23 @@ from ..networks import RateNetwork
 from ..parameters import validate
 from ..thermodynamics import OperatingPoint, operate
 
-__all__ = ["AbstractMachine", "DesignProblem"]
+__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem"]
 
 
 class AbstractMachine(eqx.Module):
-    """A device with named reservoirs. `cooled` and `driven_by` say which heat currents make its COP."""
+    """A device with named parameters, and what it does at them."""
+
+    @abc.abstractmethod
+    def operate(self) -> Any:
+        """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
+
+    def design_problem(self) -> "DesignProblem":
+        """The design problem that this kind of machine poses by default."""
+        raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
+
+
+class AbstractOpenSystem(AbstractMachine):
+    """A machine made of levels and reservoirs. `cooled` and `driven_by` say which heat currents make its COP."""
 
     cooled: eqx.AbstractClassVar[str | None]
     driven_by: eqx.AbstractClassVar[str | None]
@@ -34,10 +46,6 @@ class AbstractMachine(eqx.Module):
         """Zero-frequency noise of all currents; see `qtd.counting.covariance`."""
         validate(self)
         return covariance(self.system(), quantity)
-
-    def design_problem(self) -> "DesignProblem":
-        """The design problem that this kind of machine poses by default."""
-        raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
 
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
         """Scaled cumulants of a counted current; see `qtd.counting.cumulants`."""

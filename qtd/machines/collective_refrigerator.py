@@ -16,12 +16,12 @@ from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
 from ..thermodynamics import OperatingPoint
-from ._machine import AbstractMachine, DesignProblem
+from ._machine import AbstractOpenSystem, DesignProblem
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
 
-class CollectiveRefrigerator(AbstractMachine):
+class CollectiveRefrigerator(AbstractOpenSystem):
     r"""N spins 1/2 with a collective antiferromagnetic interaction, H = \Omega J_z^2, cooled through a third reservoir.
 
     Cold and work reservoirs couple through J_x, the hot one through J_x^2 / N. Within a sector of total spin j and parity the levels

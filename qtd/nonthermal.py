@@ -1,0 +1,315 @@
+"""What to fill a nonthermal reservoir with: the occupation of least entropy for a given cooling, the one that cools most, and conditions
+such as those of a demon, which exchanges nothing on average."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, ArrayLike, Float, Int
+from scipy.optimize import linprog
+
+from ._numerics.coherent_elimination import inverse
+from ._numerics.compilation import compiled
+from ._numerics.printing import by_name, readable
+from ._numerics.quadrature import panels
+from ._numerics.roots import newton
+from ._numerics.status import Status, first, raise_if_known
+from ._numerics.validation import as_scalar, is_concrete
+from .distributions import PiecewiseConstant
+from .parameters import validate
+from .reservoirs import NonthermalReservoir, Reservoir
+from .scattering import Conductor, currents
+
+__all__ = ["Balance", "Filling", "Windows", "balanced", "least_entropy", "maximum_cooling"]
+
+
+class Windows(eqx.Module):
+    r"""Windows of unit transmission between a nonthermal reservoir of fermions, the demon, and thermal ones.
+
+    - `reservoirs`: thermal, by name. `windows`: tuples `(reservoir, center, width)`, apart from one another.
+    - `bins`: parts of equal width in each window, in which the demon's occupation is constant. `narrow`: a window is the point at its
+      centre, of weight `width`; then one bin is all there is.
+
+    With F_b and D_b the means of f_r and of (e_b - E) f_r over bin b and x_b the demon's occupation, currents out of r and the demon l are
+
+    $$ I_{N,r} = \sum_b \frac{w_b}{h} (F_b - x_b), \quad I_{E,r} = \sum_b \frac{w_b}{h} [e_b (F_b - x_b) - D_b], \quad
+       I_{S,l} = \sum_b \frac{w_b}{h} (x_b - F_b)\, u(x_b) $$
+
+    exactly, with h = 2 pi. D_b is what leaks even where x_b = F_b.
+    """
+
+    reservoirs: dict[str, Reservoir]
+    centers: Float[Array, " windows"]
+    widths: Float[Array, " windows"]
+    owners: tuple[str, ...] = eqx.field(static=True)
+    bins: int = eqx.field(static=True)
+    narrow: bool = eqx.field(static=True)
+
+    def __init__(
+        self, reservoirs: Mapping[str, Reservoir], windows: Sequence[tuple[str, ArrayLike, ArrayLike]], bins: int = 1, narrow: bool = False
+    ):
+        self.reservoirs, self.bins, self.narrow = dict(reservoirs), bins, narrow
+        self.owners = tuple(name for name, _, _ in windows)
+        self.centers = jnp.stack([as_scalar(center, "center") for _, center, _ in windows])
+        self.widths = jnp.stack([as_scalar(width, "width") for _, _, width in windows])
+
+    def __check_init__(self):
+        if not isinstance(self.bins, int) or self.bins < 1 or (self.narrow and self.bins > 1):
+            raise ValueError(f"`bins` must be a positive integer, and 1 for narrow windows, got {self.bins!r}.")
+        for name in self.owners:
+            if name not in self.reservoirs:
+                raise ValueError(f"`windows` name {name!r}; the reservoirs are {', '.join(map(repr, self.reservoirs))}.")
+        for name, reservoir in self.reservoirs.items():
+            if reservoir.temperature is None or reservoir.statistics != "fermi":
+                raise ValueError(f"`reservoirs` must be thermal and of fermions, which {name!r} is not.")
+        if not is_concrete(self.centers, self.widths):
+            return
+        order = np.argsort(np.asarray(self.centers))
+        centers, widths = np.asarray(self.centers)[order], np.asarray(self.widths)[order]
+        if np.any(widths <= 0):
+            raise ValueError(f"`width` must be positive, got {widths.tolist()}.")
+        reach = np.zeros_like(widths) if self.narrow else widths / 2
+        if np.any((centers + reach)[:-1] > (centers - reach)[1:]) or np.any(np.diff(centers) == 0):
+            raise ValueError(
+                f"`windows` must lie apart, got centres {centers.tolist()} and widths {widths.tolist()}: one occupation cannot serve two"
+                " of them. Use a `Conductor` for windows that overlap."
+            )
+
+
+class Filling(eqx.Module):
+    """An occupation of the demon and what it does, currents positive out of a reservoir.
+
+    `energies`, `widths`, `occupations`, `logits` of the bins, window by window; `entropy_current` out of the demon, negative where it pays.
+    `particle_currents` and `heat_currents` of the thermal reservoirs. `status` is 0 where all is well (`qtd.Status`).
+    """
+
+    energies: Float[Array, " bins"]
+    widths: Float[Array, " bins"]
+    occupations: Float[Array, " bins"]
+    logits: Float[Array, " bins"]
+    particle_currents: dict[str, Float[Array, ""]]
+    heat_currents: dict[str, Float[Array, ""]]
+    entropy_current: Float[Array, ""]
+    entropy_production: Float[Array, ""]
+    status: Int[Array, ""]
+
+    def reservoir(self, chemical_potential: ArrayLike = 0.0) -> NonthermalReservoir:
+        """The demon for a `Conductor`: constant in each bin, and half filled between windows, where nobody sees it. Not for points."""
+        order = jnp.argsort(self.energies)
+        low, high = ((self.energies + sign * self.widths / 2)[order] for sign in (-1, 1))
+        edges, filled = [low[:1]], []
+        touching = 1e-9 * float(jnp.max(high) - jnp.min(low))
+        for k, x in enumerate(self.occupations[order]):
+            if k and float(low[k]) - float(high[k - 1]) > touching:
+                edges.append(low[k : k + 1])
+                filled.append(jnp.full((1,), 0.5, x.dtype))
+            edges.append(high[k : k + 1])
+            filled.append(x[None])
+        return NonthermalReservoir(
+            PiecewiseConstant(jnp.concatenate(edges), jnp.concatenate(filled)), chemical_potential=chemical_potential
+        )
+
+    def __repr__(self) -> str:
+        rows = by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.particle_currents, "particles that leave")
+        rows += [
+            ("S_demon", self.entropy_current, "entropy that leaves the demon"),
+            ("sigma", self.entropy_production, "entropy production"),
+        ]
+        rows += [("f", self.occupations, "of the demon in each bin"), ("status", self.status, "0: fine")]
+        return readable(self, "currents positive out of a reservoir", rows)
+
+
+def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequence[str] = ()) -> Filling:
+    r"""The demon that takes the heat current `heat` out of the reservoir `cooled` at the smallest entropy current into itself.
+
+    Its particle and energy currents vanish, and the particle currents of the `closed` reservoirs. -I_S is strictly convex in x, so there is
+    one such demon: with one multiplier for each condition, in every bin u - (x - F) / (x (1 - x)) is linear in what the conditions weigh.
+    Found by Newton's method from x = F within the box; derivatives are implicit.
+
+    Raises `ValueError` where `heat` is more than these windows can give (status NOT_CONVERGED, and NaN, in compiled code).
+    **Source:** Deghi and Bustos-Marun, Eqs. (17)-(20), as a convex problem.
+    """
+    validate(windows)
+    _check_names(windows, cooled, closed)
+    found = _least_entropy(windows, as_scalar(heat, "heat"), cooled, tuple(closed))
+    if is_concrete(found.status, heat) and jnp.ndim(found.status) == 0 and int(found.status):
+        raise ValueError(f"`heat` must be less than `maximum_cooling` gives under the same conditions, got {heat}.")
+    return found
+
+
+def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -> Filling:
+    """The demon that cools most, under the same conditions: a linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all,
+    so its entropy current is minus infinity; not differentiable, as the corner it sits in changes."""
+    validate(windows)
+    _check_names(windows, cooled, closed)
+    bins = _bins(windows)
+    rows, wanted = (np.asarray(x) for x in _conditions(windows, bins, cooled, None, tuple(closed)))
+    weights = np.asarray(_heat(windows, bins, cooled)[0])
+    solution = linprog(-weights, A_eq=rows, b_eq=wanted, bounds=np.stack([-np.asarray(bins.filled), np.asarray(bins.empty)], axis=1))
+    if not solution.success:
+        raise ValueError(f"`windows` leave no occupation that meets the conditions: {solution.message}")
+    filled = np.clip(solution.x, -np.asarray(bins.filled), np.asarray(bins.empty))
+    return _filling(windows, bins, jnp.asarray(filled, bins.filled.dtype), jnp.asarray(int(Status.OK)))
+
+
+class Balance(eqx.Module):
+    """`parameters` at which a conductor meets its conditions, and the `conductor`. `status` is 0 where they were found."""
+
+    parameters: Float[Array, " n"]
+    conductor: Conductor
+    status: Int[Array, ""]
+
+
+def balanced(
+    build: Callable[[Float[Array, " n"], Any], Conductor],
+    start: ArrayLike,
+    args: Any = None,
+    isolated: str = "demon",
+    closed: Sequence[str] = (),
+) -> Balance:
+    """Parameters x at which `build(x, args)` is a conductor that exchanges neither particles nor energy with the reservoir `isolated`, nor
+    particles with the `closed` ones: as many parameters as conditions.
+
+    If all others are closed, the particles of the isolated one vanish with theirs and are no condition. By Newton's method from `start`;
+    derivatives are implicit, so pass all that is differentiated in `args`. Raises `ValueError` where nothing is found (status
+    NOT_CONVERGED in compiled code).
+    """
+    begin = jnp.asarray(start, jnp.result_type(float))
+    names = build(begin, args).names
+    for name in (isolated, *closed):
+        if name not in names:
+            raise ValueError(f"`isolated` and `closed` name {name!r}; the reservoirs are {', '.join(map(repr, names))}.")
+    open_ones = [name for name in names if name != isolated and name not in closed]
+    particles = [*closed, *([isolated] if open_ones else [])]
+    if begin.shape != (len(particles) + 1,):
+        raise ValueError(f"`start` must have one number for each of {len(particles) + 1} conditions, got shape {begin.shape}.")
+
+    def residuals(x, args):
+        flows = currents(build(x, args))
+        return jnp.stack([flows.energy_currents[isolated], *(flows.particle_currents[name] for name in particles)])
+
+    found, converged = newton(residuals, begin, args)
+    result = Balance(found, build(found, args), first((~converged, Status.NOT_CONVERGED)))
+    raise_if_known(result.status, Status.NOT_CONVERGED)
+    return result
+
+
+class _Bins(eqx.Module):
+    """Energies e, weights w / h, means F and 1 - F of the lead's occupation, and what leaks, D."""
+
+    energies: Float[Array, " bins"]
+    weights: Float[Array, " bins"]
+    filled: Float[Array, " bins"]
+    empty: Float[Array, " bins"]
+    leak: Float[Array, " bins"]
+    owners: tuple[str, ...] = eqx.field(static=True)
+
+
+def _bins(windows):
+    parts = [_of_window(windows, k) for k in range(len(windows.owners))]
+    owners = tuple(name for name in windows.owners for _ in range(windows.bins))
+    return _Bins(*(jnp.concatenate(x) for x in zip(*parts)), owners=owners)
+
+
+def _of_window(windows, k):
+    reservoir, center, width = windows.reservoirs[windows.owners[k]], windows.centers[k], windows.widths[k]
+    if windows.narrow:
+        logit = reservoir.logit(center)[None]
+        return center[None], width[None] / (2 * jnp.pi), jax.nn.sigmoid(-logit), jax.nn.sigmoid(logit), jnp.zeros_like(logit)
+    size = width / windows.bins
+    middles = center + size * jnp.asarray((np.arange(windows.bins) + 0.5) - windows.bins / 2, center.dtype)
+
+    def means(middle):
+        energy, weights = panels(middle - size / 2, middle + size / 2, reservoir.breaks())
+        logit = reservoir.logit(energy)
+        mean = lambda x: (weights * x).sum() / size
+        filled = jax.nn.sigmoid(-logit)
+        return mean(filled), mean(jax.nn.sigmoid(logit)), mean((middle - energy) * filled)
+
+    return middles, jnp.broadcast_to(size / (2 * jnp.pi), middles.shape), *jax.vmap(means)(middles)
+
+
+def _heat(windows, bins, name):
+    """Weights of x - F, and what leaks, in the heat current out of a reservoir."""
+    own = jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype)
+    share = own * bins.weights
+    return -share * (bins.energies - windows.reservoirs[name].chemical_potential), -(share * bins.leak).sum()
+
+
+def _conditions(windows, bins, cooled, heat, closed):
+    """Rows A and right-hand side c of the conditions A (x - F) = c."""
+    middle = bins.energies.mean()  # energies from here on, as no particles are exchanged: better conditioned
+    zero = jnp.zeros_like(middle)
+    own = lambda name: jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype) * bins.weights
+    conditions = [(bins.weights * (bins.energies - middle), -(bins.weights * bins.leak).sum())]
+    conditions += [(own(name), zero) for name in closed]
+    if set(windows.owners) - set(closed):
+        conditions.append((bins.weights, zero))
+    if heat is not None:
+        weights, offset = _heat(windows, bins, cooled)
+        conditions.append((weights, heat - offset))
+    return tuple(jnp.stack(x) for x in zip(*conditions))
+
+
+@compiled
+def _least_entropy(windows, heat, cooled, closed):
+    bins = _bins(windows)
+    rows, wanted = _conditions(windows, bins, cooled, heat, closed)
+    frozen = lax.stop_gradient((bins, rows, wanted))
+
+    def step(change, multipliers, bins, rows, wanted):
+        """Newton's step for the change x - F and the multipliers of the conditions, so that what is solved for vanishes in the end."""
+        x, v = bins.filled + change, bins.empty - change
+        slope = bins.weights * (change / (x * v) - (jnp.log(v) - jnp.log(x)))
+        stiff = bins.weights * (x * bins.empty + bins.filled * v) / (x * v) ** 2
+        scaled = rows / stiff[None]
+        system = scaled @ rows.T
+        scale = jnp.sqrt(jnp.diagonal(system))
+        right = (rows @ change - wanted - scaled @ (slope + rows.T @ multipliers)) / scale
+        multipliers = multipliers + inverse(system / (scale[:, None] * scale[None])) @ right / scale
+        return -(slope + rows.T @ multipliers) / stiff, multipliers
+
+    def unfinished(carry):
+        count, _, _, size = carry
+        return (count < 100) & (size > jnp.finfo(heat.dtype).eps ** 0.6)
+
+    def advance(carry):
+        count, change, multipliers, _ = carry
+        direction, multipliers = step(change, multipliers, *frozen)
+        x, v = frozen[0].filled + change, frozen[0].empty - change
+        used = jnp.max(jnp.maximum(direction / v, -direction / x))  # of the room left
+        change = change + direction / jnp.maximum(1, used / 0.9)
+        return count + 1, change, multipliers, jnp.max(jnp.abs(direction) / jnp.minimum(x, v))
+
+    start = 0, jnp.zeros_like(frozen[0].filled), jnp.zeros_like(frozen[2]), jnp.asarray(jnp.inf, heat.dtype)
+    _, change, multipliers, size = lax.while_loop(unfinished, advance, start)
+    for _ in range(2):  # each step makes one more order of the derivative right
+        direction, multipliers = step(change, multipliers, bins, rows, wanted)
+        change = change + direction
+    met = size <= jnp.finfo(heat.dtype).eps ** 0.6
+    return _filling(windows, bins, jnp.where(met, change, jnp.nan), first((~met, Status.NOT_CONVERGED)))
+
+
+def _filling(windows, bins, change, status):
+    x, v = bins.filled + change, bins.empty - change
+    logits = jnp.log(v) - jnp.log(x)
+    particles, heats = {}, {}
+    for name in windows.reservoirs:
+        own = jnp.asarray(np.array([owner == name for owner in bins.owners]), x.dtype) * bins.weights
+        weights, offset = _heat(windows, bins, name)
+        particles[name], heats[name] = -(own * change).sum(), (weights * change).sum() + offset
+    moves = change != 0
+    entropy = (bins.weights * jnp.where(moves, change * jnp.where(moves, logits, 0), 0)).sum()
+    produced = -entropy - sum(heats[name] / reservoir.temperature for name, reservoir in windows.reservoirs.items())
+    widths = bins.weights * 2 * jnp.pi
+    return Filling(bins.energies, widths, x, logits, particles, heats, entropy, produced, status)
+
+
+def _check_names(windows, cooled, closed):
+    for name in (cooled, *closed):
+        if name not in windows.reservoirs:
+            raise ValueError(f"`cooled` and `closed` name {name!r}; the reservoirs are {', '.join(map(repr, windows.reservoirs))}.")

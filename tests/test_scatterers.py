@@ -1,0 +1,159 @@
+"""Scattering matrices and transmission probabilities: poles, narrow lines, conservation, and the second law without reciprocity."""
+
+from itertools import pairwise
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import qtd
+from qtd.distributions import LogitBasis, Thermal
+from qtd.scatterers import Levels, ScatteringMatrix, TransmissionMatrix
+from qtd.scattering import Conductor, currents
+from qtd.spectral import WideBand
+
+
+def lead(temperature, potential=0.0, statistics="fermi"):
+    return qtd.Reservoir(temperature, potential, statistics, spectral_density=WideBand(1.0))
+
+
+TRIO = {"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_poles_are_eigenvalues_of_the_effective_hamiltonian(size):
+    rng = np.random.default_rng(size)
+    for trial in range(6):
+        h = rng.normal(size=(size, size)) + 1j * (trial % 2) * rng.normal(size=(size, size))
+        h = (h + h.conj().T) / 2 if trial < 4 else np.eye(size) + 1e-3 * np.diag(rng.normal(size=size))
+        w = rng.normal(size=(size, 2))
+        real, imaginary = Levels(h, {"a": w[:, 0], "b": w[:, 1]}).poles()
+        wanted = np.linalg.eigvals(h - 0.5j * w @ w.T)
+        found = np.asarray(real) + 1j * np.asarray(imaginary)
+        assert max(np.abs(found - x).min() for x in wanted) < 1e-4 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("splitting", [0.1, 1e-2, 1e-3])
+def test_lines_that_interference_makes_narrow_are_resolved(splitting):
+    # Trap: two levels closer than their widths leave a line of width splitting^2, far narrower than either.
+    h, a, b = np.diag([1.0, 1.0 + splitting]), np.array([0.5, 0.5]), np.array([0.3, 0.3])
+    found = currents(Conductor({"a": lead(1.0, 0.5), "b": lead(0.5, 0.7)}, scatterer=Levels(h, {"a": a, "b": b})))
+
+    def flow(e):
+        green = np.linalg.inv(e * np.eye(2) - h + 0.5j * (np.outer(a, a) + np.outer(b, b)))
+        return abs(a @ green @ b) ** 2 * (1 / (1 + np.exp((e - 0.5) / 1.0)) - 1 / (1 + np.exp((e - 0.7) / 0.5))) / (2 * np.pi)
+
+    center, offsets = 1 + splitting / 2, splitting**2 * 10.0 ** np.arange(-2, 4)
+    inner = [center + sign * x for x in (*offsets[offsets < 0.5], 0.5, 2.0, 8.0) for sign in (-1, 1)]
+    knots = sorted([-30.0, center, 30.0, *inner])
+    wanted = sum(quad(flow, low, high, epsabs=1e-15, epsrel=1e-12)[0] for low, high in pairwise(knots))
+    assert float(found.particle_currents["a"]) == pytest.approx(wanted, rel=1e-9)
+
+
+class Amplitudes(eqx.Module):
+    """The scattering matrix of levels, as any function of energy."""
+
+    levels: Levels
+
+    def __call__(self, energy):
+        real, imaginary = self.levels.amplitudes(energy[None])
+        return jax.lax.complex(real[..., 0], imaginary[..., 0])
+
+
+def test_a_scattering_matrix_and_its_probabilities_give_what_the_levels_give():
+    h = np.array([[0.5, 0.3 + 0.7j], [0.3 - 0.7j, 1.0]])
+    levels = Levels(h, {"a": [0.5, 0.1], "b": [0.2, 0.6], "c": [0.0, 0.4]})
+    centers, scales = np.linalg.eigvalsh(h), [0.02, 0.02]
+    matrix = ScatteringMatrix(Amplitudes(levels), ("a", "b", "c"), centers, scales)
+    squares = TransmissionMatrix(lambda e: jnp.abs(Amplitudes(levels)(e)) ** 2, ("a", "b", "c"), centers, scales)
+    by_levels, by_matrix, by_squares = (currents(Conductor(TRIO, scatterer=x)) for x in (levels, matrix, squares))
+    for other in (by_matrix, by_squares):
+        for quantity in ("particle_currents", "energy_currents", "entropy_currents"):
+            for name in TRIO:
+                assert float(getattr(other, quantity)[name]) == pytest.approx(
+                    float(getattr(by_levels, quantity)[name]), rel=1e-11, abs=1e-15
+                )
+    np.testing.assert_allclose(by_matrix.heat_noise, by_levels.heat_noise, rtol=1e-10)
+    assert np.all(np.isnan(by_squares.particle_noise))
+    reverse = currents(Conductor(TRIO, scatterer=Levels(h.conj(), levels.couplings)))
+    assert abs(float(reverse.particle_currents["a"]) / float(by_levels.particle_currents["a"]) - 1) > 1e-2  # not reciprocal
+
+
+def test_one_way_edges_carry_what_a_line_carries_by_hand():
+    # Particles go a -> b -> c -> a and never back: I_a = int (f_a - f_c) / h.
+    ring = jnp.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    found = currents(Conductor(TRIO, scatterer=TransmissionMatrix(lambda e: ring, ("a", "b", "c"), 0.4, 1.0)))
+    # The integral of f - f' over all energies is mu - mu'.
+    assert float(found.particle_currents["a"]) == pytest.approx((0.2 - 0.4) / (2 * np.pi), rel=1e-12)
+    assert float(found.particle_currents["b"]) == pytest.approx((0.6 - 0.2) / (2 * np.pi), rel=1e-12)
+    energy = lambda t, mu: mu**2 / 2 + np.pi**2 * t**2 / 6
+    assert float(found.energy_currents["a"]) == pytest.approx((energy(1.0, 0.2) - energy(0.7, 0.4)) / (2 * np.pi), rel=1e-12)
+    assert float(found.entropy_production) > 0
+
+
+class Walk(eqx.Module):
+    """A mixture of permutations with weights that change over energy: any probabilities that are conserved."""
+
+    heights: jax.Array
+    centers: jax.Array
+
+    def __call__(self, energy):
+        shares = jax.nn.softmax(self.heights * jnp.tanh(3 * (energy - self.centers)))
+        turns = [np.eye(3)[list(order)] for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))]
+        return jnp.einsum("k,kab->ab", shares, jnp.asarray(np.array(turns), shares.dtype))
+
+
+def random_device(x, statistics):
+    if statistics == "fermi":
+        bumps = LogitBasis(Thermal(x[0], x[1]), 2 * x[2:4] - 2, x[4:6], x[6:8] / 2)
+        reservoirs = {"a": qtd.NonthermalReservoir(bumps), "b": lead(x[8], x[9]), "c": lead(x[10], x[11])}
+    else:
+        reservoirs = {name: lead(t, -0.1 * x[9], "bose") for name, t in zip("abc", x[:3])}
+    walk = Walk(4 * x[12:18] - 4, x[18:24])
+    return currents(Conductor(reservoirs, scatterer=TransmissionMatrix(walk, ("a", "b", "c"), [0.5, 1.5], [0.3, 0.3])))
+
+
+@pytest.mark.parametrize("statistics", ["fermi", "bose"])
+def test_entropy_production_is_never_negative_in_thousands_of_devices_that_are_not_reciprocal(statistics):
+    numbers = jnp.asarray(np.random.default_rng(0).uniform(0.2, 2.0, (2000, 24)))
+    found = jax.jit(lambda x: jax.lax.map(lambda y: random_device(y, statistics), x, batch_size=64))(numbers)
+    assert not np.any(np.asarray(found.status)) and float(jnp.min(found.entropy_production)) > 0
+    scale = sum(jnp.abs(x) for x in found.energy_currents.values())
+    assert float(jnp.max(jnp.abs(sum(found.energy_currents.values())) / scale)) < 1e-11
+    assert float(jnp.max(jnp.abs(sum(found.entropy_currents.values()) + found.entropy_production))) < 1e-11
+    if statistics == "fermi":  # in equilibrium entropy is heat over temperature
+        ratio = found.entropy_currents["b"] * numbers[:, 8] / found.heat_currents["b"]
+        np.testing.assert_allclose(ratio, 1.0, rtol=1e-9)
+
+
+UNEQUAL = jnp.array([[0.0, 0.5, 0.0], [0.2, 0.0, 0.3], [0.0, 0.3, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: TransmissionMatrix(lambda e: UNEQUAL, ("a", "b", "c"), 0.0, 1.0), "conserves no probability"),
+        (lambda: TransmissionMatrix(lambda e: -UNEQUAL - UNEQUAL.T, ("a", "b", "c"), 0.0, 1.0), "conserves no probability"),
+        (lambda: ScatteringMatrix(lambda e: 0.9 * jnp.eye(3), ("a", "b", "c"), 0.0, 1.0), "conserves no probability"),
+        (lambda: TransmissionMatrix(lambda e: UNEQUAL[0], ("a", "b", "c"), 0.0, 1.0), r"shape \(3, 3\)"),
+        (lambda: TransmissionMatrix(lambda e: UNEQUAL, ("a", "b", "d"), 0.0, 1.0), "`scatterer` leads to 'd'"),
+        (lambda: ScatteringMatrix(lambda e: UNEQUAL, {"a": 0}, 0.0, 1.0), "`channels` must name"),
+        (lambda: ScatteringMatrix(lambda e: UNEQUAL, ("a", "b", "c"), 0.0, -1.0), "`scales` must be positive"),
+    ],
+)
+def test_what_conserves_no_probability_is_refused(build, words):
+    with pytest.raises(ValueError, match=words):
+        currents(Conductor(TRIO, scatterer=build()))
+
+
+def test_a_device_that_conserves_no_probability_fails_alone_in_a_batch():
+    def flow(loss):
+        scatterer = ScatteringMatrix(lambda e: (1 - loss) * jnp.eye(3)[jnp.array([1, 2, 0])], ("a", "b", "c"), 0.0, 1.0)
+        found = currents(Conductor(TRIO, scatterer=scatterer))
+        return found.particle_currents["a"], found.status
+
+    values, status = jax.vmap(flow)(jnp.array([0.0, 0.1]))
+    assert status.tolist() == [0, qtd.Status.NOT_UNITARY] and np.isfinite(np.asarray(values)).tolist() == [True, False]
