@@ -48,7 +48,8 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
 
 def _plain_summary(optimum, objective, title):
     figure = Figure(figsize=(17, 5.6), layout="constrained")
-    panels = [panel.subplots() for panel in figure.subfigures(1, 3, wspace=0.03).flat]
+    grid: Any = figure.subfigures(1, 3, wspace=0.03)
+    panels = [panel.subplots() for panel in grid.flat]
     moves(optimum, panels[0])
     history(optimum, panels[1], objective=objective)
     currents({"before": optimum.start.operate(), "after": optimum.machine.operate()}, panels[2])
