@@ -62,7 +62,7 @@ class OperatingPoint(eqx.Module):
     energy_currents: dict[str, Float[Array, ""]]
     particle_currents: dict[str, Float[Array, ""]]
     device_energy_currents: dict[str, Float[Array, ""]]
-    entropy_currents: dict[str, Float[Array, ""]]
+    nonthermal_entropy_currents: dict[str, Float[Array, ""]]
     temperatures: dict[str, Float[Array, ""]]
     chemical_potentials: dict[str, Float[Array, ""]]
     heat_covariance: Covariance
@@ -71,6 +71,12 @@ class OperatingPoint(eqx.Module):
     cooled: str | None = eqx.field(static=True)
     driven_by: str | None = eqx.field(static=True)
     of_jumps: bool = eqx.field(static=True, default=True)  # coherent conductors may beat the uncertainty relation of jumps
+
+    @property
+    def entropy_currents(self) -> dict[str, Float[Array, ""]]:
+        """Entropy that leaves each reservoir per time: J / T in equilibrium."""
+        thermal = {name: self.heat_currents[name] / temperature for name, temperature in self.temperatures.items()}
+        return self.nonthermal_entropy_currents | thermal
 
     @property
     def entropy_production(self) -> Float[Array, ""]:
@@ -82,7 +88,7 @@ class OperatingPoint(eqx.Module):
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta and device energy differ."""
         flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
         parts = {name: flow(name) / self.temperatures[name] for name in self.temperatures}
-        return -add((self.entropy_currents | parts)[name] for name in self.names)
+        return -add((self.nonthermal_entropy_currents | parts)[name] for name in self.names)
 
     @property
     def power(self) -> Float[Array, ""]:
@@ -339,14 +345,13 @@ def _operate(system, cooled, driven_by):
     reservoirs, names = state.reservoirs, tuple(state.reservoirs)
     idle = cooled is not None and not all(state.drives(name) for name in names)
     of = lambda quantity: {name: state.current(name, quantity) for name in names}
-    heat, temperatures = of("heat"), _temperatures(reservoirs)
-    entropy = lambda name: heat[name] / temperatures[name] if name in temperatures else state.current(name, "entropy")
+    temperatures = _temperatures(reservoirs)
     return OperatingPoint(
-        heat_currents=heat,
+        heat_currents=of("heat"),
         energy_currents=of("energy"),
         particle_currents=of("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        entropy_currents={name: entropy(name) for name in names},
+        nonthermal_entropy_currents={name: state.current(name, "entropy") for name in names if name not in temperatures},
         temperatures=temperatures,
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
@@ -358,14 +363,14 @@ def _operate(system, cooled, driven_by):
 
 
 def _conduct(conductor, cooled, driven_by):
-    found = currents(conductor)
+    found, temperatures = currents(conductor), _temperatures(conductor.reservoirs)
     return OperatingPoint(
         heat_currents=found.heat_currents,
         energy_currents=found.energy_currents,
         particle_currents=found.particle_currents,
         device_energy_currents=found.energy_currents,
-        entropy_currents=found.entropy_currents,
-        temperatures=_temperatures(conductor.reservoirs),
+        nonthermal_entropy_currents={name: x for name, x in found.entropy_currents.items() if name not in temperatures},
+        temperatures=temperatures,
         chemical_potentials={name: conductor.reservoirs[name].chemical_potential for name in conductor.names},
         heat_covariance=covariance(conductor, "heat"),
         status=found.status,

@@ -133,7 +133,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             energy_currents=heat,
             particle_currents=dict.fromkeys(NAMES, zero),
             device_energy_currents=heat,
-            entropy_currents={name: heat[name] / reservoir.temperature for name, reservoir in self.reservoirs.items()},
+            nonthermal_entropy_currents={},
             temperatures={name: reservoir.temperature for name, reservoir in self.reservoirs.items()},
             chemical_potentials={name: reservoir.chemical_potential for name, reservoir in self.reservoirs.items()},
             heat_covariance=unknown,
