@@ -1,13 +1,17 @@
 """Integrals over energy: panels that are short where an integrand changes, with Gauss-Legendre points in each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 FAR = 26  # doublings of a line's width, up to which panels follow its tails
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+# Projects on the last Legendre polynomial that the points tell from the others.
+_TAILS = _WEIGHTS * np.polynomial.legendre.Legendre.basis(15)(_POINTS)
 
 
 def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int) -> Float[Array, " breaks"]:
@@ -28,3 +32,52 @@ def panels(
     middle = jnp.where(half > 0, (ends[1:] + ends[:-1]) / 2, (low + high) / 2)
     points, weights = (jnp.asarray(x, middle.dtype)[None] for x in (_POINTS, _WEIGHTS))
     return (middle[:, None] + half[:, None] * points).reshape(-1), (half[:, None] * weights).reshape(-1)
+
+
+Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
+
+
+def equal_shares(features: Features, period: float, count: int, samples: int = 1024) -> Float[Array, " edges"]:
+    """Edges of panels of a period that share its features evenly; constants to every derivative.
+
+    `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so
+    |u'| over this root is the density of panels that resolves it.
+    """
+    grid = jnp.linspace(0.0, period, samples + 1)
+    logits, logs = jax.vmap(features)(lax.stop_gradient(grid))
+    ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
+    density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(jnp.diff(jnp.clip(logs, -700, 700), axis=0)).sum(1)
+    # Some for the whole period alike, and smeared over neighbours: a feature may lie between two samples.
+    density = density + jnp.mean(density) / 2 + 2 * jnp.pi / samples
+    density = (jnp.roll(density, 1) + density + jnp.roll(density, -1)) / 3
+    filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
+    edges = jnp.interp(jnp.linspace(0.0, 1.0, count + 1) * filled[-1], filled, grid)
+    return lax.stop_gradient(edges.at[0].set(0.0).at[-1].set(period))
+
+
+def equidistributed(
+    features: Features, period: float, count: int, samples: int = 1024
+) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
+    """Points and weights for a period on panels of `equal_shares`, and weights for what of an integrand the points hardly resolve."""
+    edges = equal_shares(features, period, count, samples)
+    half = (edges[1:] - edges[:-1]) / 2
+    points, weights, tails = (jnp.asarray(x, edges.dtype)[None] for x in (_POINTS, _WEIGHTS, _TAILS))
+    spread = lambda x: (half[:, None] * x).reshape(-1)
+    return ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1) + spread(points), spread(weights), spread(tails)
+
+
+def radau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """On [0, 1] the nodes of Radau IIA, the last one at 1; their weights; and the slopes at them of the polynomial through its value at 0
+    and its values at the nodes: a column for the value at 0, and a matrix."""
+    legendre = np.polynomial.legendre.Legendre.basis
+    roots = (legendre(stages) - legendre(stages - 1)).roots().real
+    nodes = np.append(np.sort(roots)[:-1], 1.0)
+    polynomials = np.polynomial.legendre.legvander(nodes, stages - 1)
+    weights = np.linalg.solve(polynomials.T, np.eye(stages)[0] * 2)
+    x = np.concatenate([[-1.0], nodes])
+    gaps = x[:, None] - x[None] + np.eye(stages + 1)
+    shares = 1 / gaps.prod(1)
+    slopes = shares[None] / shares[:, None] / gaps
+    np.fill_diagonal(slopes, 0)
+    np.fill_diagonal(slopes, -slopes.sum(1))
+    return (nodes + 1) / 2, weights / 2, 2 * slopes[1:, 0], 2 * slopes[1:, 1:]

@@ -93,3 +93,26 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
         x = x - (solve * function(x, args)[None]).sum(1)
     found = met(x, step)
     return jnp.where(found, x, jnp.nan), found
+
+
+def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
+    """The n - 1 roots x of sum_k c_k x^k, in rising order, NaN for those that are not real; with implicit derivatives.
+
+    Between neighbouring extrema, which are roots of the derivative, a polynomial has one root or none.
+    """
+    degree = len(coefficients) - 1
+    evaluate = lambda x, c: jnp.polyval(c[::-1], x)
+    # A leading coefficient of 0 puts a root to infinity.
+    top = jnp.where(coefficients[-1] == 0, jnp.finfo(coefficients.dtype).tiny ** 0.25, coefficients[-1])
+    coefficients = coefficients.at[-1].set(top)
+    if degree == 1:
+        return (-coefficients[0] / top)[None]
+    frozen = lax.stop_gradient(coefficients)
+    powers = 1 / jnp.arange(degree, 0, -1, dtype=frozen.dtype)
+    bound = 2 * jnp.max(jnp.abs(frozen[:-1] / frozen[-1]) ** powers)  # Fujiwara's
+    turns = lax.stop_gradient(real_roots(frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)))
+    inner = jnp.sort(jnp.clip(jnp.where(jnp.isnan(turns), bound, turns), -bound, bound))
+    edges = jnp.concatenate([-bound[None], inner, bound[None]])
+    found = jax.vmap(lambda low, high: bisect(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
+    empty = edges[1:] == edges[:-1]
+    return jnp.sort(jnp.where(empty, jnp.nan, found))

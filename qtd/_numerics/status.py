@@ -24,6 +24,8 @@ class Status(enum.IntEnum):
     UNRESOLVED = 9
     NOT_UNITARY = 10
     NO_OCCUPATION = 11
+    UNTRUSTED = 12
+    FOLD = 13
 
     @property
     def message(self) -> str:
@@ -48,6 +50,8 @@ _MESSAGES = {
     Status.NOT_UNITARY: "the scatterer conserves no probability: its matrix is not unitary, or a transmission is negative, or those into"
     " and out of a reservoir differ in sum; correct its function",
     Status.NO_OCCUPATION: "no occupation between 0 and 1 does this; be less bold, or raise the cold temperature",
+    Status.UNTRUSTED: "the series in the velocity does not converge here; compute the cycle exactly",
+    Status.FOLD: "two steady states merge here, and derivatives are infinite; move the load",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 

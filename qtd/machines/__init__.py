@@ -3,7 +3,16 @@
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
 from .n_demon import NDemon
+from .quantum_motor import QuantumMotor
 from .qubit_refrigerator import QubitRefrigerator
 from .resonator_refrigerator import ResonatorRefrigerator
 
-__all__ = ["AbstractMachine", "CollectiveRefrigerator", "NDemon", "QubitRefrigerator", "ReducedRefrigerator", "ResonatorRefrigerator"]
+__all__ = [
+    "AbstractMachine",
+    "CollectiveRefrigerator",
+    "NDemon",
+    "QuantumMotor",
+    "QubitRefrigerator",
+    "ReducedRefrigerator",
+    "ResonatorRefrigerator",
+]

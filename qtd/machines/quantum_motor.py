@@ -1,0 +1,336 @@
+"""The quantum motor of Bustos-Marun and Calvo: two dots between leads that turn a rotor, or are turned by it (their equation numbers)."""
+
+import enum
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from .. import expansion
+from .._numerics.batching import add
+from .._numerics.compilation import compiled
+from .._numerics.printing import by_name, readable
+from .._numerics.roots import newton, real_roots
+from .._numerics.status import Status, first
+from .._numerics.validation import as_real, as_scalar, is_concrete, require
+from ..expansion import Coefficients, Cycle, Local
+from ..networks import RateNetwork
+from ..parameters import validate
+from ..reservoirs import Reservoir
+from ..spectral import WideBand
+
+__all__ = ["Mode", "MotorPoint", "QuantumMotor", "Velocities"]
+
+
+class QuantumMotor(eqx.Module):
+    r"""Two coupled dots between leads, whose levels a rotor moves around a closed orbit as it turns by the angle theta.
+
+    $$ \epsilon_L = \bar\epsilon_L + \delta\, [a_{L1} \cos\theta + b_{L1} \sin\theta + ...], \qquad \epsilon_R \text{ alike}; \qquad
+       E_{b/a} = \tfrac{1}{2} (\epsilon_L + \epsilon_R) \mp \tfrac{1}{2} \sqrt{(\epsilon_L - \epsilon_R)^2 + t_c^2} $$
+
+    Empty, one electron in the bonding or the antibonding orbital, or one in each dot at E_2 = eps_L + eps_R + U; a dot holds no two. Spins
+    are summed: levels of 1, 2, 2 and 4 states.
+
+    - `energy_left`, `energy_right`: the orbit's centre; `radius` delta >= 0; `tunnelling` t_c > 0; `repulsion` U.
+    - `orbit`: (2, 2, harmonics), [dot, cosine or sine, harmonic - 1]; a circle by default, cos theta for the left and sin theta for the
+      right.
+    - `left`, `right`: leads, `qtd.Reservoir`s of fermions with `spectral.WideBand(Gamma)`. `others`: `{name: (lead, "left" or "right")}`,
+      more leads at one of the dots.
+
+    Rates are those of lowest order: Gamma well below T, and instantaneous: velocity * radius well below T^2.
+    Defaults: the paper's orbit of radius 20 at a bias of 2. **Source:** Eqs. (52)-(58).
+    """
+
+    energy_left: Float[Array, ""]
+    energy_right: Float[Array, ""]
+    radius: Float[Array, ""]
+    tunnelling: Float[Array, ""]
+    repulsion: Float[Array, ""]
+    orbit: Float[Array, "2 2 harmonics"]
+    left: Reservoir
+    right: Reservoir
+    others: dict[str, Reservoir]
+    dots: tuple[tuple[str, int], ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        energy_left: ArrayLike | None = None,
+        energy_right: ArrayLike | None = None,
+        radius: ArrayLike = 20.0,
+        tunnelling: ArrayLike = 10.0,
+        repulsion: ArrayLike = 20.0,
+        left: Reservoir | None = None,
+        right: Reservoir | None = None,
+        orbit: ArrayLike | None = None,
+        others: Mapping[str, tuple[Reservoir, str]] | None = None,
+    ):
+        self.radius = as_scalar(radius, "radius")
+        passing = -6 + self.radius / np.sqrt(2)  # the circle passes through (-6, -6), around the triple point of 0 and 1 electrons
+        self.energy_left = passing if energy_left is None else as_scalar(energy_left, "energy_left")
+        self.energy_right = passing if energy_right is None else as_scalar(energy_right, "energy_right")
+        self.tunnelling, self.repulsion = as_scalar(tunnelling, "tunnelling"), as_scalar(repulsion, "repulsion")
+        self.orbit = as_real(np.array([[[1.0], [0.0]], [[0.0], [1.0]]]) if orbit is None else orbit, "orbit")
+        self.left = left or Reservoir(1.0, 1.0, "fermi", spectral_density=WideBand(0.25))
+        self.right = right or Reservoir(1.0, -1.0, "fermi", spectral_density=WideBand(0.25))
+        others = dict(others or {})
+        for name, (_, dot) in others.items():
+            if name in ("left", "right") or dot not in ("left", "right"):
+                raise ValueError(f'`others` must hold {{name: (lead, "left" or "right")}} with new names, got {name!r}: {dot!r}.')
+        self.others = {name: lead for name, (lead, _) in others.items()}
+        self.dots = (("left", 0), ("right", 1), *((name, int(dot == "right")) for name, (_, dot) in others.items()))
+
+    def __check_init__(self):
+        require(self, energy_left="any", energy_right="any", radius="nonnegative", tunnelling="positive", repulsion="any", orbit="any")
+        if self.orbit.ndim != 3 or self.orbit.shape[:2] != (2, 2):
+            raise ValueError(f"`orbit` must have the shape (2 dots, cosine and sine, harmonics), got {self.orbit.shape}.")
+        for name, lead in self.leads.items():
+            if lead.statistics != "fermi":
+                raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {lead.statistics!r}.")
+
+    @property
+    def leads(self) -> dict[str, Reservoir]:
+        """All by name."""
+        return {"left": self.left, "right": self.right, **self.others}
+
+    def network(self, angle: ArrayLike) -> RateNetwork:
+        """Levels and jumps at one angle, for `qtd.expansion` and everything that networks can do."""
+        angle = as_scalar(angle, "angle")
+        turns = angle * jnp.arange(1, self.orbit.shape[2] + 1, dtype=angle.dtype)
+        waves = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
+        offsets = self.radius * (self.orbit * waves[None]).sum((1, 2))
+        left, right = self.energy_left + offsets[0], self.energy_right + offsets[1]
+        both, apart = left + right, left - right
+        split = jnp.sqrt(apart**2 + self.tunnelling**2)
+        # The small one of the two weights (1 -+ D / R) / 2 without cancellation. Not the absolute value, which has no slope at D = 0.
+        distance = jnp.where(apart > 0, apart, -apart)
+        small = self.tunnelling**2 / (2 * split * (split + distance))
+        bonding = jnp.where(apart > 0, small, 1 - small), jnp.where(apart > 0, 1 - small, small)  # on the left and the right dot
+        energies = jnp.stack([jnp.zeros_like(both), (both - split) / 2, (both + split) / 2, both + self.repulsion])
+        jumps = []
+        for name, dot in self.dots:
+            here, there = bonding[dot], bonding[1 - dot]
+            # A second electron goes to the dot where the first one is not. Strengths are summed over spins.
+            strengths = jnp.stack([2 * here, 2 * there, 4 * there, 4 * here])
+            jumps.append((name, np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3]), strengths))
+        return RateNetwork(energies, jumps, self.leads, particles=[0, 1, 1, 2], degeneracies=[1, 2, 2, 4])
+
+    def local(self, angle: ArrayLike, order: int = 3) -> Local:
+        """Populations, torque, currents, friction, inertia and noise at one angle; see `qtd.expansion.local`."""
+        validate(self)
+        return expansion.local(self.network, angle, order)
+
+    def coefficients(self, order: int = 3, panels: int | None = None) -> Coefficients:
+        """Integrals over a turn of torque and currents by order in the velocity; see `qtd.expansion.coefficients`."""
+        validate(self)
+        return expansion.coefficients(self.network, order, panels)
+
+    def work_coefficients(self, order: int = 3) -> Float[Array, " orders"]:
+        """C_F^(k): the torque integrated over a turn is sum_k C_F^(k) v^k."""
+        return self.coefficients(order).torque
+
+    def current_coefficients(self, order: int = 3) -> dict[str, Float[Array, " orders"]]:
+        """C_I^(k) by lead: particles that leave it, integrated over a turn, by order in the velocity."""
+        return self.coefficients(order).particles
+
+    def cycle(self, velocity: ArrayLike) -> Cycle:
+        """One turn at a constant velocity, exactly; see `qtd.expansion.cycle`."""
+        validate(self)
+        return expansion.cycle(self.network, velocity)
+
+    def torque_curve(self, velocities: ArrayLike) -> Cycle:
+        """`cycle` at every one of these velocities, none 0."""
+        validate(self)
+        return _torque_curve(self, as_real(velocities, "velocities"))
+
+    def terminal_velocities(self, load: ArrayLike, order: int = 3) -> "Velocities":
+        """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to `order`.
+
+        For a rotor of large inertia. The series is asymptotic: roots at which it cannot be believed have the status UNTRUSTED, as
+        `torque_curve` shows. **Source:** Eqs. (60)-(64).
+        """
+        validate(self)
+        return _terminal_velocities(self, as_scalar(load, "load"), order)
+
+    def operate(self, load: ArrayLike, order: int = 3, exact: bool = False) -> "MotorPoint":
+        """What the motor does at its slowest stable steady velocity under `load`.
+
+        Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, from `cycle` at the root
+        of its torque that the series leads to. NaN where there is no stable velocity. **Source:** Eqs. (45)-(47).
+        """
+        validate(self)
+        return _operate(self, as_scalar(load, "load"), order, exact)
+
+
+class Mode(enum.IntEnum):
+    """What a motor does, from the signs of its powers."""
+
+    MOTOR = 0  # a bias turns the load
+    HEAT_ENGINE = 1  # a temperature difference turns it
+    CHARGE_PUMP = 2  # the load pushes electrons against the bias
+    REFRIGERATOR = 3  # the load takes heat out of the coldest lead
+    FRUSTRATED = 4  # the load turns the rotor backwards, but electrons and heat still run down
+    NOTHING = 5  # no stable steady velocity
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+class MotorPoint(eqx.Module):
+    """Stationary operation, averages over a turn, positive out of a lead: particles, energy and heat per time; `power` delivered to the
+    load.
+
+    `omitted` as in `Velocities`, 0 where `exact`. `status` is 0 where all is well (`qtd.Status`).
+    """
+
+    velocity: Float[Array, ""]
+    power: Float[Array, ""]
+    particle_currents: dict[str, Float[Array, ""]]
+    energy_currents: dict[str, Float[Array, ""]]
+    heat_currents: dict[str, Float[Array, ""]]
+    temperatures: dict[str, Float[Array, ""]]
+    chemical_potentials: dict[str, Float[Array, ""]]
+    omitted: Float[Array, ""]
+    status: Int[Array, ""]
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def electric_power(self) -> Float[Array, ""]:
+        """sum_r mu_r I_r, what the bias supplies."""
+        return add(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
+
+    @property
+    def entropy_production(self) -> Float[Array, ""]:
+        """-sum_r J_r / T_r, >= 0 for the exact cycle."""
+        return -add(self.heat_currents[name] / self.temperatures[name] for name in self.names)
+
+    @property
+    def mode_code(self) -> Int[Array, ""]:
+        """`Mode` as an integer array."""
+        _, cold, differ = self._extremes()
+        turns = [self.power > 0, self.electric_power < 0, differ & (cold > 0)]
+        driven = jnp.where(self.electric_power > 0, int(Mode.MOTOR), int(Mode.HEAT_ENGINE))
+        found = jnp.select(turns, [driven, int(Mode.CHARGE_PUMP), int(Mode.REFRIGERATOR)], int(Mode.FRUSTRATED))
+        return jnp.where(jnp.isnan(self.velocity), int(Mode.NOTHING), found)
+
+    @property
+    def mode(self) -> str:
+        """What the motor does, in words, at one known point."""
+        return str(Mode(int(self.mode_code)))
+
+    @property
+    def efficiency(self) -> Float[Array, ""]:
+        """Of a motor power / electric power, of a charge pump its inverse, of a heat engine power / heat of the hottest lead, of a
+        refrigerator the COP, heat of the coldest lead / -power; NaN otherwise."""
+        return self._of_mode(
+            lambda hot, cold: (self.power / self.electric_power, self.power / hot, self.electric_power / self.power, -cold / self.power)
+        )
+
+    @property
+    def carnot_efficiency(self) -> Float[Array, ""]:
+        """The bound on `efficiency`: 1 for motor and pump, 1 - T_c / T_h, or T_c / (T_h - T_c). Guaranteed for the exact cycle."""
+        values = jnp.stack([self.temperatures[name] for name in self.names])
+        low, high = values.min(), values.max()
+        return self._of_mode(lambda hot, cold: (jnp.ones_like(low), 1 - low / high, jnp.ones_like(low), low / (high - low)))
+
+    def _of_mode(self, figures):
+        hot, cold, _ = self._extremes()
+        return jnp.select([self.mode_code == k for k in range(4)], list(figures(hot, cold)), jnp.nan)
+
+    def _extremes(self):
+        """Heat out of the hottest and the coldest leads, and whether temperatures differ."""
+        heat, t = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
+        return jnp.where(t == t.max(), heat, 0).sum(), jnp.where(t == t.min(), heat, 0).sum(), t.max() > t.min()
+
+    def __repr__(self) -> str:
+        rows = [("v", self.velocity, "steady velocity"), ("power", self.power, "delivered to the load")]
+        rows += by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.particle_currents, "particles that leave")
+        rows += [("sigma", self.entropy_production, "entropy production")]
+        if is_concrete(self) and self.velocity.ndim == 0:
+            rows += [("efficiency", self.efficiency, f"as a {self.mode}"), ("Carnot", self.carnot_efficiency, "its bound")]
+        rows += [("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
+        return readable(self, "currents positive out of a lead", rows)
+
+
+class Velocities(eqx.Module):
+    """Steady velocities in rising order, NaN for the roots that are complex.
+
+    `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
+    kept, 0 to 0.5 where it may be believed. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two roots merge and
+    derivatives are infinite.
+    """
+
+    values: Float[Array, " roots"]
+    stable: Bool[Array, " roots"]
+    omitted: Float[Array, " roots"]
+    status: Int[Array, " roots"]
+
+    @property
+    def complex_roots(self) -> Int[Array, ""]:
+        """How many roots of the polynomial are not real."""
+        return jnp.isnan(self.values).sum()
+
+    def __repr__(self) -> str:
+        rows = [("v", self.values, "steady velocities"), ("stable", self.stable, "1: small changes die out")]
+        rows += [("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
+        return readable(self, "roots of the truncated torque", rows)
+
+
+@compiled
+def _torque_curve(motor, velocities):
+    return jax.lax.map(motor.cycle, velocities, batch_size=8)
+
+
+@compiled
+def _terminal_velocities(motor, load, order):
+    return _steady(motor.coefficients(order + 2), load, order)
+
+
+@compiled
+def _operate(motor, load, order, exact):
+    series = motor.coefficients(order + 2)
+    found = _steady(series, load, order)
+    slowest = jnp.argmin(jnp.where(found.stable, jnp.abs(found.values), jnp.inf))
+    velocity = jnp.where(jnp.any(found.stable), found.values[slowest], jnp.nan)
+    omitted, status = found.omitted[slowest], jnp.where(jnp.any(found.stable), found.status[slowest], int(Status.NOT_CONVERGED))
+    if exact:
+        torque = lambda v, known: expansion.cycle(known[0].network, v[0]).torque[None] - known[1]
+        refined, met = newton(torque, velocity[None], (motor, load))
+        turn = expansion.cycle(motor.network, refined[0])
+        velocity, omitted, status = refined[0], jnp.zeros_like(omitted), jnp.where(met, turn.status, int(Status.NOT_CONVERGED))
+        particles, energy, heat = turn.particles, turn.energy, turn.heat
+    else:
+        powers = velocity ** jnp.arange(order + 2, dtype=velocity.dtype)
+        at = lambda coefficients: {name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()}
+        particles, energy, heat = at(series.particles), at(series.energy), at(series.heat)
+    leads, per_time = motor.leads, lambda x: {name: value / (2 * jnp.pi) for name, value in x.items()}
+    return MotorPoint(
+        velocity=velocity,
+        power=load * velocity / (2 * jnp.pi),
+        particle_currents=per_time(particles),
+        energy_currents=per_time(energy),
+        heat_currents=per_time(heat),
+        temperatures={name: lead.temperature for name, lead in leads.items()},
+        chemical_potentials={name: lead.chemical_potential for name, lead in leads.items()},
+        omitted=omitted,
+        status=status,
+        names=tuple(name for name, _ in motor.dots),
+    )
+
+
+def _steady(series, load, order):
+    kept = series.torque[: order + 1].at[0].add(-load)
+    values = real_roots(kept)
+    powers = jnp.arange(order + 3, dtype=values.dtype)
+    # Without a root there is nothing to take derivatives of.
+    at = jnp.where(jnp.isnan(values), 1.0, values)
+    terms = jnp.abs(series.torque[None] * at[:, None] ** powers[None])
+    omitted = terms[:, order + 1 :].max(1) / terms[:, 1 : order + 1].max(1)
+    slopes = powers[None, 1 : order + 1] * kept[None, 1:] * at[:, None] ** (powers[None, 1 : order + 1] - 1)
+    slope = slopes.sum(1)
+    merges = jnp.abs(slope) < 1e-6 * jnp.abs(slopes).sum(1)
+    known = lambda x: jnp.where(jnp.isnan(values), jnp.nan, x)
+    status = first((series.status > 0, series.status), (merges, Status.FOLD), (omitted > 0.5, Status.UNTRUSTED))
+    return Velocities(values, (slope < 0) & ~jnp.isnan(values), known(omitted), jnp.where(jnp.isnan(values), 0, status))
