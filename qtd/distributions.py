@@ -128,8 +128,9 @@ class ShiftedLogits(AbstractDistribution):
 
 
 class PiecewiseConstant(AbstractDistribution):
-    """A fermionic occupation f_b, 0 < f_b < 1, on each bin between `edges`; above the last edge it is empty, below the first one full.
+    """A fermionic occupation f_b, 0 <= f_b <= 1, on each bin between `edges`; above the last edge it is empty, below the first one full.
 
+    Bins wholly full or empty take entropy without limit from whoever meets them with another occupation.
     For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
     """
 
@@ -142,10 +143,10 @@ class PiecewiseConstant(AbstractDistribution):
             raise ValueError(f"`occupations` must have one entry fewer than `edges`, got {self.occupations.shape} and {self.edges.shape}.")
 
     def __check_init__(self):
-        require(self, occupations="positive")
+        require(self, occupations="nonnegative")
         _check_rising("edges", self.edges)
-        if is_concrete(self.occupations) and np.any(np.asarray(self.occupations) >= 1):
-            raise ValueError(f"`occupations` must be below 1, got {np.asarray(self.occupations).tolist()}.")
+        if is_concrete(self.occupations) and np.any(np.asarray(self.occupations) > 1):
+            raise ValueError(f"`occupations` must be at most 1, got {np.asarray(self.occupations).tolist()}.")
 
     def __call__(self, energy):
         f = self.occupations

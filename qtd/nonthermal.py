@@ -295,7 +295,7 @@ def _least_entropy(windows, heat, cooled, closed):
 
 
 def _filling(windows, bins, change, status):
-    x, v = bins.filled + change, bins.empty - change
+    x, v = (jnp.clip(share, 0, 1) for share in (bins.filled + change, bins.empty - change))  # to rounding
     logits = jnp.log(v) - jnp.log(x)
     particles, heats = {}, {}
     for name in windows.reservoirs:

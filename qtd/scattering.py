@@ -13,6 +13,7 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
 from ._numerics.status import Status, first, raise_if_known
+from ._numerics.validation import is_concrete
 from .distributions import difference, shares
 from .parameters import validate
 from .reservoirs import AbstractReservoir
@@ -100,13 +101,16 @@ def currents(conductor: Conductor) -> Currents:
     $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
-    energy. Raises `ValueError` where a scatterer conserves no probability (status NOT_UNITARY in compiled code).
+    energy. Raises `ValueError` where they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no
+    probability (NOT_UNITARY).
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
     validate(conductor)
     found = _currents(conductor)
-    raise_if_known(found.status, Status.NOT_UNITARY)
+    if conductor.statistics == "bose" and is_concrete(found.status) and found.status == Status.INVALID_PARAMETER:
+        raise ValueError("`chemical_potential` of bosons must lie below every coupled energy; lower it, or move the windows up.")
+    raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
     return found
 
 
@@ -118,8 +122,10 @@ def _currents(conductor):
     if conductor.scatterer is not None:
         *scattered, lost = _of_scatterer(conductor)
         parts.append(scattered)
-    status = first((lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25, Status.NOT_UNITARY))
-    flows, noise, produced = (jnp.where(status > 0, jnp.nan, add(x) / (2 * jnp.pi)) for x in zip(*parts))
+    flows, noise, produced = (add(x) / (2 * jnp.pi) for x in zip(*parts))
+    not_unitary = lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25
+    status = first((jnp.any(jnp.isnan(flows)), Status.INVALID_PARAMETER), (not_unitary, Status.NOT_UNITARY))
+    flows, noise, produced = (jnp.where(status > 0, jnp.nan, x) for x in (flows, noise, produced))
     listed = lambda k: {name: flows[k][i] for i, name in enumerate(names)}
     particles, energies = listed(0), listed(1)
     potentials = {name: conductor.reservoirs[name].chemical_potential for name in names}

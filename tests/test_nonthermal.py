@@ -81,7 +81,13 @@ def test_maximum_cooling_is_the_best_corner():
             x[list(inside)] = np.linalg.solve(rows[:, list(inside)], rows @ f - rows[:, outside] @ ends)
             if np.all((x > -1e-12) & (x < 1 + 1e-12)):
                 best = max(best, (w * (e - 1) * (f - x))[2:].sum() / (2 * np.pi))
-    assert float(maximum_cooling(windows, "cold").heat_currents["cold"]) == pytest.approx(best, rel=1e-9)
+    found = maximum_cooling(windows, "cold")
+    assert float(found.heat_currents["cold"]) == pytest.approx(best, rel=1e-9)
+    wide = Windows(LEADS, SIX[:2] + SIX[3:5])
+    filled = maximum_cooling(wide, "cold")
+    flows = currents(conductor(wide, filled))  # bins that are full or empty are legal, and cost entropy without limit
+    assert float(flows.heat_currents["cold"]) == pytest.approx(float(filled.heat_currents["cold"]), rel=1e-9)
+    assert float(flows.entropy_currents["demon"]) == -np.inf
 
 
 def test_at_the_optimum_every_bin_satisfies_the_stationarity_condition():

@@ -53,6 +53,27 @@ def test_lines_that_interference_makes_narrow_are_resolved(splitting):
     assert float(found.particle_currents["a"]) == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_currents_through_few_levels_agree_with_quadrature(size):
+    rng = np.random.default_rng(size)
+    h, w = rng.normal(size=(size, size)), rng.normal(size=(size, 3)) / 2
+    h = (h + h.T) / 2
+    found = currents(Conductor(TRIO, scatterer=Levels(h, dict(zip("abc", w.T)))))
+    fermi = lambda e, name: 1 / (1 + np.exp((e - float(TRIO[name].chemical_potential)) / float(TRIO[name].temperature)))
+
+    def flow(e, power):
+        green = np.linalg.inv(e * np.eye(size) - h + 0.5j * w @ w.T)
+        passed = np.abs(w.T @ green @ w) ** 2
+        return e**power * sum(passed[0, k] * (fermi(e, "a") - fermi(e, "abc"[k])) for k in (1, 2)) / (2 * np.pi)
+
+    poles = np.linalg.eigvals(h - 0.5j * w @ w.T)
+    spread = [x.real + sign * abs(x.imag) * 4.0**n for x in poles for n in range(-2, 3) for sign in (-1, 1)]
+    knots = sorted([-45.0, -12.0, -5.0, *(x for x in spread if abs(x) < 5), 0.2, 0.4, 0.6, 5.0, 12.0, 45.0])
+    total = lambda power: sum(quad(flow, low, high, (power,), epsabs=1e-16, epsrel=1e-13)[0] for low, high in pairwise(knots))
+    assert float(found.particle_currents["a"]) == pytest.approx(total(0), rel=1e-10)
+    assert float(found.energy_currents["a"]) == pytest.approx(total(1), rel=1e-10)
+
+
 class Amplitudes(eqx.Module):
     """The scattering matrix of levels, as any function of energy."""
 

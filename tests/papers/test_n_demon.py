@@ -108,11 +108,13 @@ def exact(machine):
 
 
 @pytest.mark.parametrize(
-    ("cold", "energy_4", "error"), [(0.01, 1.502, 1e-13), (0.5, 1.500001, 3e-10), (0.01, 0.9, 1e-13), (0.026, 1.51, 1e-13)]
+    ("cold", "energy_4", "error"),
+    [(0.01, 1.502, 1e-13), (0.5, 1.500001, 3e-10), (0.01, 0.9, 1e-13), (0.01, 0.65, 1e-13), (0.026, 1.51, 1e-13)],
 )
 def test_currents_keep_their_digits_where_occupations_nearly_agree(cold, energy_4, error):
-    # Trap: by subtraction the first of these is wrong by 3e-3; the second knows the gap of its energies to 2e-10 only.
-    machine = demon(cold, energy_4, **({"energy_3": 0.899} if energy_4 < 1 else {}))
+    # Trap: by subtraction the first of these is wrong by 3e-3; the second knows the gap of its energies to 2e-10 only; in the fourth f is
+    # within 1e-15 of 1.
+    machine = demon(cold, energy_4, **({"energy_3": energy_4 - 0.001} if energy_4 < 1 else {}))
     point, (heat, entropy) = machine.operate(), exact(machine)
     assert int(point.status) == 0
     assert abs(float(point.heat_currents["cold"]) / float(heat) - 1) < error
