@@ -57,6 +57,8 @@ def test_in_equilibrium_noise_is_friction_and_nothing_moves_by_itself(seed):
         assert float(found.noise) == pytest.approx(2 * 1.1 * float(found.friction), rel=1e-9) and float(found.friction) > 0
     still = SERIES(motor)
     assert abs(float(still.torque[0])) < 1e-11 and float(still.torque[1]) < 0
+    # Trap: the error of what vanishes, relative to itself, is that of rounding.
+    assert int(still.status) == 0 and float(still.error) < 1e-9
     assert all(abs(float(still.particles[name][0])) < 1e-15 for name in NAMES)
 
 
