@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from .networks import RateNetwork
@@ -47,7 +48,8 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
 
 
 def _plain_summary(optimum, objective, title):
-    figure = Figure(figsize=(17, 5.6), layout="constrained")
+    # The layout does not see the axis below the search, which is an inset.
+    figure = Figure(figsize=(17, 5.6), layout=ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95)))
     grid: Any = figure.subfigures(1, 3, wspace=0.03)
     panels = [panel.subplots() for panel in grid.flat]
     moves(optimum, panels[0])
