@@ -1,0 +1,156 @@
+r"""The series in the velocity, at one angle and integrated over a cycle.
+
+At a constant velocity v the populations are
+
+$$ p = \sum_k v^k q_k, \qquad W q_0 = 0, \qquad W q_k = \frac{d q_{k-1}}{d\theta}, \quad 1 \cdot q_k = 0 \ (k > 0) $$
+
+and so are torque and currents; coefficients C^(k) are their integrals over a cycle. The series is asymptotic, with no radius of
+convergence: `cycle` is exact.
+**Source:** Bustos-Marun and Calvo, Eqs. (49)-(51), (59), (65), (70).
+"""
+
+from math import factorial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import jet
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from .._numerics.batching import add
+from .._numerics.compilation import compiled
+from .._numerics.quadrature import equidistributed
+from .._numerics.status import Status, first, raise_if_known
+from .._numerics.validation import as_scalar, is_concrete
+from ..steady import solve
+from ._driven import Network, check_order, described, features, gained, generator, integrals, matrices
+
+__all__ = ["Coefficients", "Local", "coefficients", "local"]
+
+
+class Local(eqx.Module):
+    """At one angle, by order in the velocity: populations q_k, torque, and by reservoir the currents of particles and energy, positive out
+    of it.
+
+    `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration. `noise`: int <dF(t) dF(0)> dt of the
+    torque at rest.
+    """
+
+    populations: Float[Array, "orders levels"]
+    torque: Float[Array, " orders"]
+    particle_currents: dict[str, Float[Array, " orders"]]
+    energy_currents: dict[str, Float[Array, " orders"]]
+    inertia: Float[Array, ""]
+    noise: Float[Array, ""]
+    status: Int[Array, ""]
+
+    @property
+    def friction(self) -> Float[Array, ""]:
+        """Minus the torque per velocity. In equilibrium noise = 2 T friction; far from it friction may be negative."""
+        return -self.torque[1]
+
+
+class Coefficients(eqx.Module):
+    """Integrals over a cycle, by order in the velocity: torque C_F, and by reservoir particles, energy and heat, positive out of it.
+
+    Work on the coordinate per cycle at the velocity v is sign(v) sum_k C_F^(k) v^k, what leaves a reservoir sign(v) sum_k C^(k) v^(k-1).
+    `error`: estimated error of the integrals, relative to those of the absolute values (at least 4e-10 of the largest of that order).
+    `status` is 0 where all is well (`qtd.Status`).
+    """
+
+    torque: Float[Array, " orders"]
+    particles: dict[str, Float[Array, " orders"]]
+    energy: dict[str, Float[Array, " orders"]]
+    heat: dict[str, Float[Array, " orders"]]
+    error: Float[Array, ""]
+    status: Int[Array, ""]
+
+
+def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
+    """The expansion to `order` at one angle; derivatives with respect to it by Taylor arithmetic, exact at every order."""
+    check_order(order)
+    angle = as_scalar(angle, "angle")
+    found = _local(network, angle, max(order, 1))
+    raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+    return found
+
+
+def coefficients(network: Network, order: int = 3, panels: int | None = None) -> Coefficients:
+    """Integrals over the cycle 0 ... 2 pi to `order`.
+
+    On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change; their lengths follow the device, so no
+    grid need be chosen. None: 96, and 384 where parameters are known and 96 do not suffice. `Coefficients.error` tells whether they do:
+    status UNRESOLVED above 1e-6.
+    """
+    check_order(order)
+    found = _coefficients(network, order, panels or 96)
+    if panels is None and is_concrete(found.error) and found.error > 1e-9:
+        found = _coefficients(network, order, 384)
+    raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+    return found
+
+
+@compiled
+def _coefficients(network, order, panels):
+    angles, weights, tails = equidistributed(lambda angle: features(network, angle), 2 * np.pi, panels)
+    found = jax.vmap(lambda angle: _local(network, angle, max(order, 1)))(angles)
+    known, names = network(angles[0]).reservoirs, tuple(found.particle_currents)
+    currents = [*found.particle_currents.values(), *found.energy_currents.values()]
+    values, error = integrals([x[:, : order + 1] for x in (found.torque, *currents)], weights, tails)
+    particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
+    heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
+    status = first((jnp.any(found.status > 0), jnp.max(found.status)), (error > 1e-6, Status.UNRESOLVED))
+    return Coefficients(values[0], particles, energy, heat, error, status)
+
+
+def _local(network, angle, order):
+    series = _taylor(network, angle, order + 1)
+    state = solve(network(angle))
+    topology = state.network.topology
+    names, n = topology.names, topology.size
+    energies, rates = series[0], matrices(topology, [x[: order + 1] for x in series[1:]])
+    # W x = y for every y that adds up to nothing: x = response @ y.
+    unit = jnp.eye(n, dtype=energies.dtype) - state.populations[:, None]
+    response = jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(unit)
+    p = _coordinate_series(generator(rates.sum(1)), state.populations, response, order)
+    particles = jnp.asarray(topology.particles, energies.dtype)
+    q = jnp.stack([p[k][0] for k in range(order + 1)])
+    charges = {"particles": particles, "energy": energies[0]}
+    currents = {kind: jnp.einsum("rb,kb->rk", gained(rates[0], charge), q) for kind, charge in charges.items()}
+    # At rest from the net jumps, which keep their digits where they nearly balance.
+    resting = {kind: jnp.stack([state.current(name, kind) for name in names]) for kind in currents}
+    currents = {kind: jnp.concatenate([resting[kind][:, None], x[:, 1:]], axis=1) for kind, x in currents.items()}
+    force = -energies[1]
+    spread = (force - force @ q[0]) * q[0]
+    return Local(
+        populations=q[:, np.argsort(topology.order)],
+        torque=q @ force,
+        particle_currents={name: currents["particles"][i] for i, name in enumerate(names)},
+        energy_currents={name: currents["energy"][i] for i, name in enumerate(names)},
+        inertia=-(force @ response @ q[1]),
+        noise=-2 * (force @ response @ spread),
+        status=state.status,
+    )
+
+
+def _coordinate_series(generators, resting, response, order):
+    """Taylor coefficients in the angle, [k][m], of the populations q_k: W_0 q_k[m] = (m + 1) q_(k-1)[m + 1] - sum_j W_j q_k[m - j]."""
+    rows: list[list[Array]] = []
+    for k in range(order + 1):
+        row: list[Array] = [] if k else [resting]
+        for m in range(len(row), order - k + 1):
+            terms = [-generators[j] @ row[m - j] for j in range(1, m + 1)]
+            if k:
+                terms.append((m + 1) * rows[k - 1][m + 1])
+            row.append(response @ add(terms))
+        rows.append(row)
+    return rows
+
+
+def _taylor(network, angle, order):
+    """Taylor coefficients of the energies and of the rates up and down each diagonal, in the order of elimination: (order + 1, levels)."""
+    steps = [jnp.ones_like(angle)] + [jnp.zeros_like(angle)] * (order - 1)
+    values, derivatives = jet.jet(lambda angle: described(network(angle)), (angle,), (steps,))
+    scale = jnp.asarray([1 / factorial(k) for k in range(order + 1)], angle.dtype)
+    return [jnp.stack([value, *terms]) * scale[:, None] for value, terms in zip(values, derivatives)]

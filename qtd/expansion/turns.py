@@ -1,0 +1,198 @@
+"""Turns at a constant velocity, to all orders in it: what flows, and how the work fluctuates."""
+
+from math import factorial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from .._numerics.coherent_elimination import inverse
+from .._numerics.compilation import compiled
+from .._numerics.quadrature import equal_shares, radau
+from .._numerics.status import Status, first
+from .._numerics.validation import as_scalar, is_concrete
+from ._driven import Network, check_order, described, features, gained, generator, matrices
+
+__all__ = ["Cycle", "cycle", "work_cumulants", "work_generating_function"]
+
+_STAGES = 8
+_NODES, _WEIGHTS, _FROM_LEFT, _SLOPES = radau(_STAGES)
+
+
+class Cycle(eqx.Module):
+    """One turn at a constant velocity v, exactly: integrals over the angle of torque, particles, energy and heat, as in `Coefficients` but
+    summed to all orders. Work on the coordinate is sign(v) * torque, what leaves a reservoir sign(v) * its entry / v."""
+
+    velocity: Float[Array, ""]
+    torque: Float[Array, ""]
+    particles: dict[str, Float[Array, ""]]
+    energy: dict[str, Float[Array, ""]]
+    heat: dict[str, Float[Array, ""]]
+    status: Int[Array, ""]
+
+
+def cycle(network: Network, velocity: ArrayLike, panels: int = 64) -> Cycle:
+    """The periodic solution of v dp/dtheta = W(theta) p and its integrals over a turn, v not 0.
+
+    By Radau collocation of order 15 on panels as in `coefficients`; the populations at the start are what the map of a turn leaves as is.
+    """
+    return _cycle(network, _moving(velocity), panels)
+
+
+def work_cumulants(network: Network, velocity: ArrayLike, order: int = 2, panels: int = 64) -> Float[Array, " order"]:
+    """Cumulants of the work on the coordinate in a turn at the velocity v, over many turns: mean sign(v) C_F(v), variance, ...
+
+    Those of n turns are n times as large, n -> infinity. From the Taylor series of the largest multiplier of a turn of
+    dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field chi.
+    """
+    check_order(order, 1)
+    return _work_cumulants(network, _moving(velocity), order, panels)
+
+
+def work_generating_function(network: Network, velocity: ArrayLike, field: ArrayLike, panels: int = 64) -> Float[Array, ""]:
+    """ln of the largest multiplier of a turn at this counting field: ln <exp(field * work in n turns)> / n, n -> infinity.
+
+    0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential (Jarzynski).
+    """
+    return _work_generating_function(network, _moving(velocity), as_scalar(field, "field"), panels)
+
+
+def _moving(velocity):
+    velocity = as_scalar(velocity, "velocity")
+    if is_concrete(velocity) and velocity == 0:
+        raise ValueError("`velocity` must not be 0: a rotor at rest makes no turn. Use `local`.")
+    return velocity
+
+
+class _Panels(eqx.Module):
+    """A turn in pieces, in its own direction: at the stages of each, generators, torques and what leaves reservoirs from each level."""
+
+    sizes: Float[Array, " panels"]
+    generators: Float[Array, "panels stages n n"]
+    force: Float[Array, "panels stages n"]
+    particles: Float[Array, "panels stages reservoirs n"]
+    energy: Float[Array, "panels stages reservoirs n"]
+
+
+def _panels(network, way, panels):
+    ahead = lambda angle: network(way * angle)  # populations relax forwards in time
+    edges = equal_shares(lambda angle: features(ahead, angle), 2 * np.pi, panels)
+    sizes = edges[1:] - edges[:-1]
+    angles = edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]
+    return _Panels(sizes, *jax.vmap(jax.vmap(lambda angle: _instant(ahead, angle)))(angles))
+
+
+def _instant(network, angle):
+    at = network(angle)
+    slope = jax.jvp(lambda x: network(x).energies, (angle,), (jnp.ones_like(angle),))[1]
+    topology = at.topology
+    energies, *rates = described(at)
+    rates = matrices(topology, [rate[None] for rate in rates])[0]
+    particles = jnp.asarray(topology.particles, angle.dtype)
+    return generator(rates.sum(0)), -slope[topology.order], gained(rates, particles), gained(rates, energies)
+
+
+@compiled
+def _cycle(network, velocity, panels):
+    way = _way(velocity)
+    turn = _panels(network, way, panels)
+    maps = jax.vmap(_across)(turn.generators, jnp.abs(velocity) / turn.sizes)
+    around, before = lax.scan(lambda p, m: (m[-1] @ p, p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
+    p = jnp.einsum("msab,mbc,c->msa", maps, before, _unchanged(around))
+    weights = turn.sizes[:, None] * jnp.asarray(_WEIGHTS, maps.dtype)[None]
+    integrate = lambda x: jnp.einsum("ms,msa,msa->", weights, x, p)
+    at_rest = network(jnp.zeros_like(velocity))
+    names, known = at_rest.topology.names, at_rest.reservoirs
+    particles, energy = ({name: integrate(x[:, :, i]) for i, name in enumerate(names)} for x in (turn.particles, turn.energy))
+    heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
+    status = first((velocity == 0, Status.INVALID_PARAMETER), (~jnp.all(jnp.isfinite(p)), Status.NO_UNIQUE_STEADY_STATE))
+    return Cycle(velocity, way * integrate(turn.force), particles, energy, heat, status)
+
+
+@compiled
+def _work_cumulants(network, velocity, order, panels):
+    turn = _panels(network, _way(velocity), panels)
+    speed = jnp.abs(velocity)
+    maps = jax.vmap(lambda w, s, f: _across_series(w, s, speed * f, order))(turn.generators, speed / turn.sizes, turn.force)
+    n = maps.shape[-1]
+    one = jnp.zeros((order + 1, n, n), maps.dtype).at[0].set(jnp.eye(n, dtype=maps.dtype))
+    product = lambda a, b: jnp.stack([jnp.einsum("kab,kbc->ac", a[: j + 1], b[j::-1][: j + 1]) for j in range(order + 1)])
+    around, _ = lax.scan(lambda p, m: (product(m, p), None), one, maps)
+    # Perturbation theory of the multiplier 1, whose left eigenvector is (1, ..., 1).
+    states, values = [_unchanged(around[0])], [jnp.ones_like(velocity)]
+    distance = around[0] - jnp.eye(n, dtype=maps.dtype) - states[0][:, None]
+    for j in range(1, order + 1):
+        moved = [around[i] @ states[j - i] for i in range(1, j + 1)]
+        values.append(sum(x.sum() for x in moved))
+        right = sum(values[i] * states[j - i] for i in range(1, j + 1)) - sum(moved)
+        states.append(_solved(distance, right[:, None])[:, 0])
+    logarithm = [jnp.zeros_like(velocity)]
+    for j in range(1, order + 1):
+        logarithm.append(values[j] - sum(i * logarithm[i] * values[j - i] for i in range(1, j)) / j)
+    return jnp.stack([factorial(j) * logarithm[j] for j in range(1, order + 1)])
+
+
+@compiled
+def _work_generating_function(network, velocity, field, panels):
+    turn = _panels(network, _way(velocity), panels)
+    speed = jnp.abs(velocity)
+    tilt = field * speed * jnp.einsum("msa,ab->msab", turn.force, jnp.eye(turn.force.shape[-1], dtype=velocity.dtype))
+    maps = jax.vmap(_across)(turn.generators + tilt, speed / turn.sizes)
+    around, logs = lax.scan(lambda p, m: _scaled(m[-1] @ p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
+    # A large power of a positive matrix has one column, again and again: its dominant eigenvector, to which the multiplier is stationary.
+    power, _ = lax.scan(lambda p, _: _scaled(p @ p), lax.stop_gradient(around), length=60)
+    right, left = power.sum(1), power.sum(0)
+    return jnp.log(left @ around @ right / (left @ right)) + logs.sum()
+
+
+def _scaled(matrix):
+    size = jnp.abs(matrix).max()
+    return matrix / size, jnp.log(size)
+
+
+def _way(velocity):
+    return jnp.where(velocity < 0, -1.0, 1.0).astype(velocity.dtype)
+
+
+def _unchanged(around):
+    """The distribution that this map leaves as it is."""
+    n = len(around)
+    even = jnp.full((n, n), 1 / n, around.dtype)
+    return _solved(jnp.eye(n, dtype=around.dtype) - around + even, even[:, :1])[:, 0]
+
+
+def _collocation(generators, speed):
+    """K, R of a panel: K p(nodes) = R p(left edge)."""
+    stages, n = generators.shape[:2]
+    slopes, from_left = (speed * jnp.asarray(x, generators.dtype) for x in (_SLOPES, _FROM_LEFT))
+    one = jnp.eye(n, dtype=generators.dtype)
+    matrix = jnp.einsum("st,ab->satb", slopes, one) - jnp.einsum("st,sab->satb", jnp.eye(stages, dtype=generators.dtype), generators)
+    return matrix.reshape(stages * n, stages * n), -jnp.einsum("s,ab->sab", from_left, one).reshape(stages * n, n)
+
+
+def _across(generators, speed):
+    """Maps from the populations at the left edge of a panel to those at its nodes."""
+    stages, n = generators.shape[:2]
+    return _solved(*_collocation(generators, speed)).reshape(stages, n, n)
+
+
+def _across_series(generators, speed, power, order):
+    """The map to the right edge as a Taylor series in the counting field of the power."""
+    stages, n = generators.shape[:2]
+    matrix, right = _collocation(generators, speed)
+    maps = [_solved(matrix, right)]
+    for _ in range(order):
+        maps.append(_solved(matrix, power.reshape(-1, 1) * maps[-1]))
+    return jnp.stack([m.reshape(stages, n, n)[-1] for m in maps])
+
+
+def _solved(matrix, right):
+    """Of a small dense system, without LAPACK; Newton steps carry the derivatives."""
+    known = inverse(matrix)
+    found = known @ right
+    for _ in range(2):
+        found = found + known @ (right - matrix @ found)
+    return found
