@@ -12,6 +12,9 @@ FAR = 26  # doublings of a line's width, up to which panels follow its tails
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 # Projects on the last Legendre polynomial that the points tell from the others.
 _TAILS = _WEIGHTS * np.polynomial.legendre.Legendre.basis(15)(_POINTS)
+# Legendre coefficients of the polynomial through values at the points, and its integrals from -1 to each of them.
+_EXPANSION = (np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] * (np.arange(16) + 0.5)).T
+_PARTS = np.polynomial.legendre.legval(_POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)).T
 
 
 def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int) -> Float[Array, " breaks"]:
@@ -55,15 +58,34 @@ def equal_shares(features: Features, period: float, count: int, samples: int = 1
     return lax.stop_gradient(edges.at[0].set(0.0).at[-1].set(period))
 
 
-def equidistributed(
-    features: Features, period: float, count: int, samples: int = 1024
-) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
-    """Points and weights for a period on panels of `equal_shares`, and weights for what of an integrand the points hardly resolve."""
-    edges = equal_shares(features, period, count, samples)
+def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
+    """Points and weights on these panels, 16 in each, and weights for what of an integrand the points hardly resolve."""
     half = (edges[1:] - edges[:-1]) / 2
     points, weights, tails = (jnp.asarray(x, edges.dtype)[None] for x in (_POINTS, _WEIGHTS, _TAILS))
     spread = lambda x: (half[:, None] * x).reshape(-1)
     return ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1) + spread(points), spread(weights), spread(tails)
+
+
+def integral_up_to(edges: Float[Array, " edges"], values: Float[Array, " points"]) -> Float[Array, " points"]:
+    """From the first edge to each point of `gauss`, of a function with these values there."""
+    half = (edges[1:] - edges[:-1]) / 2
+    values = half[:, None] * values.reshape(len(half), -1)
+    whole = values @ jnp.asarray(_WEIGHTS, edges.dtype)
+    before = jnp.cumsum(whole) - whole
+    return (before[:, None] + values @ jnp.asarray(_PARTS, edges.dtype).T).reshape(-1)
+
+
+def legendre(x: Float[Array, ""]) -> Float[Array, " 16"]:
+    """Legendre polynomials of degree 0 to 15 at x in [-1, 1]."""
+    found = [jnp.ones_like(x), x]
+    for k in range(1, len(_POINTS) - 1):
+        found.append(((2 * k + 1) * x * found[k] - k * found[k - 1]) / (k + 1))
+    return jnp.stack(found)
+
+
+def expanded(values: Float[Array, "points quantities"]) -> Float[Array, "panels 16 quantities"]:
+    """Coefficients of the `legendre` polynomials in each panel, from values at the points of `gauss`."""
+    return jnp.einsum("lx,pxq->plq", jnp.asarray(_EXPANSION, values.dtype), values.reshape(-1, len(_POINTS), values.shape[1]))
 
 
 def radau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -10,36 +10,58 @@ from jaxtyping import Array, Bool, Float
 from .coherent_elimination import inverse
 
 
-def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
+def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
     """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not bracket a sign change.
 
-    Bisection to full precision, under `vmap` as well; derivatives of any order by Newton steps at the root, which have no value
-    but carry the implicit derivative: pass all that is differentiated in `args`.
+    By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv. Eng. Software 28, 145 (1997)).
+    Derivatives of any order by Newton steps at the root, which have no value but carry the implicit derivative: pass all that is
+    differentiated in `args`.
     """
     frozen = lax.stop_gradient(args)
     low, high = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
-    rises = function(high, frozen) > function(low, frozen)
+    at_low, at_high = function(low, frozen), function(high, frozen)
+    tolerance = 2 * jnp.finfo(low.dtype).eps
 
-    def halve(_, ends):
-        low, high = ends
-        middle = low + (high - low) / 2
-        above = (function(middle, frozen) > 0) == rises
-        return jnp.where(above, low, middle), jnp.where(above, middle, high)
+    def width(x, other):
+        return (tolerance * jnp.abs(x) + jnp.finfo(x.dtype).tiny) / jnp.abs(other - x)
 
-    bracketed = function(low, frozen) * function(high, frozen) <= 0
-    bits = jnp.finfo(low.dtype).nmant + 12
-    low, high = lax.fori_loop(0, bits, halve, (low, high))
-    root = jnp.where(bracketed, low + (high - low) / 2, jnp.nan)
-    slope = jax.grad(function)
-    for _ in range(2):  # each step makes one more order of the derivative right
-        root = root - function(root, args) / slope(root, args)
-    return root
+    def unfinished(carry):
+        count, share, a, fa, b, fb, _, _ = carry
+        best = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
+        return (count < 100) & (width(best, jnp.where(best == a, b, a)) < 0.5) & (fa != 0) & (fb != 0)
+
+    def advance(carry):
+        count, share, a, fa, b, fb, c, fc = carry
+        x = a + share * (b - a)
+        fx = function(x, frozen)
+        # The last three points: x, then the end that brackets the root with it, then the one that is left.
+        same = (fx > 0) == (fa > 0)
+        c, fc = jnp.where(same, a, b), jnp.where(same, fa, fb)
+        b, fb = jnp.where(same, b, a), jnp.where(same, fb, fa)
+        a, fa = x, fx
+        inner, outer = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        quadratic = (outer**2 < inner) & ((1 - outer) ** 2 < 1 - inner)
+        step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        least = jnp.minimum(width(jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b), jnp.where(jnp.abs(fa) < jnp.abs(fb), b, a)), 0.5)
+        share = jnp.clip(jnp.where(quadratic & jnp.isfinite(step), step, 0.5), least, 1 - least)
+        return count + 1, share, a, fa, b, fb, c, fc
+
+    half = jnp.full_like(low, 0.5)
+    _, _, a, fa, b, fb, _, _ = lax.while_loop(unfinished, advance, (0, half, low, at_low, high, at_high, low, at_low))
+    root = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
+    root = jnp.where(at_low * at_high <= 0, root, jnp.nan)
+
+    def polish(root, _):  # each step makes one more order of the derivative right
+        value, slope = jax.jvp(lambda x: function(x, args), (root,), (jnp.ones_like(root),))
+        return root - value / slope, None
+
+    return lax.scan(polish, root, length=2)[0]
 
 
 def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = x, by iteration from `start`, halving the step where it does not settle; and whether it has.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bracketed`: pass all that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
@@ -63,7 +85,7 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
 def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the residual larger; and whether it was found.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bracketed`: pass all that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
@@ -113,6 +135,6 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     turns = lax.stop_gradient(real_roots(frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)))
     inner = jnp.sort(jnp.clip(jnp.where(jnp.isnan(turns), bound, turns), -bound, bound))
     edges = jnp.concatenate([-bound[None], inner, bound[None]])
-    found = jax.vmap(lambda low, high: bisect(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
+    found = jax.vmap(lambda low, high: bracketed(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
     empty = edges[1:] == edges[:-1]
     return jnp.sort(jnp.where(empty, jnp.nan, found))

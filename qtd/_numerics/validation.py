@@ -65,3 +65,9 @@ def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def _nan_like(value):
     return jnp.nan * lax.stop_gradient(value)  # not a constant, which would move the axis of a batch; see `batching`
+
+
+def whole(value: int, name: str, least: int) -> None:
+    """Raise `ValueError` unless this is an integer, not below `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"`{name}` must be an integer not below {least}, got {value!r}.")

@@ -11,11 +11,6 @@ from ..steady import solve
 Network = Callable[[Float[Array, ""]], RateNetwork]
 
 
-def check_order(order, least=0):
-    if not isinstance(order, int) or order < least:
-        raise ValueError(f"`order` must be an integer not below {least}, got {order!r}.")
-
-
 def features(network, angle):
     """Logarithms of what changes with the angle: of rates up over rates down, of their sums, and of odds of the populations."""
     state = solve(network(angle))

@@ -25,11 +25,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.quadrature import equidistributed
+from .._numerics.quadrature import equal_shares, gauss
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_scalar, is_concrete
+from .._numerics.validation import as_scalar, is_concrete, whole
 from ..steady import solve
-from ._driven import Network, check_order, described, features, gained, generator, integrals, matrices
+from ._driven import Network, described, features, gained, generator, integrals, matrices
 from .turns import Cycle
 
 __all__ = ["Responses", "responses"]
@@ -80,7 +80,7 @@ class Responses(eqx.Module):
         lower = jnp.where(totals < totals.max(), monomials, 0)
         total = lambda currents, terms: {name: current @ terms for name, current in currents.items()}
         particles, energy, heat = total(self.particles, lower), total(self.energy, monomials), total(self.heat, monomials)
-        return Cycle(moved[0], self.torque @ lower, particles, energy, heat, self.status)
+        return Cycle(moved[0], self.torque @ lower, particles, energy, heat, self.error, self.status)
 
 
 def responses(
@@ -91,7 +91,7 @@ def responses(
     Around the equilibrium in which all reservoirs have this temperature and chemical potential, whatever those of the network; powers add
     up to at most `order`. `panels` as in `coefficients`.
     """
-    check_order(order)
+    whole(order, "order", 0)
     temperature, potential = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
     if is_concrete(temperature) and not temperature > 0:
         raise ValueError(f"`temperature` must be positive, got {float(temperature)}.")
@@ -106,7 +106,7 @@ def responses(
 def _responses(network, temperature, potential, order, panels):
     shifted = functools.partial(_shifted, network, temperature, potential)
     resting = functools.partial(shifted, heating=0.0, bias=0.0)
-    angles, weights, tails = equidistributed(lambda angle: features(resting, angle), 2 * np.pi, panels)
+    angles, weights, tails = gauss(equal_shares(lambda angle: features(resting, angle), 2 * np.pi, panels))
     torque, particles, energy, status = jax.vmap(lambda angle: _at(shifted, angle, temperature, order))(angles)
     names = network(angles[0]).topology.names
     values, error = integrals([torque, *jnp.moveaxis(particles, 2, 0), *jnp.moveaxis(energy, 2, 0)], weights, tails)

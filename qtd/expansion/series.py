@@ -20,11 +20,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.quadrature import equidistributed
+from .._numerics.quadrature import equal_shares, gauss
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_scalar, is_concrete
+from .._numerics.validation import as_scalar, is_concrete, whole
 from ..steady import solve
-from ._driven import Network, check_order, described, features, gained, generator, integrals, matrices
+from ._driven import Network, described, features, gained, generator, integrals, matrices
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -48,7 +48,7 @@ class Local(eqx.Module):
     @property
     def friction(self) -> Float[Array, ""]:
         """Minus the torque per velocity. In equilibrium noise = 2 T friction; far from it friction may be negative."""
-        return -self.torque[1]
+        return -self.torque[..., 1]
 
 
 class Coefficients(eqx.Module):
@@ -69,7 +69,7 @@ class Coefficients(eqx.Module):
 
 def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
     """The expansion to `order` at one angle; derivatives with respect to it by Taylor arithmetic, exact at every order."""
-    check_order(order)
+    whole(order, "order", 0)
     angle = as_scalar(angle, "angle")
     found = _local(network, angle, max(order, 1))
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
@@ -83,7 +83,7 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
     grid need be chosen. None: 96, and 384 where parameters are known and 96 do not suffice. `Coefficients.error` tells whether they do:
     status UNRESOLVED above 1e-6.
     """
-    check_order(order)
+    whole(order, "order", 0)
     found = _coefficients(network, order, panels or 96)
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _coefficients(network, order, 384)
@@ -93,7 +93,7 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
 
 @compiled
 def _coefficients(network, order, panels):
-    angles, weights, tails = equidistributed(lambda angle: features(network, angle), 2 * np.pi, panels)
+    angles, weights, tails = gauss(equal_shares(lambda angle: features(network, angle), 2 * np.pi, panels))
     found = jax.vmap(lambda angle: _local(network, angle, max(order, 1)))(angles)
     known, names = network(angles[0]).reservoirs, tuple(found.particle_currents)
     currents = [*found.particle_currents.values(), *found.energy_currents.values()]

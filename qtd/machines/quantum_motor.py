@@ -7,25 +7,27 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from .. import expansion
+from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
-from .._numerics.roots import newton, real_roots
-from .._numerics.status import Status, first
-from .._numerics.validation import as_real, as_scalar, is_concrete, require
-from ..expansion import Coefficients, Cycle, Local
+from .._numerics.status import Status, first, raise_if_known
+from .._numerics.validation import as_real, as_scalar, is_concrete, require, whole
+from ..expansion import Coefficients, Cycle, Local, Velocities
+from ..expansion.velocities import velocities_of
 from ..networks import RateNetwork
 from ..parameters import validate
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
+from ..thermodynamics import Law
+from ._machine import AbstractMachine, DesignProblem
 
-__all__ = ["Mode", "MotorPoint", "QuantumMotor", "Velocities"]
+__all__ = ["Mode", "MotorPoint", "QuantumMotor"]
 
 
-class QuantumMotor(eqx.Module):
+class QuantumMotor(AbstractMachine):
     r"""Two coupled dots between leads, whose levels a rotor moves around a closed orbit as it turns by the angle theta.
 
     $$ \epsilon_L = \bar\epsilon_L + \delta\, [a_{L1} \cos\theta + b_{L1} \sin\theta + ...], \qquad \epsilon_R \text{ alike}; \qquad
@@ -145,23 +147,55 @@ class QuantumMotor(eqx.Module):
         validate(self)
         return _torque_curve(self, as_real(velocities, "velocities"))
 
-    def terminal_velocities(self, load: ArrayLike, order: int = 3) -> "Velocities":
-        """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to `order`.
+    def terminal_velocities(self, load: ArrayLike, order: int = 3, exact: bool = False) -> Velocities:
+        """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext, for a rotor of large inertia.
 
-        For a rotor of large inertia. The series is asymptotic: roots at which it cannot be believed have the status UNTRUSTED, as
-        `torque_curve` shows. **Source:** Eqs. (60)-(64).
+        All real roots of the series to `order`, those at which it cannot be believed UNTRUSTED; or, `exact`, of the torque exact in the
+        velocity. See `qtd.expansion.steady_velocities` and `exact_velocities`. WEAK_TUNNELLING where t_c < 5 (Gamma_L + Gamma_R).
         """
         validate(self)
-        return _terminal_velocities(self, as_scalar(load, "load"), order)
+        if exact:
+            found = expansion.exact_velocities(self.network, load)
+        else:
+            found = expansion.steady_velocities(self.network, load, order)
+        weak = jnp.where(jnp.isnan(found.values), 0, self._validity())
+        return eqx.tree_at(lambda x: x.status, found, jnp.where(found.status == 0, weak, found.status))
 
-    def operate(self, load: ArrayLike, order: int = 3, exact: bool = False) -> "MotorPoint":
-        """What the motor does at its slowest stable steady velocity under `load`.
+    def operate(self, load: ArrayLike | None = None, order: int = 3, exact: bool = False) -> "MotorPoint":
+        """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
-        Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, from `cycle` at the root
-        of its torque that the series leads to. NaN where there is no stable velocity. **Source:** Eqs. (45)-(47).
+        Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
+        in the velocity. NaN where there is no stable velocity. **Source:** Eqs. (45)-(47).
         """
         validate(self)
-        return _operate(self, as_scalar(load, "load"), order, exact)
+        whole(order, "order", 1)
+        found = _operate(self, None if load is None else as_scalar(load, "load"), order, exact)
+        raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+        return found
+
+    def spin_up(
+        self, velocity: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, cycles: int = 100, order: int = 3, **options
+    ) -> rotor.SpinUp:
+        """Turns of a rotor of finite inertia from this velocity, or each of an array of them, until it stands still; `qtd.rotor.spin_up`."""
+        validate(self)
+        return rotor.spin_up(self.network, velocity, inertia, load, cycles, order, **options)
+
+    def langevin(
+        self, velocity: ArrayLike, inertia: ArrayLike, times: ArrayLike, key: PRNGKeyArray, load: ArrayLike = 0.0, **options
+    ) -> rotor.Trajectory:
+        """A trajectory of the rotor with the electrons' torque noise; see `qtd.rotor.langevin`."""
+        validate(self)
+        return rotor.langevin(self.network, velocity, inertia, times, key, load, **options)
+
+    def design_problem(self) -> DesignProblem:
+        """The largest power at half of the torque at rest, at an efficiency of 0.4 or more."""
+        over = {"radius": (5.0, 40.0), "tunnelling": (5.0, 20.0), "energy_left": (-10.0, 20.0), "energy_right": (-10.0, 20.0)}
+        return DesignProblem(self, "power", over, {"efficiency": (0.4, None)})
+
+    def _validity(self):
+        """WEAK_TUNNELLING where the orbitals are not well apart compared with their widths."""
+        rates = add(lead.spectral_density(energy) for lead, energy in ((self.left, self.energy_left), (self.right, self.energy_right)))
+        return first((self.tunnelling < 5 * rates, Status.WEAK_TUNNELLING))
 
 
 class Mode(enum.IntEnum):
@@ -232,8 +266,27 @@ class MotorPoint(eqx.Module):
     def carnot_efficiency(self) -> Float[Array, ""]:
         """The bound on `efficiency`: 1 for motor and pump, 1 - T_c / T_h, or T_c / (T_h - T_c). Guaranteed for the exact cycle."""
         values = jnp.stack([self.temperatures[name] for name in self.names])
-        low, high = values.min(), values.max()
+        low, high = values.min(0), values.max(0)
         return self._of_mode(lambda hot, cold: (jnp.ones_like(low), 1 - low / high, jnp.ones_like(low), low / (high - low)))
+
+    def figures(self) -> dict[str, Float[Array, ""]]:
+        """All scalars by name."""
+        values = {"v": self.velocity, "power": self.power, "efficiency": self.efficiency, "sigma": self.entropy_production}
+        values |= {f"J_{name}": heat for name, heat in self.heat_currents.items()}
+        return values | {f"I_{name}": current for name, current in self.particle_currents.items()}
+
+    def laws(self) -> list[Law]:
+        """The laws of thermodynamics at one known point. The first holds order by order; the second only where the series does."""
+        balance = float(add(self.energy_currents.values()) - self.power)
+        largest = max(abs(float(x)) for x in self.energy_currents.values())
+        sigma, share = float(self.entropy_production), float(self.efficiency / self.carnot_efficiency)
+        found = [
+            Law("first law", balance, "sum of energy currents - power = 0", abs(balance) <= 1e-8 * largest),
+            Law("second law", sigma, "entropy production >= 0", sigma >= 0),
+        ]
+        if np.isfinite(share):
+            found.append(Law("Carnot", share, "efficiency / its bound <= 1", share <= 1))
+        return found
 
     def _of_mode(self, figures):
         hot, cold, _ = self._extremes()
@@ -242,7 +295,8 @@ class MotorPoint(eqx.Module):
     def _extremes(self):
         """Heat out of the hottest and the coldest leads, and whether temperatures differ."""
         heat, t = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
-        return jnp.where(t == t.max(), heat, 0).sum(), jnp.where(t == t.min(), heat, 0).sum(), t.max() > t.min()
+        of = lambda extreme: jnp.where(t == extreme[None], heat, 0).sum(0)
+        return of(t.max(0)), of(t.min(0)), t.max(0) > t.min(0)
 
     def __repr__(self) -> str:
         rows = [("v", self.velocity, "steady velocity"), ("power", self.power, "delivered to the load")]
@@ -254,83 +308,34 @@ class MotorPoint(eqx.Module):
         return readable(self, "currents positive out of a lead", rows)
 
 
-class Velocities(eqx.Module):
-    """Steady velocities in rising order, NaN for the roots that are complex.
-
-    `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
-    kept, 0 to 0.5 where it may be believed. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two roots merge and
-    derivatives are infinite.
-    """
-
-    values: Float[Array, " roots"]
-    stable: Bool[Array, " roots"]
-    omitted: Float[Array, " roots"]
-    status: Int[Array, " roots"]
-
-    @property
-    def complex_roots(self) -> Int[Array, ""]:
-        """How many roots of the polynomial are not real."""
-        return jnp.isnan(self.values).sum()
-
-    def __repr__(self) -> str:
-        rows = [("v", self.values, "steady velocities"), ("stable", self.stable, "1: small changes die out")]
-        rows += [("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
-        return readable(self, "roots of the truncated torque", rows)
-
-
 @compiled
 def _torque_curve(motor, velocities):
     return jax.lax.map(motor.cycle, velocities, batch_size=8)
 
 
 @compiled
-def _terminal_velocities(motor, load, order):
-    return _steady(motor.coefficients(order + 2), load, order)
-
-
-@compiled
 def _operate(motor, load, order, exact):
     series = motor.coefficients(order + 2)
-    found = _steady(series, load, order)
-    slowest = jnp.argmin(jnp.where(found.stable, jnp.abs(found.values), jnp.inf))
-    velocity = jnp.where(jnp.any(found.stable), found.values[slowest], jnp.nan)
-    omitted, status = found.omitted[slowest], jnp.where(jnp.any(found.stable), found.status[slowest], int(Status.NOT_CONVERGED))
+    load = series.torque[0] / 2 if load is None else load
     if exact:
-        torque = lambda v, known: expansion.cycle(known[0].network, v[0]).torque[None] - known[1]
-        refined, met = newton(torque, velocity[None], (motor, load))
-        turn = expansion.cycle(motor.network, refined[0])
-        velocity, omitted, status = refined[0], jnp.zeros_like(omitted), jnp.where(met, turn.status, int(Status.NOT_CONVERGED))
+        velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest
+        turn = motor.cycle(jnp.where(jnp.isnan(velocity), 1.0, velocity))
         particles, energy, heat = turn.particles, turn.energy, turn.heat
     else:
-        powers = velocity ** jnp.arange(order + 2, dtype=velocity.dtype)
+        velocity, omitted, status = velocities_of(series, load, order).slowest
+        powers = jnp.stack([velocity**k for k in range(order + 2)])
         at = lambda coefficients: {name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()}
         particles, energy, heat = at(series.particles), at(series.energy), at(series.heat)
-    leads, per_time = motor.leads, lambda x: {name: value / (2 * jnp.pi) for name, value in x.items()}
+    per_time = lambda x: {name: jnp.where(jnp.isnan(velocity), jnp.nan, value / (2 * jnp.pi)) for name, value in x.items()}
     return MotorPoint(
         velocity=velocity,
         power=load * velocity / (2 * jnp.pi),
         particle_currents=per_time(particles),
         energy_currents=per_time(energy),
         heat_currents=per_time(heat),
-        temperatures={name: lead.temperature for name, lead in leads.items()},
-        chemical_potentials={name: lead.chemical_potential for name, lead in leads.items()},
+        temperatures={name: lead.temperature for name, lead in motor.leads.items()},
+        chemical_potentials={name: lead.chemical_potential for name, lead in motor.leads.items()},
         omitted=omitted,
-        status=status,
+        status=jnp.where(status == 0, motor._validity(), status),
         names=tuple(name for name, _ in motor.dots),
     )
-
-
-def _steady(series, load, order):
-    kept = series.torque[: order + 1].at[0].add(-load)
-    values = real_roots(kept)
-    powers = jnp.arange(order + 3, dtype=values.dtype)
-    # Without a root there is nothing to take derivatives of.
-    at = jnp.where(jnp.isnan(values), 1.0, values)
-    terms = jnp.abs(series.torque[None] * at[:, None] ** powers[None])
-    omitted = terms[:, order + 1 :].max(1) / terms[:, 1 : order + 1].max(1)
-    slopes = powers[None, 1 : order + 1] * kept[None, 1:] * at[:, None] ** (powers[None, 1 : order + 1] - 1)
-    slope = slopes.sum(1)
-    merges = jnp.abs(slope) < 1e-6 * jnp.abs(slopes).sum(1)
-    known = lambda x: jnp.where(jnp.isnan(values), jnp.nan, x)
-    status = first((series.status > 0, series.status), (merges, Status.FOLD), (omitted > 0.5, Status.UNTRUSTED))
-    return Velocities(values, (slope < 0) & ~jnp.isnan(values), known(omitted), jnp.where(jnp.isnan(values), 0, status))

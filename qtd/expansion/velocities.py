@@ -1,0 +1,131 @@
+"""Steady velocities: where the torque integrated over a turn meets a load, by the series and exactly."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from .._numerics.compilation import compiled
+from .._numerics.printing import readable
+from .._numerics.roots import bracketed, real_roots
+from .._numerics.status import Status, first, raise_if_known
+from .._numerics.validation import as_scalar, whole
+from ..networks import rate_matrix
+from ._driven import Network
+from .series import Coefficients, coefficients
+from .turns import cycle
+
+__all__ = ["Velocities", "exact_velocities", "steady_velocities", "velocities_of"]
+
+_SLOTS = 8  # steady velocities of the exact torque that are told apart
+
+
+class Velocities(eqx.Module):
+    """Steady velocities in rising order, NaN for the roots that are complex, or that there are not.
+
+    `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
+    kept, 0 to 0.5 where it may be believed; 0 for the exact torque. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two
+    roots merge and derivatives are infinite.
+    """
+
+    values: Float[Array, " roots"]
+    stable: Bool[Array, " roots"]
+    omitted: Float[Array, " roots"]
+    status: Int[Array, " roots"]
+
+    @property
+    def complex_roots(self) -> Int[Array, ""]:
+        """How many roots of the polynomial are not real."""
+        return jnp.isnan(self.values).sum(-1)
+
+    @property
+    def slowest(self) -> tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]]:
+        """The slowest stable velocity with its `omitted` and `status`; NaN and NOT_CONVERGED if there is none."""
+        i = jnp.argmin(jnp.where(self.stable, jnp.abs(self.values), jnp.inf))
+        some = jnp.any(self.stable)
+        missing = jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype)
+        return jnp.where(some, self.values[i], jnp.nan), self.omitted[i], jnp.where(some, self.status[i], missing)
+
+    def __repr__(self) -> str:
+        rows = [("v", self.values, "steady velocities"), ("stable", self.stable, "1: small changes die out")]
+        rows += [("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
+        return readable(self, "where torque and load balance", rows)
+
+
+def steady_velocities(network: Network, load: ArrayLike, order: int = 3) -> Velocities:
+    """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to `order`.
+
+    For a rotor of large inertia; with implicit derivatives. The series is asymptotic: roots at which it cannot be believed have the status
+    UNTRUSTED; `exact_velocities` does without it. **Source:** Eqs. (60)-(64).
+    """
+    whole(order, "order", 1)
+    found = _steady_velocities(network, as_scalar(load, "load"), order)
+    _raise(found)
+    return found
+
+
+def exact_velocities(network: Network, load: ArrayLike, samples: int = 64) -> Velocities:
+    """All constant velocities at which the torque of `cycle` is `load`: up to 8, with implicit derivatives.
+
+    Between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a logarithmic
+    scale: two roots between neighbours are overlooked. Faster ones do not exist where rates do not reach: torque falls off as 1 / v.
+    """
+    found = _exact_velocities(network, as_scalar(load, "load"), samples)
+    _raise(found)
+    return found
+
+
+def _raise(found):
+    for status in found.status if found.status.ndim == 1 else ():
+        raise_if_known(status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+
+
+@compiled
+def _steady_velocities(network, load, order):
+    return velocities_of(coefficients(network, order + 2), load, order)
+
+
+def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> Velocities:
+    """`steady_velocities` from a series that is known to two orders more."""
+    kept = series.torque[: order + 1].at[0].add(-load)
+    values = real_roots(kept)
+    powers = jnp.arange(order + 3, dtype=values.dtype)
+    # Without a root there is nothing to take derivatives of.
+    at = jnp.where(jnp.isnan(values), 1.0, values)
+    terms = jnp.abs(series.torque[None] * at[:, None] ** powers[None])
+    omitted = terms[:, order + 1 :].max(1) / terms[:, 1 : order + 1].max(1)
+    slopes = powers[None, 1 : order + 1] * kept[None, 1:] * at[:, None] ** (powers[None, 1 : order + 1] - 1)
+    slope = slopes.sum(1)
+    merges = jnp.abs(slope) < 1e-6 * jnp.abs(slopes).sum(1)
+    known = lambda x: jnp.where(jnp.isnan(values), jnp.nan, x)
+    status = first((series.status > 0, series.status), (merges, Status.FOLD), (omitted > 0.5, Status.UNTRUSTED))
+    failed = jnp.isnan(values) & (series.status == 0)
+    return Velocities(values, (slope < 0) & ~jnp.isnan(values), known(omitted), jnp.where(failed, 0, status))
+
+
+@compiled
+def _exact_velocities(network, load, samples):
+    excess = lambda v, known: cycle(known[0], v).torque - known[1]
+    frozen = lax.stop_gradient((network, load))
+    angles = jnp.linspace(0.0, 2 * jnp.pi, 64, endpoint=False, dtype=load.dtype)
+    rate = jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(frozen[0](angle))))(angles))
+    speeds = rate * jnp.geomspace(1e-4, 30.0, samples, dtype=load.dtype)
+    velocities = jnp.concatenate([-speeds[::-1], speeds])
+    values = lax.map(lambda v: excess(v, frozen), velocities, batch_size=8)
+    (left,) = jnp.nonzero((values[1:] > 0) != (values[:-1] > 0), size=_SLOTS, fill_value=-1)
+
+    def refined(i):
+        found = bracketed(excess, velocities[i], velocities[i + 1], (network, load))
+        slope = jax.jvp(lambda v: excess(v, frozen), (lax.stop_gradient(found),), (jnp.ones_like(load),))[1]
+        return found, slope
+
+    nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2
+    roots, slopes = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
+    empty = left < 0
+    merges = jnp.abs(slopes * roots) < 1e-6 * jnp.abs(values + load).max()
+    lost = jnp.isnan(roots) & ~empty
+    status = first(
+        (~jnp.all(jnp.isfinite(values)), Status.NO_UNIQUE_STEADY_STATE), (lost, Status.NOT_CONVERGED), (merges & ~empty, Status.FOLD)
+    )
+    return Velocities(roots, (slopes < 0) & ~jnp.isnan(roots), jnp.where(empty, jnp.nan, 0.0), status)
