@@ -69,8 +69,8 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
         click.echo(json.dumps({"machine": machine, **_record(built)}, indent=2))
         return
     click.echo(f"{machine}\n\nOptions and parameters (change with --set PATH=VALUE)")
-    for path, value in {**_options(built), **qtd.parameters(built)}.items():
-        click.echo(f"  {path:<34} {value if not hasattr(value, 'dtype') else f'{float(value):.10g}'}")
+    for path, value in {**_options(built), **_parameters(built)}.items():
+        click.echo(f"  {path:<34} {f'{value:.10g}' if isinstance(value, float) else value}")
     click.echo(f"\n{built.operate()!r}")
 
 
@@ -153,9 +153,14 @@ def _setting(text: str, known: Any, label: str) -> Any:
 
 
 def _options(machine: AbstractMachine) -> dict[str, Any]:
-    """The static fields of a machine: sizes and names."""
+    """What a machine is built with that is no number: sizes and names."""
     known = {path.partition(".")[0] for path in qtd.parameters(machine)}
-    return {name: value for name, value in vars(machine).items() if name not in known}
+    asked = inspect.signature(type(machine)).parameters
+    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
+
+
+def _parameters(machine: AbstractMachine) -> dict[str, Any]:
+    return {path: np.asarray(value, float).tolist() for path, value in qtd.parameters(machine).items()}
 
 
 def _problem(machine, objective, over, constraints):
@@ -216,7 +221,7 @@ def _record(machine) -> dict[str, Any]:
     point = machine.operate()
     return {
         "options": _options(machine),
-        "parameters": {path: float(value) for path, value in qtd.parameters(machine).items()},
+        "parameters": _parameters(machine),
         "operating_point": {**_figures(point), "mode": point.mode, "status": int(point.status)},
         "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in point.laws()},
     }

@@ -4,6 +4,7 @@ Each function draws into the Axes it is given, or into a new Figure, and returns
 shown, and nothing is kept when many are drawn. Energies are in one unit, E, with hbar = k_B = 1.
 """
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     Of a machine without levels: its parameters within their bounds, the search, and the currents.
     """
     before, after = optimum.start, optimum.machine
-    if not hasattr(after, "network"):
+    if not _has_one_network(after):
         return _plain_summary(optimum, objective, title)
     figure = Figure(figsize=(12.5, 9), layout="constrained")
     grid: Any = figure.subfigures(2, 2, wspace=0.03, hspace=0.04)
@@ -236,6 +237,12 @@ def _signed_scale(ax, table):
 
 def _figure(ax) -> Figure:
     return ax.get_figure(root=True)
+
+
+def _has_one_network(machine):
+    """Whether the machine is one network, and not one at every angle, or none."""
+    network = getattr(machine, "network", None)
+    return network is not None and not inspect.signature(network).parameters
 
 
 def _colors(network):

@@ -40,12 +40,13 @@ def panels(
 Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
 
 
-def equal_shares(features: Features, period: float, count: int, samples: int = 1024) -> Float[Array, " edges"]:
+def equal_shares(features: Features, period: float, count: int) -> Float[Array, " edges"]:
     """Edges of panels of a period that share its features evenly; constants to every derivative.
 
     `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so
     |u'| over this root is the density of panels that resolves it.
     """
+    samples = 10 * count
     grid = jnp.linspace(0.0, period, samples + 1)
     logits, logs = jax.vmap(features)(lax.stop_gradient(grid))
     ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)

@@ -105,11 +105,11 @@ def _coefficients(network, order, panels):
 
 
 def _local(network, angle, order):
-    series = _taylor(network, angle, order + 1)
+    series = _taylor(network, angle, order)
     state = solve(network(angle))
     topology = state.network.topology
     names, n = topology.names, topology.size
-    energies, rates = series[0], matrices(topology, [x[: order + 1] for x in series[1:]])
+    energies, rates = series[0], matrices(topology, series[1:])
     # W x = y for every y that adds up to nothing: x = response @ y.
     unit = jnp.eye(n, dtype=energies.dtype) - state.populations[:, None]
     response = jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(unit)

@@ -53,14 +53,14 @@ class Velocities(eqx.Module):
         return readable(self, "where torque and load balance", rows)
 
 
-def steady_velocities(network: Network, load: ArrayLike, order: int = 3) -> Velocities:
+def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels: int | None = None) -> Velocities:
     """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to `order`.
 
     For a rotor of large inertia; with implicit derivatives. The series is asymptotic: roots at which it cannot be believed have the status
-    UNTRUSTED; `exact_velocities` does without it. **Source:** Eqs. (60)-(64).
+    UNTRUSTED; `exact_velocities` does without it. `panels` as in `coefficients`. **Source:** Eqs. (60)-(64).
     """
     whole(order, "order", 1)
-    found = _steady_velocities(network, as_scalar(load, "load"), order)
+    found = _steady_velocities(network, as_scalar(load, "load"), order, panels)
     _raise(found)
     return found
 
@@ -82,8 +82,8 @@ def _raise(found):
 
 
 @compiled
-def _steady_velocities(network, load, order):
-    return velocities_of(coefficients(network, order + 2), load, order)
+def _steady_velocities(network, load, order, panels):
+    return velocities_of(coefficients(network, order + 2, panels), load, order)
 
 
 def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> Velocities:

@@ -147,7 +147,7 @@ class QuantumMotor(AbstractMachine):
         validate(self)
         return _torque_curve(self, as_real(velocities, "velocities"))
 
-    def terminal_velocities(self, load: ArrayLike, order: int = 3, exact: bool = False) -> Velocities:
+    def terminal_velocities(self, load: ArrayLike, order: int = 3, exact: bool = False, panels: int | None = None) -> Velocities:
         """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext, for a rotor of large inertia.
 
         All real roots of the series to `order`, those at which it cannot be believed UNTRUSTED; or, `exact`, of the torque exact in the
@@ -157,19 +157,21 @@ class QuantumMotor(AbstractMachine):
         if exact:
             found = expansion.exact_velocities(self.network, load)
         else:
-            found = expansion.steady_velocities(self.network, load, order)
+            found = expansion.steady_velocities(self.network, load, order, panels)
         weak = jnp.where(jnp.isnan(found.values), 0, self._validity())
         return eqx.tree_at(lambda x: x.status, found, jnp.where(found.status == 0, weak, found.status))
 
-    def operate(self, load: ArrayLike | None = None, order: int = 3, exact: bool = False) -> "MotorPoint":
+    def operate(
+        self, load: ArrayLike | None = None, order: int = 3, exact: bool = False, panels: int | None = None
+    ) -> "MotorPoint":
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
-        in the velocity. NaN where there is no stable velocity. **Source:** Eqs. (45)-(47).
+        in the velocity. NaN where there is no stable velocity. `panels` as in `coefficients`. **Source:** Eqs. (45)-(47).
         """
         validate(self)
         whole(order, "order", 1)
-        found = _operate(self, None if load is None else as_scalar(load, "load"), order, exact)
+        found = _operate(self, None if load is None else as_scalar(load, "load"), order, exact, panels)
         raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
         return found
 
@@ -314,8 +316,8 @@ def _torque_curve(motor, velocities):
 
 
 @compiled
-def _operate(motor, load, order, exact):
-    series = motor.coefficients(order + 2)
+def _operate(motor, load, order, exact, panels):
+    series = motor.coefficients(order + 2, panels)
     load = series.torque[0] / 2 if load is None else load
     if exact:
         velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest
