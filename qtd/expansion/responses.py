@@ -95,7 +95,7 @@ def responses(
     temperature, potential = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
     if is_concrete(temperature) and not temperature > 0:
         raise ValueError(f"`temperature` must be positive, got {float(temperature)}.")
-    found = _responses(network, temperature, potential, order, panels or 96)
+    found = _responses(network, temperature, potential, order, panels or 48)
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _responses(network, temperature, potential, order, 384)
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)

@@ -13,6 +13,7 @@ from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
+from .._numerics.roots import real_roots
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_real, as_scalar, is_concrete, require, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
@@ -175,6 +176,18 @@ class QuantumMotor(AbstractMachine):
         raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
         return found
 
+    def pumping_onset(self, order: int = 1, of: str = "charge", panels: int | None = None) -> Float[Array, ""]:
+        """The load at which the motor, turned backwards, starts to pump charge against its bias, or `of` "heat" out of the coldest lead.
+
+        There what flows per turn vanishes: the torque at the slowest velocity at which the series of the current, to one order more than
+        the torque, is 0. NaN where there is none: then it never pumps. **Source:** Eqs. (74), (77).
+        """
+        validate(self)
+        whole(order, "order", 1)
+        if of not in ("charge", "heat"):
+            raise ValueError(f'`of` must be "charge" or "heat", got {of!r}.')
+        return _pumping_onset(self, order, of, panels)
+
     def spin_up(
         self, velocity: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, cycles: int = 100, order: int = 3, **options
     ) -> rotor.SpinUp:
@@ -190,9 +203,9 @@ class QuantumMotor(AbstractMachine):
         return rotor.langevin(self.network, velocity, inertia, times, key, load, **options)
 
     def design_problem(self) -> DesignProblem:
-        """The largest power at half of the torque at rest, at an efficiency of 0.4 or more."""
+        """The largest power at half of the torque at rest, at an efficiency of 0.3 or more."""
         over = {"radius": (5.0, 40.0), "tunnelling": (5.0, 20.0), "energy_left": (-10.0, 20.0), "energy_right": (-10.0, 20.0)}
-        return DesignProblem(self, "power", over, {"efficiency": (0.4, None)})
+        return DesignProblem(self, "power", over, {"efficiency": (0.3, None)})
 
     def _validity(self):
         """WEAK_TUNNELLING where the orbitals are not well apart compared with their widths."""
@@ -313,6 +326,19 @@ class MotorPoint(eqx.Module):
 @compiled
 def _torque_curve(motor, velocities):
     return jax.lax.map(motor.cycle, velocities, batch_size=8)
+
+
+@compiled
+def _pumping_onset(motor, order, of, panels):
+    series = motor.coefficients(order + 1, panels)
+    if of == "charge":
+        current = add(lead.chemical_potential * series.particles[name] for name, lead in motor.leads.items())
+    else:
+        temperatures = jnp.stack([lead.temperature for lead in motor.leads.values()])
+        current = jnp.stack([series.heat[name] for name in motor.leads])[jnp.argmin(temperatures)]
+    velocities = real_roots(current)
+    velocity = velocities[jnp.nanargmin(jnp.abs(velocities))]
+    return add(c * velocity**k for k, c in enumerate(series.torque[: order + 1]))
 
 
 @compiled
