@@ -43,10 +43,10 @@ class Operation(NamedTuple):
     efficiency: np.ndarray
 
 
-def circle(radius, bias, repulsion=20.0, difference=0.0):
-    """The paper's devices: circles through (-6, -6) around the triple point of 0 and 1 electrons, temperatures 1 +- difference / 2."""
+def circle(radius, bias, repulsion=20.0):
+    """The paper's devices: circles through (-6, -6) around the triple point of 0 and 1 electrons, temperatures 1."""
     center, half = -6 + np.asarray(radius) / np.sqrt(2), np.asarray(bias) / 2
-    return dict(zip(NAMES, (center, center, radius, 10.0, repulsion, 0.25, 0.25, 1 + difference / 2, 1 - difference / 2, half, -half)))
+    return dict(zip(NAMES, (center, center, radius, 10.0, repulsion, 0.25, 0.25, 1.0, 1.0, half, -half)))
 
 
 def columns_of(parameters):
@@ -61,14 +61,14 @@ def enough_points(parameters, order=3):
     return SIZES[np.minimum(np.searchsorted(SIZES, needed), len(SIZES) - 1)]
 
 
-def coefficients(parameters, order=3, points=512, block=BLOCK):
-    """`Coefficients` of a batch of devices on so many angles; `points=None` takes `enough_points` of each."""
+def coefficients(parameters, order=3, points=None):
+    """`Coefficients` of a batch of devices on so many angles, all or each; `points=None` takes `enough_points` of each."""
     np.empty(4_000_000)  # freed at once: from now on glibc keeps memory of arrays this large, and a block takes a third of the time
     columns = columns_of(parameters)
     found = np.empty((3, order + 1, columns.shape[1]))
-    needed = np.full(columns.shape[1], points) if points else enough_points(dict(zip(NAMES, columns)), order)
+    needed = enough_points(dict(zip(NAMES, columns)), order) if points is None else np.full(columns.shape[1], points)
     for count in np.unique(needed):
-        group, size = np.flatnonzero(needed == count), max(1, block // count)
+        group, size = np.flatnonzero(needed == count), max(1, BLOCK // count)
         for start in range(0, len(group), size):
             part = group[start : start + size]
             found[:, :, part] = _block(columns[:, part, None], order, int(count))
@@ -181,12 +181,12 @@ def _flow(first, second, lose, leave, states, bonding):
     states -= bonding
 
 
-def coefficients_loop(parameters, order=3, points=512):
+def coefficients_loop(parameters, order=3):
     """The same, one device after the other, the currents of both leads computed."""
     results = []
     for column in columns_of(parameters).T:
         device = dict(zip(NAMES, column))
-        samples = local(device, order, points or int(enough_points(device, order)))
+        samples = local(device, order, int(enough_points(device, order)))
         results.append(samples.mean(axis=1) * 2 * np.pi)
     results = np.array(results).transpose(0, 2, 1)
     return Coefficients(results[:, 0], results[:, 1:3], results[:, 3:])

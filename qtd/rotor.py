@@ -153,9 +153,9 @@ class _Torque(eqx.Module):
 
 
 def _net(quantities, velocity, load, inertia):
-    """Acceleration of a rotor of this inertia."""
-    powers = velocity ** jnp.arange(len(quantities), dtype=velocity.dtype)
-    return (quantities @ powers - load / (2 * jnp.pi)) / inertia
+    """Acceleration of a rotor of this inertia; the torque by Horner's rule."""
+    torque = functools.reduce(lambda total, term: total * velocity + term, [quantities[k] for k in reversed(range(len(quantities)))])
+    return (torque - load / (2 * jnp.pi)) / inertia
 
 
 @compiled

@@ -9,7 +9,7 @@ import pytest
 from scipy.linalg import null_space
 
 import qtd
-from qtd.expansion import coefficients, cycle, local
+from qtd.expansion import coefficients, cycle, local, work_cumulants, work_generating_function
 from qtd.machines import QuantumMotor
 from qtd.spectral import WideBand
 
@@ -136,6 +136,37 @@ def test_slow_turns_are_the_series_and_all_turns_produce_entropy(motor):
         assert -sum(float(turn.heat[name]) / t for name, t in temperatures.items()) >= 0
 
 
+CUMULANTS = jax.jit(lambda motor, velocity: work_cumulants(motor.network, velocity, 3, panels=48))
+GENERATING = jax.jit(lambda motor, velocity, field: work_generating_function(motor.network, velocity, field, panels=48))
+
+
+@pytest.mark.parametrize("velocity", [0.05, -0.4])
+def test_work_cumulants_are_the_derivatives_of_the_generating_function(velocity):
+    found = CUMULANTS(MOTOR, velocity)
+    at = lambda n, step: float(GENERATING(MOTOR, velocity, n * step))
+    assert float(found[0]) == pytest.approx(np.sign(velocity) * float(TURN(MOTOR, velocity).torque), rel=1e-10)
+    step = 0.02
+    first = (45 * (at(1, step) - at(-1, step)) - 9 * (at(2, step) - at(-2, step)) + at(3, step) - at(-3, step)) / (60 * step)
+    second = (270 * (at(1, step) + at(-1, step)) - 27 * (at(2, step) + at(-2, step)) + 2 * (at(3, step) + at(-3, step))) / (180 * step**2)
+    third = (-13 * (at(1, step) - at(-1, step)) + 8 * (at(2, step) - at(-2, step)) - at(3, step) + at(-3, step)) / (8 * step**3)
+    np.testing.assert_allclose(found, [first, second, third], rtol=[1e-6, 1e-6, 1e-3])
+
+
+def equal_leads(temperature):
+    return qtd.replace(MOTOR, {f"{name}.{path}": x for name in NAMES for path, x in (("temperature", temperature), ("chemical_potential", 0.2))})
+
+
+@pytest.mark.parametrize("velocity", [0.02, -0.5, 3.0])
+def test_work_done_in_contact_with_equal_leads_obeys_jarzynski(velocity):
+    assert abs(float(GENERATING(equal_leads(1.3), velocity, 1 / 1.3))) < 1e-12
+    assert abs(float(GENERATING(MOTOR, velocity, 0.0))) < 1e-12
+
+
+def test_in_slow_turns_of_equal_leads_work_fluctuates_as_it_is_dissipated():
+    found = CUMULANTS(equal_leads(1.3), 1e-4)
+    assert float(found[1]) == pytest.approx(-2 * 1.3 * float(found[0]), rel=1e-4) and float(found[0]) < 0
+
+
 def fock_rates(left, right, tunnelling, repulsion, contacts):
     """Rates among the nine states without a doubly occupied dot, from operators on the Fock space of four spin orbitals L+, L-, R+, R-."""
     signs, lower = np.diag([1.0, -1.0]), np.array([[0.0, 1.0], [0.0, 0.0]])
@@ -178,8 +209,9 @@ def test_spin_summed_levels_are_those_of_the_fock_space(angle):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: MOTOR.coefficients(-1), "`order` must be an integer"),
+        (lambda: MOTOR.coefficients(-1), "`order` must be an integer not below 0"),
         (lambda: MOTOR.cycle(0.0), "`velocity` must not be 0"),
+        (lambda: work_cumulants(MOTOR.network, 0.1, 0), "`order` must be an integer not below 1"),
         (lambda: QuantumMotor(tunnelling=0.0), "`tunnelling` must be positive"),
         (lambda: QuantumMotor(radius=-1.0), "`radius` must not be negative"),
         (lambda: QuantumMotor(orbit=[1.0]), "`orbit` must have the shape"),

@@ -1,0 +1,202 @@
+"""The quantum motor: qtd against vectorised NumPy, a loop over devices and SciPy's integrators.
+
+    python benchmarks/motor.py
+
+A map of velocity, power and efficiency over bias and radius under half of the torque at rest, the coefficients to third order alone, the
+gradient of the power in eleven parameters and the load against forward differences, and 10 000 spin-ups in one call. Agreement is checked
+first, compilation is timed apart, and the codes run in turn on one core. Times of loops are extrapolated from a sample; spin-ups, which
+take long, are timed once.
+"""
+
+import argparse
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import time
+
+import jax
+import jax.numpy as jnp
+import motor_rivals as rivals
+import numpy as np
+import timing
+
+import qtd
+from qtd.spectral import WideBand
+
+PANELS = 20  # the fewest of 12, 16, 20, 24, 32 with which the map agrees to 1e-6
+FOR_THIRD = 24  # for coefficients to third order
+CHUNK = 1  # points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=100, help="on a side of the map")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    timing.one_core()
+    operation(arguments.points, arguments.rounds)
+    third_order(arguments.points // 3, arguments.rounds)
+    gradients(20, arguments.rounds)
+    spin_ups(10_000)
+
+
+def operation(side, rounds):
+    """Velocity, power and efficiency on a square grid, to first order in the velocity."""
+    devices, columns = grid(side)
+
+    def figures(x):
+        point = motor(x).operate(order=1, panels=PANELS)
+        return point.velocity, point.power, point.efficiency
+
+    ours, compilation = timing.compiled(figures, columns, CHUNK)
+    theirs = lambda: rivals.operate(devices, lambda at_rest: at_rest / 2)
+    found, expected = [np.asarray(x) for x in ours(columns)], theirs()
+    turns = np.isfinite(expected.velocity)
+    for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency)):
+        assert np.array_equal(np.isfinite(x), np.isfinite(y))
+    error = max(np.abs(x / y - 1)[turns].max() for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency)))
+    assert error < 1e-6
+    few = sample(devices, 36)
+    runs = {
+        "qtd": (lambda: jax.block_until_ready(ours(columns)), side**2),
+        "NumPy, vectorised": (theirs, side**2),
+        "NumPy, loop, coefficients only": (lambda: rivals.coefficients_loop(few, 2), 36),
+    }
+    print(f"\nA: {side**2} devices, {turns.mean():.0%} of which turn, order 1; largest relative difference {error:.0e}")
+    table(runs, rounds, compilation)
+
+
+def third_order(side, rounds):
+    """Coefficients of torque, particles and heat alone, to third order."""
+    devices, columns = grid(side)
+
+    def series(x):
+        found = motor(x).coefficients(3, FOR_THIRD)
+        return found.torque, jnp.stack([*found.particles.values()]), jnp.stack([*found.heat.values()])
+
+    ours, compilation = timing.compiled(series, columns, CHUNK)
+    few = sample(devices, 36)
+    errors = [np.abs(x / y - 1).ravel() for x, y in zip(ours(columns), rivals.coefficients(devices, 3))]
+    error = np.quantile(np.concatenate(errors), 0.99)  # the others are about to change sign
+    assert error < 1e-6
+    runs = {
+        "qtd": (lambda: jax.block_until_ready(ours(columns)), side**2),
+        "NumPy, vectorised": (lambda: rivals.coefficients(devices, 3), side**2),
+        "NumPy, one device after the other": (lambda: rivals.coefficients_loop(few, 3), 36),
+    }
+    print(f"\n   {side**2} devices, coefficients to order 3; 99 % of them differ by less than {error:.0e}")
+    table(runs, rounds, compilation)
+
+
+def gradients(side, rounds):
+    """Power and its gradient in all parameters and the load."""
+    devices, columns = grid(side)
+    points = rivals.enough_points(devices, 2)
+    load = rivals.coefficients(devices, 0).torque[:, 0] / 2
+    arguments = jnp.concatenate([columns, jnp.asarray(load)[:, None]], axis=1)
+    power = lambda x: motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
+    ours, compilation = timing.compiled(jax.value_and_grad(power), arguments, CHUNK)
+    value, slopes = (np.asarray(x) for x in ours(arguments))
+    theirs = differences(np.asarray(arguments), points)
+    turns = np.isfinite(value)
+    assert np.array_equal(turns, np.isfinite(theirs[0]))
+    off = (np.abs(slopes.T - theirs[1:]) / np.abs(slopes.T).max(0))[:, turns].max(0)
+    assert np.quantile(off, 0.9) < 1e-4
+    runs = {
+        "qtd": (lambda: jax.block_until_ready(ours(arguments)), side**2),
+        "NumPy, forward differences": (lambda: differences(np.asarray(arguments), points), side**2),
+    }
+    print(f"\nB: {side**2} devices, power and its gradient in 12; differences are off by {np.median(off):.0e}, at most {off.max():.0e}")
+    table(runs, rounds, compilation)
+
+
+def spin_ups(starts, cycles=20, inertia=2e7):
+    """Velocities after every turn, from so many starts."""
+    device = rivals.circle(10.0, 15.42, 40.0)
+    load = float(rivals.coefficients(device, 1, 1024).torque[0, 0]) + 0.05
+    velocities, machine = np.linspace(-0.01, 0.01, starts), motor(rivals.columns_of(device)[:, 0])
+    ours = lambda: jax.block_until_ready(machine.spin_up(velocities, inertia, load, cycles=cycles))
+    begin = time.perf_counter()
+    found = ours()
+    first = time.perf_counter() - begin
+    few = np.arange(starts // 20, starts, starts // 10)
+    series = rivals.torque_series(device)
+    one = lambda method: rivals.spin_up_loop(series, inertia, load, velocities[few], cycles, method=method)
+    together = lambda: rivals.spin_up_together(series, inertia, load, velocities, cycles)
+    final = np.asarray(found.velocities)[:, -1]
+    expected = {"solve_ivp": one("RK45"), "odeint": one("odeint"), "together": together()[few]}
+    differences = []
+    for name, each in expected.items():
+        went = final[few] != 0
+        assert np.array_equal(went, np.isfinite(each[:, -1]))
+        error = np.abs(each[went, -1] / final[few][went] - 1).max()
+        assert error < 1e-4
+        differences.append(f"{name} {error:.0e}")
+    runs = {
+        "qtd": (ours, starts),
+        "NumPy, Runge-Kutta of all together": (together, starts),
+        "SciPy, solve_ivp (RK45)": (lambda: one("RK45"), len(few)),
+        "SciPy, odeint": (lambda: one("odeint"), len(few)),
+    }
+    print(f"\nC: {starts} spin-ups of {cycles} turns, {np.mean(found.stopped):.0%} of which stop; status {np.unique(found.status)}")
+    print(f"  Largest relative difference of final velocities: {', '.join(differences)}")
+    spent = {name: seconds(run) for name, (run, _) in runs.items()}
+    each = {name: spent[name] / count for name, (_, count) in runs.items()}
+    show(each, first - spent["qtd"], "ms/start", 1e3)
+
+
+def grid(side):
+    """Biases and radii, as the rivals take them and as an array (devices, 11)."""
+    bias, radius = (x.ravel() for x in np.meshgrid(np.linspace(0.2, 15, side), np.linspace(5, 30, side), indexing="ij"))
+    devices = rivals.circle(radius, bias)
+    return devices, jnp.asarray(rivals.columns_of(devices).T)
+
+
+def sample(devices, count):
+    columns = rivals.columns_of(devices)
+    return dict(zip(rivals.NAMES, columns[:, np.linspace(0, columns.shape[1] - 1, count).astype(int)]))
+
+
+def motor(x):
+    """From parameters in the order of the rivals."""
+    energy_left, energy_right, radius, tunnelling, repulsion, gamma_left, gamma_right, t_left, t_right, mu_left, mu_right = x
+    lead = lambda t, mu, gamma: qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(gamma))
+    left, right = lead(t_left, mu_left, gamma_left), lead(t_right, mu_right, gamma_right)
+    return qtd.machines.QuantumMotor(energy_left, energy_right, radius, tunnelling, repulsion, left, right)
+
+
+def differences(arguments, points):
+    """Power and its forward differences in eleven parameters and the load."""
+    power = lambda x: rivals.operate(dict(zip(rivals.NAMES, x)), x[11], points).power
+    columns = arguments.T
+    base, slopes = power(columns), []
+    for k in range(len(columns)):
+        moved = columns.copy()
+        moved[k] += 1e-7
+        slopes.append((power(moved) - base) / 1e-7)
+    return np.stack([base, *slopes])
+
+
+def seconds(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def table(runs, rounds, compilation):
+    """Medians, each over its own number of devices."""
+    medians = timing.alternating({name: run for name, (run, _) in runs.items()}, rounds)
+    show({name: medians[name] / count for name, (_, count) in runs.items()}, compilation, "us/device", 1e6)
+
+
+def show(each, compilation, unit, scale):
+    print(f"  {'':<40} {unit:>10} {'time/qtd':>10}")
+    for name, spent in each.items():
+        print(f"  {name:<40} {scale * spent:>10.3f} {spent / each['qtd']:>10.3f}")
+    print(f"  Compilation {compilation:.2f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
