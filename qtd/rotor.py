@@ -12,18 +12,17 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
-from ._numerics.quadrature import equal_shares, expanded, gauss, integral_up_to, legendre
+from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
 from ._numerics.status import Status, first
-from ._numerics.validation import as_real, as_scalar, check, is_concrete, whole
+from ._numerics.validation import as_real, check, is_concrete, whole
 from .expansion import local
-from .expansion._driven import Network, features
+from .expansion._driven import Network, as_asked, panel_edges, precision
 
 __all__ = ["SpinUp", "Trajectory", "diffusion", "escape_time", "langevin", "spin_up"]
 
@@ -32,7 +31,8 @@ class SpinUp(eqx.Module):
     """How a rotor went: velocity and time at the start and after every turn, in the direction in which it began.
 
     Where it came to a standstill, velocities after it are 0 and times that of the standstill; `angle` is where it stopped, or went to.
-    `error`: estimated error of its energy, relative to that at the start where it is larger. `status` is 0 where all is well (`qtd.Status`).
+    `error`: estimated error of its energy, relative to that at the start where it is larger. `status` is 0 where all is well
+    (`qtd.Status`).
     """
 
     velocities: Float[Array, " turns"]
@@ -76,13 +76,14 @@ def spin_up(
     """Turns of a rotor without noise, from angle 0 at this velocity (or at each of an array of them), until it stands still.
 
     The angle is the independent variable: d(I v^2 / 2) / d theta = F - F_ext, by a Runge-Kutta method of order 8, a step a panel, with
-    panels as in `coefficients`: None for 96, and for 384 where those do not suffice. With `electronic_inertia` the electrons' own, of second order in the velocity, is added to `inertia`.
+    panels as in `coefficients`: None for 96, and for 384 where parameters are known and 96 do not suffice. With `electronic_inertia` the
+    electrons' own, of second order in the velocity, is added to `inertia`.
     """
-    velocity, inertia = as_real(velocity, "velocity"), as_scalar(inertia, "inertia")
+    velocity, inertia = as_real(velocity, "velocity").astype(precision(network)), as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
     check("velocity", jnp.abs(velocity), "positive")
     whole(cycles, "cycles", 1)
-    spun = functools.partial(_spin_up, network, velocity, inertia, as_scalar(load, "load"), cycles, order, electronic_inertia)
+    spun = functools.partial(_spin_up, network, velocity, inertia, as_asked(network, load, "load"), cycles, order, electronic_inertia)
     found = spun(panels or 96)
     if panels is None and is_concrete(found.error) and jnp.any(found.error > 1e-6):
         found = spun(384)
@@ -106,11 +107,11 @@ def langevin(
     By the stochastic Heun method; the noise S(theta) is that at rest, so there is no difference between Ito and Stratonovich. Where the
     steps are too long, the status is UNRESOLVED. `jax.vmap` over keys gives many trajectories.
     """
-    times, inertia = as_real(times, "times"), as_scalar(inertia, "inertia")
+    times, inertia = as_real(times, "times").astype(precision(network)), as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
     check("times", times, "nonnegative")
-    start = jnp.stack([as_scalar(angle, "angle"), as_scalar(velocity, "velocity")])
-    return _langevin(network, start, inertia, times, key, as_scalar(load, "load"), order, steps, panels)
+    start = jnp.stack([as_asked(network, angle, "angle"), as_asked(network, velocity, "velocity")])
+    return _langevin(network, start, inertia, times, key, as_asked(network, load, "load"), order, steps, panels)
 
 
 def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Array, ""]:
@@ -119,7 +120,7 @@ def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Ar
     With noise and friction averaged over a turn: S = int S(theta) d theta / 2 pi and gamma = -dC_F / dv / 2 pi at v. For a rotor that is so
     heavy that its velocity does not change within a turn. NaN where v is not stable.
     """
-    velocity = as_scalar(velocity, "velocity")
+    velocity = as_asked(network, velocity, "velocity")
     return _diffusion(network, velocity, order)
 
 
@@ -134,9 +135,13 @@ def escape_time(
     Noise S and torque are averaged over a turn: for a rotor whose velocity hardly changes within one. The inner integral starts twelve
     standard deviations of v beyond v_s, or at the next maximum of Phi.
     """
-    stable, barrier, inertia = as_scalar(stable, "stable"), as_scalar(barrier, "barrier"), as_scalar(inertia, "inertia")
+    stable, barrier, inertia = (
+        as_asked(network, stable, "stable"),
+        as_asked(network, barrier, "barrier"),
+        as_asked(network, inertia, "inertia"),
+    )
     check("inertia", inertia, "positive")
-    return _escape_time(network, stable, barrier, inertia, as_scalar(load, "load"), order)
+    return _escape_time(network, stable, barrier, inertia, as_asked(network, load, "load"), order)
 
 
 class _Torque(eqx.Module):
@@ -146,7 +151,7 @@ class _Torque(eqx.Module):
     polynomials: Float[Array, "panels 16 quantities"]
 
     def __init__(self, network, order, panels):
-        self.edges = equal_shares(lambda angle: features(network, angle), 2 * np.pi, panels)
+        self.edges = panel_edges(network, panels)
         angles, _, _ = gauss(self.edges)
         found = jax.vmap(lambda angle: local(network, angle, order))(angles)
         self.polynomials = expanded(jnp.concatenate([found.torque[:, : order + 1], found.inertia[:, None], found.noise[:, None]], axis=1))
@@ -314,6 +319,6 @@ def _escape_time(network, stable, barrier, inertia, load, order):
 
 def _averages(network, order):
     """Over an orbit, of the torque by order in the velocity, and of its noise."""
-    angles, weights, _ = gauss(equal_shares(lambda angle: features(network, angle), 2 * np.pi, 96))
+    angles, weights, _ = gauss(panel_edges(network, 96))
     found = jax.vmap(lambda angle: local(network, angle, order))(angles)
     return weights @ found.torque[:, : order + 1] / (2 * jnp.pi), weights @ found.noise / (2 * jnp.pi)

@@ -153,7 +153,9 @@ def test_work_cumulants_are_the_derivatives_of_the_generating_function(velocity)
 
 
 def equal_leads(temperature):
-    return qtd.replace(MOTOR, {f"{name}.{path}": x for name in NAMES for path, x in (("temperature", temperature), ("chemical_potential", 0.2))})
+    return qtd.replace(
+        MOTOR, {f"{name}.{path}": x for name in NAMES for path, x in (("temperature", temperature), ("chemical_potential", 0.2))}
+    )
 
 
 @pytest.mark.parametrize("velocity", [0.02, -0.5, 3.0])

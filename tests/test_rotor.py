@@ -113,7 +113,9 @@ def test_noise_and_friction_bring_the_rotor_to_the_temperature_of_the_leads():
     found = NOISY(jax.random.split(jax.random.key(1), 600), times)
     squares = 30.0 * np.asarray(found.velocities)[:, 15:] ** 2
     assert np.all(np.asarray(found.status) == 0)
-    assert squares.mean() == pytest.approx(1.0, abs=4 * squares.mean(1).std() / np.sqrt(600)) and squares.mean(1).std() / np.sqrt(600) < 0.03
+    assert (
+        squares.mean() == pytest.approx(1.0, abs=4 * squares.mean(1).std() / np.sqrt(600)) and squares.mean(1).std() / np.sqrt(600) < 0.03
+    )
 
 
 def test_steps_that_are_too_long_are_flagged():

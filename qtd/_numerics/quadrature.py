@@ -40,14 +40,14 @@ def panels(
 Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
 
 
-def equal_shares(features: Features, period: float, count: int) -> Float[Array, " edges"]:
+def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Float[Array, " edges"]:
     """Edges of panels of a period that share its features evenly; constants to every derivative.
 
     `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so
     |u'| over this root is the density of panels that resolves it.
     """
     samples = 10 * count
-    grid = jnp.linspace(0.0, period, samples + 1)
+    grid = period * jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
     logits, logs = jax.vmap(features)(lax.stop_gradient(grid))
     ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
     density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(jnp.diff(jnp.clip(logs, -700, 700), axis=0)).sum(1)
@@ -55,7 +55,7 @@ def equal_shares(features: Features, period: float, count: int) -> Float[Array, 
     density = density + jnp.mean(density) / 2 + 2 * jnp.pi / samples
     density = (jnp.roll(density, 1) + density + jnp.roll(density, -1)) / 3
     filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
-    edges = jnp.interp(jnp.linspace(0.0, 1.0, count + 1) * filled[-1], filled, grid)
+    edges = jnp.interp(jnp.linspace(0.0, 1.0, count + 1, dtype=period.dtype) * filled[-1], filled, grid)
     return lax.stop_gradient(edges.at[0].set(0.0).at[-1].set(period))
 
 

@@ -26,7 +26,7 @@ def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, "
         return (tolerance * jnp.abs(x) + jnp.finfo(x.dtype).tiny) / jnp.abs(other - x)
 
     def unfinished(carry):
-        count, share, a, fa, b, fb, _, _ = carry
+        count, _, a, fa, b, fb, _, _ = carry
         best = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
         return (count < 100) & (width(best, jnp.where(best == a, b, a)) < 0.5) & (fa != 0) & (fb != 0)
 

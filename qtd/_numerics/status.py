@@ -53,8 +53,8 @@ _MESSAGES = {
     Status.NO_OCCUPATION: "no occupation between 0 and 1 does this; be less bold, or raise the cold temperature",
     Status.UNTRUSTED: "the series in the velocity does not converge here; compute the cycle exactly",
     Status.FOLD: "two steady states merge here, and derivatives are infinite; move the load",
-    Status.WEAK_TUNNELLING: "the tunnelling between the dots is less than five times the tunnelling rates to the leads, so that orbitals are"
-    " not well apart; raise `tunnelling`, or lower the rates",
+    Status.WEAK_TUNNELLING: "the tunnelling between the dots is less than five times the rates to the leads, so that orbitals are not well"
+    " apart; raise `tunnelling`, or lower the rates",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 

@@ -2,13 +2,33 @@
 
 from collections.abc import Callable
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics.quadrature import equal_shares
+from .._numerics.validation import as_scalar
 from ..networks import RateNetwork
 from ..steady import solve
 
 Network = Callable[[Float[Array, ""]], RateNetwork]
+
+
+def precision(network):
+    """The type of the numbers that a network is made of, of its angles and of all that is asked of it."""
+    numbers = [x for x in jax.tree.leaves(network) if eqx.is_inexact_array(x)]
+    return numbers[0].dtype if numbers else jnp.result_type(float)
+
+
+def as_asked(network, value, name):
+    """One number that is asked of a network."""
+    return as_scalar(value, name).astype(precision(network))
+
+
+def panel_edges(network, panels):
+    """Edges of panels of a turn, shorter where rates and populations change."""
+    return equal_shares(lambda angle: features(network, angle), jnp.asarray(2 * jnp.pi, precision(network)), panels)
 
 
 def features(network, angle):

@@ -25,11 +25,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.quadrature import equal_shares, gauss
+from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_scalar, is_concrete, whole
 from ..steady import solve
-from ._driven import Network, described, features, gained, generator, integrals, matrices
+from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges
 from .turns import Cycle
 
 __all__ = ["Responses", "responses"]
@@ -74,7 +74,8 @@ class Responses(eqx.Module):
         unknown = set(deviations) - set(self.variables[1:])
         if unknown:
             raise ValueError(f"`deviations` must name some of {', '.join(self.variables[1:])}, got {sorted(unknown)!r}.")
-        moved = jnp.stack([as_scalar(velocity, "velocity"), *(as_scalar(deviations.get(x, 0.0), x) for x in self.variables[1:])])
+        asked = [as_scalar(velocity, "velocity"), *(as_scalar(deviations.get(x, 0.0), x) for x in self.variables[1:])]
+        moved = jnp.stack(asked).astype(self.torque.dtype)
         monomials = jnp.stack([_monomial(moved, a) for a in self.powers])
         totals = np.array([sum(a) for a in self.powers])
         lower = jnp.where(totals < totals.max(), monomials, 0)
@@ -92,7 +93,8 @@ def responses(
     up to at most `order`. `panels` as in `coefficients`.
     """
     whole(order, "order", 0)
-    temperature, potential = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
+    temperature = as_asked(network, temperature, "temperature")
+    potential = as_asked(network, chemical_potential, "chemical_potential")
     if is_concrete(temperature) and not temperature > 0:
         raise ValueError(f"`temperature` must be positive, got {float(temperature)}.")
     found = _responses(network, temperature, potential, order, panels or 48)
@@ -104,9 +106,9 @@ def responses(
 
 @compiled
 def _responses(network, temperature, potential, order, panels):
-    shifted = functools.partial(_shifted, network, temperature, potential)
-    resting = functools.partial(shifted, heating=0.0, bias=0.0)
-    angles, weights, tails = gauss(equal_shares(lambda angle: features(resting, angle), 2 * np.pi, panels))
+    shifted = jax.tree_util.Partial(_shifted, network, temperature, potential)
+    resting = jax.tree_util.Partial(shifted, heating=0.0, bias=0.0)
+    angles, weights, tails = gauss(panel_edges(resting, panels))
     torque, particles, energy, status = jax.vmap(lambda angle: _at(shifted, angle, temperature, order))(angles)
     names = network(angles[0]).topology.names
     values, error = integrals([torque, *jnp.moveaxis(particles, 2, 0), *jnp.moveaxis(energy, 2, 0)], weights, tails)
@@ -217,7 +219,7 @@ def _convolved(left, right, powers, places=None):
     """
     places = range(len(powers)) if places is None else places
     known = {a: i for i, a in enumerate(powers)}
-    pairs = [(known[l], known[r], i) for i, c in enumerate(powers[p] for p in places) for l, r in _splits(c)]
+    pairs = [(known[one], known[other], i) for i, c in enumerate(powers[p] for p in places) for one, other in _splits(c)]
     a, b, c = np.array(pairs).T
     terms = jnp.einsum("p...b,pb->p...", left[a], right[b])
     return jax.ops.segment_sum(terms, c, len(places))

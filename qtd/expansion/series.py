@@ -20,11 +20,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.quadrature import equal_shares, gauss
+from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_scalar, is_concrete, whole
+from .._numerics.validation import is_concrete, whole
 from ..steady import solve
-from ._driven import Network, described, features, gained, generator, integrals, matrices
+from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -70,7 +70,7 @@ class Coefficients(eqx.Module):
 def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
     """The expansion to `order` at one angle; derivatives with respect to it by Taylor arithmetic, exact at every order."""
     whole(order, "order", 0)
-    angle = as_scalar(angle, "angle")
+    angle = as_asked(network, angle, "angle")
     found = _local(network, angle, max(order, 1))
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return found
@@ -93,7 +93,7 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
 
 @compiled
 def _coefficients(network, order, panels):
-    angles, weights, tails = gauss(equal_shares(lambda angle: features(network, angle), 2 * np.pi, panels))
+    angles, weights, tails = gauss(panel_edges(network, panels))
     found = jax.vmap(lambda angle: _local(network, angle, max(order, 1)))(angles)
     known, names = network(angles[0]).reservoirs, tuple(found.particle_currents)
     currents = [*found.particle_currents.values(), *found.energy_currents.values()]

@@ -5,16 +5,16 @@ from math import factorial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from .._numerics.batching import add
 from .._numerics.coherent_elimination import inverse
 from .._numerics.compilation import compiled
-from .._numerics.quadrature import equal_shares, radau
+from .._numerics.quadrature import radau
 from .._numerics.status import Status, first
-from .._numerics.validation import as_scalar, is_concrete, whole
-from ._driven import Network, described, features, gained, generator, matrices
+from .._numerics.validation import is_concrete, whole
+from ._driven import Network, as_asked, described, gained, generator, matrices, panel_edges
 
 __all__ = ["Cycle", "cycle", "work_cumulants", "work_generating_function"]
 
@@ -44,7 +44,7 @@ def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> C
 
     By Radau collocation of order 9 on panels as in `coefficients`; the populations at the start are what the map of a turn leaves as is.
     """
-    velocity = _moving(velocity)
+    velocity = _moving(network, velocity)
     found = _cycle(network, velocity, panels or 96)
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _cycle(network, velocity, 384)
@@ -58,7 +58,7 @@ def work_cumulants(network: Network, velocity: ArrayLike, order: int = 2, panels
     dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field chi.
     """
     whole(order, "order", 1)
-    return _work_cumulants(network, _moving(velocity), order, panels)
+    return _work_cumulants(network, _moving(network, velocity), order, panels)
 
 
 def work_generating_function(network: Network, velocity: ArrayLike, field: ArrayLike, panels: int = 96) -> Float[Array, ""]:
@@ -66,11 +66,11 @@ def work_generating_function(network: Network, velocity: ArrayLike, field: Array
 
     0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential (Jarzynski).
     """
-    return _work_generating_function(network, _moving(velocity), as_scalar(field, "field"), panels)
+    return _work_generating_function(network, _moving(network, velocity), as_asked(network, field, "field"), panels)
 
 
-def _moving(velocity):
-    velocity = as_scalar(velocity, "velocity")
+def _moving(network, velocity):
+    velocity = as_asked(network, velocity, "velocity")
     if is_concrete(velocity) and velocity == 0:
         raise ValueError("`velocity` must not be 0: a rotor at rest makes no turn. Use `local`.")
     return velocity
@@ -88,7 +88,7 @@ class _Panels(eqx.Module):
 
 def _panels(network, way, panels):
     ahead = lambda angle: network(way * angle)  # populations relax forwards in time
-    edges = equal_shares(lambda angle: features(ahead, angle), 2 * np.pi, panels)
+    edges = panel_edges(jax.tree_util.Partial(lambda network, angle: network(way * angle), network), panels)
     sizes = edges[1:] - edges[:-1]
     angles = edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]
     return _Panels(sizes, *jax.vmap(jax.vmap(lambda angle: _instant(ahead, angle)))(angles))
@@ -141,9 +141,9 @@ def _work_cumulants(network, velocity, order, panels):
     states, values = [_unchanged(around[0])], [jnp.ones_like(velocity)]
     distance = around[0] - jnp.eye(n, dtype=maps.dtype) - states[0][:, None]
     for j in range(1, order + 1):
-        moved = [around[i] @ states[j - i] for i in range(1, j + 1)]
-        values.append(sum(x.sum() for x in moved))
-        right = sum(values[i] * states[j - i] for i in range(1, j + 1)) - sum(moved)
+        moved = add(around[i] @ states[j - i] for i in range(1, j + 1))
+        values.append(moved.sum())
+        right = add(values[i] * states[j - i] for i in range(1, j + 1)) - moved
         states.append(_solved(distance, right[:, None])[:, 0])
     logarithm = [jnp.zeros_like(velocity)]
     for j in range(1, order + 1):

@@ -10,9 +10,9 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import readable
 from .._numerics.roots import bracketed, real_roots
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_scalar, whole
+from .._numerics.validation import whole
 from ..networks import rate_matrix
-from ._driven import Network
+from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
 from .turns import cycle
 
@@ -44,7 +44,8 @@ class Velocities(eqx.Module):
         """The slowest stable velocity with its `omitted` and `status`; NaN and NOT_CONVERGED if there is none."""
         i = jnp.argmin(jnp.where(self.stable, jnp.abs(self.values), jnp.inf))
         some = jnp.any(self.stable)
-        missing = jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype)
+        reason = jnp.max(jnp.where(jnp.isnan(self.values), self.status, 0))  # why nothing could be computed
+        missing = jnp.where(reason > 0, reason, jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype))
         return jnp.where(some, self.values[i], jnp.nan), self.omitted[i], jnp.where(some, self.status[i], missing)
 
     def __repr__(self) -> str:
@@ -60,7 +61,7 @@ def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels:
     UNTRUSTED; `exact_velocities` does without it. `panels` as in `coefficients`. **Source:** Eqs. (60)-(64).
     """
     whole(order, "order", 1)
-    found = _steady_velocities(network, as_scalar(load, "load"), order, panels)
+    found = _steady_velocities(network, as_asked(network, load, "load"), order, panels)
     _raise(found)
     return found
 
@@ -71,7 +72,7 @@ def exact_velocities(network: Network, load: ArrayLike, samples: int = 64) -> Ve
     Between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a logarithmic
     scale: two roots between neighbours are overlooked. Faster ones do not exist where rates do not reach: torque falls off as 1 / v.
     """
-    found = _exact_velocities(network, as_scalar(load, "load"), samples)
+    found = _exact_velocities(network, as_asked(network, load, "load"), samples)
     _raise(found)
     return found
 

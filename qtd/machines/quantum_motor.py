@@ -93,6 +93,10 @@ class QuantumMotor(AbstractMachine):
             if lead.statistics != "fermi":
                 raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {lead.statistics!r}.")
 
+        rates = [lead.spectral_density.height for lead in self.leads.values() if isinstance(lead.spectral_density, WideBand)]
+        if len(rates) == len(self.leads) and is_concrete(rates) and not any(np.any(np.asarray(rate) > 0) for rate in rates):
+            raise ValueError("`left` and `right` must not both have a tunnelling rate of 0: no electron gets in; raise a `height`.")
+
     @property
     def leads(self) -> dict[str, Reservoir]:
         """All by name."""
@@ -146,7 +150,7 @@ class QuantumMotor(AbstractMachine):
     def torque_curve(self, velocities: ArrayLike) -> Cycle:
         """`cycle` at every one of these velocities, none 0."""
         validate(self)
-        return _torque_curve(self, as_real(velocities, "velocities"))
+        return _torque_curve(self, as_real(velocities, "velocities").astype(self.radius.dtype))
 
     def terminal_velocities(self, load: ArrayLike, order: int = 3, exact: bool = False, panels: int | None = None) -> Velocities:
         """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext, for a rotor of large inertia.
@@ -155,16 +159,12 @@ class QuantumMotor(AbstractMachine):
         velocity. See `qtd.expansion.steady_velocities` and `exact_velocities`. WEAK_TUNNELLING where t_c < 5 (Gamma_L + Gamma_R).
         """
         validate(self)
-        if exact:
-            found = expansion.exact_velocities(self.network, load)
-        else:
-            found = expansion.steady_velocities(self.network, load, order, panels)
+        series = expansion.steady_velocities
+        found = expansion.exact_velocities(self.network, load) if exact else series(self.network, load, order, panels)
         weak = jnp.where(jnp.isnan(found.values), 0, self._validity())
         return eqx.tree_at(lambda x: x.status, found, jnp.where(found.status == 0, weak, found.status))
 
-    def operate(
-        self, load: ArrayLike | None = None, order: int = 3, exact: bool = False, panels: int | None = None
-    ) -> "MotorPoint":
+    def operate(self, load: ArrayLike | None = None, order: int = 3, exact: bool = False, panels: int | None = None) -> "MotorPoint":
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
@@ -172,7 +172,7 @@ class QuantumMotor(AbstractMachine):
         """
         validate(self)
         whole(order, "order", 1)
-        found = _operate(self, None if load is None else as_scalar(load, "load"), order, exact, panels)
+        found = _operate(self, None if load is None else as_scalar(load, "load").astype(self.radius.dtype), order, exact, panels)
         raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
         return found
 
@@ -191,7 +191,7 @@ class QuantumMotor(AbstractMachine):
     def spin_up(
         self, velocity: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, cycles: int = 100, order: int = 3, **options
     ) -> rotor.SpinUp:
-        """Turns of a rotor of finite inertia from this velocity, or each of an array of them, until it stands still; `qtd.rotor.spin_up`."""
+        """Turns of a rotor of finite inertia from this velocity, or from each of several, until it stands still; `qtd.rotor.spin_up`."""
         validate(self)
         return rotor.spin_up(self.network, velocity, inertia, load, cycles, order, **options)
 
@@ -248,7 +248,8 @@ class MotorPoint(eqx.Module):
     @property
     def electric_power(self) -> Float[Array, ""]:
         """sum_r mu_r I_r, what the bias supplies."""
-        return add(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
+        ground = self.chemical_potentials[self.names[0]]  # no rounding at equal potentials, whose sign would tell a mode
+        return add((self.chemical_potentials[name] - ground) * self.particle_currents[name] for name in self.names)
 
     @property
     def entropy_production(self) -> Float[Array, ""]:
@@ -279,7 +280,8 @@ class MotorPoint(eqx.Module):
 
     @property
     def carnot_efficiency(self) -> Float[Array, ""]:
-        """The bound on `efficiency`: 1 for motor and pump, 1 - T_c / T_h, or T_c / (T_h - T_c). Guaranteed for the exact cycle."""
+        """The bound on `efficiency`: 1 for motor and pump, 1 - T_c / T_h, or T_c / (T_h - T_c). Guaranteed for the exact cycle of a motor
+        whose leads differ in temperature or in chemical potential, not in both."""
         values = jnp.stack([self.temperatures[name] for name in self.names])
         low, high = values.min(0), values.max(0)
         return self._of_mode(lambda hot, cold: (jnp.ones_like(low), 1 - low / high, jnp.ones_like(low), low / (high - low)))
@@ -299,7 +301,9 @@ class MotorPoint(eqx.Module):
             Law("first law", balance, "sum of energy currents - power = 0", abs(balance) <= 1e-8 * largest),
             Law("second law", sigma, "entropy production >= 0", sigma >= 0),
         ]
-        if np.isfinite(share):
+        potentials = [float(x) for x in self.chemical_potentials.values()]
+        both = len(set(potentials)) > 1 and len({float(t) for t in self.temperatures.values()}) > 1
+        if np.isfinite(share) and not both:
             found.append(Law("Carnot", share, "efficiency / its bound <= 1", share <= 1))
         return found
 
