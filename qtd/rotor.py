@@ -17,6 +17,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
+from ._numerics.printing import readable
 from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
 from ._numerics.status import Status, first
@@ -42,6 +43,12 @@ class SpinUp(eqx.Module):
     error: Float[Array, ""]
     status: Int[Array, ""]
 
+    def __repr__(self) -> str:
+        rows = [("v", self.velocities[..., -1], "velocity at the end, 0 at a standstill"), ("time", self.times[..., -1], "until then")]
+        rows += [("angle", self.angle, "turned until then"), ("stopped", self.stopped, "1: stands still")]
+        rows += [("error", self.error, "of its energy, estimated, relative"), ("status", self.status, "0: fine")]
+        return readable(self, "a rotor without noise", rows)
+
     @property
     def mean_velocities(self) -> Float[Array, " turns"]:
         """2 pi over the time of each turn, with the sign of the velocity; 0 for turns that were not finished."""
@@ -61,6 +68,10 @@ class Trajectory(eqx.Module):
     angles: Float[Array, " times"]
     velocities: Float[Array, " times"]
     status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = [("times", self.times, ""), ("angles", self.angles, "not wrapped"), ("v", self.velocities, "velocities")]
+        return readable(self, "a rotor with torque noise", [*rows, ("status", self.status, "0: fine")])
 
 
 def spin_up(

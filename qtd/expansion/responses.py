@@ -25,6 +25,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
+from .._numerics.printing import readable
 from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_scalar, is_concrete, whole
@@ -54,6 +55,14 @@ class Responses(eqx.Module):
     status: Int[Array, ""]
     variables: tuple[str, ...] = eqx.field(static=True)
     powers: tuple[Powers, ...] = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        rows = [("T", self.temperature, "of the equilibrium"), ("mu", self.chemical_potential, "of the equilibrium")]
+        for i, powers in enumerate(self.powers if is_concrete(self) and self.torque.ndim == 1 else ()):
+            name = " ".join(f"{variable}^{n}" if n > 1 else variable for variable, n in zip(self.variables, powers) if n) or "1"
+            rows.append((name, jnp.stack([self.torque[i], *(x[i] for x in self.heat.values())]), ""))
+        rows += [("error", self.error, "estimated, relative"), ("status", self.status, "0: fine")]
+        return readable(self, f"torque and heat out of {', '.join(self.heat)}, by powers of the sources", rows)
 
     def index(self, **powers: int) -> int:
         """Where the term with these powers stands, such as `index(**{"velocity": 1, "left.temperature": 1})`; those not named are 0."""

@@ -20,6 +20,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
+from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import is_concrete, whole
@@ -50,6 +51,13 @@ class Local(eqx.Module):
         """Minus the torque per velocity. In equilibrium noise = 2 T friction; far from it friction may be negative."""
         return -self.torque[..., 1]
 
+    def __repr__(self) -> str:
+        rows = [("F", self.torque, "torque, by order in the velocity")] + by_name("I", self.particle_currents, "particles that leave")
+        rows += by_name("JE", self.energy_currents, "energy that leaves")
+        rows += [("friction", self.friction, "minus the torque per velocity"), ("noise", self.noise, "of the torque, at rest")]
+        rows += [("inertia", self.inertia, "of the electrons"), ("status", self.status, "0: fine")]
+        return readable(self, "at one angle", rows)
+
 
 class Coefficients(eqx.Module):
     """Integrals over a cycle, by order in the velocity: torque C_F, and by reservoir particles, energy and heat, positive out of it.
@@ -65,6 +73,12 @@ class Coefficients(eqx.Module):
     heat: dict[str, Float[Array, " orders"]]
     error: Float[Array, ""]
     status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = [("C_F", self.torque, "torque, by order in the velocity")] + by_name("C_I", self.particles, "particles that leave")
+        rows += by_name("C_J", self.heat, "heat that leaves")
+        rows += [("error", self.error, "estimated, relative"), ("status", self.status, "0: fine")]
+        return readable(self, "integrals over a turn", rows)
 
 
 def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:

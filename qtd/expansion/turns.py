@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from .._numerics.batching import add
 from .._numerics.coherent_elimination import inverse
 from .._numerics.compilation import compiled
+from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import radau
 from .._numerics.status import Status, first
 from .._numerics.validation import is_concrete, whole
@@ -37,6 +38,12 @@ class Cycle(eqx.Module):
     heat: dict[str, Float[Array, ""]]
     error: Float[Array, ""]
     status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = [("v", self.velocity, "velocity"), ("C_F", self.torque, "torque")]
+        rows += by_name("C_I", self.particles, "particles that leave") + by_name("C_J", self.heat, "heat that leaves")
+        rows += [("error", self.error, "energy that is lost, relative"), ("status", self.status, "0: fine")]
+        return readable(self, "integrals over a turn", rows)
 
 
 def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> Cycle:

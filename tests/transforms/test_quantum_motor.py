@@ -190,3 +190,14 @@ def test_gradients_of_many_motors_come_back_and_call_no_lapack():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
     done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, timeout=300, env=environment)
     assert done.stdout.strip() == "done", done.stderr[-2000:]
+
+
+def test_design_finds_the_largest_power_of_a_scan():
+    motor = machine(MOTORS[0])
+    power = lambda m: m.operate(order=1, panels=16).power  # at half of the torque at rest
+    over = {"tunnelling": (4.0, 14.0), "energy_left": (-4.0, 2.0)}
+    best = qtd.design.maximize(power, motor, over, starts=2, steps=25)
+    assert best.converged and float(best.value) > float(power(motor))
+    grid = np.stack(np.meshgrid(*(np.linspace(*bounds, 25) for bounds in over.values()), indexing="ij"), -1).reshape(-1, 2)
+    scan = jax.jit(lambda x: jax.lax.map(lambda pair: power(qtd.replace(motor, dict(zip(over, pair)))), x))(jnp.asarray(grid))
+    assert float(best.value) >= float(jnp.nanmax(scan)) * (1 - 1e-9)
