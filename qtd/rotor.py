@@ -120,7 +120,10 @@ def langevin(
     """
     times, inertia = as_real(times, "times").astype(precision(network)), as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
-    check("times", times, "nonnegative")
+    check("times", times, "positive")
+    if is_concrete(times) and not jnp.all(times[1:] > times[:-1]):
+        raise ValueError(f"`times` must rise, got {times}; sort them.")
+    whole(steps, "steps", 1)
     start = jnp.stack([as_asked(network, angle, "angle"), as_asked(network, velocity, "velocity")])
     return _langevin(network, start, inertia, times, key, as_asked(network, load, "load"), order, steps, panels)
 
@@ -144,7 +147,7 @@ def escape_time(
        \Phi(v) = -\frac{I}{\pi S} \int^v [C_F(u) - C_{ext}]\, du $$
 
     Noise S and torque are averaged over a turn: for a rotor whose velocity hardly changes within one. The inner integral starts twelve
-    standard deviations of v beyond v_s, or at the next maximum of Phi.
+    standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable.
     """
     stable, barrier, inertia = (
         as_asked(network, stable, "stable"),
@@ -325,7 +328,8 @@ def _escape_time(network, stable, barrier, inertia, load, order):
     points, weights, _ = gauss(edges)
     height = potential(stable + way * points) - potential(stable)
     outer = jnp.where(points > 0, jnp.exp(jnp.where(points > 0, height, 0)), 0)
-    return 2 * inertia**2 / noise * (weights * outer) @ integral_up_to(edges, jnp.exp(-height))
+    time = 2 * inertia**2 / noise * (weights * outer) @ integral_up_to(edges, jnp.exp(-height))
+    return jnp.where(curvature > 0, time, jnp.nan)
 
 
 def _averages(network, order):

@@ -62,6 +62,25 @@ def test_in_equilibrium_noise_is_friction_and_nothing_moves_by_itself(seed):
     assert all(abs(float(still.particles[name][0])) < 1e-15 for name in NAMES)
 
 
+def test_the_electrons_inertia_is_their_answer_to_a_slow_oscillation():
+    # Second method: a small oscillation of the angle at frequency w, (i w - W) dp = W' p0, and the part of the torque with w^2.
+    angle, frequency = 1.3, 1e-3
+    at = lambda x: np.asarray(qtd.rate_matrix(MOTOR.network(x)))
+    step = 1e-3
+    slope = (8 * (at(angle + step) - at(angle - step)) - (at(angle + 2 * step) - at(angle - 2 * step))) / (12 * step)
+    resting = np.asarray(qtd.steady_state(MOTOR.network(angle)))
+    force = -np.asarray(jax.jacfwd(lambda x: MOTOR.network(x).energies)(angle))
+
+    def answer(w):
+        system, right = 1j * w * np.eye(4) - at(angle), (slope @ resting).astype(complex)
+        system[-1], right[-1] = 1.0, 0.0
+        return force @ np.linalg.solve(system, right)
+
+    found = LOCAL(MOTOR, angle)
+    assert float(found.friction) == pytest.approx(-answer(frequency).imag / frequency, rel=1e-5)
+    assert float(found.inertia) == pytest.approx((answer(frequency).real - answer(0.0).real) / frequency**2, rel=1e-4)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_what_turning_pumps_is_what_a_bias_pushes(seed):
     # Onsager at one angle: dF / dV = I^(1), T dF / d(dT) = (J_L - J_R)^(1) / 2.

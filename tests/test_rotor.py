@@ -178,7 +178,9 @@ def test_escape_times_have_derivatives():
         (lambda: BISTABLE.spin_up(1e-3, -1.0), "`inertia` must be positive"),
         (lambda: BISTABLE.spin_up(1e-3, 1e6, cycles=0), "`cycles` must be an integer not below 1"),
         (lambda: BISTABLE.langevin(0.0, 0.0, [1.0], jax.random.key(0)), "`inertia` must be positive"),
-        (lambda: BISTABLE.langevin(0.0, 1.0, [-1.0], jax.random.key(0)), "`times` must not be negative"),
+        (lambda: BISTABLE.langevin(0.0, 1.0, [-1.0], jax.random.key(0)), "`times` must be positive"),
+        (lambda: BISTABLE.langevin(0.0, 1.0, [2.0, 1.0], jax.random.key(0)), "`times` must rise"),
+        (lambda: BISTABLE.langevin(0.0, 1.0, [1.0], jax.random.key(0), steps=0), "`steps` must be an integer not below 1"),
         (lambda: rotor.escape_time(BISTABLE.network, 0.1, 0.2, -1.0), "`inertia` must be positive"),
     ],
 )

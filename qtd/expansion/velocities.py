@@ -69,8 +69,8 @@ def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels:
 def exact_velocities(network: Network, load: ArrayLike, samples: int = 64) -> Velocities:
     """All constant velocities at which the torque of `cycle` is `load`: up to 8, with implicit derivatives.
 
-    Between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a logarithmic
-    scale: two roots between neighbours are overlooked. Faster ones do not exist where rates do not reach: torque falls off as 1 / v.
+    Looked for between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a
+    logarithmic scale; two roots between the same neighbours are overlooked. UNRESOLVED where there are more than 8.
     """
     found = _exact_velocities(network, as_asked(network, load, "load"), samples)
     _raise(found)
@@ -114,7 +114,8 @@ def _exact_velocities(network, load, samples):
     speeds = rate * jnp.geomspace(1e-4, 30.0, samples, dtype=load.dtype)
     velocities = jnp.concatenate([-speeds[::-1], speeds])
     values = lax.map(lambda v: excess(v, frozen), velocities, batch_size=8)
-    (left,) = jnp.nonzero((values[1:] > 0) != (values[:-1] > 0), size=_SLOTS, fill_value=-1)
+    crosses = (values[1:] > 0) != (values[:-1] > 0)
+    (left,) = jnp.nonzero(crosses, size=_SLOTS, fill_value=-1)
 
     def refined(i):
         found = bracketed(excess, velocities[i], velocities[i + 1], (network, load))
@@ -127,6 +128,9 @@ def _exact_velocities(network, load, samples):
     merges = jnp.abs(slopes * roots) < 1e-6 * jnp.abs(values + load).max()
     lost = jnp.isnan(roots) & ~empty
     status = first(
-        (~jnp.all(jnp.isfinite(values)), Status.NO_UNIQUE_STEADY_STATE), (lost, Status.NOT_CONVERGED), (merges & ~empty, Status.FOLD)
+        (~jnp.all(jnp.isfinite(values)), Status.NO_UNIQUE_STEADY_STATE),
+        (lost, Status.NOT_CONVERGED),
+        (crosses.sum() > _SLOTS, Status.UNRESOLVED),
+        (merges & ~empty, Status.FOLD),
     )
     return Velocities(roots, (slopes < 0) & ~jnp.isnan(roots), jnp.where(empty, jnp.nan, 0.0), status)
