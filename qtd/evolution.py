@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.exponential import exponential
-from ._numerics.roots import bracketed
+from ._numerics.roots import bisect
 from ._numerics.validation import as_real, as_scalar, check, is_concrete
 from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
@@ -102,7 +102,7 @@ def _thermalisation_time(network, start, threshold):
 
     fastest = jnp.log(jnp.max(-jnp.diag(generator)))
     ends = -fastest - 40.0, -fastest + 60.0
-    time = jnp.exp(bracketed(excess, *ends, (generator, start, rest, threshold)))
+    time = jnp.exp(bisect(excess, *ends, (generator, start, rest, threshold)))
     return jnp.where(relative_entropy(start, rest) <= threshold, 0.0, time)
 
 

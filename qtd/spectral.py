@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.roots import bracketed
+from ._numerics.roots import bisect
 from ._numerics.validation import as_scalar, nonnegative, positive, require
 
 __all__ = [
@@ -243,7 +243,7 @@ class ReactionCoordinate(eqx.Module):
         # The left side rises from zero up to its first maximum, which is real only for a far cut-off.
         spread = cutoff**2 - 3 * energy**2
         top = jnp.where(spread > 0, (2 * cutoff - jnp.sqrt(jnp.where(spread > 0, spread, 1.0))) / 6, cutoff / 2)
-        width = bracketed(balance, jnp.zeros_like(top), top, (energy, cutoff, target))
+        width = bisect(balance, jnp.zeros_like(top), top, (energy, cutoff, target))
         drude = cutoff - 2 * width
         center = jnp.sqrt(positive(energy**2 - width**2 - 2 * drude * width))
         height = 2 * energy * self.coupling**2 * (center**2 + (drude + width) ** 2) / (width * center * drude**2)

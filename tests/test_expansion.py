@@ -155,8 +155,8 @@ def test_slow_turns_are_the_series_and_all_turns_produce_entropy(motor):
         assert -sum(float(turn.heat[name]) / t for name, t in temperatures.items()) >= 0
 
 
-CUMULANTS = jax.jit(lambda motor, velocity: work_cumulants(motor.network, velocity, 3, panels=48))
-GENERATING = jax.jit(lambda motor, velocity, field: work_generating_function(motor.network, velocity, field, panels=48))
+CUMULANTS = jax.jit(lambda motor, velocity: work_cumulants(motor.network, velocity, 3, panels=96))
+GENERATING = jax.jit(lambda motor, velocity, field: work_generating_function(motor.network, velocity, field, panels=96))
 
 
 @pytest.mark.parametrize("velocity", [0.05, -0.4])
@@ -168,7 +168,8 @@ def test_work_cumulants_are_the_derivatives_of_the_generating_function(velocity)
     first = (45 * (at(1, step) - at(-1, step)) - 9 * (at(2, step) - at(-2, step)) + at(3, step) - at(-3, step)) / (60 * step)
     second = (270 * (at(1, step) + at(-1, step)) - 27 * (at(2, step) + at(-2, step)) + 2 * (at(3, step) + at(-3, step))) / (180 * step**2)
     third = (-13 * (at(1, step) - at(-1, step)) + 8 * (at(2, step) - at(-2, step)) - at(3, step) + at(-3, step)) / (8 * step**3)
-    np.testing.assert_allclose(found, [first, second, third], rtol=[1e-6, 1e-6, 1e-3])
+    np.testing.assert_allclose(found[:2], [first, second], rtol=1e-6)
+    assert float(found[2]) == pytest.approx(third, rel=1e-3)
 
 
 def equal_leads(temperature):

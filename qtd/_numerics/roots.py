@@ -10,12 +10,36 @@ from jaxtyping import Array, Bool, Float
 from .coherent_elimination import inverse
 
 
-def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
+def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
     """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not bracket a sign change.
 
+    Bisection to full precision, under `vmap` as well; derivatives of any order by Newton steps at the root, which have no value
+    but carry the implicit derivative: pass all that is differentiated in `args`.
+    """
+    frozen = lax.stop_gradient(args)
+    low, high = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
+    rises = function(high, frozen) > function(low, frozen)
+
+    def halve(_, ends):
+        low, high = ends
+        middle = low + (high - low) / 2
+        above = (function(middle, frozen) > 0) == rises
+        return jnp.where(above, low, middle), jnp.where(above, middle, high)
+
+    bracketed = function(low, frozen) * function(high, frozen) <= 0
+    bits = jnp.finfo(low.dtype).nmant + 12
+    low, high = lax.fori_loop(0, bits, halve, (low, high))
+    root = jnp.where(bracketed, low + (high - low) / 2, jnp.nan)
+    slope = jax.grad(function)
+    for _ in range(2):  # each step makes one more order of the derivative right
+        root = root - function(root, args) / slope(root, args)
+    return root
+
+
+def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
+    """`bisect` for a function that costs much and is not flat: some ten evaluations instead of sixty.
+
     By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv. Eng. Software 28, 145 (1997)).
-    Derivatives of any order by Newton steps at the root, which have no value but carry the implicit derivative: pass all that is
-    differentiated in `args`.
     """
     frozen = lax.stop_gradient(args)
     low, high = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
@@ -61,7 +85,7 @@ def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, "
 def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = x, by iteration from `start`, halving the step where it does not settle; and whether it has.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bracketed`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
@@ -85,7 +109,7 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
 def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the residual larger; and whether it was found.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bracketed`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
@@ -135,6 +159,6 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     turns = lax.stop_gradient(real_roots(frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)))
     inner = jnp.sort(jnp.clip(jnp.where(jnp.isnan(turns), bound, turns), -bound, bound))
     edges = jnp.concatenate([-bound[None], inner, bound[None]])
-    found = jax.vmap(lambda low, high: bracketed(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
+    found = jax.vmap(lambda low, high: bisect(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
     empty = edges[1:] == edges[:-1]
     return jnp.sort(jnp.where(empty, jnp.nan, found))

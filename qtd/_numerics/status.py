@@ -47,7 +47,7 @@ _MESSAGES = {
     Status.TRUNCATED: "the top level of a resonator holds more than 1e-3 of its population; give it more levels",
     Status.STRONG_CORRELATION: "exchange and correlation change an occupation by more than a tenth, so second order in the shift does not"
     " suffice; take the numbers as coefficients of the square of the shift",
-    Status.UNRESOLVED: "the grid does not resolve a line or a filter; use more `points`",
+    Status.UNRESOLVED: "the grid does not resolve a line, a filter or an orbit; use more `points` or `panels`",
     Status.NOT_UNITARY: "the scatterer conserves no probability: its matrix is not unitary, or a transmission is negative, or those into"
     " and out of a reservoir differ in sum; correct its function",
     Status.NO_OCCUPATION: "no occupation between 0 and 1 does this; be less bold, or raise the cold temperature",

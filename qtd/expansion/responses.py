@@ -106,7 +106,7 @@ def responses(
     potential = as_asked(network, chemical_potential, "chemical_potential")
     if is_concrete(temperature) and not temperature > 0:
         raise ValueError(f"`temperature` must be positive, got {float(temperature)}.")
-    found = _responses(network, temperature, potential, order, panels or 48)
+    found = _responses(network, temperature, potential, order, panels or (48 if is_concrete(network) else 96))
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _responses(network, temperature, potential, order, 384)
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)

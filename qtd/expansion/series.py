@@ -94,11 +94,12 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
     """Integrals over the cycle 0 ... 2 pi to `order`.
 
     On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change; their lengths follow the device, so no
-    grid need be chosen. None: 48, and 384 where parameters are known and 48 do not suffice. `Coefficients.error` tells whether they do:
+    grid need be chosen. None: 96 in compiled code; where
+    parameters are known 48, and 384 if those do not suffice. `Coefficients.error` tells whether they do:
     status UNRESOLVED above 1e-6.
     """
     whole(order, "order", 0)
-    found = _coefficients(network, order, panels or 48)
+    found = _coefficients(network, order, panels or (48 if is_concrete(network) else 96))
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _coefficients(network, order, 384)
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)

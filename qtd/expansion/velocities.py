@@ -10,7 +10,7 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import readable
 from .._numerics.roots import bracketed, real_roots
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import whole
+from .._numerics.validation import is_concrete, whole
 from ..networks import rate_matrix
 from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
@@ -66,13 +66,17 @@ def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels:
     return found
 
 
-def exact_velocities(network: Network, load: ArrayLike, samples: int = 64) -> Velocities:
+def exact_velocities(network: Network, load: ArrayLike, samples: int = 64, panels: int | None = None) -> Velocities:
     """All constant velocities at which the torque of `cycle` is `load`: up to 8, with implicit derivatives.
 
     Looked for between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a
-    logarithmic scale; two roots between the same neighbours are overlooked. UNRESOLVED where there are more than 8.
+    logarithmic scale; two roots between the same neighbours are overlooked. UNRESOLVED where there are more than 8, or where `panels`, as
+    in `cycle`, do not suffice.
     """
-    found = _exact_velocities(network, as_asked(network, load, "load"), samples)
+    load = as_asked(network, load, "load")
+    found = _exact_velocities(network, load, samples, panels or 96)
+    if panels is None and is_concrete(found.status) and jnp.any(found.status == Status.UNRESOLVED):
+        found = _exact_velocities(network, load, samples, 384)
     _raise(found)
     return found
 
@@ -106,8 +110,8 @@ def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> V
 
 
 @compiled
-def _exact_velocities(network, load, samples):
-    excess = lambda v, known: cycle(known[0], v).torque - known[1]
+def _exact_velocities(network, load, samples, panels):
+    excess = lambda v, known: cycle(known[0], v, panels).torque - known[1]
     frozen = lax.stop_gradient((network, load))
     angles = jnp.linspace(0.0, 2 * jnp.pi, 64, endpoint=False, dtype=load.dtype)
     rate = jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(frozen[0](angle))))(angles))
@@ -119,17 +123,19 @@ def _exact_velocities(network, load, samples):
 
     def refined(i):
         found = bracketed(excess, velocities[i], velocities[i + 1], (network, load))
-        slope = jax.jvp(lambda v: excess(v, frozen), (lax.stop_gradient(found),), (jnp.ones_like(load),))[1]
-        return found, slope
+        turn = lambda v: (lambda x: (x.torque, x.status))(cycle(frozen[0], v, panels))
+        _, slope, status = jax.jvp(turn, (lax.stop_gradient(found),), (jnp.ones_like(load),), has_aux=True)
+        return found, slope, status
 
-    nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2
-    roots, slopes = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
+    nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)
+    roots, slopes, turns = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
     empty = left < 0
     merges = jnp.abs(slopes * roots) < 1e-6 * jnp.abs(values + load).max()
     lost = jnp.isnan(roots) & ~empty
     status = first(
         (~jnp.all(jnp.isfinite(values)), Status.NO_UNIQUE_STEADY_STATE),
         (lost, Status.NOT_CONVERGED),
+        (turns > 0, turns),
         (crosses.sum() > _SLOTS, Status.UNRESOLVED),
         (merges & ~empty, Status.FOLD),
     )

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
-from .._numerics.roots import bracketed
+from .._numerics.roots import bisect
 from .._numerics.status import Status, first
 from .._numerics.validation import as_scalar, is_concrete, positive, require
 from ..distributions import difference, shares
@@ -362,4 +362,4 @@ def _minimum_cold_temperature(machine):
         return _least(*_margins(eqx.tree_at(lambda m: m.cold.temperature, machine, temperature)))
 
     lowest = jnp.abs(machine.energy_3 - machine.energy_4) / 20
-    return bracketed(margin, lowest, machine.cold.temperature, machine)
+    return bisect(margin, lowest, machine.cold.temperature, machine)
