@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from ._numerics.batching import add, at_every, settle, together
+from ._numerics.batching import add, at_every, follow, settle, together
 from ._numerics.ladders import rounded_once, shift
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
@@ -93,7 +93,7 @@ class RateNetwork(eqx.Module):
 
     def jumps(self) -> list["Jumps"]:
         """Rates and quanta of all jumps, for each of `topology.diagonals`."""
-        topology, energies = self.topology, self.energies[self.topology.order]
+        topology, energies = self.topology, follow(self.energies, self.energies)[self.topology.order]
         quanta, reservoirs = [], []
         for slot in topology.slots:
             reservoir, exchanged = self.reservoirs[slot.reservoir], jnp.asarray(slot.particles, energies.dtype)

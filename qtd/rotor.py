@@ -22,8 +22,8 @@ from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
 from ._numerics.status import Status, first
 from ._numerics.validation import as_real, check, is_concrete, whole
-from .expansion import local
 from .expansion._driven import Network, as_asked, panel_edges, precision
+from .expansion.series import local_at
 
 __all__ = ["SpinUp", "Trajectory", "diffusion", "escape_time", "langevin", "spin_up"]
 
@@ -167,8 +167,8 @@ class _Torque(eqx.Module):
     def __init__(self, network, order, panels):
         self.edges = panel_edges(network, panels)
         angles, _, _ = gauss(self.edges)
-        found = jax.vmap(lambda angle: local(network, angle, order))(angles)
-        self.polynomials = expanded(jnp.concatenate([found.torque[:, : order + 1], found.inertia[:, None], found.noise[:, None]], axis=1))
+        found = local_at(network, angles, max(order, 1))
+        self.polynomials = expanded(jnp.concatenate([found.torque[: order + 1], found.inertia[None], found.noise[None]]).T)
 
 
 def _net(quantities, velocity, load, inertia):
@@ -335,5 +335,5 @@ def _escape_time(network, stable, barrier, inertia, load, order):
 def _averages(network, order):
     """Over an orbit, of the torque by order in the velocity, and of its noise."""
     angles, weights, _ = gauss(panel_edges(network, 96))
-    found = jax.vmap(lambda angle: local(network, angle, order))(angles)
-    return weights @ found.torque[:, : order + 1] / (2 * jnp.pi), weights @ found.noise / (2 * jnp.pi)
+    found = local_at(network, angles, max(order, 1))
+    return found.torque[: order + 1] @ weights / (2 * jnp.pi), found.noise @ weights / (2 * jnp.pi)

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics.batching import sum_over
+from .._numerics.elimination import Elimination
 from .._numerics.quadrature import equal_shares
 from .._numerics.validation import as_scalar
 from ..networks import RateNetwork
-from ..steady import solve
 
 Network = Callable[[Float[Array, ""]], RateNetwork]
 
@@ -33,26 +34,41 @@ def panel_edges(network, panels):
 
 def features(network, angle):
     """Logarithms of what changes with the angle: of rates up over rates down, of their sums, and of odds of the populations."""
-    state = solve(network(angle))
-    ratios, sizes = [], []
-    for diagonal, jump in zip(state.network.topology.diagonals, state.jumps):
+    at = network(angle)
+    jumps, ratios, sizes = at.jumps(), [], []
+    for diagonal, jump in zip(at.topology.diagonals, jumps):
         up, down = jump.up[diagonal.levels], jump.down[diagonal.levels]
         ratios.append(jnp.log(up) - jnp.log(down))
         sizes.append(jnp.log(up + down))
-    p = state.populations
+    up, down = (at.topology.band(rates) for rates in zip(*((jump.up, jump.down) for jump in jumps)))
+    p = Elimination(up, down).populations
     return jnp.concatenate([*ratios, jnp.log(p) - jnp.log1p(-p)]), jnp.concatenate(sizes)
 
 
-def described(network):
-    """Energies in the order of elimination, and rates up and down each diagonal."""
-    rates = [rate for jump in network.jumps() for rate in (jump.up, jump.down)]
-    return (network.energies[network.topology.order], *rates)
+def described(network, *points):
+    """Energies in the order of elimination, and rates up and down each diagonal: (levels, points)."""
+
+    def at(*point):
+        found = network(*point)
+        rates = [rate for jump in found.jumps() for rate in (jump.up, jump.down)]
+        return (found.energies[found.topology.order], *rates)
+
+    return jax.vmap(at, out_axes=-1)(*points)
+
+
+def response(state):
+    """Of a steady state, x = response @ y with W x = y, for every y that adds up to nothing."""
+    p = state.populations
+    return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(jnp.eye(len(p), dtype=p.dtype) - p[:, None])
+
+
+# From here on the last axis of every array is that of the angles, or of other points that are worked on together.
 
 
 def matrices(topology, rates):
-    """Rates b -> a as matrices by reservoir, of rates as in `described` with one more axis in front, which stays there."""
+    """Rates b -> a as matrices by reservoir, (terms, reservoirs, n, n, points), of `described` rates with an axis of terms in front."""
     n, names = topology.size, topology.names
-    found = jnp.zeros((len(rates[0]), len(names), n, n), rates[0].dtype)
+    found = jnp.zeros((len(rates[0]), len(names), n, n, rates[0].shape[-1]), rates[0].dtype)
     for i, diagonal in enumerate(topology.diagonals):
         r, levels = names.index(diagonal.reservoir), diagonal.levels
         lower = diagonal.lower[levels]
@@ -63,19 +79,25 @@ def matrices(topology, rates):
 
 def generator(rates):
     """The generator, or a term of its expansion, of rates b -> a: its columns add up to nothing."""
-    return rates - jnp.einsum("...ab,bc->...bc", rates, jnp.eye(rates.shape[-1], dtype=rates.dtype))
+    one = jnp.eye(rates.shape[-2], dtype=rates.dtype)[..., None]
+    return rates - rates.sum(-3, keepdims=True) * jnp.broadcast_to(one, rates.shape)
 
 
 def gained(rates, charge):
     """What leaves a reservoir from each level, of a charge of the levels: sum_a rates[a, b] (charge[a] - charge[b])."""
-    return jnp.einsum("...ab,ab->...b", rates, charge[:, None] - charge[None])
+    return (rates * jnp.broadcast_to(charge[:, None] - charge[None], rates.shape)).sum(-3)
+
+
+def apply(matrix, x):
+    """matrix @ x, at each of the points."""
+    return sum_over(matrix * x[None], 1)
 
 
 def integrals(values, weights, tails):
-    """Integrals of (points, entries) arrays that belong together, and their largest estimated error, relative to the absolute values."""
+    """Integrals of (entries, points) arrays that belong together, and their largest estimated error, relative to the absolute values."""
     every = jnp.stack(values)
-    size = jnp.einsum("p,qpk->qk", weights, jnp.abs(every))
+    size = jnp.abs(every) @ weights
     # What vanishes at every angle, such as leakage in equilibrium, is rounding: it has nothing to resolve.
     size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 0.6 * size.max(0, keepdims=True))
-    error = jnp.max(jnp.abs(jnp.einsum("p,qpk->qk", tails, every)) / jnp.where(size > 0, size, 1))
-    return jnp.einsum("p,qpk->qk", weights, every), error
+    error = jnp.max(jnp.abs(every @ tails) / jnp.where(size > 0, size, 1))
+    return every @ weights, error

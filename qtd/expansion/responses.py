@@ -13,14 +13,12 @@ import functools
 import itertools
 import operator
 from collections.abc import Mapping
-from math import factorial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental import jet
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
@@ -28,9 +26,10 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import readable
 from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
+from .._numerics.taylor import taylor
 from .._numerics.validation import as_scalar, is_concrete, whole
 from ..steady import solve
-from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges
+from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges, response
 from .turns import Cycle
 
 __all__ = ["Responses", "responses"]
@@ -118,9 +117,9 @@ def _responses(network, temperature, potential, order, panels):
     shifted = jax.tree_util.Partial(_shifted, network, temperature, potential)
     resting = jax.tree_util.Partial(shifted, heating=0.0, bias=0.0)
     angles, weights, tails = gauss(panel_edges(resting, panels))
-    torque, particles, energy, status = jax.vmap(lambda angle: _at(shifted, angle, temperature, order))(angles)
+    torque, particles, energy, status = _at(shifted, angles, temperature, order)
     names = network(angles[0]).topology.names
-    values, error = integrals([torque, *jnp.moveaxis(particles, 2, 0), *jnp.moveaxis(energy, 2, 0)], weights, tails)
+    values, error = integrals([torque, *jnp.moveaxis(particles, 1, 0), *jnp.moveaxis(energy, 1, 0)], weights, tails)
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
     variables = ("velocity", *(f"{name}.{kind}" for name in names for kind in ("chemical_potential", "temperature")))
     powers = _powers(len(variables), order)
@@ -140,12 +139,17 @@ def _shifted(network, temperature, potential, angle, heating, bias):
     return eqx.tree_at(where, at, [temperature + heating, potential + bias] * len(at.reservoirs))
 
 
-def _at(shifted, angle, temperature, order):
-    """At one angle: torque, and particles and energy by reservoir, for every power of velocity and sources; and a status."""
-    state = solve(shifted(angle, 0.0, 0.0))
-    topology = state.network.topology
-    names, n = topology.names, topology.size
-    energies, rates = _rates(shifted, angle, temperature, topology, order)
+def _at(shifted, angles, temperature, order):
+    """At some angles: torque, and particles and energy by reservoir, for every power of velocity and sources; and a status."""
+
+    def at_rest(angle):
+        state = solve(shifted(angle, 0.0, 0.0))
+        return state.populations, response(state), state.status
+
+    populations, solving, status = jax.vmap(at_rest, out_axes=-1)(angles)
+    topology = shifted(angles[0], 0.0, 0.0).topology
+    names = topology.names
+    energies, rates = _rates(shifted, angles, temperature, topology, order)
     # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all sources.
     joint = _powers(1 + 2 * len(names), order)
     spread = np.zeros((len(names), len(joint), len(rates)))
@@ -153,58 +157,55 @@ def _at(shifted, angle, temperature, order):
         sources = [0] * (2 * len(names))
         sources[2 * r : 2 * r + 2] = own[1:]
         spread[r, joint.index((own[0], *sources)), i] = 1
-    rates = jnp.einsum("rai,irbc->arbc", jnp.asarray(spread, energies.dtype), rates)
-    unit = jnp.eye(n, dtype=energies.dtype) - state.populations[:, None]
-    response = jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(unit)
-    q = _expanded(generator(rates.sum(1)), state.populations, response, joint, order)
+    rates = jnp.einsum("rai,irbcp->arbcp", jnp.asarray(spread, energies.dtype), rates)
+    q = _expanded(generator(rates.sum(1)), populations, solving, joint, order)
     # At this angle, so with sources only. The first power is that of the velocity from here on: the order of q.
     still = np.array([a[0] == 0 for a in joint])
     at_angle = jnp.stack([q[a[0]][joint.index((0, *a[1:]))] for a in joint])
-    charges = jnp.asarray(topology.particles, energies.dtype), energies[0]
-    flows = [_convolved(jnp.where(still[:, None, None], gained(rates, x), 0), at_angle, joint) for x in charges]
-    return -at_angle @ energies[1], *flows, state.status
+    charges = jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]
+    flows = [_convolved(jnp.where(still[:, None, None, None], gained(rates, x), 0), at_angle, joint) for x in charges]
+    return -jnp.einsum("anp,np->ap", at_angle, energies[1]), *flows, status
 
 
-def _rates(shifted, angle, temperature, topology, order):
+def _rates(shifted, angles, temperature, topology, order):
     """Taylor coefficients of the energies in the angle, and of the rates by reservoir in the angle, its potential and its temperature.
 
     Univariate Taylor arithmetic along more directions than there are coefficients, which are then interpolated (Griewank, Utke and
     Walther, Math. Comp. 69, 1117 (2000)); in units in which all are of similar size.
     """
-    slope = jax.jvp(lambda x: shifted(x, 0.0, 0.0).energies, (angle,), (jnp.ones_like(angle),))[1]
-    unit = lax.stop_gradient(jnp.stack([temperature / (temperature + jnp.abs(slope).max()), temperature, temperature]))
+    energies = lambda angle: shifted(angle, 0.0, 0.0).energies
+    slopes = jax.vmap(jax.jacfwd(energies))(lax.stop_gradient(angles))
+    swift = temperature / (temperature + jnp.abs(slopes).max(1))
+    unit = lax.stop_gradient(jnp.stack([swift, *[jnp.full_like(swift, 1) * temperature] * 2]))
     powers, top = _powers(3, order), max(order, 1)
     count = 2 * len([a for a in powers if sum(a) == order]) if order else 1
     directions = np.random.default_rng(0).normal(size=(count, 3))
     directions = np.concatenate([[[1.0, 0.0, 0.0]], directions / np.abs(directions).max(1, keepdims=True)])
-    zeros = jnp.zeros_like(angle)
-
-    def along(direction):
-        function = lambda x, v, t: described(shifted(angle + x, t, v))
-        series = tuple([step] + [zeros] * (top - 1) for step in direction * unit)
-        return jet.jet(function, (zeros,) * 3, series)
-
-    values, derivatives = jax.vmap(along)(jnp.asarray(directions, angle.dtype))
-    orders = [[v, *d] for v, d in zip(values, derivatives)]  # [quantity][k]: (directions, levels), k! times the coefficient
-    energies = jnp.stack([orders[0][k][0] / (factorial(k) * unit[0] ** k) for k in range(2)])
-    rates = [[] for _ in orders[1:]]
+    # Lanes are directions and angles: series [order, direction, angle] of what is added to angle, potential and temperature.
+    steps = jnp.asarray(directions.T, angles.dtype)[:, :, None] * unit[:, None]
+    zeros = jnp.zeros_like(steps[0])
+    base = [jnp.broadcast_to(angles, zeros.shape), zeros, zeros]
+    inputs = [jnp.stack([x, step, *[zeros] * (top - 1)]) for x, step in zip(base, steps)]
+    along = jax.vmap(lambda x, v, t: described(lambda angle, v, t: shifted(angle, t, v), x, v, t), out_axes=1)
+    values = taylor(along, *inputs)  # (orders, levels, directions, angles)
+    energies = jnp.stack([values[0][k][:, 0] / unit[:1] ** k for k in range(2)])
+    rates = [[] for _ in values[1:]]
     for a in powers:
         k = sum(a)
         same = [b for b in powers if sum(b) == k]
         monomials = np.array([[np.prod(d ** np.array(b)) for b in same] for d in directions])
-        row = np.linalg.pinv(monomials)[same.index(a)] / factorial(k)
-        scale = 1 / _monomial(unit, a)
-        for found, along_all in zip(rates, orders[1:]):
-            found.append(scale * (jnp.asarray(row, angle.dtype) @ along_all[k]))
+        row = jnp.asarray(np.linalg.pinv(monomials)[same.index(a)], angles.dtype)
+        scale = 1 / _monomial(unit, a)[None]
+        for found, along_all in zip(rates, values[1:]):
+            found.append(scale * jnp.einsum("d,ndp->np", row, along_all[k]))
     return energies, matrices(topology, [jnp.stack(x) for x in rates])
 
 
-def _expanded(generators, resting, response, joint, order):
-    """q[k]: (powers of angle and sources, levels), those of total degree up to order - k; the others are 0."""
-    n = len(resting)
+def _expanded(generators, resting, solving, joint, order):
+    """q[k]: (powers of angle and sources, levels, points), those of total degree up to order - k; the others are 0."""
     unknown = []
     for k in range(order + 1):
-        q = jnp.zeros((len(joint), n), resting.dtype)
+        q = jnp.zeros((len(joint), *resting.shape), resting.dtype)
         if not k:
             q = q.at[0].set(resting)
         for degree in range(0 if k else 1, order - k + 1):
@@ -215,8 +216,8 @@ def _expanded(generators, resting, response, joint, order):
             if k:
                 higher = np.array([joint.index((joint[i][0] + 1, *joint[i][1:])) for i in places])
                 factors = jnp.asarray([joint[i][0] + 1 for i in places], q.dtype)
-                terms.append(factors[:, None] * unknown[k - 1][higher])
-            q = q.at[np.array(places)].set(add(terms) @ response.T)
+                terms.append(factors[:, None, None] * unknown[k - 1][higher])
+            q = q.at[np.array(places)].set(jnp.einsum("bcp,acp->abp", solving, add(terms)))
         unknown.append(q)
     return unknown
 
@@ -230,7 +231,7 @@ def _convolved(left, right, powers, places=None):
     known = {a: i for i, a in enumerate(powers)}
     pairs = [(known[one], known[other], i) for i, c in enumerate(powers[p] for p in places) for one, other in _splits(c)]
     a, b, c = np.array(pairs).T
-    terms = jnp.einsum("p...b,pb->p...", left[a], right[b])
+    terms = jnp.einsum("xrbp,xbp->xrp", left[a], right[b])
     return jax.ops.segment_sum(terms, c, len(places))
 
 

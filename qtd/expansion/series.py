@@ -9,23 +9,21 @@ convergence: `cycle` is exact.
 **Source:** Bustos-Marun and Calvo, Eqs. (49)-(51), (59), (65), (70).
 """
 
-from math import factorial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import jet
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._numerics.batching import add
+from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
+from .._numerics.taylor import taylor
 from .._numerics.validation import is_concrete, whole
 from ..steady import solve
-from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges
+from ._driven import Network, apply, as_asked, described, gained, generator, integrals, matrices, panel_edges, response
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -94,9 +92,8 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
     """Integrals over the cycle 0 ... 2 pi to `order`.
 
     On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change; their lengths follow the device, so no
-    grid need be chosen. None: 96 in compiled code; where
-    parameters are known 48, and 384 if those do not suffice. `Coefficients.error` tells whether they do:
-    status UNRESOLVED above 1e-6.
+    grid need be chosen. None: 96 in compiled code; where parameters are known 48, and 384 if those do not suffice.
+    `Coefficients.error` tells whether they do: status UNRESOLVED above 1e-6.
     """
     whole(order, "order", 0)
     found = _coefficients(network, order, panels or (48 if is_concrete(network) else 96))
@@ -107,65 +104,74 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
 
 
 @compiled
+def _local(network, angle, order):
+    return jax.tree.map(lambda x: x[..., 0], local_at(network, angle[None], order))
+
+
+@compiled
 def _coefficients(network, order, panels):
     angles, weights, tails = gauss(panel_edges(network, panels))
-    found = jax.vmap(lambda angle: _local(network, angle, max(order, 1)))(angles)
+    found = local_at(network, angles, max(order, 1))
     known, names = network(angles[0]).reservoirs, tuple(found.particle_currents)
     currents = [*found.particle_currents.values(), *found.energy_currents.values()]
-    values, error = integrals([x[:, : order + 1] for x in (found.torque, *currents)], weights, tails)
+    values, error = integrals([x[: order + 1] for x in (found.torque, *currents)], weights, tails)
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
     heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
     status = first((jnp.any(found.status > 0), jnp.max(found.status)), (error > 1e-6, Status.UNRESOLVED))
     return Coefficients(values[0], particles, energy, heat, error, status)
 
 
-def _local(network, angle, order):
-    series = _taylor(network, angle, order)
-    state = solve(network(angle))
-    topology = state.network.topology
-    names, n = topology.names, topology.size
-    energies, rates = series[0], matrices(topology, series[1:])
-    # W x = y for every y that adds up to nothing: x = response @ y.
-    unit = jnp.eye(n, dtype=energies.dtype) - state.populations[:, None]
-    response = jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(unit)
-    p = _coordinate_series(generator(rates.sum(1)), state.populations, response, order)
-    particles = jnp.asarray(topology.particles, energies.dtype)
-    q = jnp.stack([p[k][0] for k in range(order + 1)])
-    charges = {"particles": particles, "energy": energies[0]}
-    currents = {kind: jnp.einsum("rb,kb->rk", gained(rates[0], charge), q) for kind, charge in charges.items()}
-    # At rest from the net jumps, which keep their digits where they nearly balance.
-    resting = {kind: jnp.stack([state.current(name, kind) for name in names]) for kind in currents}
-    currents = {kind: jnp.concatenate([resting[kind][:, None], x[:, 1:]], axis=1) for kind, x in currents.items()}
+def local_at(network: Network, angles: Float[Array, " points"], order: int) -> Local:
+    """`local` at many angles, the last axis of every array."""
+    steps = jnp.stack([angles, jnp.ones_like(angles), *[jnp.zeros_like(angles)] * (order - 1)])
+    energies, *rates = taylor(lambda x: described(network, x), steps)
+    resting = jax.vmap(lambda angle: _Resting(network(angle)), out_axes=-1)(angles)
+    topology = network(angles[0]).topology
+    rates = matrices(topology, rates)
+    q = _velocity_series(generator(rates.sum(1)), resting.populations, resting.response, order)
+    particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
+    currents = []
+    for at_rest, charge in ((resting.particles, particles), (resting.energy, energies[0])):
+        moving = (gained(rates[0], charge)[:, None] * q[None, 1:]).sum(2)
+        currents.append(jnp.concatenate([at_rest[:, None], moving], axis=1))
     force = -energies[1]
-    spread = (force - force @ q[0]) * q[0]
+    spread = (force - (force * q[0]).sum(0, keepdims=True)) * q[0]
     return Local(
         populations=q[:, np.argsort(topology.order)],
-        torque=q @ force,
-        particle_currents={name: currents["particles"][i] for i, name in enumerate(names)},
-        energy_currents={name: currents["energy"][i] for i, name in enumerate(names)},
-        inertia=-(force @ response @ q[1]),
-        noise=-2 * (force @ response @ spread),
-        status=state.status,
+        torque=(force[None] * q).sum(1),
+        particle_currents=dict(zip(topology.names, currents[0])),
+        energy_currents=dict(zip(topology.names, currents[1])),
+        inertia=-(force * apply(resting.response, q[1])).sum(0),
+        noise=-2 * (force * apply(resting.response, spread)).sum(0),
+        status=resting.status,
     )
 
 
-def _coordinate_series(generators, resting, response, order):
-    """Taylor coefficients in the angle, [k][m], of the populations q_k: W_0 q_k[m] = (m + 1) q_(k-1)[m + 1] - sum_j W_j q_k[m - j]."""
+class _Resting(eqx.Module):
+    """Without motion. Currents, by reservoir, are those of net jumps, which keep their digits where they nearly balance."""
+
+    populations: Float[Array, " n"]
+    response: Float[Array, "n n"]
+    particles: Float[Array, " reservoirs"]
+    energy: Float[Array, " reservoirs"]
+    status: Int[Array, ""]
+
+    def __init__(self, network):
+        state = solve(network)
+        self.populations, self.response, self.status = state.populations, response(state), state.status
+        current = lambda kind: jnp.stack([state.current(name, kind) for name in network.topology.names])
+        self.particles, self.energy = current("particles"), current("energy")
+
+
+def _velocity_series(generators, resting, response, order):
+    """The populations q_k, of whose Taylor coefficients in the angle W_0 q_k[m] = (m + 1) q_(k-1)[m + 1] - sum_j W_j q_k[m - j]."""
     rows: list[list[Array]] = []
     for k in range(order + 1):
         row: list[Array] = [] if k else [resting]
         for m in range(len(row), order - k + 1):
-            terms = [-generators[j] @ row[m - j] for j in range(1, m + 1)]
+            terms = [-apply(generators[j], row[m - j]) for j in range(1, m + 1)]
             if k:
                 terms.append((m + 1) * rows[k - 1][m + 1])
-            row.append(response @ add(terms))
+            row.append(settle(apply(response, add(terms))))
         rows.append(row)
-    return rows
-
-
-def _taylor(network, angle, order):
-    """Taylor coefficients of the energies and of the rates up and down each diagonal, in the order of elimination: (order + 1, levels)."""
-    steps = [jnp.ones_like(angle)] + [jnp.zeros_like(angle)] * (order - 1)
-    values, derivatives = jet.jet(lambda angle: described(network(angle)), (angle,), (steps,))
-    scale = jnp.asarray([1 / factorial(k) for k in range(order + 1)], angle.dtype)
-    return [jnp.stack([value, *terms]) * scale[:, None] for value, terms in zip(values, derivatives)]
+    return jnp.stack([row[0] for row in rows])

@@ -94,21 +94,16 @@ class _Panels(eqx.Module):
 
 
 def _panels(network, way, panels):
-    ahead = lambda angle: network(way * angle)  # populations relax forwards in time
-    edges = panel_edges(jax.tree_util.Partial(lambda network, angle: network(way * angle), network), panels)
+    ahead = jax.tree_util.Partial(lambda network, angle: network(way * angle), network)  # populations relax forwards in time
+    edges = panel_edges(ahead, panels)
     sizes = edges[1:] - edges[:-1]
-    angles = edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]
-    return _Panels(sizes, *jax.vmap(jax.vmap(lambda angle: _instant(ahead, angle)))(angles))
-
-
-def _instant(network, angle):
-    at = network(angle)
-    slope = jax.jvp(lambda x: network(x).energies, (angle,), (jnp.ones_like(angle),))[1]
-    topology = at.topology
-    energies, *rates = described(at)
+    angles = (edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]).reshape(-1)
+    (energies, *rates), slopes = jax.jvp(lambda x: described(ahead, x), (angles,), (jnp.ones_like(angles),))
+    topology = network(angles[0]).topology
     rates = matrices(topology, [rate[None] for rate in rates])[0]
-    particles = jnp.asarray(topology.particles, angle.dtype)
-    return generator(rates.sum(0)), -slope[topology.order], gained(rates, particles), gained(rates, energies)
+    particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
+    found = generator(rates.sum(0)), -slopes[0], gained(rates, particles), gained(rates, energies)
+    return _Panels(sizes, *(jnp.moveaxis(x, -1, 0).reshape(panels, _STAGES, *x.shape[:-1]) for x in found))
 
 
 @compiled
