@@ -79,8 +79,8 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
 @click.option("--maximize", "objective", metavar="NAME", help="What to make large, such as J_cold, COP, sigma, TUR_cold.")
 @click.option("--over", multiple=True, metavar="PATH=LOW:HIGH", help="A parameter to vary and its bounds; repeatable.")
 @click.option("--subject-to", "constraints", multiple=True, metavar="'NAME>=VALUE'", help="A constraint, >= or <=; repeatable.")
-@click.option("--starts", default=32, show_default=True, help="Points to start from.")
-@click.option("--steps", default=300, show_default=True, help="Steps from each.")
+@click.option("--starts", type=click.IntRange(1), help="Points to start from; the machine says how many by default.")
+@click.option("--steps", type=click.IntRange(1), help="Steps from each; the machine says how many by default.")
 @click.option("--seed", default=0, show_default=True, help="Which points.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Directory for design.png and design.json.")
 @_SETTINGS
@@ -101,8 +101,8 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
         problem.machine,
         problem.over,
         problem.subject_to,
-        starts=starts,
-        steps=steps,
+        starts=starts or problem.starts,
+        steps=steps or problem.steps,
         seed=seed,
         progress=show_bar,
     )
@@ -186,7 +186,9 @@ def _problem(machine, objective, over, constraints):
         default = qtd.design.problem(machine)
         return default._replace(subject_to=limits) if limits else default
     name, function = observable(objective or "J_cold")
-    return qtd.design.Problem(name, function, machine, bounds or qtd.design.problem(machine).over, limits)
+    if bounds:
+        return qtd.design.Problem(name, function, machine, bounds, limits)
+    return qtd.design.problem(machine)._replace(objective_name=name, objective=function, machine=machine, subject_to=limits)
 
 
 def _bounds(text):

@@ -70,6 +70,8 @@ class Problem(NamedTuple):
     machine: Any
     over: Bounds
     subject_to: Constraints
+    starts: int = 32
+    steps: int = 300
 
 
 def maximize(
@@ -118,7 +120,8 @@ def problem(machine: Any) -> Problem:
     statement = machine.design_problem()
     named = observables(machine)
     constraints = {name: (named[name], low, high) for name, (low, high) in statement.subject_to.items()}
-    return Problem(statement.maximize, named[statement.maximize], statement.start, statement.over, constraints)
+    objective = named[statement.maximize]
+    return Problem(statement.maximize, objective, statement.start, statement.over, constraints, statement.starts, statement.steps)
 
 
 class _Search:

@@ -322,9 +322,12 @@ def _grid(low, high, density, transitions):
 
 
 def _performance(points):
-    known = [(label, point) for label, point in points.items() if point.cooled]
-    texts = [f"{label} {float(point.cop):.3g}" for label, point in known if np.isfinite(float(point.cop))]
-    return f";  COP {', '.join(texts)}" if texts else ""
+    for name in ("COP", "efficiency"):
+        known = {label: float(point.figures().get(name, np.nan)) for label, point in points.items()}
+        texts = [f"{label} {value:.3g}" for label, value in known.items() if np.isfinite(value)]
+        if texts:
+            return f";  {name} {', '.join(texts)}"
+    return ""
 
 
 def _flows(state: SteadyState):

@@ -94,6 +94,7 @@ def spin_up(
     check("inertia", inertia, "positive")
     check("velocity", jnp.abs(velocity), "positive")
     whole(cycles, "cycles", 1)
+    whole(order, "order", 0)
     spun = functools.partial(_spin_up, network, velocity, inertia, as_asked(network, load, "load"), cycles, order, electronic_inertia)
     found = spun(panels or 96)
     if panels is None and is_concrete(found.error) and jnp.any(found.error > 1e-6):
@@ -124,6 +125,7 @@ def langevin(
     if is_concrete(times) and not jnp.all(times[1:] > times[:-1]):
         raise ValueError(f"`times` must rise, got {times}; sort them.")
     whole(steps, "steps", 1)
+    whole(order, "order", 1)
     start = jnp.stack([as_asked(network, angle, "angle"), as_asked(network, velocity, "velocity")])
     return _langevin(network, start, inertia, times, key, as_asked(network, load, "load"), order, steps, panels)
 
@@ -134,8 +136,8 @@ def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Ar
     With noise and friction averaged over a turn: S = int S(theta) d theta / 2 pi and gamma = -dC_F / dv / 2 pi at v. For a rotor that is so
     heavy that its velocity does not change within a turn. NaN where v is not stable.
     """
-    velocity = as_asked(network, velocity, "velocity")
-    return _diffusion(network, velocity, order)
+    whole(order, "order", 1)
+    return _diffusion(network, as_asked(network, velocity, "velocity"), order)
 
 
 def escape_time(
@@ -149,13 +151,10 @@ def escape_time(
     Noise S and torque are averaged over a turn: for a rotor whose velocity hardly changes within one. The inner integral starts twelve
     standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable.
     """
-    stable, barrier, inertia = (
-        as_asked(network, stable, "stable"),
-        as_asked(network, barrier, "barrier"),
-        as_asked(network, inertia, "inertia"),
-    )
+    whole(order, "order", 1)
+    inertia, load = as_asked(network, inertia, "inertia"), as_asked(network, load, "load")
     check("inertia", inertia, "positive")
-    return _escape_time(network, stable, barrier, inertia, as_asked(network, load, "load"), order)
+    return _escape_time(network, as_asked(network, stable, "stable"), as_asked(network, barrier, "barrier"), inertia, load, order)
 
 
 class _Torque(eqx.Module):
@@ -166,9 +165,13 @@ class _Torque(eqx.Module):
 
     def __init__(self, network, order, panels):
         self.edges = panel_edges(network, panels)
-        angles, _, _ = gauss(self.edges)
-        found = local_at(network, angles, max(order, 1))
-        self.polynomials = expanded(jnp.concatenate([found.torque[: order + 1], found.inertia[None], found.noise[None]]).T)
+        self.polynomials = expanded(_quantities(network, self.edges, order).T)
+
+
+def _quantities(network, edges, order):
+    """Torque by order in the velocity, electronic inertia and noise, at the points of `gauss`."""
+    found = local_at(network, gauss(edges)[0], max(order, 1))
+    return jnp.concatenate([found.torque[: order + 1], found.inertia[None], found.noise[None]])
 
 
 def _net(quantities, velocity, load, inertia):
@@ -334,6 +337,6 @@ def _escape_time(network, stable, barrier, inertia, load, order):
 
 def _averages(network, order):
     """Over an orbit, of the torque by order in the velocity, and of its noise."""
-    angles, weights, _ = gauss(panel_edges(network, 96))
-    found = local_at(network, angles, max(order, 1))
-    return found.torque[: order + 1] @ weights / (2 * jnp.pi), found.noise @ weights / (2 * jnp.pi)
+    edges = panel_edges(network, 96)
+    found = _quantities(network, edges, order) @ gauss(edges)[1] / (2 * jnp.pi)
+    return found[: order + 1], found[-1]

@@ -34,3 +34,9 @@ def test_a_level_scheme_shows_the_net_jumps_of_each_reservoir():
     figure = qtd.plots.level_scheme(FRIDGE.network())
     ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert ticks == ["cold", "hot", "work"]
+
+
+def test_currents_of_a_motor_come_with_its_efficiency():
+    point = qtd.machines.QuantumMotor().operate(order=1)
+    figure = qtd.plots.currents({"before": point, "after": point})
+    assert png(figure)[:4] == b"\x89PNG" and "efficiency before 0.376, after 0.376" in figure.axes[0].get_title(loc="left")

@@ -14,7 +14,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import jet
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
@@ -94,7 +93,6 @@ def _follow_batch(args, dims):
 
 
 ad.primitive_jvps[_follow_p] = _follow_jvp
-jet.jet_rules[_follow_p] = lambda primals, series: (_follow_p.bind(*primals), [_follow_p.bind(x, primals[1]) for x in series[0]])
 ad.primitive_transposes[_follow_p] = lambda ct, x, witness: [_follow_p.bind(ad.instantiate_zeros(ct), witness), None]
 batching.primitive_batchers[_follow_p] = _follow_batch
 
@@ -102,7 +100,6 @@ _settle_p = Primitive("settle")
 _settle_p.def_impl(lambda x: x)
 _settle_p.def_abstract_eval(lambda x: x)
 ad.deflinear2(_settle_p, lambda ct, _: [_settle_p.bind(ad.instantiate_zeros(ct))])
-jet.jet_rules[_settle_p] = lambda primals, series: (_settle_p.bind(*primals), series[0])
 batching.primitive_batchers[_settle_p] = lambda args, dims: (_settle_p.bind(*args), *dims)
 
 

@@ -159,6 +159,11 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     turns = lax.stop_gradient(real_roots(frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)))
     inner = jnp.sort(jnp.clip(jnp.where(jnp.isnan(turns), bound, turns), -bound, bound))
     edges = jnp.concatenate([-bound[None], inner, bound[None]])
-    found = jax.vmap(lambda low, high: bisect(evaluate, low, high, coefficients))(edges[:-1], edges[1:])
-    empty = edges[1:] == edges[:-1]
-    return jnp.sort(jnp.where(empty, jnp.nan, found))
+
+    def between(low, high):
+        there = (evaluate(low, frozen) * evaluate(high, frozen) <= 0) & (low != high)
+        # Where there is none, that of a line stands in: a derivative of what is not a number would spoil those of the others.
+        line = jnp.zeros_like(frozen).at[0].set(-(low + high) / 2).at[1].set(1)
+        return jnp.where(there, bisect(evaluate, low, high, jnp.where(there, coefficients, line)), jnp.nan)
+
+    return jnp.sort(jax.vmap(between)(edges[:-1], edges[1:]))

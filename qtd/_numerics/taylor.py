@@ -45,54 +45,20 @@ def _follow_steps(jaxpr, constants, arguments, count):
 
 def _step(step, operands, count):
     """The results of one primitive operation."""
-    name, primitive = step.primitive.name, step.primitive
+    name = step.primitive.name
     if name in _CALLS:
         inner = step.params[_CALLS[name]]
         inner, constants = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
         return _follow_steps(inner, constants, operands, count)
-    moving = [isinstance(x, _Series) for x in operands]
-    shape, dtype = step.outvars[0].aval.shape, step.outvars[0].aval.dtype
-    if not any(moving) or name in _STEPWISE or not jnp.issubdtype(dtype, jnp.inexact):
-        plain = [x.terms[0] if isinstance(x, _Series) else x for x in operands]
-        found = primitive.bind(*plain, **step.params)
-        return found if primitive.multiple_results else [found]
-    if name in _IDENTITIES:
-        return [operands[0]]
-    if name == "settle":
-        return [_Series(settle(operands[0].terms))]
-    if name in _FUNCTIONS:
-        return [_collected(_FUNCTIONS[name](_rows(operands[0]), **step.params))]
-    if name == "select_n":
-        which, *cases = operands
-        which = which.terms[0] if isinstance(which, _Series) else which
-        which = jnp.broadcast_to(which, (count, *shape)) if jnp.ndim(which) else which
-        return [_Series(lax.select_n(which, *(_lifted(x, count, shape) for x in cases)))]
-    if name in _PRODUCTS and all(moving):
-        return [_collected(_PRODUCTS[name](*map(_rows, operands)))]
-    if name == "div" and moving[1]:
-        return [_collected(_quotient(_rows(_Series(_lifted(operands[0], count, shape))), _rows(operands[1])))]
-    if name in _LINEAR or name in _PRODUCTS or name == "div":
-        if name in _JOINT:
-            operands = [_Series(_lifted(x, count, shape if name in _ELEMENTWISE else None)) if _is_real(x) else x for x in operands]
-        axes = [0 if isinstance(x, _Series) else None for x in operands]
-        values = [x.terms if isinstance(x, _Series) else x for x in operands]
-        return [_Series(jax.vmap(lambda *x: primitive.bind(*x, **step.params), in_axes=axes)(*values))]
-    return _by_jet(step, operands, count)
+    moves = any(isinstance(x, _Series) for x in operands) and jnp.issubdtype(step.outvars[0].aval.dtype, jnp.inexact)
+    if not moves or name in _STEPWISE:
+        found = step.primitive.bind(*map(_first, operands), **step.params)
+        return found if step.primitive.multiple_results else [found]
+    return _RULES.get(name, _by_jet)(step, operands, count)
 
 
-def _by_jet(step, operands, count):
-    """By the rule of `jax.experimental.jet`, which works with derivatives."""
-    rule = jet.jet_rules.get(step.primitive)
-    if rule is None:
-        raise NotImplementedError(f"`network` uses {step.primitive.name!r}, of which no Taylor series is known; write it in other terms.")
-    values = [_lifted(x, count) if _is_real(x) else x for x in operands]
-    primals = [x[0] if _is_real(y) else x for x, y in zip(values, operands)]
-    series = [[factorial(k) * x[k] for k in range(1, count)] if _is_real(y) else [jnp.zeros_like(x)] * (count - 1)
-              for x, y in zip(values, operands)]
-    first, others = rule(primals, series, **step.params)
-    if not step.primitive.multiple_results:
-        first, others = [first], [others]
-    return [_collected([x, *(y / factorial(k) for k, y in enumerate(terms, start=1))]) for x, terms in zip(first, others)]
+def _first(x):
+    return x.terms[0] if isinstance(x, _Series) else x
 
 
 def _is_real(x):
@@ -107,14 +73,74 @@ def _lifted(x, count, shape=None):
     return jnp.concatenate([x[None], jnp.zeros((count - 1, *x.shape), x.dtype)])
 
 
-def _rows(x):
+def _rows(terms):
     """Coefficients one by one; the transpose of this stacks them."""
-    return [jnp.squeeze(row, 0) for row in lax.split(x.terms, (1,) * len(x.terms))]
+    return [jnp.squeeze(row, 0) for row in lax.split(terms, (1,) * len(terms))]
 
 
 def _collected(rows):
     # Settled: a compiler would work out every coefficient anew wherever it is used.
-    return _Series(settle(jnp.stack(rows)))
+    return [_Series(settle(jnp.stack(rows)))]
+
+
+def _linear(step, operands, count):
+    """One operation on all coefficients; operands that do not move are parameters of it, such as indices or factors."""
+    axes = [0 if isinstance(x, _Series) else None for x in operands]
+    values = [x.terms if isinstance(x, _Series) else x for x in operands]
+    return [_Series(jax.vmap(lambda *x: step.primitive.bind(*x, **step.params), in_axes=axes)(*values))]
+
+
+def _joint(step, operands, count):
+    """Linear in all that are real numbers together, such as a concatenation: constants move as well."""
+    return _linear(step, [_Series(_lifted(x, count)) if _is_real(x) else x for x in operands], count)
+
+
+def _sum(step, operands, count):
+    return _linear(step, [_Series(_lifted(x, count, step.outvars[0].aval.shape)) for x in operands], count)
+
+
+def _bilinear(step, operands, count):
+    if not all(isinstance(x, _Series) for x in operands):
+        return _linear(step, operands, count)
+    if step.primitive.name == "mul":
+        return _collected(_product(*(_rows(x.terms) for x in operands)))
+    return _by_jet(step, operands, count)
+
+
+def _division(step, operands, count):
+    above, below = operands
+    if not isinstance(below, _Series):
+        return _linear(step, operands, count)
+    return _collected(_quotient(_rows(_lifted(above, count, below.terms.shape[1:])), _rows(below.terms)))
+
+
+def _choice(step, operands, count):
+    which, cases = _first(operands[0]), operands[1:]
+    shape = step.outvars[0].aval.shape
+    which = jnp.broadcast_to(which, (count, *shape)) if jnp.ndim(which) else which
+    return [_Series(lax.select_n(which, *(_lifted(x, count, shape) for x in cases)))]
+
+
+def _elementary(recursion):
+    return lambda step, operands, count: _collected(recursion(_rows(operands[0].terms), **step.params))
+
+
+def _by_jet(step, operands, count):
+    """By `jax.experimental.jet`, which works with derivatives."""
+    if step.primitive not in jet.jet_rules:
+        name = step.primitive.name
+        raise NotImplementedError(f"`network` uses {name!r}, of which no Taylor series is known; write it in other terms.")
+    real = [i for i, x in enumerate(operands) if _is_real(x)]
+    rows = [[factorial(k) * row for k, row in enumerate(_rows(_lifted(operands[i], count)))] for i in real]
+
+    def operation(*moving):
+        values = dict(zip(real, moving))
+        return step.primitive.bind(*(values.get(i, x) for i, x in enumerate(operands)), **step.params)
+
+    first, others = jet.jet(operation, [x[0] for x in rows], [x[1:] for x in rows])
+    if not step.primitive.multiple_results:
+        first, others = [first], [others]
+    return [_Series(jnp.stack([x, *(y / factorial(k) for k, y in enumerate(terms, start=1))])) for x, terms in zip(first, others)]
 
 
 def _convolution(a, b, k, start=0, end=None):
@@ -194,27 +220,30 @@ def _power(a, y, **_):
     return functools.reduce(_product, [a] * y) if y else one
 
 
-_CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "checkpoint": "jaxpr"}
-_CALLS |= {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-_PRODUCTS = {"mul": _product}
-_FUNCTIONS = {
-    "exp": _exponential,
-    "expm1": lambda a, **_: [jnp.expm1(a[0]), *_exponential(a)[1:]],
-    "log": _logarithm,
-    "log1p": lambda a, **_: [jnp.log1p(a[0]), *_logarithm([1 + a[0], *a[1:]])[1:]],
-    "logistic": _logistic,
-    "sin": lambda a, **_: _waves(a)[0],
-    "cos": lambda a, **_: _waves(a)[1],
-    "sqrt": _root,
-    "integer_pow": _power,
-    "square": lambda a, **_: _product(a, a),
+_CALLS = {
+    **dict.fromkeys(("jit", "pjit", "checkpoint"), "jaxpr"),
+    **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
 }
 _STEPWISE = {"stop_gradient", "sign", "floor", "ceil", "round"}
-_IDENTITIES = {"follow", "copy", "copy_p"}
-_ELEMENTWISE = {"add", "sub", "add_any"}
-_JOINT = {*_ELEMENTWISE, "concatenate", "stack", "pad", "dynamic_update_slice"}
-_LINEAR = {
-    *_JOINT,
-    *("neg", "reshape", "broadcast_in_dim", "transpose", "slice", "squeeze", "expand_dims", "reduce_sum", "cumsum", "rev"),
-    *("convert_element_type", "gather", "dynamic_slice", "real", "imag"),
+_RULES = {
+    **dict.fromkeys(("neg", "reshape", "broadcast_in_dim", "transpose", "slice", "squeeze", "expand_dims", "reduce_sum"), _linear),
+    **dict.fromkeys(("cumsum", "rev", "convert_element_type", "gather", "dynamic_slice", "real", "imag"), _linear),
+    **dict.fromkeys(("concatenate", "stack", "pad", "dynamic_update_slice"), _joint),
+    **dict.fromkeys(("add", "sub", "add_any"), _sum),
+    **dict.fromkeys(("mul", "dot_general"), _bilinear),
+    # `follow` has done its work when the function was batched.
+    **dict.fromkeys(("follow", "copy", "copy_p"), lambda step, operands, count: operands[:1]),
+    "settle": lambda step, operands, count: [_Series(settle(operands[0].terms))],
+    "div": _division,
+    "select_n": _choice,
+    "exp": _elementary(_exponential),
+    "expm1": _elementary(lambda a, **_: [jnp.expm1(a[0]), *_exponential(a)[1:]]),
+    "log": _elementary(_logarithm),
+    "log1p": _elementary(lambda a, **_: [jnp.log1p(a[0]), *_logarithm([1 + a[0], *a[1:]])[1:]]),
+    "logistic": _elementary(_logistic),
+    "sin": _elementary(lambda a, **_: _waves(a)[0]),
+    "cos": _elementary(lambda a, **_: _waves(a)[1]),
+    "sqrt": _elementary(_root),
+    "integer_pow": _elementary(_power),
+    "square": _elementary(lambda a, **_: _product(a, a)),
 }

@@ -16,7 +16,7 @@ from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
 from .turns import cycle
 
-__all__ = ["Velocities", "exact_velocities", "steady_velocities", "velocities_of"]
+__all__ = ["Velocities", "exact_velocities", "steady_velocities"]
 
 _SLOTS = 8  # steady velocities of the exact torque that are told apart
 
@@ -123,9 +123,8 @@ def _exact_velocities(network, load, samples, panels):
 
     def refined(i):
         found = bracketed(excess, velocities[i], velocities[i + 1], (network, load))
-        turn = lambda v: (lambda x: (x.torque, x.status))(cycle(frozen[0], v, panels))
-        _, slope, status = jax.jvp(turn, (lax.stop_gradient(found),), (jnp.ones_like(load),), has_aux=True)
-        return found, slope, status
+        turn, slopes = eqx.filter_jvp(lambda v: cycle(frozen[0], v, panels), (lax.stop_gradient(found),), (jnp.ones_like(load),))
+        return found, slopes.torque, turn.status
 
     nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)
     roots, slopes, turns = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)

@@ -54,9 +54,12 @@ class AbstractOpenSystem(AbstractMachine):
 
 
 class DesignProblem(NamedTuple):
-    """What a person would ask of a machine: `maximize` an observable over bounds, with limits (low, high) on others."""
+    """What a person would ask of a machine: `maximize` an observable over bounds, with limits (low, high) on others, from so many starts
+    and by so many steps."""
 
     start: "AbstractMachine"
     maximize: str
     over: dict[str, tuple[float, float]]
     subject_to: dict[str, tuple[float | None, float | None]]
+    starts: int = 32
+    steps: int = 300

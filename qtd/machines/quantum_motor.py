@@ -92,10 +92,10 @@ class QuantumMotor(AbstractMachine):
         for name, lead in self.leads.items():
             if lead.statistics != "fermi":
                 raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {lead.statistics!r}.")
-
         rates = [lead.spectral_density.height for lead in self.leads.values() if isinstance(lead.spectral_density, WideBand)]
         if len(rates) == len(self.leads) and is_concrete(rates) and not any(np.any(np.asarray(rate) > 0) for rate in rates):
-            raise ValueError("`left` and `right` must not both have a tunnelling rate of 0: no electron gets in; raise a `height`.")
+            names = " and ".join(f"`{name}`" for name in self.leads)
+            raise ValueError(f"{names} must not all have a tunnelling rate of 0: no electron gets in; raise a `height`.")
 
     @property
     def leads(self) -> dict[str, Reservoir]:
@@ -205,7 +205,7 @@ class QuantumMotor(AbstractMachine):
     def design_problem(self) -> DesignProblem:
         """The largest power at half of the torque at rest, at an efficiency of 0.3 or more."""
         over = {"radius": (5.0, 40.0), "tunnelling": (5.0, 20.0), "energy_left": (-10.0, 20.0), "energy_right": (-10.0, 20.0)}
-        return DesignProblem(self, "power", over, {"efficiency": (0.3, None)})
+        return DesignProblem(self, "power", over, {"efficiency": (0.3, None)}, starts=8, steps=100)
 
     def _validity(self):
         """WEAK_TUNNELLING where the orbitals are not well apart compared with their widths."""

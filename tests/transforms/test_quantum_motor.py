@@ -198,6 +198,6 @@ def test_design_finds_the_largest_power_of_a_scan():
     over = {"tunnelling": (4.0, 14.0), "energy_left": (-4.0, 2.0)}
     best = qtd.design.maximize(power, motor, over, starts=2, steps=25)
     assert best.converged and float(best.value) > float(power(motor))
-    grid = np.stack(np.meshgrid(*(np.linspace(*bounds, 25) for bounds in over.values()), indexing="ij"), -1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(*(np.linspace(*bounds, 15) for bounds in over.values()), indexing="ij"), -1).reshape(-1, 2)
     scan = jax.jit(lambda x: jax.lax.map(lambda pair: power(qtd.replace(motor, dict(zip(over, pair)))), x))(jnp.asarray(grid))
     assert float(best.value) >= float(jnp.nanmax(scan)) * (1 - 1e-9)
