@@ -13,7 +13,7 @@ import qtd
 ROOT = Path(qtd.__file__).parent
 LAYERS = {
     "_numerics": 0,
-    **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "parameters", "units"), 1),
+    **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "gases", "parameters", "units"), 1),
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     "steady": 3,
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),

@@ -10,7 +10,7 @@ from .validation import is_concrete
 
 class Status(enum.IntEnum):
     """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given; what is only beyond
-    the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION) keeps its numbers."""
+    the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION, WEAK_TUNNELLING, NOT_DEGENERATE, BELOW_BAND) keeps its numbers."""
 
     OK = 0
     INVALID_PARAMETER = 1
@@ -27,6 +27,9 @@ class Status(enum.IntEnum):
     UNTRUSTED = 12
     FOLD = 13
     WEAK_TUNNELLING = 14
+    NOT_DEGENERATE = 15
+    SINGULAR = 16
+    BELOW_BAND = 17
 
     @property
     def message(self) -> str:
@@ -55,6 +58,9 @@ _MESSAGES = {
     Status.FOLD: "two steady states merge here, and derivatives are infinite; move the load",
     Status.WEAK_TUNNELLING: "the tunnelling between the dots is less than five times the rates to the leads, so that orbitals are not well"
     " apart; raise `tunnelling`, or lower the rates",
+    Status.NOT_DEGENERATE: "mu / T is below 10, where the Sommerfeld expansion changes rates by 2 % and more; use the exact closure",
+    Status.SINGULAR: "the trajectory ran into a point where the Sommerfeld expansion has no heat capacity; use the exact closure",
+    Status.BELOW_BAND: "a mode lies below the band of the reservoirs, at an energy that is not positive; its rates are taken as given",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 

@@ -2,6 +2,7 @@
 
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
+from .finite_reservoirs import FiniteReservoirs
 from .n_demon import NDemon
 from .quantum_motor import QuantumMotor
 from .qubit_refrigerator import QubitRefrigerator
@@ -10,6 +11,7 @@ from .resonator_refrigerator import ResonatorRefrigerator
 __all__ = [
     "AbstractMachine",
     "CollectiveRefrigerator",
+    "FiniteReservoirs",
     "NDemon",
     "QuantumMotor",
     "QubitRefrigerator",

@@ -1,0 +1,121 @@
+"""Finite reservoirs: ideal Fermi gases whose temperature and chemical potential follow from what they hold."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from ._numerics.fermi import thermal_integrals
+from ._numerics.printing import readable
+from ._numerics.validation import as_real, is_concrete, require
+
+__all__ = ["FermiGas", "GasProperties"]
+
+
+class FermiGas(eqx.Module):
+    r"""An ideal Fermi gas with the density of states g(e) = volume * e^(alpha - 1), e > 0; or several, in arrays of one shape.
+
+    - `temperature` T > 0, `chemical_potential` mu: energies (k_B = 1).
+    - `volume` > 0: A V with A = S / ((2 pi)^D d c^(D / d)) and S = D pi^(D/2) / Gamma(D/2 + 1) for a spectrum c p^d in D dimensions.
+    - `alpha` = D / d > 0.
+    - `closure`: "exact", Fermi-Dirac integrals at any mu / T; or "sommerfeld", their expansion in T / mu cut after T^2, whose heat
+      capacity is off by O((T / mu)^2), 2 % at mu / T = 10, and vanishes at mu / T = pi sqrt(alpha (alpha - 1) / 6).
+
+    Both obey dE = T dS + mu dN exactly. **Source:** Schaller, Ablassmayer and others, "finite reservoirs", Eqs. (19)-(21), see `properties`.
+    """
+
+    temperature: Float[Array, "*gases"]
+    chemical_potential: Float[Array, "*gases"]
+    volume: Float[Array, "*gases"]
+    alpha: Float[Array, "*gases"]
+    closure: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        temperature: ArrayLike,
+        chemical_potential: ArrayLike,
+        volume: ArrayLike = 1.0,
+        alpha: ArrayLike = 1.5,
+        closure: Literal["exact", "sommerfeld"] = "exact",
+    ):
+        values = [as_real(x, name) for x, name in ((temperature, "temperature"), (chemical_potential, "chemical_potential"))]
+        values += [as_real(volume, "volume"), as_real(alpha, "alpha")]
+        with jax.numpy_rank_promotion("allow"):
+            self.temperature, self.chemical_potential, self.volume, self.alpha = jnp.broadcast_arrays(*values)
+        if closure not in ("exact", "sommerfeld"):
+            raise ValueError(f'`closure` must be "exact" or "sommerfeld", got {closure!r}.')
+        self.closure = closure
+
+    def __check_init__(self):
+        require(self, temperature="positive", chemical_potential="any", volume="positive", alpha="positive")
+        if self.closure == "sommerfeld" and is_concrete(self.degeneracy) and not jnp.all(self.degeneracy > self.smallest_degeneracy):
+            raise ValueError(
+                f"`chemical_potential` / `temperature` must exceed {self.smallest_degeneracy} in the Sommerfeld expansion, got"
+                f' {self.degeneracy}; use closure="exact".'
+            )
+
+    @property
+    def degeneracy(self) -> Float[Array, "*gases"]:
+        """mu / T."""
+        return self.chemical_potential / self.temperature
+
+    @property
+    def smallest_degeneracy(self) -> Float[Array, "*gases"]:
+        """mu / T at which the heat capacity of the Sommerfeld expansion vanishes; 0 for alpha <= 1."""
+        inside = self.alpha * (self.alpha - 1) / 6
+        return jnp.where(inside > 0, jnp.pi * jnp.sqrt(jnp.where(inside > 0, inside, 1.0)), 0.0)
+
+    def properties(self) -> "GasProperties":
+        """What the gases hold, and how it changes."""
+        exact = jnp.vectorize(_exact, signature="(),(),(),()->(n)")
+        return GasProperties(*jnp.moveaxis((exact if self.closure == "exact" else _sommerfeld)(*self._numbers()), -1, 0))
+
+    def _numbers(self):
+        return self.temperature, self.chemical_potential, self.volume, self.alpha
+
+
+class GasProperties(eqx.Module):
+    r"""Particles, energy and entropy; and the moments of the thermal window about mu from which all derivatives follow.
+
+    $$ M_m = \int g(e)\, (e - \mu)^m (-f')\, de, \qquad N_\mu = M_0, \quad N_T = M_1 / T, \quad
+       C_N = (M_2 - M_1^2 / M_0) / T, \quad h = \mu + M_1 / M_0 $$
+    """
+
+    number: Float[Array, "*gases"]
+    energy: Float[Array, "*gases"]
+    entropy: Float[Array, "*gases"]
+    zeroth: Float[Array, "*gases"]
+    first: Float[Array, "*gases"]
+    second: Float[Array, "*gases"]
+    heat_capacity: Float[Array, "*gases"]
+    energy_per_particle: Float[Array, "*gases"]
+
+    def __repr__(self) -> str:
+        rows = [("N", self.number, "particles"), ("E", self.energy, "energy"), ("S", self.entropy, "entropy")]
+        rows += [("C_N", self.heat_capacity, "heat capacity at fixed N"), ("h", self.energy_per_particle, "dE / dN at fixed T")]
+        return readable(self, "ideal Fermi gases", rows)
+
+
+def _exact(temperature, potential, volume, alpha):
+    found = thermal_integrals(potential / temperature, alpha)
+    size = volume * temperature ** (alpha - 1)
+    moments = [size * temperature**m * found["moments"][m] for m in range(3)]
+    held = size * temperature * found["number"], size * temperature**2 * found["energy"], size * temperature * found["entropy"]
+    return jnp.stack([*held, *moments, *_derived(temperature, potential, moments)])
+
+
+def _sommerfeld(temperature, potential, volume, alpha):
+    thermal = jnp.pi**2 / 6 * temperature**2
+    power = lambda shift: volume * potential ** (alpha + shift)
+    number = power(0) / alpha + thermal * (alpha - 1) * power(-2)
+    energy = power(1) / (alpha + 1) + thermal * alpha * power(-1)
+    second = 2 * thermal * power(-1)
+    moments = [power(-1) + thermal * (alpha - 1) * (alpha - 2) * power(-3), 2 * thermal * (alpha - 1) * power(-2), second]
+    return jnp.stack([number, energy, second / temperature, *moments, *_derived(temperature, potential, moments)], axis=-1)
+
+
+def _derived(temperature, potential, moments):
+    zeroth, first, second = moments
+    return (second - first**2 / zeroth) / temperature, potential + first / zeroth

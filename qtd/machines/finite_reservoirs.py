@@ -1,0 +1,523 @@
+"""A few fermionic modes between finite reservoirs, which they cool, heat and fill until all are in equilibrium."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from .._numerics.compilation import compiled
+from .._numerics.hermitian import eigensystem
+from .._numerics.printing import readable
+from .._numerics.roots import newton
+from .._numerics.sensitivity import by_forward_mode
+from .._numerics.status import Status, first
+from .._numerics.trajectories import course, first_rise, moment
+from .._numerics.validation import as_real, check, is_concrete, require, whole
+from ..gases import FermiGas
+from ..parameters import validate
+from ..thermodynamics import Law
+from ._machine import AbstractMachine
+
+__all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
+
+
+class FiniteReservoirs(AbstractMachine):
+    r"""Modes of energies omega_k, filled and emptied by finite reservoirs j at the rates gamma_jk.
+
+    $$ P_j = \sum_{kq} \frac{\gamma_{jk} \gamma_{qk}}{\sum_i \gamma_{ik}} (n_{jk} - n_{qk}), \quad
+       \dot T_j = -\frac{1}{C_j} \sum_k (\omega_k - h_j) P_{jk}, \quad
+       \dot \mu_j = -\frac{P_j + M_{1j} \dot T_j / T_j}{M_{0j}} $$
+
+    with n_jk the Fermi functions and C, h, M as in `qtd.gases.GasProperties`: reservoirs are thermal at every time, and the modes follow them
+    at once, or, `full`, at their own rates sum_j gamma_jk.
+
+    - `energies`: (modes,). `rates`: (reservoirs, modes), >= 0, much smaller than temperatures and mode spacings.
+    - `gases`: a `qtd.gases.FermiGas` with an entry for each reservoir, as it is at time 0.
+
+    Currents are positive out of a reservoir. Derivatives with respect to energies are taken at fixed rates. Default: the paper's Fig. 1.
+    **Source:** Eqs. (4), (5), (10), (11) of the paper on finite reservoirs.
+    """
+
+    energies: Float[Array, " modes"]
+    rates: Float[Array, "reservoirs modes"]
+    gases: FermiGas
+
+    def __init__(self, energies: ArrayLike | None = None, rates: ArrayLike | None = None, gases: FermiGas | None = None):
+        self.energies = as_real(np.array([21.1, 21.5]) if energies is None else energies, "energies")
+        self.gases = FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0])) if gases is None else gases
+        self.rates = jnp.sqrt(jnp.stack([self.energies, self.energies])) if rates is None else as_real(rates, "rates")
+
+    def __check_init__(self):
+        require(self, energies="any", rates="nonnegative")
+        shape = (*self.gases.temperature.shape, *self.energies.shape)
+        if len(shape) != 2 or self.rates.shape != shape:
+            raise ValueError(f"`rates` must have the shape (reservoirs, modes) = {shape}, got {self.rates.shape}.")
+
+    @classmethod
+    def from_hamiltonian(cls, hamiltonian: ArrayLike, widths: ArrayLike, gases: FermiGas) -> "FiniteReservoirs":
+        """The modes of a Hermitian matrix over sites, reservoir j coupled to site s with the width `widths[j, s]`.
+
+        gamma_jk = sum_s widths[j, s] |U_sk|^2. Modes must be further apart than their rates.
+        """
+        hamiltonian = jnp.asarray(hamiltonian)
+        if hamiltonian.ndim != 2 or hamiltonian.shape[0] != hamiltonian.shape[1]:
+            raise ValueError(f"`hamiltonian` must be a square matrix, got shape {hamiltonian.shape}.")
+        if is_concrete(hamiltonian) and not np.allclose(hamiltonian, np.conj(hamiltonian.T)):
+            raise ValueError("`hamiltonian` must be Hermitian.")
+        energies, vectors = eigensystem(hamiltonian * 1.0)
+        widths = as_real(widths, "widths")
+        if widths.ndim != 2 or widths.shape[1] != len(hamiltonian):
+            raise ValueError(f"`widths` must have the shape (reservoirs, sites), got {widths.shape} for {len(hamiltonian)} sites.")
+        return cls(energies, widths @ jnp.abs(vectors) ** 2, gases)
+
+    def operate(self) -> "Flows":
+        """What flows at time 0, the modes in their quasi-stationary state."""
+        validate(self)
+        return _flows(self)
+
+    def evolve(self, times: ArrayLike, full: bool = False, occupations: ArrayLike | None = None) -> "Evolution":
+        """Temperatures and chemical potentials at the given times >= 0.
+
+        `full`: with the occupations of the modes as variables, from `occupations` (quasi-stationary by default); by an implicit method.
+        Relative errors are about 1e-9. Derivatives in both modes, at the cost of a run for each parameter.
+        """
+        validate(self)
+        times = as_real(times, "times").astype(self.energies.dtype)
+        check("times", times, "nonnegative")
+        if times.ndim != 1:
+            raise ValueError(f"`times` must be a list of times, got shape {times.shape}.")
+        if occupations is not None:
+            occupations = as_real(occupations, "occupations").astype(self.energies.dtype)
+            if not full or occupations.shape != self.energies.shape:
+                raise ValueError(f"`occupations` must be one for each of {len(self.energies)} modes, with `full=True`.")
+        return _evolve(self, times, full, occupations)
+
+    def equilibrium(self) -> "Equilibrium":
+        """The common temperature and chemical potential at which the reservoirs hold what they hold now; derivatives are implicit."""
+        validate(self)
+        return _equilibrium(self)
+
+    def relaxation_rates(self) -> Float[Array, " variables"]:
+        """Rates at which small deviations from `equilibrium` decay, in rising order; 0 for every conserved quantity."""
+        validate(self)
+        return _relaxation_rates(self)
+
+    def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> "Minimum":
+        """The first minimum of a reservoir's temperature after time 0.
+
+        Its time and value have the derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite
+        for a temperature that falls all the way.
+        """
+        validate(self)
+        whole(reservoir, "reservoir", 0)
+        if reservoir >= len(self.rates):
+            raise ValueError(f"`reservoir` must be below {len(self.rates)}, got {reservoir}.")
+        return _minimum(self, reservoir, full, occupations)
+
+    def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> "Crossings":
+        """When the temperatures, or `of` "chemical_potential", of two reservoirs cross; NaN after the last of up to `most` crossings.
+
+        A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none.
+        """
+        validate(self)
+        if of not in ("temperature", "chemical_potential"):
+            raise ValueError(f'`of` must be "temperature" or "chemical_potential", got {of!r}.')
+        if len(set(pair)) != 2 or not all(0 <= j < len(self.rates) for j in pair):
+            raise ValueError(f"`pair` must name two reservoirs below {len(self.rates)}, got {pair!r}.")
+        whole(most, "most", 1)
+        return _crossings(self, tuple(pair), of, most)
+
+    def crossover(self) -> Float[Array, "reservoirs reservoirs"]:
+        """omega_tilde_jq = (T_j mu_q - T_q mu_j) / (T_j - T_q), the energy at which two reservoirs are equally occupied.
+
+        Infinite at equal temperatures, with the sign of mu_j - mu_q, and NaN where the potentials are equal too. Not to be differentiated there.
+        """
+        t, mu = self.gases.temperature, self.gases.chemical_potential
+        gap, bias = t[:, None] - t[None], mu[:, None] - mu[None]
+        crossing = (t[:, None] * mu[None] - t[None] * mu[:, None]) / jnp.where(gap == 0, 1.0, gap)
+        return jnp.where(gap == 0, jnp.where(bias == 0, jnp.nan, jnp.sign(bias) * jnp.inf), crossing)
+
+
+class Flows(eqx.Module):
+    """What leaves each reservoir per time: particles P, energy J, heat Y = J - mu P; and what follows for it.
+
+    `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms none of which is negative.
+    `occupations` of the modes. `status`: NOT_DEGENERATE where the Sommerfeld expansion is used at mu / T < 10.
+    """
+
+    particles: Float[Array, " reservoirs"]
+    energy: Float[Array, " reservoirs"]
+    heat: Float[Array, " reservoirs"]
+    occupations: Float[Array, " modes"]
+    temperature_rates: Float[Array, " reservoirs"]
+    potential_rates: Float[Array, " reservoirs"]
+    entropy_production: Float[Array, ""]
+    temperatures: Float[Array, " reservoirs"]
+    status: Int[Array, ""]
+
+    def figures(self) -> dict[str, Float[Array, ""]]:
+        """All scalars by name; reservoirs are numbered from 0."""
+        values = {"sigma": self.entropy_production}
+        for symbol, entries in (("J", self.heat), ("P", self.particles), ("dT", self.temperature_rates), ("dmu", self.potential_rates)):
+            values |= {f"{symbol}_{j}": entries[j] for j in range(len(entries))}
+        return values
+
+    def laws(self) -> list[Law]:
+        """The laws of thermodynamics at one known point."""
+        energy, particles, sigma = (np.asarray(x, float) for x in (self.energy, self.particles, self.entropy_production))
+        clausius = -float((self.heat / self.temperatures).sum())
+        return [
+            Law("first law", float(energy.sum()), "sum of energy currents = 0", abs(energy.sum()) <= 1e-12 * np.abs(energy).max()),
+            Law(
+                "particles", float(particles.sum()), "sum of particle currents = 0", abs(particles.sum()) <= 1e-12 * np.abs(particles).max()
+            ),
+            Law("second law", float(sigma), "entropy production >= 0", bool(sigma >= 0)),
+            Law("Clausius", clausius, "-sum Y / T = entropy production", abs(clausius - sigma) <= 1e-9 * np.abs(energy).max()),
+        ]
+
+    def __repr__(self) -> str:
+        rows = [("P", self.particles, "particles that leave"), ("J", self.energy, "energy"), ("Y", self.heat, "heat")]
+        rows += [("n", self.occupations, "of the modes"), ("dT/dt", self.temperature_rates, ""), ("dmu/dt", self.potential_rates, "")]
+        return readable(self, "out of each reservoir", [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")])
+
+
+class Evolution(eqx.Module):
+    """Temperatures and potentials (times, reservoirs), occupations (times, modes), total entropy and its production (times).
+
+    `drift`: largest change of the conserved totals of particles and energy, relative to them. `last`: the last time that was reached; what
+    was asked beyond it is NaN. `status`: SINGULAR if the trajectory ended where a heat capacity vanishes, NOT_CONVERGED if it took too many
+    steps, NOT_DEGENERATE as in `Flows`.
+    """
+
+    times: Float[Array, " times"]
+    temperatures: Float[Array, "times reservoirs"]
+    chemical_potentials: Float[Array, "times reservoirs"]
+    occupations: Float[Array, "times modes"]
+    entropy: Float[Array, " times"]
+    entropy_production: Float[Array, " times"]
+    drift: Float[Array, " two"]
+    last: Float[Array, ""]
+    status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = [("times", self.times, ""), *((f"T_{j}", x, "temperature") for j, x in enumerate(self.temperatures.T))]
+        rows += [*((f"mu_{j}", x, "chemical potential") for j, x in enumerate(self.chemical_potentials.T)), ("S", self.entropy, "entropy")]
+        rows += [("drift", self.drift, "of particles and energy, relative"), ("last", self.last, "time that was reached")]
+        return readable(self, "finite reservoirs", [*rows, ("status", self.status, "0: fine")])
+
+
+class Equilibrium(eqx.Module):
+    """Where finite reservoirs end. `conserved`: how many combinations of particle numbers and energies never change; more than 2, and the
+    reservoirs stop elsewhere, at occupations that are equal only where they share modes (`unique` is False)."""
+
+    temperature: Float[Array, ""]
+    chemical_potential: Float[Array, ""]
+    conserved: Int[Array, ""]
+    status: Int[Array, ""]
+
+    @property
+    def unique(self) -> Bool[Array, ""]:
+        """Whether the reservoirs get there."""
+        return self.conserved == 2
+
+    def __repr__(self) -> str:
+        rows = [("T", self.temperature, "temperature"), ("mu", self.chemical_potential, "chemical potential")]
+        return readable(self, "equilibrium", [*rows, ("conserved", self.conserved, "quantities"), ("status", self.status, "0: fine")])
+
+
+class Minimum(eqx.Module):
+    """Time and value of a temperature's first minimum; `interior` where it lies after time 0 and before the end."""
+
+    time: Float[Array, ""]
+    temperature: Float[Array, ""]
+    interior: Bool[Array, ""]
+    status: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        rows = [("time", self.time, ""), ("T", self.temperature, "the lowest temperature"), ("status", self.status, "0: fine")]
+        return readable(self, "first minimum of a temperature", rows)
+
+
+class Crossings(eqx.Module):
+    """Times of crossings, NaN after the last one, and the values at which the two met."""
+
+    times: Float[Array, " most"]
+    values: Float[Array, " most"]
+
+    def __repr__(self) -> str:
+        return readable(self, "crossings", [("times", self.times, ""), ("values", self.values, "at which the two met")])
+
+
+def _jumps(machine, temperatures, potentials):
+    """Gamma_jqk (n_j - n_q) of every pair and mode, and x_jk = (omega_k - mu_j) / T_j."""
+    x = (machine.energies[None] - potentials[:, None]) / temperatures[:, None]
+    filled, empty = jax.nn.sigmoid(-x), jax.nn.sigmoid(x)
+    distance = x[:, None] - x[None]
+    above = distance > 0
+    factor = jnp.expm1(jnp.where(above, -distance, distance))  # without overflow; no absolute value, which has no slope at 0
+    difference = factor * jnp.where(above, filled[None] * empty[:, None], -filled[:, None] * empty[None])
+    total = machine.rates.sum(0)
+    rates = machine.rates / jnp.where(total > 0, total, 1.0)[None]
+    return rates[:, None] * machine.rates[None] * difference, x
+
+
+def _speeds(machine, gases, particles, energies):
+    """dT/dt and dmu/dt, and what leaves each reservoir, of particles that leave it into each mode."""
+    held = gases.properties()
+    heating = ((energies[None] - held.energy_per_particle[:, None]) * particles).sum(1)
+    temperature = -heating / held.heat_capacity
+    return temperature, (-particles.sum(1) - held.first / gases.temperature * temperature) / held.zeroth
+
+
+def _at(machine, state):
+    """The gases, and the occupations of the modes if they are variables, of a state (T, mu, n)."""
+    n = len(machine.rates)
+    moved = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, (state[:n], state[n : 2 * n]))
+    return moved, state[2 * n :]
+
+
+def _leaving(machine, gases, occupations):
+    """Particles that leave each reservoir into each mode, per time."""
+    if not len(occupations):
+        return _jumps(machine, gases.temperature, gases.chemical_potential)[0].sum(1)
+    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
+    return machine.rates * (jax.nn.sigmoid(-x) - occupations[None])
+
+
+def _speed(state, machine):
+    """Of the state of gases and modes."""
+    gases, occupations = _at(machine, state)
+    leaving = _leaving(machine, gases, occupations)
+    filling = leaving.sum(0) if len(occupations) else occupations
+    return jnp.concatenate([*_speeds(machine, gases, leaving, machine.energies), filling])
+
+
+def _quasi_stationary(machine, gases):
+    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
+    total = machine.rates.sum(0)
+    return (machine.rates * jax.nn.sigmoid(-x)).sum(0) / jnp.where(total > 0, total, 1.0)
+
+
+def _start(machine, full, occupations):
+    known = machine.gases.temperature, machine.gases.chemical_potential
+    modes = () if not full else (_quasi_stationary(machine, machine.gases) if occupations is None else occupations,)
+    return jnp.concatenate([*known, *modes])
+
+
+def _ends(state, machine):
+    """Whether the trajectory has run into where the Sommerfeld expansion fails."""
+    gases, _ = _at(machine, state)
+    if machine.gases.closure == "exact":
+        return jnp.any(gases.temperature <= 0)
+    return jnp.any((gases.temperature <= 0) | (gases.degeneracy <= gases.smallest_degeneracy * (1 + 1e-6)))
+
+
+def _settled(state, machine):
+    """Whether all that share a mode are equally occupied, as far as anyone could tell."""
+    gases, _ = _at(machine, state)
+    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
+    joined = (machine.rates[:, None] > 0) & (machine.rates[None] > 0)
+    return jnp.all(jnp.where(joined, jnp.abs(x[:, None] - x[None]), 0) < 1e-8)
+
+
+def _entropy_production(machine, gases, occupations):
+    jumps, x = _jumps(machine, gases.temperature, gases.chemical_potential)
+    if not len(occupations):
+        return (jumps * (x[None] - x[:, None])).sum() / 2
+    odds = jnp.log1p(-occupations) - jnp.log(occupations)
+    moving = machine.rates > 0
+    return jnp.where(moving, _leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
+
+
+def _caution(machine):
+    """What keeps its numbers, but should be known."""
+    low = machine.gases.closure == "sommerfeld" and jnp.any(machine.gases.degeneracy < 10)
+    return first((low, Status.NOT_DEGENERATE), (jnp.any(machine.energies <= 0), Status.BELOW_BAND))
+
+
+@compiled
+def _flows(machine):
+    gases = machine.gases
+    leaving = _leaving(machine, gases, ())
+    particles, energy = leaving.sum(1), (machine.energies[None] * leaving).sum(1)
+    heat = ((machine.energies[None] - gases.chemical_potential[:, None]) * leaving).sum(1)
+    rates = _speeds(machine, gases, leaving, machine.energies)
+    sigma = _entropy_production(machine, gases, ())
+    status = first((~jnp.isfinite(sigma), Status.INVALID_PARAMETER), (True, _caution(machine)))
+    return Flows(particles, energy, heat, _quasi_stationary(machine, gases), *rates, sigma, gases.temperature, status)
+
+
+def _states(machine, times, full, occupations):
+    """States at rising times, differentiable, and the last time that was reached."""
+    numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
+
+    def run(parameters):
+        numbers, occupations, times = parameters
+        moved = eqx.combine(numbers, rest)
+        return course(_speed, _start(moved, full, occupations), times, moved, _ends, stiff=full)
+
+    return by_forward_mode(run, (numbers, occupations, times))
+
+
+@compiled
+def _evolve(machine, times, full, occupations):
+    order = jnp.argsort(times)
+    states, last = _states(machine, times[order], full, occupations)
+    states = jnp.zeros_like(states).at[order].set(states)
+    totals = jax.vmap(lambda state: _totals(machine, *_at(machine, state)))
+    begin = _totals(machine, *_at(machine, _start(machine, full, occupations)))[:2]
+    found = totals(states)
+    drift = jnp.nanmax(jnp.abs(found[:, :2] - begin[None]), axis=0) / jnp.abs(begin)
+    at = jax.vmap(lambda state: _at(machine, state))(states)
+    production = jax.vmap(lambda state: _entropy_production(machine, *_at(machine, state)))(states)
+    modes = at[1] if full else jax.vmap(lambda gases: _quasi_stationary(machine, gases))(at[0])
+    status = first(
+        (jnp.any(~jnp.isfinite(begin)), Status.INVALID_PARAMETER),
+        (last < times.max() * (1 - 1e-12), Status.SINGULAR),
+        (True, _caution(machine)),
+    )
+    return Evolution(times, at[0].temperature, at[0].chemical_potential, modes, found[:, 2], production, drift, last, status)
+
+
+def _totals(machine, gases, occupations):
+    """Particles, energy and entropy of all."""
+    held, n = gases.properties(), occupations
+    modes = -(jax.scipy.special.xlogy(n, n) + jax.scipy.special.xlog1py(1 - n, -n)).sum()
+    energy = held.energy.sum() + (machine.energies[: len(n)] * n).sum()
+    return jnp.stack([held.number.sum() + n.sum(), energy, held.entropy.sum() + modes])
+
+
+@compiled
+def _equilibrium(machine):
+    gases, zero = machine.gases, jnp.zeros(0, machine.energies.dtype)
+    number, energy, _ = _totals(machine, gases, zero)
+    weights = gases.properties().zeroth / gases.properties().zeroth.sum()
+    mean = lambda x: (weights * x).sum()
+    potential = mean(gases.chemical_potential)
+    spread = mean((gases.chemical_potential - potential) ** 2)
+    guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])
+
+    def excess(at, known):
+        """Of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
+        gases, number, energy = known
+        joined = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), gases, _alike(at, gases))
+        held = joined.properties()
+        temperature = joined.temperature[0]
+        unit = jax.lax.stop_gradient(temperature * held.zeroth.sum())
+        particles, heat = held.number.sum() - number, held.energy.sum() - energy
+        return jnp.stack([particles / unit, (heat - at[1] * particles) / (temperature * unit)])
+
+    found, converged = newton(excess, guess, (gases, number, energy))
+    temperature, potential = jnp.exp(found[0]), found[1]
+    status = first((~jnp.isfinite(number + energy), Status.INVALID_PARAMETER), (~converged, Status.NOT_CONVERGED))
+    return Equilibrium(temperature, potential, _conserved(machine), status)
+
+
+def _alike(at, gases):
+    return jnp.full_like(gases.temperature, 1) * jnp.exp(at[0]), jnp.full_like(gases.temperature, 1) * at[1]
+
+
+def _exchanges(machine):
+    """What the exchange of a particle between two reservoirs through a mode changes, (pairs modes, reservoirs, number and energy), and
+    the rate of each, with energies from their mean and in units of their spread."""
+    total = machine.rates.sum(0)
+    low, high = np.triu_indices(len(machine.rates), 1)
+    rates = machine.rates[low] * machine.rates[high] / jnp.where(total > 0, total, 1.0)[None]
+    units = np.eye(len(machine.rates))
+    moved = jnp.asarray(units[high] - units[low], rates.dtype)
+    return rates, moved
+
+
+def _conserved(machine):
+    """How many combinations of particle numbers and energies no exchange changes: all less the rank of the exchanges."""
+    rates, moved = _exchanges(machine)
+    energies = machine.energies - machine.energies.mean()
+    energies = energies / jnp.maximum(jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max())
+    charges = jnp.stack([jnp.ones_like(energies), energies], axis=1)
+    vectors = jnp.einsum("pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges).reshape(rates.size, -1)
+    found, _ = eigensystem(vectors.T @ vectors)
+    return (found < 1e-10 * found.max()).sum()
+
+
+@compiled
+def _relaxation_rates(machine):
+    rest = machine.equilibrium()
+    gases = eqx.tree_at(
+        lambda g: (g.temperature, g.chemical_potential),
+        machine.gases,
+        _alike((jnp.log(rest.temperature), rest.chemical_potential), machine.gases),
+    )
+    rates, moved = _exchanges(machine)
+    x = (machine.energies - rest.chemical_potential) / rest.temperature
+    noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
+    charges = jnp.stack([jnp.ones_like(x), machine.energies - rest.chemical_potential], axis=1)
+    # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric matrix.
+    held = gases.properties()
+    first, slope = jnp.sqrt(rest.temperature * held.zeroth), held.first / held.zeroth
+    second = rest.temperature * jnp.sqrt(held.heat_capacity)
+    number = moved[:, None] * charges[None, :, :1] / first[None, None]
+    energy = moved[:, None] * (charges[None, :, 1:] - slope[None, None]) / second[None, None]
+    vectors = (jnp.sqrt(noise)[..., None] * jnp.concatenate([number, energy], axis=2)).reshape(noise.size, -1)
+    found, _ = eigensystem(vectors.T @ vectors)
+    return jnp.sort(jnp.maximum(found, 0.0))
+
+
+def _horizon(machine):
+    """Longer than anything takes: settling ends the search."""
+    held = machine.gases.properties().zeroth
+    return 1e12 * jnp.min(held) / jnp.max(machine.rates.sum(0))
+
+
+@compiled
+def _minimum(machine, reservoir, full, occupations):
+    frozen, modes = jax.lax.stop_gradient((machine, occupations))
+    falls = lambda state, machine: _speed(state, machine)[reservoir]
+    start = _start(frozen, full, modes)
+    found = first_rise(_speed, start, frozen, falls, _settled, _ends, _horizon(frozen), stiff=full)
+    interior = found.found
+    time = jnp.where(interior, found.time + moment(_speed, found.state, frozen, falls), 0.0)
+    states, _ = _states(machine, time[None], full, occupations)
+    at = jnp.where(interior, states[0], jax.lax.stop_gradient(states[0]))
+    # One Newton step in time: its value polishes the root, its derivative is that of the implicit theorem.
+    still = jax.lax.stop_gradient(at)
+    curvature = jax.jvp(lambda state: falls(state, frozen), (still,), (_speed(still, frozen),))[1]
+    curvature = jnp.where(interior, curvature, 1.0)
+    polished = time - falls(at, machine) / curvature
+    falling = ~interior & (found.state[reservoir] < start[reservoir])
+    value = jnp.where(falling, found.state[reservoir], at[reservoir])
+    settled = _settled(found.state, frozen)
+    status = first(
+        (~jnp.all(jnp.isfinite(start)), Status.INVALID_PARAMETER),
+        (interior | settled, _caution(machine)),
+        (_ends(found.state, frozen), Status.SINGULAR),
+        (~settled, Status.NOT_CONVERGED),
+    )
+    return Minimum(jnp.where(interior, polished, jnp.where(falling, jnp.inf, 0.0)), value, interior, status)
+
+
+@compiled
+def _crossings(machine, pair, of, most):
+    frozen = jax.lax.stop_gradient(machine)
+    shift = 0 if of == "temperature" else len(machine.rates)
+    one, other = pair[0] + shift, pair[1] + shift
+    gap = lambda state: state[one] - state[other]
+    beyond = lambda state, known: -known[1] * gap(state) - 1e-5 * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
+    wrapped = lambda test: lambda state, known: test(state, known[0])
+
+    def search(carry, _):
+        time, state, side = carry
+        known = frozen, side
+        found = first_rise(wrapped(_speed), state, known, beyond, wrapped(_settled), wrapped(_ends), _horizon(frozen))
+
+        here = time + found.time + moment(_speed, found.state, frozen, lambda state, _: gap(state))
+        return (time + found.time, found.state, -side), jnp.where(found.found, here, jnp.nan)
+
+    start = _start(frozen, False, None)
+    side = jnp.where(gap(start) < 0, -1.0, 1.0).astype(start.dtype)
+    _, times = jax.lax.scan(search, (jnp.zeros_like(side), start, side), None, length=most)
+    there = ~jnp.isnan(times)
+    states, _ = _states(machine, jax.lax.cummax(jnp.where(there, times, 0.0)), False, None)
+    slopes = jax.vmap(lambda state: gap(_speed(state, frozen)))(jax.lax.stop_gradient(states))
+    gaps = jax.vmap(gap)(states)
+    return Crossings(jnp.where(there, times - gaps / jnp.where(there, slopes, 1.0), jnp.nan), jnp.where(there, states[:, one], jnp.nan))
