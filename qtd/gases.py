@@ -23,7 +23,7 @@ class FermiGas(eqx.Module):
     - `closure`: "exact", Fermi-Dirac integrals at any mu / T; or "sommerfeld", their expansion in T / mu cut after T^2, whose heat
       capacity is off by O((T / mu)^2), 2 % at mu / T = 10, and vanishes at mu / T = pi sqrt(alpha (alpha - 1) / 6).
 
-    Both obey dE = T dS + mu dN exactly. **Source:** Schaller, Ablassmayer and others, "finite reservoirs", Eqs. (19)-(21), see `properties`.
+    Both obey dE = T dS + mu dN exactly. **Source:** Eqs. (19)-(21) of the paper on transient cooling with finite reservoirs.
     """
 
     temperature: Float[Array, "*gases"]

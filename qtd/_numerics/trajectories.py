@@ -32,7 +32,7 @@ class Course(NamedTuple):
 class Happening(NamedTuple):
     """Whether a quantity rose through 0; and where the trajectory was left, at the end of the step in which it did, or at its end."""
 
-    found: Bool[Array, ""]
+    happened: Bool[Array, ""]
     time: Float[Array, ""]
     state: State
 

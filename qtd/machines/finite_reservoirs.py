@@ -10,13 +10,13 @@ from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
 from .._numerics.printing import readable
 from .._numerics.roots import newton
-from .._numerics.sensitivity import by_forward_mode
 from .._numerics.status import Status, first
-from .._numerics.trajectories import course, first_rise, moment
+from .._numerics.trajectories import first_rise, moment
 from .._numerics.validation import as_real, check, is_concrete, require, whole
 from ..gases import FermiGas
 from ..parameters import validate
 from ..thermodynamics import Law
+from . import _drift
 from ._machine import AbstractMachine
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
@@ -29,8 +29,8 @@ class FiniteReservoirs(AbstractMachine):
        \dot T_j = -\frac{1}{C_j} \sum_k (\omega_k - h_j) P_{jk}, \quad
        \dot \mu_j = -\frac{P_j + M_{1j} \dot T_j / T_j}{M_{0j}} $$
 
-    with n_jk the Fermi functions and C, h, M as in `qtd.gases.GasProperties`: reservoirs are thermal at every time, and the modes follow them
-    at once, or, `full`, at their own rates sum_j gamma_jk.
+    with n_jk the Fermi functions and C, h, M as in `qtd.gases.GasProperties`: reservoirs are thermal at every time, and the modes follow
+    them at once, or, `full`, at their own rates sum_j gamma_jk.
 
     - `energies`: (modes,). `rates`: (reservoirs, modes), >= 0, much smaller than temperatures and mode spacings.
     - `gases`: a `qtd.gases.FermiGas` with an entry for each reservoir, as it is at time 0.
@@ -131,7 +131,7 @@ class FiniteReservoirs(AbstractMachine):
     def crossover(self) -> Float[Array, "reservoirs reservoirs"]:
         """omega_tilde_jq = (T_j mu_q - T_q mu_j) / (T_j - T_q), the energy at which two reservoirs are equally occupied.
 
-        Infinite at equal temperatures, with the sign of mu_j - mu_q, and NaN where the potentials are equal too. Not to be differentiated there.
+        Infinite at equal temperatures, with the sign of mu_j - mu_q, and NaN where the potentials are equal too: no derivative there.
         """
         t, mu = self.gases.temperature, self.gases.chemical_potential
         gap, bias = t[:, None] - t[None], mu[:, None] - mu[None]
@@ -249,87 +249,6 @@ class Crossings(eqx.Module):
         return readable(self, "crossings", [("times", self.times, ""), ("values", self.values, "at which the two met")])
 
 
-def _jumps(machine, temperatures, potentials):
-    """Gamma_jqk (n_j - n_q) of every pair and mode, and x_jk = (omega_k - mu_j) / T_j."""
-    x = (machine.energies[None] - potentials[:, None]) / temperatures[:, None]
-    filled, empty = jax.nn.sigmoid(-x), jax.nn.sigmoid(x)
-    distance = x[:, None] - x[None]
-    above = distance > 0
-    factor = jnp.expm1(jnp.where(above, -distance, distance))  # without overflow; no absolute value, which has no slope at 0
-    difference = factor * jnp.where(above, filled[None] * empty[:, None], -filled[:, None] * empty[None])
-    total = machine.rates.sum(0)
-    rates = machine.rates / jnp.where(total > 0, total, 1.0)[None]
-    return rates[:, None] * machine.rates[None] * difference, x
-
-
-def _speeds(machine, gases, particles, energies):
-    """dT/dt and dmu/dt, and what leaves each reservoir, of particles that leave it into each mode."""
-    held = gases.properties()
-    heating = ((energies[None] - held.energy_per_particle[:, None]) * particles).sum(1)
-    temperature = -heating / held.heat_capacity
-    return temperature, (-particles.sum(1) - held.first / gases.temperature * temperature) / held.zeroth
-
-
-def _at(machine, state):
-    """The gases, and the occupations of the modes if they are variables, of a state (T, mu, n)."""
-    n = len(machine.rates)
-    moved = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, (state[:n], state[n : 2 * n]))
-    return moved, state[2 * n :]
-
-
-def _leaving(machine, gases, occupations):
-    """Particles that leave each reservoir into each mode, per time."""
-    if not len(occupations):
-        return _jumps(machine, gases.temperature, gases.chemical_potential)[0].sum(1)
-    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
-    return machine.rates * (jax.nn.sigmoid(-x) - occupations[None])
-
-
-def _speed(state, machine):
-    """Of the state of gases and modes."""
-    gases, occupations = _at(machine, state)
-    leaving = _leaving(machine, gases, occupations)
-    filling = leaving.sum(0) if len(occupations) else occupations
-    return jnp.concatenate([*_speeds(machine, gases, leaving, machine.energies), filling])
-
-
-def _quasi_stationary(machine, gases):
-    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
-    total = machine.rates.sum(0)
-    return (machine.rates * jax.nn.sigmoid(-x)).sum(0) / jnp.where(total > 0, total, 1.0)
-
-
-def _start(machine, full, occupations):
-    known = machine.gases.temperature, machine.gases.chemical_potential
-    modes = () if not full else (_quasi_stationary(machine, machine.gases) if occupations is None else occupations,)
-    return jnp.concatenate([*known, *modes])
-
-
-def _ends(state, machine):
-    """Whether the trajectory has run into where the Sommerfeld expansion fails."""
-    gases, _ = _at(machine, state)
-    if machine.gases.closure == "exact":
-        return jnp.any(gases.temperature <= 0)
-    return jnp.any((gases.temperature <= 0) | (gases.degeneracy <= gases.smallest_degeneracy * (1 + 1e-6)))
-
-
-def _settled(state, machine):
-    """Whether all that share a mode are equally occupied, as far as anyone could tell."""
-    gases, _ = _at(machine, state)
-    x = (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
-    joined = (machine.rates[:, None] > 0) & (machine.rates[None] > 0)
-    return jnp.all(jnp.where(joined, jnp.abs(x[:, None] - x[None]), 0) < 1e-8)
-
-
-def _entropy_production(machine, gases, occupations):
-    jumps, x = _jumps(machine, gases.temperature, gases.chemical_potential)
-    if not len(occupations):
-        return (jumps * (x[None] - x[:, None])).sum() / 2
-    odds = jnp.log1p(-occupations) - jnp.log(occupations)
-    moving = machine.rates > 0
-    return jnp.where(moving, _leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
-
-
 def _caution(machine):
     """What keeps its numbers, but should be known."""
     low = machine.gases.closure == "sommerfeld" and jnp.any(machine.gases.degeneracy < 10)
@@ -339,59 +258,42 @@ def _caution(machine):
 @compiled
 def _flows(machine):
     gases = machine.gases
-    leaving = _leaving(machine, gases, ())
+    leaving = _drift.leaving(machine, gases, ())
     particles, energy = leaving.sum(1), (machine.energies[None] * leaving).sum(1)
     heat = ((machine.energies[None] - gases.chemical_potential[:, None]) * leaving).sum(1)
-    rates = _speeds(machine, gases, leaving, machine.energies)
-    sigma = _entropy_production(machine, gases, ())
+    rates = _drift.warming(machine, gases, leaving)
+    sigma = _drift.entropy_production(machine, gases, ())
     status = first((~jnp.isfinite(sigma), Status.INVALID_PARAMETER), (True, _caution(machine)))
-    return Flows(particles, energy, heat, _quasi_stationary(machine, gases), *rates, sigma, gases.temperature, status)
-
-
-def _states(machine, times, full, occupations):
-    """States at rising times, differentiable, and the last time that was reached."""
-    numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
-
-    def run(parameters):
-        numbers, occupations, times = parameters
-        moved = eqx.combine(numbers, rest)
-        return course(_speed, _start(moved, full, occupations), times, moved, _ends, stiff=full)
-
-    return by_forward_mode(run, (numbers, occupations, times))
+    return Flows(particles, energy, heat, _drift.quasi_stationary(machine, gases), *rates, sigma, gases.temperature, status)
 
 
 @compiled
 def _evolve(machine, times, full, occupations):
     order = jnp.argsort(times)
-    states, last = _states(machine, times[order], full, occupations)
+    states, last = _drift.states(machine, times[order], full, occupations)
     states = jnp.zeros_like(states).at[order].set(states)
-    totals = jax.vmap(lambda state: _totals(machine, *_at(machine, state)))
-    begin = _totals(machine, *_at(machine, _start(machine, full, occupations)))[:2]
-    found = totals(states)
-    drift = jnp.nanmax(jnp.abs(found[:, :2] - begin[None]), axis=0) / jnp.abs(begin)
-    at = jax.vmap(lambda state: _at(machine, state))(states)
-    production = jax.vmap(lambda state: _entropy_production(machine, *_at(machine, state)))(states)
-    modes = at[1] if full else jax.vmap(lambda gases: _quasi_stationary(machine, gases))(at[0])
+
+    def at(state):
+        gases, modes = _drift.at(machine, state)
+        known = gases.temperature, gases.chemical_potential, modes if full else _drift.quasi_stationary(machine, gases)
+        return known, _drift.totals(machine, gases, modes), _drift.entropy_production(machine, gases, modes)
+
+    known, totals, production = jax.vmap(at)(states)
+    begin = _drift.totals(machine, *_drift.at(machine, _drift.start(machine, full, occupations)))
+    drift = jnp.nanmax(jnp.abs(totals[:, :2] - begin[None, :2]), axis=0) / jnp.abs(begin[:2])
+    stopped = Status.SINGULAR if machine.gases.closure == "sommerfeld" else Status.NOT_CONVERGED
     status = first(
-        (jnp.any(~jnp.isfinite(begin)), Status.INVALID_PARAMETER),
-        (last < times.max() * (1 - 1e-12), Status.SINGULAR),
+        (~jnp.all(jnp.isfinite(begin)), Status.INVALID_PARAMETER),
+        (last < times.max() * (1 - 1e-12), stopped),
         (True, _caution(machine)),
     )
-    return Evolution(times, at[0].temperature, at[0].chemical_potential, modes, found[:, 2], production, drift, last, status)
-
-
-def _totals(machine, gases, occupations):
-    """Particles, energy and entropy of all."""
-    held, n = gases.properties(), occupations
-    modes = -(jax.scipy.special.xlogy(n, n) + jax.scipy.special.xlog1py(1 - n, -n)).sum()
-    energy = held.energy.sum() + (machine.energies[: len(n)] * n).sum()
-    return jnp.stack([held.number.sum() + n.sum(), energy, held.entropy.sum() + modes])
+    return Evolution(times, *known, totals[:, 2], production, drift, last, status)
 
 
 @compiled
 def _equilibrium(machine):
     gases, zero = machine.gases, jnp.zeros(0, machine.energies.dtype)
-    number, energy, _ = _totals(machine, gases, zero)
+    number, energy, _ = _drift.totals(machine, gases, zero)
     weights = gases.properties().zeroth / gases.properties().zeroth.sum()
     mean = lambda x: (weights * x).sum()
     potential = mean(gases.chemical_potential)
@@ -418,20 +320,9 @@ def _alike(at, gases):
     return jnp.full_like(gases.temperature, 1) * jnp.exp(at[0]), jnp.full_like(gases.temperature, 1) * at[1]
 
 
-def _exchanges(machine):
-    """What the exchange of a particle between two reservoirs through a mode changes, (pairs modes, reservoirs, number and energy), and
-    the rate of each, with energies from their mean and in units of their spread."""
-    total = machine.rates.sum(0)
-    low, high = np.triu_indices(len(machine.rates), 1)
-    rates = machine.rates[low] * machine.rates[high] / jnp.where(total > 0, total, 1.0)[None]
-    units = np.eye(len(machine.rates))
-    moved = jnp.asarray(units[high] - units[low], rates.dtype)
-    return rates, moved
-
-
 def _conserved(machine):
     """How many combinations of particle numbers and energies no exchange changes: all less the rank of the exchanges."""
-    rates, moved = _exchanges(machine)
+    rates, moved = _drift.exchanges(machine)
     energies = machine.energies - machine.energies.mean()
     energies = energies / jnp.maximum(jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max())
     charges = jnp.stack([jnp.ones_like(energies), energies], axis=1)
@@ -448,7 +339,7 @@ def _relaxation_rates(machine):
         machine.gases,
         _alike((jnp.log(rest.temperature), rest.chemical_potential), machine.gases),
     )
-    rates, moved = _exchanges(machine)
+    rates, moved = _drift.exchanges(machine)
     x = (machine.energies - rest.chemical_potential) / rest.temperature
     noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
     charges = jnp.stack([jnp.ones_like(x), machine.energies - rest.chemical_potential], axis=1)
@@ -463,61 +354,57 @@ def _relaxation_rates(machine):
     return jnp.sort(jnp.maximum(found, 0.0))
 
 
-def _horizon(machine):
-    """Longer than anything takes: settling ends the search."""
-    held = machine.gases.properties().zeroth
-    return 1e12 * jnp.min(held) / jnp.max(machine.rates.sum(0))
-
-
 @compiled
 def _minimum(machine, reservoir, full, occupations):
     frozen, modes = jax.lax.stop_gradient((machine, occupations))
-    falls = lambda state, machine: _speed(state, machine)[reservoir]
-    start = _start(frozen, full, modes)
-    found = first_rise(_speed, start, frozen, falls, _settled, _ends, _horizon(frozen), stiff=full)
-    interior = found.found
-    time = jnp.where(interior, found.time + moment(_speed, found.state, frozen, falls), 0.0)
-    states, _ = _states(machine, time[None], full, occupations)
-    at = jnp.where(interior, states[0], jax.lax.stop_gradient(states[0]))
+    rise = lambda state, machine: _drift.speed(state, machine)[reservoir]
+    start = _drift.start(frozen, full, modes)
+    found = first_rise(_drift.speed, start, frozen, rise, _drift.settled, _drift.ends, _drift.horizon(frozen), stiff=full)
+    interior = found.happened
+    time = jnp.where(interior, found.time + moment(_drift.speed, found.state, frozen, rise), 0.0)
+    at = _drift.states(machine, time[None], full, occupations)[0][0]
     # One Newton step in time: its value polishes the root, its derivative is that of the implicit theorem.
     still = jax.lax.stop_gradient(at)
-    curvature = jax.jvp(lambda state: falls(state, frozen), (still,), (_speed(still, frozen),))[1]
-    curvature = jnp.where(interior, curvature, 1.0)
-    polished = time - falls(at, machine) / curvature
-    falling = ~interior & (found.state[reservoir] < start[reservoir])
-    value = jnp.where(falling, found.state[reservoir], at[reservoir])
-    settled = _settled(found.state, frozen)
+    curvature = jax.jvp(lambda state: rise(state, frozen), (still,), (_drift.speed(still, frozen),))[1]
+    time = time - rise(at, machine) / jnp.where(interior, curvature, 1.0)
+    falls = ~interior & (found.state[reservoir] < start[reservoir])
+    settled = _drift.settled(found.state, frozen)
     status = first(
         (~jnp.all(jnp.isfinite(start)), Status.INVALID_PARAMETER),
         (interior | settled, _caution(machine)),
-        (_ends(found.state, frozen), Status.SINGULAR),
+        (_drift.ends(found.state, frozen), Status.SINGULAR),
         (~settled, Status.NOT_CONVERGED),
     )
-    return Minimum(jnp.where(interior, polished, jnp.where(falling, jnp.inf, 0.0)), value, interior, status)
+    return Minimum(
+        time=jnp.where(interior, time, jnp.where(falls, jnp.inf, 0.0)),
+        temperature=jnp.where(falls, found.state[reservoir], at[reservoir]),
+        interior=interior,
+        status=status,
+    )
 
 
 @compiled
 def _crossings(machine, pair, of, most):
     frozen = jax.lax.stop_gradient(machine)
-    shift = 0 if of == "temperature" else len(machine.rates)
-    one, other = pair[0] + shift, pair[1] + shift
+    one, other = (j if of == "temperature" else j + len(machine.rates) for j in pair)
     gap = lambda state: state[one] - state[other]
     beyond = lambda state, known: -known[1] * gap(state) - 1e-5 * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
-    wrapped = lambda test: lambda state, known: test(state, known[0])
+    of_machine = lambda function: lambda state, known: function(state, known[0])
+    functions = of_machine(_drift.speed), of_machine(_drift.settled), of_machine(_drift.ends)
 
     def search(carry, _):
         time, state, side = carry
-        known = frozen, side
-        found = first_rise(wrapped(_speed), state, known, beyond, wrapped(_settled), wrapped(_ends), _horizon(frozen))
+        speed, settled, ends = functions
+        found = first_rise(speed, state, (frozen, side), beyond, settled, ends, _drift.horizon(frozen))
+        # Back from where the gap is large enough to where it was 0.
+        here = time + found.time + moment(_drift.speed, found.state, frozen, lambda state, _: gap(state))
+        return (time + found.time, found.state, -side), jnp.where(found.happened, here, jnp.nan)
 
-        here = time + found.time + moment(_speed, found.state, frozen, lambda state, _: gap(state))
-        return (time + found.time, found.state, -side), jnp.where(found.found, here, jnp.nan)
-
-    start = _start(frozen, False, None)
+    start = _drift.start(frozen, False, None)
     side = jnp.where(gap(start) < 0, -1.0, 1.0).astype(start.dtype)
     _, times = jax.lax.scan(search, (jnp.zeros_like(side), start, side), None, length=most)
     there = ~jnp.isnan(times)
-    states, _ = _states(machine, jax.lax.cummax(jnp.where(there, times, 0.0)), False, None)
-    slopes = jax.vmap(lambda state: gap(_speed(state, frozen)))(jax.lax.stop_gradient(states))
-    gaps = jax.vmap(gap)(states)
-    return Crossings(jnp.where(there, times - gaps / jnp.where(there, slopes, 1.0), jnp.nan), jnp.where(there, states[:, one], jnp.nan))
+    states, _ = _drift.states(machine, jax.lax.cummax(jnp.where(there, times, 0.0)), False, None)
+    slopes = jax.vmap(lambda state: gap(_drift.speed(state, frozen)))(jax.lax.stop_gradient(states))
+    times = times - jax.vmap(gap)(states) / jnp.where(there, slopes, 1.0)
+    return Crossings(jnp.where(there, times, jnp.nan), jnp.where(there, states[:, one], jnp.nan))

@@ -1,0 +1,132 @@
+"""How finite reservoirs and the modes between them change in time: a state is (temperatures, chemical potentials, occupations).
+
+Occupations are part of it in the full model only; else there are none, and the modes are in their quasi-stationary state.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._numerics.sensitivity import by_forward_mode
+from .._numerics.trajectories import course
+
+
+def distances(machine, gases):
+    """x_jk = (omega_k - mu_j) / T_j."""
+    return (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
+
+
+def jumps(machine, gases):
+    """Gamma_jqk (n_j - n_q) of every pair of reservoirs and mode."""
+    x = distances(machine, gases)
+    filled, empty = jax.nn.sigmoid(-x), jax.nn.sigmoid(x)
+    distance = x[:, None] - x[None]
+    above = distance > 0
+    factor = jnp.expm1(jnp.where(above, -distance, distance))  # without overflow; no absolute value, which has no slope at 0
+    difference = factor * jnp.where(above, filled[None] * empty[:, None], -filled[:, None] * empty[None])
+    total = machine.rates.sum(0)
+    rates = machine.rates / jnp.where(total > 0, total, 1.0)[None]
+    return rates[:, None] * machine.rates[None] * difference
+
+
+def warming(machine, gases, particles):
+    """dT/dt and dmu/dt of reservoirs that particles leave into each mode."""
+    held = gases.properties()
+    heating = ((machine.energies[None] - held.energy_per_particle[:, None]) * particles).sum(1)
+    temperature = -heating / held.heat_capacity
+    return temperature, (-particles.sum(1) - held.first / gases.temperature * temperature) / held.zeroth
+
+
+def at(machine, state):
+    """The gases, and the occupations of the modes if they are variables, of a state (T, mu, n)."""
+    n = len(machine.rates)
+    moved = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, (state[:n], state[n : 2 * n]))
+    return moved, state[2 * n :]
+
+
+def leaving(machine, gases, occupations):
+    """Particles that leave each reservoir into each mode, per time."""
+    if not len(occupations):
+        return jumps(machine, gases).sum(1)
+    return machine.rates * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
+
+
+def speed(state, machine):
+    """Of the state of gases and modes."""
+    gases, occupations = at(machine, state)
+    particles = leaving(machine, gases, occupations)
+    filling = particles.sum(0) if len(occupations) else occupations
+    return jnp.concatenate([*warming(machine, gases, particles), filling])
+
+
+def quasi_stationary(machine, gases):
+    """Occupations of modes that follow the reservoirs at once."""
+    total = machine.rates.sum(0)
+    return (machine.rates * jax.nn.sigmoid(-distances(machine, gases))).sum(0) / jnp.where(total > 0, total, 1.0)
+
+
+def start(machine, full, occupations):
+    """The state at time 0."""
+    known = machine.gases.temperature, machine.gases.chemical_potential
+    modes = () if not full else (quasi_stationary(machine, machine.gases) if occupations is None else occupations,)
+    return jnp.concatenate([*known, *modes])
+
+
+def ends(state, machine):
+    """Whether the trajectory has run into where the Sommerfeld expansion fails."""
+    gases, _ = at(machine, state)
+    if machine.gases.closure == "exact":
+        return jnp.any(gases.temperature <= 0)
+    return jnp.any((gases.temperature <= 0) | (gases.degeneracy <= gases.smallest_degeneracy * (1 + 1e-6)))
+
+
+def settled(state, machine):
+    """Whether all that share a mode are equally occupied, as far as anyone could tell."""
+    x = distances(machine, at(machine, state)[0])
+    joined = (machine.rates[:, None] > 0) & (machine.rates[None] > 0)
+    return jnp.all(jnp.where(joined, jnp.abs(x[:, None] - x[None]), 0) < 1e-8)
+
+
+def entropy_production(machine, gases, occupations):
+    """A sum of terms none of which is negative."""
+    x = distances(machine, gases)
+    if not len(occupations):
+        return (jumps(machine, gases) * (x[None] - x[:, None])).sum() / 2
+    odds = jnp.log1p(-occupations) - jnp.log(occupations)
+    return jnp.where(machine.rates > 0, leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
+
+
+def states(machine, times, full, occupations):
+    """States at rising times, differentiable, and the last time that was reached."""
+    numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
+
+    def run(parameters):
+        numbers, occupations, times = parameters
+        moved = eqx.combine(numbers, rest)
+        return course(speed, start(moved, full, occupations), times, moved, ends, stiff=full)
+
+    return by_forward_mode(run, (numbers, occupations, times))
+
+
+def totals(machine, gases, occupations):
+    """Particles, energy and entropy of all."""
+    held, n = gases.properties(), occupations
+    modes = -(jax.scipy.special.xlogy(n, n) + jax.scipy.special.xlog1py(1 - n, -n)).sum()
+    energy = held.energy.sum() + (machine.energies[: len(n)] * n).sum()
+    return jnp.stack([held.number.sum() + n.sum(), energy, held.entropy.sum() + modes])
+
+
+def exchanges(machine):
+    """Rates of exchange through each mode, (pairs, modes), and which reservoirs lose and gain by it, (pairs, reservoirs)."""
+    total = machine.rates.sum(0)
+    low, high = np.triu_indices(len(machine.rates), 1)
+    rates = machine.rates[low] * machine.rates[high] / jnp.where(total > 0, total, 1.0)[None]
+    each = np.eye(len(machine.rates))
+    return rates, jnp.asarray(each[high] - each[low], rates.dtype)
+
+
+def horizon(machine):
+    """Longer than anything takes: settling ends the search."""
+    held = machine.gases.properties().zeroth
+    return 1e12 * jnp.min(held) / jnp.max(machine.rates.sum(0))
