@@ -4,6 +4,7 @@ import importlib as _importlib
 from typing import TYPE_CHECKING
 
 from . import (
+    cooling,
     counting,
     distributions,
     evolution,
@@ -43,6 +44,7 @@ __all__ = [
     "RateNetwork",
     "Reservoir",
     "Status",
+    "cooling",
     "counting",
     "design",
     "distributions",

@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.fermi import thermal_integrals
 from ._numerics.printing import readable
-from ._numerics.validation import as_real, is_concrete, require
+from ._numerics.validation import as_real, is_concrete, positive, require
 
 __all__ = ["FermiGas", "GasProperties"]
 
@@ -73,7 +73,7 @@ class FermiGas(eqx.Module):
         return GasProperties(*jnp.moveaxis((exact if self.closure == "exact" else _sommerfeld)(*self._numbers()), -1, 0))
 
     def _numbers(self):
-        return self.temperature, self.chemical_potential, self.volume, self.alpha
+        return positive(self.temperature), self.chemical_potential, positive(self.volume), positive(self.alpha)
 
 
 class GasProperties(eqx.Module):

@@ -17,7 +17,7 @@ LAYERS = {
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     "steady": 3,
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
-    **dict.fromkeys(("thermodynamics", "rotor"), 5),
+    **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "machines": 6,
     **dict.fromkeys(("design", "sweeps", "audit"), 7),
     **dict.fromkeys(("plots", "report", "cli", "figures"), 8),

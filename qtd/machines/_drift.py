@@ -8,13 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._numerics.batching import settle
+from .._numerics.hermitian import eigensystem
 from .._numerics.sensitivity import by_forward_mode
 from .._numerics.trajectories import course
+from .._numerics.validation import nonnegative, positive
 
 
 def distances(machine, gases):
     """x_jk = (omega_k - mu_j) / T_j."""
-    return (machine.energies[None] - gases.chemical_potential[:, None]) / gases.temperature[:, None]
+    # Settled: computed twice it could be rounded in two ways, and equal reservoirs would exchange something.
+    return settle((machine.energies[None] - gases.chemical_potential[:, None]) / positive(gases.temperature)[:, None])
 
 
 def jumps(machine, gases):
@@ -25,9 +29,10 @@ def jumps(machine, gases):
     above = distance > 0
     factor = jnp.expm1(jnp.where(above, -distance, distance))  # without overflow; no absolute value, which has no slope at 0
     difference = factor * jnp.where(above, filled[None] * empty[:, None], -filled[:, None] * empty[None])
-    total = machine.rates.sum(0)
-    rates = machine.rates / jnp.where(total > 0, total, 1.0)[None]
-    return rates[:, None] * machine.rates[None] * difference
+    rates = nonnegative(machine.rates)
+    total = rates.sum(0)
+    shares = rates / jnp.where(total > 0, total, 1.0)[None]
+    return shares[:, None] * rates[None] * difference
 
 
 def warming(machine, gases, particles):
@@ -49,7 +54,7 @@ def leaving(machine, gases, occupations):
     """Particles that leave each reservoir into each mode, per time."""
     if not len(occupations):
         return jumps(machine, gases).sum(1)
-    return machine.rates * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
+    return nonnegative(machine.rates) * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
 
 
 def speed(state, machine):
@@ -130,3 +135,14 @@ def horizon(machine):
     """Longer than anything takes: settling ends the search."""
     held = machine.gases.properties().zeroth
     return 1e12 * jnp.min(held) / jnp.max(machine.rates.sum(0))
+
+
+def conserved(machine):
+    """How many combinations of particle numbers and energies no exchange changes: all less the rank of the exchanges."""
+    rates, moved = exchanges(machine)
+    energies = machine.energies - machine.energies.mean()
+    energies = energies / jnp.maximum(jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max())
+    charges = jnp.stack([jnp.ones_like(energies), energies], axis=1)
+    vectors = jnp.einsum("pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges).reshape(rates.size, -1)
+    found, _ = eigensystem(vectors.T @ vectors)
+    return (found < 1e-10 * found.max()).sum()

@@ -313,22 +313,11 @@ def _equilibrium(machine):
     found, converged = newton(excess, guess, (gases, number, energy))
     temperature, potential = jnp.exp(found[0]), found[1]
     status = first((~jnp.isfinite(number + energy), Status.INVALID_PARAMETER), (~converged, Status.NOT_CONVERGED))
-    return Equilibrium(temperature, potential, _conserved(machine), status)
+    return Equilibrium(temperature, potential, _drift.conserved(machine), status)
 
 
 def _alike(at, gases):
     return jnp.full_like(gases.temperature, 1) * jnp.exp(at[0]), jnp.full_like(gases.temperature, 1) * at[1]
-
-
-def _conserved(machine):
-    """How many combinations of particle numbers and energies no exchange changes: all less the rank of the exchanges."""
-    rates, moved = _drift.exchanges(machine)
-    energies = machine.energies - machine.energies.mean()
-    energies = energies / jnp.maximum(jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max())
-    charges = jnp.stack([jnp.ones_like(energies), energies], axis=1)
-    vectors = jnp.einsum("pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges).reshape(rates.size, -1)
-    found, _ = eigensystem(vectors.T @ vectors)
-    return (found < 1e-10 * found.max()).sum()
 
 
 @compiled
@@ -405,6 +394,7 @@ def _crossings(machine, pair, of, most):
     _, times = jax.lax.scan(search, (jnp.zeros_like(side), start, side), None, length=most)
     there = ~jnp.isnan(times)
     states, _ = _drift.states(machine, jax.lax.cummax(jnp.where(there, times, 0.0)), False, None)
-    slopes = jax.vmap(lambda state: gap(_drift.speed(state, frozen)))(jax.lax.stop_gradient(states))
-    times = times - jax.vmap(gap)(states) / jnp.where(there, slopes, 1.0)
-    return Crossings(jnp.where(there, times, jnp.nan), jnp.where(there, states[:, one], jnp.nan))
+    speeds = jax.vmap(lambda state: _drift.speed(state, frozen))(jax.lax.stop_gradient(states))
+    later = -jax.vmap(gap)(states) / jnp.where(there, jax.vmap(gap)(speeds), 1.0)
+    known = lambda x: jnp.where(there, x, jnp.nan)
+    return Crossings(known(times + later), known(states[:, one] + speeds[:, one] * later))
