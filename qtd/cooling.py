@@ -44,7 +44,7 @@ class CoolDown(eqx.Module):
 def cool_down(
     machine: Any,
     cold: str = "cold",
-    heat_capacity: float | Callable[[Float[Array, ""]], Float[Array, ""]] = 1.0,
+    heat_capacity: ArrayLike | Callable[[Float[Array, ""]], Float[Array, ""]] = 1.0,
     share: ArrayLike = 0.01,
     until: ArrayLike | None = None,
     within: float = 1e4,
@@ -71,8 +71,9 @@ def cool_down(
         known = [name.removesuffix(".temperature") for name in parameters(machine) if name.endswith(".temperature")]
         raise ValueError(f"`cold` must name a reservoir of the machine, {', '.join(map(repr, known))}, got {cold!r}.")
     if not callable(heat_capacity):
-        heat_capacity = as_scalar(heat_capacity, "heat_capacity")
-        check("heat_capacity", heat_capacity, "positive")
+        constant = as_scalar(heat_capacity, "heat_capacity")
+        check("heat_capacity", constant, "positive")
+        heat_capacity = jax.tree_util.Partial(lambda constant, _: constant, constant)
     share = as_scalar(share, "share")
     if is_concrete(share) and not 0 < share < 1:
         raise ValueError(f"`share` must be between 0 and 1, got {float(share)}.")
@@ -101,7 +102,7 @@ def _cool_down(machine, path, heat_capacity, share, until, within):
     edges = jnp.linspace(0.0, 1.0, _PANELS + 1, dtype=start.dtype)
     points, weights, _ = gauss(edges)
     temperatures = place(points)
-    capacity = jax.vmap(heat_capacity)(temperatures) if callable(heat_capacity) else heat_capacity
+    capacity = jax.vmap(heat_capacity)(temperatures)
     slowness = pace(points) * capacity / lax.map(lambda temperature: current(temperature, machine), temperatures)
     runs = found & jnp.all(slowness > 0)
     invalid = ~jnp.isfinite(current(start, machine))

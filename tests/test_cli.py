@@ -110,3 +110,9 @@ def test_a_machine_without_levels_is_shown_and_designed(capsys, tmp_path):
     assert record["operating_point"]["mode"] == "refrigerator" and all(law["holds"] for law in record["laws"].values())
     code, out, err = run(capsys, "design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path))
     assert code == 0 and err == "" and "exchange" in out and (tmp_path / "design.png").exists()
+
+
+def test_finite_reservoirs_show_what_flows(capsys):
+    record = json.loads(run(capsys, "show", "finite-reservoirs", "--json")[1])
+    assert record["operating_point"]["mode"] == "0 cools" and record["operating_point"]["dT_0"] < 0
+    assert all(law["holds"] for law in record["laws"].values())

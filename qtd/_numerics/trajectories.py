@@ -5,7 +5,7 @@ are solved without LAPACK, so that thousands of trajectories go in one call.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import diffrax
 import jax
@@ -43,8 +43,9 @@ def course(speed: Speed, start: State, times: Float[Array, " times"], args, ends
     saved = diffrax.SaveAt(ts=times, t1=True)
     solution = _solve(speed, start, jnp.maximum(times.max(), jnp.finfo(times.dtype).tiny), args, saved, event, stiff)
     # The last one is where it stopped; of those asked for, diffrax leaves what lies beyond infinite.
-    last = jnp.max(jnp.where(jnp.isfinite(solution.ts), solution.ts, 0))
-    states, reached = solution.ys[:-1], times <= last
+    stops, states = jnp.asarray(solution.ts), jnp.asarray(solution.ys)[:-1]
+    last = jnp.max(jnp.where(jnp.isfinite(stops), stops, 0))
+    reached = times <= last
     return Course(jnp.where(reached[:, None], states, jnp.nan), last)
 
 
@@ -56,7 +57,8 @@ def first_rise(speed: Speed, start: State, args, quantity: Callable, settled: Te
     )
     event = diffrax.Event(conditions, direction=(True, None))
     solution = _solve(speed, start, horizon, args, diffrax.SaveAt(t1=True), event, stiff)
-    return Happening(solution.event_mask[0], solution.ts[-1], solution.ys[-1])
+    rose, _ = cast(tuple, solution.event_mask)
+    return Happening(rose, jnp.asarray(solution.ts)[-1], jnp.asarray(solution.ys)[-1])
 
 
 def moment(speed: Speed, state: State, args, quantity: Callable) -> Float[Array, ""]:

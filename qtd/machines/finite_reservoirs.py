@@ -156,6 +156,12 @@ class Flows(eqx.Module):
     temperatures: Float[Array, " reservoirs"]
     status: Int[Array, ""]
 
+    @property
+    def mode(self) -> str:
+        """Which reservoirs grow colder, in words, at one known point."""
+        colder = [str(j) for j, rate in enumerate(self.temperature_rates) if rate < 0]
+        return f"{' and '.join(colder)} cool" if len(colder) > 1 else f"{colder[0]} cools" if colder else "nothing cools"
+
     def figures(self) -> dict[str, Float[Array, ""]]:
         """All scalars by name; reservoirs are numbered from 0."""
         values = {"sigma": self.entropy_production}
@@ -249,10 +255,10 @@ class Crossings(eqx.Module):
         return readable(self, "crossings", [("times", self.times, ""), ("values", self.values, "at which the two met")])
 
 
-def _caution(machine):
-    """What keeps its numbers, but should be known."""
-    low = machine.gases.closure == "sommerfeld" and jnp.any(machine.gases.degeneracy < 10)
-    return first((low, Status.NOT_DEGENERATE), (jnp.any(machine.energies <= 0), Status.BELOW_BAND))
+def _caution(machine, known: ArrayLike = True):
+    """A check for what keeps its numbers, but should be said; the last of all checks, as it always holds."""
+    low = jnp.any(machine.gases.degeneracy < 10) & (machine.gases.closure == "sommerfeld")
+    return jnp.asarray(known), first((low, Status.NOT_DEGENERATE), (jnp.any(machine.energies <= 0), Status.BELOW_BAND))
 
 
 @compiled
@@ -263,7 +269,7 @@ def _flows(machine):
     heat = ((machine.energies[None] - gases.chemical_potential[:, None]) * leaving).sum(1)
     rates = _drift.warming(machine, gases, leaving)
     sigma = _drift.entropy_production(machine, gases, ())
-    status = first((~jnp.isfinite(sigma), Status.INVALID_PARAMETER), (True, _caution(machine)))
+    status = first((~jnp.isfinite(sigma), Status.INVALID_PARAMETER), _caution(machine))
     return Flows(particles, energy, heat, _drift.quasi_stationary(machine, gases), *rates, sigma, gases.temperature, status)
 
 
@@ -285,7 +291,7 @@ def _evolve(machine, times, full, occupations):
     status = first(
         (~jnp.all(jnp.isfinite(begin)), Status.INVALID_PARAMETER),
         (last < times.max() * (1 - 1e-12), stopped),
-        (True, _caution(machine)),
+        _caution(machine),
     )
     return Evolution(times, *known, totals[:, 2], production, drift, last, status)
 
@@ -360,7 +366,7 @@ def _minimum(machine, reservoir, full, occupations):
     settled = _drift.settled(found.state, frozen)
     status = first(
         (~jnp.all(jnp.isfinite(start)), Status.INVALID_PARAMETER),
-        (interior | settled, _caution(machine)),
+        _caution(machine, interior | settled),
         (_drift.ends(found.state, frozen), Status.SINGULAR),
         (~settled, Status.NOT_CONVERGED),
     )

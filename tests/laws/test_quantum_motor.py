@@ -138,7 +138,7 @@ def test_the_unit_of_energy_does_not_matter():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: QuantumMotor(left=lead(1.0, 1.0, 0.0), right=lead(1.0, -1.0, 0.0)), "`left` and `right` must not both"),
+        (lambda: QuantumMotor(left=lead(1.0, 1.0, 0.0), right=lead(1.0, -1.0, 0.0)), "`left` and `right` must not all"),
         (lambda: LOPSIDED.operate(0.1, 0), "`order` must be an integer not below 1"),
         (lambda: LOPSIDED.terminal_velocities(0.1, 0), "`order` must be an integer not below 1"),
         (lambda: LOPSIDED.pumping_onset(0), "`order` must be an integer not below 1"),
