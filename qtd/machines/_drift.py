@@ -3,6 +3,8 @@
 Occupations are part of it in the full model only; else there are none, and the modes are in their quasi-stationary state.
 """
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -106,12 +108,14 @@ def states(machine, times, full, occupations):
     """States at rising times, differentiable, and the last time that was reached."""
     numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
 
-    def run(parameters):
+    def run(parameters, stiff):
         numbers, occupations, times = parameters
         moved = eqx.combine(numbers, rest)
-        return course(speed, start(moved, full, occupations), times, moved, ends, stiff=full)
+        return course(speed, start(moved, full, occupations), times, moved, ends, stiff)
 
-    return by_forward_mode(run, (numbers, occupations, times))
+    # Derivatives through the explicit method: those of the implicit one take long to compile, and call LAPACK.
+    explicit = functools.partial(run, stiff=False)
+    return by_forward_mode(functools.partial(run, stiff=full), (numbers, occupations, times), explicit if full else None)
 
 
 def totals(machine, gases, occupations):
