@@ -150,3 +150,20 @@ def conserved(machine):
     vectors = jnp.einsum("pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges).reshape(rates.size, -1)
     found, _ = eigensystem(vectors.T @ vectors)
     return (found < 1e-10 * found.max()).sum()
+
+
+def relaxation_rates(machine, gases, temperature, potential):
+    """Of small deviations from an equilibrium with these gases, in rising order."""
+    rates, moved = exchanges(machine)
+    x = (machine.energies - potential) / temperature
+    noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
+    charges = jnp.stack([jnp.ones_like(x), machine.energies - potential], axis=1)
+    # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric matrix.
+    held = gases.properties()
+    first, slope = jnp.sqrt(temperature * held.zeroth), held.first / held.zeroth
+    second = temperature * jnp.sqrt(held.heat_capacity)
+    number = moved[:, None] * charges[None, :, :1] / first[None, None]
+    energy = moved[:, None] * (charges[None, :, 1:] - slope[None, None]) / second[None, None]
+    vectors = (jnp.sqrt(noise)[..., None] * jnp.concatenate([number, energy], axis=2)).reshape(noise.size, -1)
+    found, _ = eigensystem(vectors.T @ vectors)
+    return jnp.sort(jnp.maximum(found, 0.0))

@@ -329,24 +329,9 @@ def _alike(at, gases):
 @compiled
 def _relaxation_rates(machine):
     rest = machine.equilibrium()
-    gases = eqx.tree_at(
-        lambda g: (g.temperature, g.chemical_potential),
-        machine.gases,
-        _alike((jnp.log(rest.temperature), rest.chemical_potential), machine.gases),
-    )
-    rates, moved = _drift.exchanges(machine)
-    x = (machine.energies - rest.chemical_potential) / rest.temperature
-    noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
-    charges = jnp.stack([jnp.ones_like(x), machine.energies - rest.chemical_potential], axis=1)
-    # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric matrix.
-    held = gases.properties()
-    first, slope = jnp.sqrt(rest.temperature * held.zeroth), held.first / held.zeroth
-    second = rest.temperature * jnp.sqrt(held.heat_capacity)
-    number = moved[:, None] * charges[None, :, :1] / first[None, None]
-    energy = moved[:, None] * (charges[None, :, 1:] - slope[None, None]) / second[None, None]
-    vectors = (jnp.sqrt(noise)[..., None] * jnp.concatenate([number, energy], axis=2)).reshape(noise.size, -1)
-    found, _ = eigensystem(vectors.T @ vectors)
-    return jnp.sort(jnp.maximum(found, 0.0))
+    common = _alike((jnp.log(rest.temperature), rest.chemical_potential), machine.gases)
+    gases = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, common)
+    return _drift.relaxation_rates(machine, gases, rest.temperature, rest.chemical_potential)
 
 
 @compiled
