@@ -67,6 +67,11 @@ class FermiGas(eqx.Module):
         inside = self.alpha * (self.alpha - 1) / 6
         return jnp.where(inside > 0, jnp.pi * jnp.sqrt(jnp.where(inside > 0, inside, 1.0)), 0.0)
 
+    def at(self, temperature: Float[Array, "*gases"], chemical_potential: Float[Array, "*gases"]) -> "FermiGas":
+        """The same gases, each or all of them at another temperature and chemical potential; nothing is checked."""
+        moved = jnp.broadcast_to(temperature, self.volume.shape), jnp.broadcast_to(chemical_potential, self.volume.shape)
+        return eqx.tree_at(lambda gas: (gas.temperature, gas.chemical_potential), self, moved)
+
     def properties(self) -> "GasProperties":
         """What the gases hold, and how it changes."""
         exact = jnp.vectorize(_exact, signature="(),(),(),()->(n)")

@@ -34,7 +34,7 @@ def test_integrals_agree_with_polylogarithms(x, alpha):
     found = INTEGRALS(x, alpha)
     values = [*found["moments"], found["number"], found["energy"], found["entropy"]]
     expected = by_polylogarithms(x, alpha)
-    # In one dimension per momentum the first moment vanishes but for what is left out below the band: relative to the others it is noise.
+    # At alpha = 1 the density is constant, and the first moment of a degenerate gas next to nothing beside the others.
     scale = np.maximum(np.abs(expected), 1e-3 * np.array([0, expected[0], 0, 0, 0, 0]))
     assert np.max(np.abs(np.array(values) - expected) / scale) < 1e-12
 

@@ -48,8 +48,7 @@ def warming(machine, gases, particles):
 def at(machine, state):
     """The gases, and the occupations of the modes if they are variables, of a state (T, mu, n)."""
     n = len(machine.rates)
-    moved = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, (state[:n], state[n : 2 * n]))
-    return moved, state[2 * n :]
+    return machine.gases.at(state[:n], state[n : 2 * n]), state[2 * n :]
 
 
 def leaving(machine, gases, occupations):
@@ -152,14 +151,14 @@ def conserved(machine):
     return (found < 1e-10 * found.max()).sum()
 
 
-def relaxation_rates(machine, gases, temperature, potential):
-    """Of small deviations from an equilibrium with these gases, in rising order."""
+def relaxation_rates(machine, temperature, potential):
+    """Of small deviations from an equilibrium, in rising order."""
     rates, moved = exchanges(machine)
     x = (machine.energies - potential) / temperature
     noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
     charges = jnp.stack([jnp.ones_like(x), machine.energies - potential], axis=1)
     # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric matrix.
-    held = gases.properties()
+    held = machine.gases.at(temperature, potential).properties()
     first, slope = jnp.sqrt(temperature * held.zeroth), held.first / held.zeroth
     second = temperature * jnp.sqrt(held.heat_capacity)
     number = moved[:, None] * charges[None, :, :1] / first[None, None]

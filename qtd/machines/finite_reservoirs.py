@@ -309,9 +309,8 @@ def _equilibrium(machine):
     def excess(at, known):
         """Of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
         gases, number, energy = known
-        joined = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), gases, _alike(at, gases))
-        held = joined.properties()
-        temperature = joined.temperature[0]
+        temperature = jnp.exp(at[0])
+        held = gases.at(temperature, at[1]).properties()
         unit = jax.lax.stop_gradient(temperature * held.zeroth.sum())
         particles, heat = held.number.sum() - number, held.energy.sum() - energy
         return jnp.stack([particles / unit, (heat - at[1] * particles) / (temperature * unit)])
@@ -322,16 +321,10 @@ def _equilibrium(machine):
     return Equilibrium(temperature, potential, _drift.conserved(machine), status)
 
 
-def _alike(at, gases):
-    return jnp.full_like(gases.temperature, 1) * jnp.exp(at[0]), jnp.full_like(gases.temperature, 1) * at[1]
-
-
 @compiled
 def _relaxation_rates(machine):
     rest = machine.equilibrium()
-    common = _alike((jnp.log(rest.temperature), rest.chemical_potential), machine.gases)
-    gases = eqx.tree_at(lambda g: (g.temperature, g.chemical_potential), machine.gases, common)
-    return _drift.relaxation_rates(machine, gases, rest.temperature, rest.chemical_potential)
+    return _drift.relaxation_rates(machine, rest.temperature, rest.chemical_potential)
 
 
 @compiled

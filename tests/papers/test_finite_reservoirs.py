@@ -164,12 +164,20 @@ def test_in_figure_2_omega_tilde_is_negative_for_a_while_and_enters_between_the_
 
 
 @pytest.mark.parametrize(
-    ("place", "index", "threshold", "above"), [(1, 0, 0.675598, True), (1, 1, 1.092175, False), (2, 0, 18.578535, True)]
+    ("place", "indices", "threshold", "above"),
+    [
+        (1, [0], 0.675598, True),
+        (1, [1], 1.092175, False),
+        (2, [0], 18.578535, True),
+        (2, [1], 18.338037, False),
+        (0, [0, 1], 17.512535, False),
+    ],
 )
-def test_which_order_swaps_turns_over_where_the_page_says(place, index, threshold, above):
+def test_which_order_swaps_turns_over_where_the_page_says(place, indices, threshold, above):
     for shift in (-2e-3, 2e-3):
         parts = [list(part) for part in FIGURES[2]]
-        parts[place][index] = threshold + shift
+        for index, value in zip(indices, (threshold + shift, threshold + shift + 0.4)):  # the modes stay 0.4 apart
+            parts[place][index] = value
         temperatures_cross = bool(np.isfinite(CROSS["temperature"](device(*parts)).times[0]))
         potentials_cross = bool(np.isfinite(CROSS["chemical_potential"](device(*parts)).times[0]))
         assert temperatures_cross == ((shift > 0) == above) and potentials_cross == (not temperatures_cross)
@@ -178,9 +186,7 @@ def test_which_order_swaps_turns_over_where_the_page_says(place, index, threshol
 @pytest.mark.parametrize("figure", [1, 2, 3, 4])
 def test_entropy_grows_and_nothing_is_lost(figure):
     found = device(*FIGURES[figure]).evolve(jnp.geomspace(1e-3, 3e3, 30))
-    assert (
-        np.all(np.diff(found.entropy) > -1e-13 * found.entropy[-1]) and np.all(found.entropy_production >= 0) and np.all(found.drift < 1e-9)
-    )
+    assert np.all(np.diff(found.entropy) > 0) and np.all(found.entropy_production >= 0) and np.all(found.drift < 1e-9)
 
 
 def test_figure_4_cools_the_hottest_and_the_fourth_but_not_the_coldest():
@@ -193,11 +199,10 @@ def test_figure_4_cools_the_hottest_and_the_fourth_but_not_the_coldest():
 
 
 def test_figure_5_entropy_grows_and_totals_stay():
-    found = device(*FIGURES[5]).evolve(jnp.geomspace(1e-3, 1e4, 30))
-    assert (
-        np.all(np.diff(found.entropy) > -1e-13 * found.entropy[-1]) and np.all(found.entropy_production >= 0) and np.all(found.drift < 1e-9)
-    )
-    assert np.all(np.asarray(found.temperatures[-1]) > 1.0)
+    # Up to where it rests: after that its entropy is constant but for rounding.
+    found = device(*FIGURES[5]).evolve(jnp.geomspace(1e-3, 300.0, 30))
+    assert np.all(np.diff(found.entropy) > 0) and np.all(found.entropy_production >= 0) and np.all(found.drift < 1e-9)
+    assert np.all(np.asarray(device(*FIGURES[5]).evolve(jnp.array([1e4])).temperatures[0]) > 1.0)
 
 
 def test_a_trajectory_that_runs_into_the_singular_point_ends_there():
