@@ -74,8 +74,8 @@ class FermiGas(eqx.Module):
 
     def properties(self) -> "GasProperties":
         """What the gases hold, and how it changes."""
-        exact = jnp.vectorize(_exact, signature="(),(),(),()->(n)")
-        return GasProperties(*jnp.moveaxis((exact if self.closure == "exact" else _sommerfeld)(*self._numbers()), -1, 0))
+        exact = jnp.vectorize(_exact, signature="(),(),(),()->" + ",".join(["()"] * 8))
+        return GasProperties(*(exact if self.closure == "exact" else _sommerfeld)(*self._numbers()))
 
     def _numbers(self):
         return positive(self.temperature), self.chemical_potential, positive(self.volume), positive(self.alpha)
@@ -108,17 +108,17 @@ def _exact(temperature, potential, volume, alpha):
     size = volume * temperature ** (alpha - 1)
     moments = [size * temperature**m * found["moments"][m] for m in range(3)]
     held = size * temperature * found["number"], size * temperature**2 * found["energy"], size * temperature * found["entropy"]
-    return jnp.stack([*held, *moments, *_derived(temperature, potential, moments)])
+    return *held, *moments, *_derived(temperature, potential, moments)
 
 
 def _sommerfeld(temperature, potential, volume, alpha):
-    thermal = jnp.pi**2 / 6 * temperature**2
-    power = lambda shift: volume * potential ** (alpha + shift)
-    number = power(0) / alpha + thermal * (alpha - 1) * power(-2)
-    energy = power(1) / (alpha + 1) + thermal * alpha * power(-1)
-    second = 2 * thermal * power(-1)
-    moments = [power(-1) + thermal * (alpha - 1) * (alpha - 2) * power(-3), 2 * thermal * (alpha - 1) * power(-2), second]
-    return jnp.stack([number, energy, second / temperature, *moments, *_derived(temperature, potential, moments)], axis=-1)
+    thermal = jnp.pi**2 / 6 * (temperature / potential) ** 2
+    density = volume * potential ** (alpha - 1)
+    number = density * potential * (1 / alpha + thermal * (alpha - 1))
+    energy = density * potential**2 * (1 / (alpha + 1) + thermal * alpha)
+    second = 2 * thermal * density * potential**2
+    moments = density * (1 + thermal * (alpha - 1) * (alpha - 2)), 2 * thermal * (alpha - 1) * density * potential, second
+    return number, energy, second / temperature, *moments, *_derived(temperature, potential, moments)
 
 
 def _derived(temperature, potential, moments):

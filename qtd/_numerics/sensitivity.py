@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from .batching import settle
+
 
 def by_forward_mode(function: Callable[[Any], Any], parameters: Any, simpler: Callable[[Any], Any] | None = None) -> Any:
     """function(parameters), floating-point arrays of floating-point arrays, differentiable by forward and by reverse mode.
@@ -25,4 +27,5 @@ def by_forward_mode(function: Callable[[Any], Any], parameters: Any, simpler: Ca
         values = run(*primals) if simpler else values
         return values, jax.tree.map(lambda slope: slope @ tangents[0], slopes)
 
-    return run(flat)
+    # Settled: XLA would pull the known ones of the parameters out of their array, put them back, and so on, fifty times.
+    return run(settle(flat))

@@ -44,3 +44,11 @@ def _small_weight_and_slope(x):
     is_small = x < _CLOSED_FROM
     weight = jnp.where(is_small, 1 - y / 2 + square * tail, closed)
     return weight, weight * jnp.where(is_small, -0.5 - y * tail, (1 - z - closed) / z)
+
+
+def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to themselves, from one exponential."""
+    above = x > 0
+    small = jnp.exp(jnp.where(above, -x, x))
+    rare, common = small / (1 + small), 1 / (1 + small)
+    return jnp.where(above, rare, common), jnp.where(above, common, rare)

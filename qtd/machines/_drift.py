@@ -4,6 +4,7 @@ Occupations are part of it in the full model only; else there are none, and the 
 """
 
 import functools
+import itertools
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from .._numerics.batching import settle
 from .._numerics.hermitian import eigensystem
 from .._numerics.sensitivity import by_forward_mode
+from .._numerics.special import occupied
 from .._numerics.trajectories import course
 from .._numerics.validation import nonnegative, positive
 
@@ -24,17 +26,20 @@ def distances(machine, gases):
 
 
 def jumps(machine, gases):
-    """Gamma_jqk (n_j - n_q) of every pair of reservoirs and mode."""
+    """For each pair of reservoirs j < q: Gamma_jqk (n_j - n_q) and x_q - x_j of every mode."""
     x = distances(machine, gases)
-    filled, empty = jax.nn.sigmoid(-x), jax.nn.sigmoid(x)
-    distance = x[:, None] - x[None]
-    above = distance > 0
-    factor = jnp.expm1(jnp.where(above, -distance, distance))  # without overflow; no absolute value, which has no slope at 0
-    difference = factor * jnp.where(above, filled[None] * empty[:, None], -filled[:, None] * empty[None])
+    filled, empty = occupied(x)
     rates = nonnegative(machine.rates)
     total = rates.sum(0)
     shares = rates / jnp.where(total > 0, total, 1.0)[None]
-    return shares[:, None] * rates[None] * difference
+    found = {}
+    for j, q in itertools.combinations(range(len(x)), 2):
+        further = x[q] - x[j]
+        above = further < 0
+        factor = jnp.expm1(jnp.where(above, further, -further))  # without overflow; no absolute value, which has no slope at 0
+        difference = factor * jnp.where(above, filled[q] * empty[j], -filled[j] * empty[q])
+        found[j, q] = shares[j] * rates[q] * difference, further
+    return found
 
 
 def warming(machine, gases, particles):
@@ -53,9 +58,11 @@ def at(machine, state):
 
 def leaving(machine, gases, occupations):
     """Particles that leave each reservoir into each mode, per time."""
-    if not len(occupations):
-        return jumps(machine, gases).sum(1)
-    return nonnegative(machine.rates) * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
+    if len(occupations):
+        return nonnegative(machine.rates) * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
+    found, nothing = jumps(machine, gases), jnp.zeros_like(machine.energies)
+    signed = lambda j: (flow if pair[0] == j else -flow for pair, (flow, _) in found.items() if j in pair)
+    return jnp.stack([sum(signed(j), nothing) for j in range(len(machine.rates))])
 
 
 def speed(state, machine):
@@ -98,7 +105,8 @@ def entropy_production(machine, gases, occupations):
     """A sum of terms none of which is negative."""
     x = distances(machine, gases)
     if not len(occupations):
-        return (jumps(machine, gases) * (x[None] - x[:, None])).sum() / 2
+        nothing = jnp.zeros_like(machine.energies)
+        return sum((flow * further for flow, further in jumps(machine, gases).values()), nothing).sum()
     odds = jnp.log1p(-occupations) - jnp.log(occupations)
     return jnp.where(machine.rates > 0, leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
 
