@@ -15,7 +15,7 @@ from ._numerics.printing import readable
 from ._numerics.quadrature import gauss, integral_up_to
 from ._numerics.roots import bracketed
 from ._numerics.status import Status, first
-from ._numerics.validation import as_scalar, check, is_concrete
+from ._numerics.validation import as_scalar, as_share, check
 from .parameters import parameters, replace, validate
 
 __all__ = ["CoolDown", "cool_down"]
@@ -74,9 +74,7 @@ def cool_down(
         constant = as_scalar(heat_capacity, "heat_capacity")
         check("heat_capacity", constant, "positive")
         heat_capacity = jax.tree_util.Partial(lambda constant, _: constant, constant)
-    share = as_scalar(share, "share")
-    if is_concrete(share) and not 0 < share < 1:
-        raise ValueError(f"`share` must be between 0 and 1, got {float(share)}.")
+    share = as_share(share, "share")
     if not within > 1:
         raise ValueError(f"`within` must be a factor above 1, got {within}.")
     start = parameters(machine)[path]

@@ -34,6 +34,14 @@ def as_scalar(value: ArrayLike, name: str) -> Float[Array, ""]:
     return array
 
 
+def as_share(value: ArrayLike, name: str) -> Float[Array, ""]:
+    """`as_scalar` for a number between 0 and 1, both excluded."""
+    number = as_scalar(value, name)
+    if is_concrete(number) and not 0 < number < 1:
+        raise ValueError(f"`{name}` must be between 0 and 1, got {float(number)}.")
+    return number
+
+
 def require(module, **domains: str) -> None:
     """`check` every named field of a module; for `__check_init__`, which runs at construction and again in `qtd.replace`."""
     for name, domain in domains.items():

@@ -13,9 +13,10 @@ import numpy as np
 
 from .._numerics.batching import settle
 from .._numerics.hermitian import eigensystem
+from .._numerics.roots import newton
 from .._numerics.sensitivity import by_forward_mode
 from .._numerics.special import occupied
-from .._numerics.trajectories import course
+from .._numerics.trajectories import course, first_rise, moment
 from .._numerics.validation import nonnegative, positive
 
 
@@ -125,6 +126,13 @@ def states(machine, times, full, occupations):
     return by_forward_mode(functools.partial(run, stiff=full), (numbers, occupations, times), explicit if full else None)
 
 
+def happening(machine, begin, quantity, root=None, stiff=False):
+    """When `quantity` of state and machine first rises through 0 on the way from a state, as the moment when `root` is 0 there; and how
+    the search ended."""
+    found = first_rise(speed, begin, machine, quantity, settled, ends, horizon(machine), stiff)
+    return found.time + moment(speed, found.state, machine, root or quantity), found
+
+
 def totals(machine, gases, occupations):
     """Particles, energy and entropy of all."""
     held, n = gases.properties(), occupations
@@ -140,6 +148,29 @@ def exchanges(machine):
     rates = machine.rates[low] * machine.rates[high] / jnp.where(total > 0, total, 1.0)[None]
     each = np.eye(len(machine.rates))
     return rates, jnp.asarray(each[high] - each[low], rates.dtype)
+
+
+def rest(machine):
+    """Temperature and potential at which the reservoirs together hold what they hold now; and whether they were found."""
+    gases, nobody = machine.gases, jnp.zeros(0, machine.energies.dtype)
+    number, energy, _ = totals(machine, gases, nobody)
+    weights = gases.properties().zeroth / gases.properties().zeroth.sum()
+    mean = lambda x: (weights * x).sum()
+    potential = mean(gases.chemical_potential)
+    spread = mean((gases.chemical_potential - potential) ** 2)
+    guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])
+
+    def excess(at, known):
+        """Of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
+        gases, number, energy = known
+        temperature = jnp.exp(at[0])
+        held = gases.at(temperature, at[1]).properties()
+        unit = jax.lax.stop_gradient(temperature * held.zeroth.sum())
+        particles, heat = held.number.sum() - number, held.energy.sum() - energy
+        return jnp.stack([particles / unit, (heat - at[1] * particles) / (temperature * unit)])
+
+    found, converged = newton(excess, guess, (gases, number, energy))
+    return jnp.exp(found[0]), found[1], converged & jnp.isfinite(number + energy)
 
 
 def horizon(machine):

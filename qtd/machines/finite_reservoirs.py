@@ -9,10 +9,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
 from .._numerics.printing import readable
-from .._numerics.roots import newton
 from .._numerics.status import Status, first
-from .._numerics.trajectories import first_rise, moment
-from .._numerics.validation import as_real, check, is_concrete, require, whole
+from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
 from ..gases import FermiGas
 from ..parameters import validate
 from ..thermodynamics import Law
@@ -127,6 +125,14 @@ class FiniteReservoirs(AbstractMachine):
             raise ValueError(f"`pair` must name two reservoirs below {len(self.rates)}, got {pair!r}.")
         whole(most, "most", 1)
         return _crossings(self, tuple(pair), of, most)
+
+    def equilibration_time(self, share: ArrayLike = 0.01) -> Float[Array, ""]:
+        """When all but a `share` of the entropy that the way to `equilibrium` produces has been produced.
+
+        Entropy never falls, so there is one such time: 0 in equilibrium, infinite for reservoirs that stop before they get there.
+        """
+        validate(self)
+        return _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
 
     def crossover(self) -> Float[Array, "reservoirs reservoirs"]:
         """omega_tilde_jq = (T_j mu_q - T_q mu_j) / (T_j - T_q), the energy at which two reservoirs are equally occupied.
@@ -298,33 +304,16 @@ def _evolve(machine, times, full, occupations):
 
 @compiled
 def _equilibrium(machine):
-    gases, zero = machine.gases, jnp.zeros(0, machine.energies.dtype)
-    number, energy, _ = _drift.totals(machine, gases, zero)
-    weights = gases.properties().zeroth / gases.properties().zeroth.sum()
-    mean = lambda x: (weights * x).sum()
-    potential = mean(gases.chemical_potential)
-    spread = mean((gases.chemical_potential - potential) ** 2)
-    guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])
-
-    def excess(at, known):
-        """Of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
-        gases, number, energy = known
-        temperature = jnp.exp(at[0])
-        held = gases.at(temperature, at[1]).properties()
-        unit = jax.lax.stop_gradient(temperature * held.zeroth.sum())
-        particles, heat = held.number.sum() - number, held.energy.sum() - energy
-        return jnp.stack([particles / unit, (heat - at[1] * particles) / (temperature * unit)])
-
-    found, converged = newton(excess, guess, (gases, number, energy))
-    temperature, potential = jnp.exp(found[0]), found[1]
-    status = first((~jnp.isfinite(number + energy), Status.INVALID_PARAMETER), (~converged, Status.NOT_CONVERGED))
+    temperature, potential, converged = _drift.rest(machine)
+    known = jnp.isfinite(_drift.totals(machine, machine.gases, jnp.zeros(0, machine.energies.dtype))).all()
+    status = first((~known, Status.INVALID_PARAMETER), (~converged, Status.NOT_CONVERGED))
     return Equilibrium(temperature, potential, _drift.conserved(machine), status)
 
 
 @compiled
 def _relaxation_rates(machine):
-    rest = machine.equilibrium()
-    return _drift.relaxation_rates(machine, rest.temperature, rest.chemical_potential)
+    temperature, potential, _ = _drift.rest(machine)
+    return _drift.relaxation_rates(machine, temperature, potential)
 
 
 @compiled
@@ -332,9 +321,9 @@ def _minimum(machine, reservoir, full, occupations):
     frozen, modes = jax.lax.stop_gradient((machine, occupations))
     rise = lambda state, machine: _drift.speed(state, machine)[reservoir]
     start = _drift.start(frozen, full, modes)
-    found = first_rise(_drift.speed, start, frozen, rise, _drift.settled, _drift.ends, _drift.horizon(frozen), stiff=full)
+    when, found = _drift.happening(frozen, start, rise, stiff=full)
     interior = found.happened
-    time = jnp.where(interior, found.time + moment(_drift.speed, found.state, frozen, rise), 0.0)
+    time = jnp.where(interior, when, 0.0)
     at = _drift.states(machine, time[None], full, occupations)[0][0]
     # One Newton step in time: its value polishes the root, its derivative is that of the implicit theorem.
     still = jax.lax.stop_gradient(at)
@@ -360,18 +349,14 @@ def _minimum(machine, reservoir, full, occupations):
 def _crossings(machine, pair, of, most):
     frozen = jax.lax.stop_gradient(machine)
     one, other = (j if of == "temperature" else j + len(machine.rates) for j in pair)
-    gap = lambda state: state[one] - state[other]
-    beyond = lambda state, known: -known[1] * gap(state) - 1e-5 * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
-    of_machine = lambda function: lambda state, known: function(state, known[0])
-    functions = of_machine(_drift.speed), of_machine(_drift.settled), of_machine(_drift.ends)
+    gap = lambda state, machine=frozen: state[one] - state[other]
 
     def search(carry, _):
         time, state, side = carry
-        speed, settled, ends = functions
-        found = first_rise(speed, state, (frozen, side), beyond, settled, ends, _drift.horizon(frozen))
+        beyond = lambda state, _: -side * gap(state) - 1e-5 * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
         # Back from where the gap is large enough to where it was 0.
-        here = time + found.time + moment(_drift.speed, found.state, frozen, lambda state, _: gap(state))
-        return (time + found.time, found.state, -side), jnp.where(found.happened, here, jnp.nan)
+        when, found = _drift.happening(frozen, state, beyond, root=gap)
+        return (time + found.time, found.state, -side), jnp.where(found.happened, time + when, jnp.nan)
 
     start = _drift.start(frozen, False, None)
     side = jnp.where(gap(start) < 0, -1.0, 1.0).astype(start.dtype)
@@ -382,3 +367,23 @@ def _crossings(machine, pair, of, most):
     later = -jax.vmap(gap)(states) / jnp.where(there, jax.vmap(gap)(speeds), 1.0)
     known = lambda x: jnp.where(there, x, jnp.nan)
     return Crossings(known(times + later), known(states[:, one] + speeds[:, one] * later))
+
+
+@compiled
+def _equilibration(machine, share):
+    temperature, potential, _ = _drift.rest(machine)
+    entropy = lambda gases: gases.properties().entropy.sum()
+    begin, end = entropy(machine.gases), entropy(machine.gases.at(temperature, potential))
+    of_state = lambda state, machine: entropy(_drift.at(machine, state)[0])
+    target = end - share * (end - begin)
+    frozen, goal, unit = jax.lax.stop_gradient((machine, target, end - begin))
+    start = _drift.start(frozen, False, None)
+    when, found = _drift.happening(frozen, start, lambda state, machine: (of_state(state, machine) - goal) / unit)
+    time = jnp.where(found.happened, when, 0.0)
+    at = _drift.states(machine, time[None], False, None)[0][0]
+    still = jax.lax.stop_gradient(at)
+    rate = jax.jvp(lambda state: of_state(state, frozen), (still,), (_drift.speed(still, frozen),))[1]
+    # One Newton step in time, for the derivatives of the implicit theorem.
+    time = time - (of_state(at, machine) - target) / jnp.where(found.happened, rate, 1.0)
+    there = end - begin <= 4 * jnp.finfo(end.dtype).eps * jnp.abs(end)
+    return jnp.where(found.happened, time, jnp.where(there, 0.0, jnp.inf))

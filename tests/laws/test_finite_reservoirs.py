@@ -100,6 +100,23 @@ def test_in_two_dimensions_the_equilibrium_has_a_closed_form():
     np.testing.assert_allclose([rest.temperature, rest.chemical_potential], expected, rtol=1e-12)
 
 
+def test_equilibration_ends_when_its_share_of_the_entropy_is_left():
+    machine = FiniteReservoirs(gases=FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld"))
+    rest, times = machine.equilibrium(), [float(machine.equilibration_time(share)) for share in (0.5, 0.01)]
+    entropy = machine.evolve(jnp.array([0.0, *times])).entropy
+    end = machine.gases.at(rest.temperature, rest.chemical_potential).properties().entropy.sum()
+    np.testing.assert_allclose((end - entropy[1:]) / (end - entropy[0]), [0.5, 0.01], rtol=1e-8)
+
+
+def test_equilibration_takes_no_time_at_rest_and_for_ever_where_reservoirs_stop_before():
+    same = FermiGas(jnp.array([1.0, 1.0]), jnp.array([20.0, 20.0]), closure="sommerfeld")
+    assert float(FiniteReservoirs(gases=same).equilibration_time()) == 0
+    apart = FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld")
+    assert float(FiniteReservoirs(jnp.array([21.1]), jnp.ones((2, 1)), apart).equilibration_time()) == np.inf
+    with pytest.raises(ValueError, match="`share` must be between 0 and 1"):
+        FiniteReservoirs(gases=apart).equilibration_time(1.0)
+
+
 def test_reservoirs_of_other_dimensions_and_classical_ones_find_their_equilibrium():
     gases = FermiGas(jnp.array([0.5, 1.0, 2.0]), jnp.array([-1.0, 4.0, 0.5]), jnp.array([1.0, 0.3, 0.1]), jnp.array([0.5, 1.5, 3.0]))
     machine = FiniteReservoirs(jnp.array([1.0, 3.0]), jnp.ones((3, 2)), gases)

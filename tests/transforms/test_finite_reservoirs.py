@@ -33,7 +33,11 @@ def swap(vector):
     return jnp.concatenate([found.times, found.values])
 
 
-ENDS, SWAP = jax.jit(ends), jax.jit(swap)
+def duration(vector):
+    return machine(vector).equilibration_time()[None]
+
+
+ENDS, SWAP, DURATION = jax.jit(ends), jax.jit(swap), jax.jit(duration)
 
 
 def differences(function, vector, step=1e-5):
@@ -52,6 +56,12 @@ def test_crossings_have_derivatives():
     expected = differences(SWAP, SECOND)
     slopes = jax.jit(jax.jacrev(swap))(SECOND)
     assert np.all(np.abs(slopes - expected) < 1e-6 * np.abs(expected).max(1, keepdims=True))
+
+
+def test_the_equilibration_time_has_derivatives():
+    expected = differences(DURATION, VECTOR, 1e-4)
+    for slopes in (jax.jit(jax.jacrev(duration))(VECTOR), jax.jit(jax.jacfwd(duration))(VECTOR)):
+        assert np.all(np.abs(slopes - expected) < 1e-6 * np.abs(expected).max(1, keepdims=True))
 
 
 def filled(temperature):
