@@ -33,7 +33,8 @@ from .steady import steady_state
 from .thermodynamics import Mode, OperatingPoint, operate
 
 if TYPE_CHECKING:
-    from . import design, plots
+    from . import design, plots, sweeps
+    from .sweeps import sweep
 
 __version__ = "0.1.0"
 __all__ = [
@@ -68,13 +69,17 @@ __all__ = [
     "spectral",
     "steady",
     "steady_state",
+    "sweep",
+    "sweeps",
     "thermodynamics",
     "transmissions",
 ]
 
 
 def __getattr__(name: str):
-    """Load the optimiser and the drawing library when they are first used, not with `import qtd`."""
-    if name in ("design", "plots"):
+    """Load the optimiser, sweeps and the drawing library when they are first used, not with `import qtd`."""
+    if name == "sweep":
+        return _importlib.import_module(".sweeps", __name__).sweep
+    if name in ("design", "plots", "sweeps"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

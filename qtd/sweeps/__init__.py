@@ -1,0 +1,93 @@
+"""Sweeps: a machine at many points of its parameters, as a labelled dataset that survives interruptions and grows past one computer."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray
+from tqdm import tqdm
+
+from ..parameters import validate
+from . import _store
+from ._kernel import Kernel, Program
+from ._layout import laid_out
+from ._run import Task, Work, doubles, locally, on_cluster
+from .axes import Axis, Over, axes_of, random, sobol, zipped
+from .observables import Observable, Observe, gradient, observables_of
+
+if TYPE_CHECKING:
+    import distributed
+
+__all__ = ["Axis", "Observable", "Observe", "Over", "gradient", "random", "sobol", "sweep", "zipped"]
+
+
+def sweep(
+    machine: Any,
+    over: Over,
+    observe: Observe,
+    *,
+    status: Observable | None = None,
+    store: str | os.PathLike | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    client: "distributed.Client | None" = None,
+    units: Mapping[str, str] | None = None,
+) -> xarray.Dataset:
+    """What a machine does at many points of its parameters.
+
+    - `over`: `{path: values}`, a grid with a dimension for each path (as in `qtd.parameters`); or `zipped`, `sobol`, `random`; or a list
+      of these, of which all combinations are computed.
+    - `observe`: `{name: function}` of the machine that return a number, a small array or a PyTree of them, such as
+      `qtd.sweeps.gradient(function, paths)`, each leaf of which is recorded as "name.path"; or names of the machine's own figures.
+    - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`.
+    - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
+      (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun.
+    - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see the path of the store.
+    - `units`: by name, where names like J_cold or temperature do not tell them.
+
+    The dataset has the parameters as coordinates, and what describes the sweep as attributes. Its `status` is -1 where nothing has been
+    computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN; no other has.
+    Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
+    names, and for a store that is another sweep's, exists (without `resume`) or is being written; `OSError` if it cannot be written to.
+    """
+    validate(machine)
+    axes, observed = axes_of(over, machine), observables_of(observe, machine)
+    if client is not None and store is None:
+        raise ValueError("`client` needs a `store` that its workers can write to.")
+    task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
+    program = task.program()
+    path = None if store is None else Path(store).absolute()
+    with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as (group, layout):
+        missing = [int(number) for number in np.flatnonzero(~_store.finished(group))]
+        points = [math.prod(part.stop - part.start for part in layout.region(number)) for number in range(len(layout))]
+        done = sum(points) - sum(points[number] for number in missing)
+        if client is not None and path is not None:
+            computed = on_cluster(client, task, path, missing)
+        elif missing:
+            computed = locally(Work(Kernel(program, layout.points, layout.batch), group, layout, axes, task.doubles), missing)
+        else:
+            computed = iter(())
+        with tqdm(total=sum(points), initial=done, unit="point", unit_scale=True, disable=not progress) as bar:
+            for number in computed:
+                bar.update(points[number])
+    found = _store.dataset(group)
+    return found.load() if path is None else found
+
+
+@contextlib.contextmanager
+def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator:
+    """The store, made or found, and its layout, with nobody else writing to it."""
+    if path is not None and path.exists() and not resume:
+        raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
+    if path is None or not path.exists():
+        layout = laid_out(tuple(len(axis) for axis in axes), program.batch())
+        group = _store.create(path, axes, layout, program.outputs, identity, units)
+        if path is None:
+            yield group, layout
+            return
+    with _store.locked(path):
+        yield _store.resumed(path, identity)

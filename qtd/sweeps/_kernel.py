@@ -1,0 +1,83 @@
+"""Many points at once: one compiled program that takes a block of them, in batches that fit the cache, on all devices."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.extend.core import Jaxpr, Var, jaxpr_as_fun, jaxprs_in_params
+from jax.sharding import Mesh, PartitionSpec
+
+_CACHE = 2**20  # bytes that a batch may keep alive on a CPU core
+_MEMORY = 2**28  # and on an accelerator
+
+
+class Program:
+    """What is computed at one point, traced once."""
+
+    def __init__(self, point: Callable, inputs: dict[str, jax.ShapeDtypeStruct]):
+        self.inputs = inputs
+        self.jaxpr, self.outputs = jax.make_jaxpr(point, return_shape=True)(inputs)
+        self._flat = jaxpr_as_fun(self.jaxpr)
+
+    def __call__(self, values):
+        return jax.tree.unflatten(jax.tree.structure(self.outputs), self._flat(*jax.tree.leaves(values)))
+
+    def text(self) -> str:
+        """The program as the compiler gets it: the same text for the same machine, observables and versions."""
+        return jax.jit(self).lower(self.inputs).as_text()
+
+    def batch(self) -> int:
+        """How many points at once keep what they need in the cache."""
+        room = _CACHE if jax.default_backend() == "cpu" else _MEMORY
+        fitting = room // max(_peak(self.jaxpr.jaxpr), 1)
+        return 2 ** int(np.clip(math.log2(max(fitting, 1)), 5, 10 if room == _CACHE else 17))
+
+
+class Kernel:
+    """A program compiled for blocks of up to `points`, cut into batches and dealt out to all devices."""
+
+    def __init__(self, program: Program, points: int, batch: int):
+        devices = jax.local_devices()
+        # Batches are the same whatever the number of devices, and so are the bits of what they compute.
+        self.batch, self.batches = batch, len(devices) * math.ceil(points / batch / len(devices))
+        mesh, split = Mesh(np.array(devices), ("batches",)), PartitionSpec("batches")
+
+        def run(values):
+            return jax.lax.map(jax.vmap(program), values)
+
+        shapes = {name: jax.ShapeDtypeStruct((self.batches, batch, *x.shape), x.dtype) for name, x in program.inputs.items()}
+        spread = jax.shard_map(run, mesh=mesh, in_specs=split, out_specs=split, check_vma=False)
+        self.program = jax.jit(spread).lower(shapes).compile()
+
+    def __call__(self, values: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+        """All that is recorded at some points, (batches, batch, ...), the last ones repeated to fill the block."""
+        padded = {}
+        for name, x in values.items():
+            missing = self.batches * self.batch - len(x)
+            full = np.concatenate([x, np.broadcast_to(x[-1:], (missing, *x.shape[1:]))])
+            padded[name] = full.reshape(self.batches, self.batch, *x.shape[1:])
+        return self.program(padded)
+
+
+def collected(found: dict[str, jax.Array], points: int) -> dict[str, np.ndarray]:
+    """What a kernel found, as one array a name, without the padding."""
+    return {name: np.asarray(x).reshape(-1, *x.shape[2:])[:points] for name, x in found.items()}
+
+
+def _peak(jaxpr: Jaxpr) -> int:
+    """Bytes alive at once if everything is computed in order and nothing is fused: an upper bound that orders programs by size."""
+    variables = lambda found: {x for x in found if isinstance(x, Var)}
+    last = {var: i for i, equation in enumerate(jaxpr.eqns) for var in variables(equation.invars)}
+    last |= {var: len(jaxpr.eqns) for var in variables(jaxpr.outvars)}
+    alive = sum(_size(var) for var in jaxpr.invars)
+    peak = alive
+    for i, equation in enumerate(jaxpr.eqns):
+        alive += sum(_size(var) for var in equation.outvars)
+        peak = max(peak, alive + max((_peak(inner) for inner in jaxprs_in_params(equation.params)), default=0))
+        alive -= sum(_size(var) for var in variables([*equation.invars, *equation.outvars]) if last.get(var, i) == i)
+    return peak
+
+
+def _size(var):
+    return math.prod(var.aval.shape) * var.aval.dtype.itemsize

@@ -1,0 +1,131 @@
+"""Computing the blocks of a sweep: in threads of this process, or by the workers of a cluster."""
+
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import zarr
+
+import qtd
+
+from ..parameters import parameters
+from . import _store
+from ._kernel import Kernel, Program, collected
+from ._layout import Layout, values_at
+from .axes import Axis
+from .observables import Observable, recorder
+
+
+class Task(NamedTuple):
+    """What is computed at each point, and in which precision."""
+
+    machine: Any
+    observed: dict[str, Observable]
+    status: Observable | None
+    paths: tuple[str, ...]
+    doubles: bool
+
+    def program(self) -> Program:
+        known = parameters(self.machine)
+        inputs = {path: jax.ShapeDtypeStruct(known[path].shape, known[path].dtype) for path in self.paths}
+        return Program(recorder(self.machine, self.observed, self.status), inputs)
+
+    def identity(self, axes: list[Axis], program: Program) -> dict[str, Any]:
+        """All on which the numbers in a store depend."""
+        options = {name: value for name, value in vars(self.machine).items() if isinstance(value, str | int | float | tuple)}
+        return {
+            "qtd": qtd.__version__,
+            "jax": jax.__version__,
+            "machine": type(self.machine).__name__,
+            "options": json.loads(json.dumps(options, default=str)),
+            "parameters": {path: np.asarray(value).tolist() for path, value in parameters(self.machine).items()},
+            "precision": "float64" if self.doubles else "float32",
+            "platform": jax.default_backend(),
+            "axes": {path: _digest(np.ascontiguousarray(x).tobytes()) for axis in axes for path, x in axis.values.items()},
+            "observables": sorted(self.observed),
+            "program": _digest(program.text().encode()),
+        }
+
+
+class Work(NamedTuple):
+    """A compiled kernel, and a store whose blocks it fills."""
+
+    kernel: Kernel
+    group: zarr.Group
+    layout: Layout
+    axes: list[Axis]
+    doubles: bool
+
+    def __call__(self, number: int) -> int:
+        """Compute and write one block; returns its number."""
+        with jax.enable_x64(self.doubles):
+            values = values_at(self.axes, self.layout.region(number))
+            points = len(next(iter(values.values())))
+            _store.write(self.group, self.layout, number, collected(self.kernel(values), points))
+        return number
+
+
+def locally(work: Work, numbers: Sequence[int]) -> Iterator[int]:
+    """Do blocks, as many at once as there are cores; yields their numbers as they are finished."""
+    with concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
+        futures = [pool.submit(work, number) for number in numbers]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def on_cluster(client: Any, task: Task, path: Path, numbers: Sequence[int]) -> Iterator[int]:
+    """The same by the workers of a cluster. The scheduler gives the blocks of a worker that is lost to another."""
+    import cloudpickle
+    import distributed
+
+    versions = qtd.__version__, jax.__version__
+    known = {"packed": cloudpickle.dumps(task), "path": str(path), "doubles": task.doubles, "versions": versions}
+    futures = client.map(_on_worker, numbers, **known, pure=False)
+    try:
+        for future in distributed.as_completed(futures):
+            yield future.result()
+    finally:
+        client.cancel(futures)
+
+
+def doubles() -> bool:
+    """Whether jax computes in double precision here."""
+    return jnp.result_type(float) == jnp.float64
+
+
+def _threads() -> int:
+    """XLA computes a batch on one core; with several devices it takes one thread to keep them busy and another one to write."""
+    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return max(2, len(known) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2)
+
+
+def _on_worker(number: int, packed: bytes, path: str, doubles: bool, versions: tuple[str, str]) -> int:
+    if versions != (qtd.__version__, jax.__version__):
+        raise ValueError(f"A worker has qtd {qtd.__version__} and jax {jax.__version__}, not {versions[0]} and {versions[1]}; update it.")
+    with jax.enable_x64(doubles):  # before doubles are unpacked
+        return _unpacked(packed, path)(number)
+
+
+@functools.lru_cache(maxsize=2)
+def _unpacked(packed: bytes, path: str) -> Work:
+    """What a worker needs for all its blocks of a sweep, compiled once."""
+    import cloudpickle
+
+    task = cloudpickle.loads(packed)
+    group, layout, axes = _store.described(path)
+    return Work(Kernel(task.program(), layout.points, layout.batch), group, layout, axes, task.doubles)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,189 @@
+"""Where a sweep is kept: a Zarr store that says what it belongs to, which of its blocks are finished, and who writes it."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import numpy as np
+import xarray
+import zarr
+from zarr.storage import MemoryStore
+
+from .._numerics.status import Status
+from ._layout import Layout
+from .axes import Axis
+from .observables import units_of_observable, units_of_parameter
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where nothing keeps two sweeps apart
+    fcntl = None
+
+_FINISHED = "progress/finished"
+_UNKNOWN = -1  # the status of a point that has not been computed
+
+
+def create(
+    path: Path | None, axes: list[Axis], layout: Layout, outputs: dict[str, jax.ShapeDtypeStruct], identity: dict, units: dict
+) -> zarr.Group:
+    """An empty store, in memory if no path is given. It appears under its name when it is complete."""
+    if path is None:
+        return _filled(zarr.create_group(MemoryStore()), axes, layout, outputs, identity, units)
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        with _telling("create", path):
+            _filled(zarr.create_group(str(building)), axes, layout, outputs, identity, units)
+            os.rename(building, path)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return zarr.open_group(str(path), mode="r+")
+
+
+def resumed(path: Path, identity: dict) -> tuple[zarr.Group, Layout]:
+    """The store of an earlier run of the same sweep, and its layout; raises `ValueError` if it is another sweep's."""
+    try:
+        group = zarr.open_group(str(path), mode="r+")
+        known, layout = _note(group, "identity"), _layout(group)
+    except (FileNotFoundError, NotADirectoryError, KeyError, ValueError):
+        raise ValueError(f"`store` {str(path)!r} exists and holds no sweep; choose another path.") from None
+    differing = [key for key in identity if known.get(key) != identity[key]]
+    if differing:
+        raise ValueError(f"`store` {str(path)!r} holds another sweep: {_difference(differing[0], known, identity)}; choose another store.")
+    return group, layout
+
+
+def described(path: str) -> tuple[zarr.Group, Layout, list[Axis]]:
+    """A store as a worker finds it, the values of its axes left where they are until they are needed."""
+    group = zarr.open_group(path, mode="r+")
+    axes = [Axis(name, {path: _array(group, path) for path in paths}) for name, paths in _note(group, "axes")]
+    return group, _layout(group), axes
+
+
+def finished(group: zarr.Group) -> np.ndarray:
+    """Which blocks are done."""
+    return np.asarray(_array(group, _FINISHED)[:])
+
+
+def write(group: zarr.Group, layout: Layout, number: int, found: dict[str, np.ndarray]) -> None:
+    """Put a block where it belongs, and then say that it is finished."""
+    region = layout.region(number)
+    sizes = tuple(part.stop - part.start for part in region)
+    with _telling("write to", getattr(group.store, "root", None)):
+        for name, values in found.items():
+            _array(group, name)[region] = values.reshape(*sizes, *values.shape[1:])
+        _array(group, _FINISHED)[number] = True
+
+
+def dataset(group: zarr.Group) -> xarray.Dataset:
+    """What the store holds; read when it is used."""
+    found = xarray.open_zarr(group.store, consolidated=False, chunks=None)
+    return xarray.Dataset({name: found[name] for name in _note(group, "names")}, found.coords, found.attrs)
+
+
+@contextlib.contextmanager
+def locked(path: Path | None) -> Iterator[None]:
+    """Keep others from writing to a store as long as this lasts; the lock of a process that dies is gone with it."""
+    if path is None or fcntl is None:
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"`store` {str(path)!r} is being written by another sweep; wait for it, or choose another store.") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _telling(what: str, path: Path | None) -> Iterator[None]:
+    """Errors of the file system in one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "choose a path that can be written to"
+        kept = "; what is finished is kept, and resume=True goes on from there" if what == "write to" else ""
+        told = OSError(f"Cannot {what} `store` {str(path)!r}: {error.strerror or error}; {remedy}{kept}.")
+        told.errno = error.errno
+        raise told from error
+
+
+def _layout(group):
+    shape, block, batch = _note(group, "layout")
+    return Layout(tuple(shape), tuple(block), batch)
+
+
+def _array(group, name) -> zarr.Array:
+    return cast(zarr.Array, group[name])
+
+
+def _note(group, name) -> Any:
+    """What the store says of itself."""
+    return json.loads(str(_array(group, _FINISHED).attrs[name]))
+
+
+def _filled(group, axes, layout, outputs, identity, units):
+    group.attrs.update(_plain(identity))
+    for axis in axes:
+        for path, values in axis.values.items():
+            dims = axis.name, *(f"{path}_{i}" for i in range(values.ndim - 1))
+            about = {"units": units.get(path, units_of_parameter(path)), "long_name": path}
+            group.create_array(path, data=values, chunks=values.shape, dimension_names=dims, attributes=about)
+        if axis.name not in axis.values:
+            group.create_array(axis.name, data=np.arange(len(axis)), dimension_names=(axis.name,))
+    dims = tuple(axis.name for axis in axes)
+    for name, x in outputs.items():
+        inner = tuple(f"{name}_{i}" for i in range(len(x.shape)))
+        about = {"units": units.get(name, units_of_observable(name)), "long_name": name} if name != "status" else _flags()
+        group.create_array(
+            name,
+            shape=(*layout.shape, *x.shape),
+            chunks=(*layout.block, *(max(n, 1) for n in x.shape)),
+            dtype=x.dtype,
+            fill_value=np.nan if np.issubdtype(x.dtype, np.inexact) else _UNKNOWN if name == "status" else None,
+            dimension_names=(*dims, *inner),
+            attributes=about | ({"coordinates": " ".join(_beside(axes))} if _beside(axes) else {}),
+        )
+    notes = {"identity": identity, "layout": layout, "names": list(outputs), "axes": [(axis.name, list(axis.values)) for axis in axes]}
+    about = {key: json.dumps(value) for key, value in notes.items()}
+    group.create_array(_FINISHED, shape=(len(layout),), chunks=(1,), dtype=bool, fill_value=False, attributes=about)
+    return group
+
+
+def _beside(axes):
+    """Coordinates that are not the index of their dimension."""
+    return [path for axis in axes for path in axis.values if path != axis.name]
+
+
+def _flags():
+    """By the conventions for climate and forecast metadata, which xarray and others read."""
+    values = [_UNKNOWN, *(int(status) for status in Status)]
+    return {"long_name": "status", "flag_values": values, "flag_meanings": " ".join(["NOT_COMPUTED", *(status.name for status in Status)])}
+
+
+def _plain(identity: dict[str, Any]) -> dict[str, str]:
+    """For people: the identity without what only identifies."""
+    shown = {key: value for key, value in identity.items() if key not in ("program", "axes")}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
+
+
+def _difference(key, known, identity):
+    old, new = known.get(key), identity[key]
+    if isinstance(old, dict) and isinstance(new, dict):
+        inner = next(name for name in {**old, **new} if old.get(name) != new.get(name))
+        if key == "axes":
+            return f"its values of {inner} are not the same"
+        return f"{key}: {inner} is {old.get(inner)} there and {new.get(inner)} here"
+    if key == "program":
+        return "its observables, or what the machine is made of, are not the same"
+    return f"{key} is {old} there and {new} here"

@@ -1,0 +1,109 @@
+"""What a sweep varies: grids of parameters, lists of them side by side, and points spread over a box."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import ArrayLike
+from scipy.stats import qmc
+
+from ..parameters import parameters
+
+__all__ = ["Axis", "Over", "random", "sobol", "zipped"]
+
+
+class Axis(NamedTuple):
+    """One dimension of a sweep: its name, and the values of all parameters that change along it, (points, *shape of the parameter)."""
+
+    name: str
+    values: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+
+Over = Mapping[str, ArrayLike] | Axis | Sequence[Mapping[str, ArrayLike] | Axis]
+
+
+def zipped(values: Mapping[str, ArrayLike], name: str = "point") -> Axis:
+    """Parameters that change together: lists of the same length, by path, along one dimension called `name`."""
+    if not values:
+        raise ValueError("`values` must name a parameter.")
+    arrays = {path: np.asarray(value) for path, value in values.items()}
+    if any(array.ndim == 0 for array in arrays.values()) or len({len(array) for array in arrays.values()}) != 1:
+        raise ValueError(f"`values` must be lists of one length, got the shapes {[array.shape for array in arrays.values()]}.")
+    return Axis(name, arrays)
+
+
+def sobol(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "point") -> Axis:
+    """Points that fill a box evenly (scrambled Sobol sequence); `bounds`: path -> (low, high) or (low, high, "log")."""
+    return _spread(bounds, _of_engine(qmc.Sobol(len(bounds), rng=np.random.default_rng(seed)), points), name)
+
+
+def random(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "point") -> Axis:
+    """Independent points, uniform in a box; `bounds` as in `sobol`."""
+    return _spread(bounds, np.random.default_rng(seed).uniform(size=(_counted(points), len(bounds))), name)
+
+
+def axes_of(over: Over, machine: Any) -> list[Axis]:
+    """The dimensions that `over` describes, checked against the machine's parameters."""
+    parts: Iterable = over if isinstance(over, Sequence) and not isinstance(over, Axis) else [over]
+    axes = []
+    for part in parts:
+        if isinstance(part, Axis):
+            axes.append(part)
+        elif isinstance(part, Mapping):
+            axes += [_grid(path, values) for path, values in part.items()]
+        else:
+            raise ValueError(f"`over` must be a mapping of paths to values, a design such as `sobol`, or a list of these; got {part!r}.")
+    if not axes:
+        raise ValueError("`over` must name a parameter.")
+    for kind, names in (("parameter", [path for axis in axes for path in axis.values]), ("dimension", [axis.name for axis in axes])):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"`over` has the {kind} {min(twice)!r} twice; give one of them another name or leave it out.")
+    known = parameters(machine)
+    return [Axis(axis.name, {path: _checked(path, values, known) for path, values in axis.values.items()}) for axis in axes]
+
+
+def _grid(path, values):
+    array = np.asarray(values)
+    if array.ndim == 0:
+        raise ValueError(f"`over[{path!r}]` must be a list of values, got {values!r}; set a single one with `qtd.replace`.")
+    return Axis(path if array.ndim == 1 else f"{path}.index", {path: array})
+
+
+def _checked(path, values, known):
+    """The values in the type of the parameter."""
+    if path not in known:
+        close = difflib.get_close_matches(path, list(known), n=3, cutoff=0.4) or list(known)[:3]
+        raise ValueError(
+            f"`over` names no parameter with {path!r}; did you mean {', '.join(close)}? Sizes and names take a sweep for each."
+        )
+    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise ValueError(f"`over[{path!r}]` must be real numbers, got {values.dtype}.")
+    if len(values) == 0 or values.shape[1:] != known[path].shape:
+        raise ValueError(f"`over[{path!r}]` must have the shape (points, {known[path].shape or 'no more'}), got {values.shape}.")
+    return values.astype(known[path].dtype)
+
+
+def _spread(bounds, unit, name):
+    columns = {}
+    for (path, limits), share in zip(bounds.items(), unit.T):
+        low, high, *scale = limits
+        if not (np.isfinite([low, high]).all() and low < high) or scale not in ([], ["log"]) or (scale and low <= 0):
+            raise ValueError(f'`bounds[{path!r}]` must be (low, high), or (low, high, "log") with low > 0, got {limits!r}.')
+        columns[path] = low * (high / low) ** share if scale else low + (high - low) * share
+    return zipped(columns, name)
+
+
+def _of_engine(engine, points):
+    # A Sobol sequence is even in powers of two: the next one is drawn, and its first points are taken.
+    return engine.random_base2(int(np.ceil(np.log2(_counted(points)))))[:points]
+
+
+def _counted(points):
+    if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 1:
+        raise ValueError(f"`points` must be a positive integer, got {points!r}.")
+    return points

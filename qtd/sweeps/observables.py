@@ -1,0 +1,110 @@
+"""What a sweep records at each point: numbers by name, with their units, and what went wrong."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from .._numerics.status import Status
+from ..design import observables as figures_of
+from ..parameters import parameters, replace
+
+__all__ = ["Observable", "Observe", "gradient"]
+
+Observable = Callable[[Any], Any]  # of a machine: a number, a small array, or a PyTree of them
+Observe = Mapping[str, Observable | str] | Sequence[str] | str
+
+# By the first part of a name; units of energy per time are E^2, as hbar = 1.
+_UNITS = {"J": "E^2", "S": "E^3", "power": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
+_UNITS |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
+_ENERGIES = (
+    "temperature",
+    "chemical_potential",
+    "center",
+    "width",
+    "cutoff",
+    "interaction",
+    "shift",
+    "exchange",
+    "tunnelling",
+    "repulsion",
+)
+# Whoever has one of these does nothing, whatever the formulas give even so.
+_NOTHING = [
+    *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.UNSTABLE),
+    *(Status.UNRESOLVED, Status.NOT_UNITARY, Status.NO_OCCUPATION, Status.SINGULAR),
+]
+
+
+def gradient(observable: Observable, paths: Sequence[str]) -> Observable:
+    """The derivatives of a scalar of a machine with respect to the parameters at these paths, as a dictionary by path."""
+
+    def slopes(machine):
+        known = parameters(machine)
+        return jax.grad(lambda values: observable(replace(machine, values)))({path: known[path] for path in paths})
+
+    return slopes
+
+
+def observables_of(observe: Observe, machine: Any) -> dict[str, Observable]:
+    """The functions that `observe` names or holds."""
+    if isinstance(observe, str):
+        observe = [observe]
+    wanted = dict(observe) if isinstance(observe, Mapping) else {name: name for name in observe}
+    if not wanted:
+        raise ValueError("`observe` must name what to record.")
+    known = figures_of(machine) if any(isinstance(x, str) for x in wanted.values()) else {}
+    found = {}
+    for name, what in wanted.items():
+        if name == "status" or "/" in name:
+            raise ValueError(f"`observe` must not use the name {name!r}: `status` is always recorded, and stores have folders for /.")
+        if isinstance(what, str) and what not in known:
+            close = difflib.get_close_matches(what, list(known), n=3, cutoff=0.4) or list(known)
+            raise ValueError(f"`observe` names nothing that is called {what!r}; did you mean {', '.join(close)}?")
+        found[name] = known[what] if isinstance(what, str) else what
+    return found
+
+
+def recorder(machine: Any, observe: dict[str, Observable], status: Observable | None) -> Callable[[dict[str, Array]], dict[str, Array]]:
+    """The function from parameters by path to all that is recorded, by name: of a PyTree, a number for each leaf."""
+
+    def record(values):
+        moved = replace(machine, values)
+        found = {}
+        for name, function in observe.items():
+            for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter(function(moved), eqx.is_array)):
+                found[".".join([name, *(_key(key) for key in path)])] = leaf
+        told = _status(moved, found) if status is None else status(moved)
+        nothing = jnp.any(told == jnp.asarray(_NOTHING, told.dtype))
+        known = {name: jnp.where(nothing, jnp.nan, x) if jnp.issubdtype(x.dtype, jnp.inexact) else x for name, x in found.items()}
+        return known | {"status": told.astype(jnp.int8)}
+
+    return record
+
+
+def units_of_observable(name: str) -> str:
+    """In units of an energy E, of names such as J_cold or COP; unknown of others."""
+    return _UNITS.get(name.partition("_")[0], "")
+
+
+def units_of_parameter(path: str) -> str:
+    """In units of an energy E, where the name tells."""
+    last = path.rpartition(".")[2]
+    return "E" if last in _ENERGIES or last.startswith("energ") else ""
+
+
+def _status(machine, found):
+    """What the machine says of its operation; of machines that say nothing, whether their numbers are finite."""
+    told = getattr(machine.operate(), "status", None) if hasattr(machine, "operate") else None
+    if told is None:
+        finite = [jnp.all(jnp.isfinite(x)) for x in found.values() if jnp.issubdtype(x.dtype, jnp.inexact)]
+        told = jnp.where(jnp.stack(finite).all() if finite else True, int(Status.OK), int(Status.INVALID_PARAMETER))
+    return told
+
+
+def _key(key):
+    return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))).replace("/", "_")

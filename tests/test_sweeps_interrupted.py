@@ -1,0 +1,214 @@
+"""Sweeps as processes that are killed, that run out of space, that meet one another, and that share their work."""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import distributed
+import numpy as np
+import pytest
+import sweep_script
+import xarray as xr
+import zarr
+
+import qtd
+
+SCRIPT = Path(sweep_script.__file__)
+OBSERVE = {"J_c": sweep_script.cooling, "cop": lambda m: m.operate().cop}
+
+
+def start(store, *arguments, **options):
+    command = [sys.executable, str(SCRIPT), str(store), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def finished(store):
+    return np.asarray(zarr.open_array(str(store / "progress" / "finished"), mode="r")[:])
+
+
+def table(**options):
+    return qtd.sweep(sweep_script.MACHINE(num_spins=3), sweep_script.OVER, OBSERVE, **options)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return table()
+
+
+def assert_same_bits(store, expected):
+    found = xr.open_zarr(store, consolidated=False)
+    for name in expected:
+        assert found[name].values.tobytes() == expected[name].values.tobytes(), name
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path, expected):
+    store = tmp_path / "map.zarr"
+    run = start(store, 0.3)
+    for _ in range(3):
+        assert run.stdout.readline() == "block\n", run.stderr.read()
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    done = finished(store)
+    assert 3 <= done.sum() < len(done)
+    partial = xr.open_zarr(store, consolidated=False)
+    computed = partial.status.values != -1
+    for name in expected:  # whatever there is, is right
+        np.testing.assert_array_equal(partial[name].values[computed], expected[name].values[computed])
+    again = start(store)
+    output, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    assert output.count("block") == (~done).sum()
+    assert_same_bits(store, expected)
+
+
+def test_an_interrupt_from_the_keyboard_leaves_what_is_finished(tmp_path, expected):
+    store = tmp_path / "map.zarr"
+    run = start(store, 0.3)
+    assert run.stdout.readline() == "block\n", run.stderr.read()
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    done = finished(store)
+    assert run.returncode != 0 and 1 <= done.sum() < len(done)
+    table(store=store, resume=True)
+    assert_same_bits(store, expected)
+
+
+def test_a_kill_while_the_store_is_made_leaves_none(tmp_path, monkeypatch, expected):
+    monkeypatch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        table(store=tmp_path / "map.zarr")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    table(store=tmp_path / "map.zarr", resume=True)
+    assert_same_bits(tmp_path / "map.zarr", expected)
+
+
+def test_a_second_sweep_on_a_store_is_refused(tmp_path):
+    store = tmp_path / "map.zarr"
+    run = start(store, 0.5)
+    assert run.stdout.readline() == "block\n", run.stderr.read()
+    with pytest.raises(ValueError, match="is being written by another sweep"):
+        table(store=store, resume=True)
+    run.kill()
+    run.wait()
+    table(store=store, resume=True)  # the lock died with its owner
+
+
+def test_a_full_disk_gives_one_line_and_loses_nothing(tmp_path, expected):
+    """Space for metadata and for blocks that compress well, but not for the others."""
+    store = tmp_path / "map.zarr"
+    run = start(store, 0.3)
+    for _ in range(2):
+        assert run.stdout.readline() == "block\n", run.stderr.read()
+    run.kill()
+    run.wait()
+    done = finished(store)
+    limited = start(store, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)))
+    _, errors = limited.communicate(timeout=300)
+    lines = [line for line in errors.splitlines() if line]
+    assert limited.returncode == 1 and len(lines) == 1, errors
+    assert lines[0].startswith("OSError: Cannot write to `store`") and "free some space" in lines[0] and "resume=True" in lines[0]
+    assert np.all(finished(store)[done])
+    table(store=store, resume=True)
+    assert_same_bits(store, expected)
+
+
+def test_a_store_that_cannot_be_made_gives_one_line(tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(OSError, match=r"Cannot create `store` .*choose a path that can be written to"):
+        table(store=tmp_path / "file" / "map.zarr")
+
+
+@contextlib.contextmanager
+def nobody():
+    """Without the rights of root, for whom everything can be written to."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_read_only_store_gives_one_line_and_loses_nothing(expected):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        store = Path(folder) / "map.zarr"
+        run = start(store, 0.3)
+        assert run.stdout.readline() == "block\n", run.stderr.read()
+        run.kill()
+        run.wait()
+        for path in [store, *store.rglob("*")]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        with nobody(), pytest.raises(OSError, match="Cannot write to `store` .*resume=True"):
+            table(store=store, resume=True)
+        for path in [store, *store.rglob("*")]:
+            path.chmod(0o755)
+        table(store=store, resume=True)
+        assert_same_bits(store, expected)
+
+
+def test_two_devices_compute_the_same_bits(tmp_path, expected):
+    store = tmp_path / "map.zarr"
+    run = start(store, env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors
+    assert_same_bits(store, expected)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_computes_the_same_bits(tmp_path, client, expected):
+    found = table(store=tmp_path / "map.zarr", client=client)
+    assert_same_bits(tmp_path / "map.zarr", expected)
+    assert found.attrs == expected.attrs
+
+
+def test_the_blocks_of_a_killed_worker_are_done_by_another(tmp_path, client, expected):
+    store = tmp_path / "map.zarr"
+
+    def slowly():
+        from qtd.sweeps import _store
+
+        write = _store.write
+        _store.write = lambda *arguments: (time.sleep(0.3), write(*arguments))
+
+    client.run(slowly)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(lambda: table(store=store, client=client))
+        while not store.exists() or finished(store).sum() < 2:
+            time.sleep(0.05)
+            assert not run.done(), run.result()
+        before = finished(store).sum()
+        victim = next(iter(client.run(os.getpid).values()))
+        os.kill(victim, signal.SIGKILL)
+        run.result(timeout=300)
+    assert before < len(finished(store)) and finished(store).all()
+    assert_same_bits(store, expected)
+
+
+def test_what_fails_on_a_worker_is_told_here(tmp_path, client):
+    store = tmp_path / "map.zarr"
+
+    def fail(machine):
+        raise ValueError("no such current")
+
+    with pytest.raises(ValueError, match="no such current"):
+        qtd.sweep(sweep_script.MACHINE(num_spins=3), sweep_script.OVER, {"x": fail}, store=store, client=client)
+    assert not store.exists()
