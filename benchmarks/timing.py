@@ -12,11 +12,18 @@ import qtd
 
 def one_core():
     """Pin this process to one core, compute in float64, and say where."""
+    cores(1)
+
+
+def cores(most=None):
+    """Keep this process on so many cores, or on all that it has, compute in float64, and say where; returns how many."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:most])
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else most or os.cpu_count() or 1
     jax.config.update("jax_enable_x64", True)
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, one core, float64")
+    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, {count} core{'s' * (count > 1)}, float64")
     print(f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd {qtd.__version__}")
+    return count
 
 
 def compiled(function, arguments, chunk):

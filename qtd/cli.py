@@ -1,4 +1,4 @@
-"""The `qtd` command: list the machines, show one, design one."""
+"""The `qtd` command: list the machines, show one, design one, sweep one."""
 
 import inspect
 import json
@@ -118,6 +118,37 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
     click.echo(f"\nWritten: {out / 'design.png'}, {out / 'design.json'}")
 
 
+@commands.command("sweep")
+@_MACHINE
+@click.option("--over", multiple=True, metavar="PATH=LOW:HIGH:COUNT[:log]", help="A parameter and its values; repeatable, for a grid.")
+@click.option(
+    "--observe", multiple=True, metavar="NAME", help="What to record, such as J_cold, COP, sigma; repeatable. Default: everything."
+)
+@click.option("--store", type=click.Path(path_type=Path), help="A Zarr store to write to. Without it, a table on stdout.")
+@click.option("--resume", is_flag=True, help="Finish the store of the same sweep, if there is one.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw the first observable: a map over two parameters, a curve over one.")
+@_SETTINGS
+@_JSON
+@_FLOAT32
+def sweep(machine, over, observe, store, resume, picture, settings, as_json, float32) -> None:
+    """Compute a machine on a grid of its parameters."""
+    built = _build(machine, settings, float32)
+    grid = dict(_values(text) for text in over)
+    if not grid:
+        raise click.UsageError("--over must name a parameter, as in --over cold.temperature=0.3:1:100.")
+    named = _observables(built)
+    names = [_named(named, name)[0] for name in observe] or [name for name, _ in dict(named.values()).items()]
+    found = qtd.sweep(built, grid, names, store=store, resume=resume, progress=sys.stderr.isatty())
+    if picture is not None:
+        draw = qtd.plots.operating_map if sum(n > 1 for n in found.sizes.values()) == 2 else qtd.plots.lines
+        draw(found, names[0]).savefig(picture, dpi=120)
+    if store is None and not as_json:
+        click.echo(found.to_dataframe().to_csv(), nl=False)
+        return
+    record = _sweep_record(machine, found, store)
+    click.echo(json.dumps(record, indent=2) if as_json else _sweep_report(record))
+
+
 def _kinds() -> dict[str, type[AbstractMachine]]:
     found = (getattr(qtd.machines, name) for name in qtd.machines.__all__)
     machines = [kind for kind in found if isinstance(kind, type) and issubclass(kind, AbstractMachine) and not inspect.isabstract(kind)]
@@ -130,12 +161,12 @@ def _build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachi
     if name not in kinds:
         raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
     machine, changes = kinds[name](), {}
-    options = _options(machine)
+    options, known = _options(machine), _parameters(machine)
     for setting in settings:
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
-        changes[path] = _setting(text, options.get(path), f"--set {path}")
+        changes[path] = _setting(text, options.get(path, known.get(path)), f"--set {path}")
     static = {path: value for path, value in changes.items() if path in options}
     if static:
         machine = kinds[name](**{**{k: v for k, v in options.items() if v is not None}, **static})
@@ -143,11 +174,14 @@ def _build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachi
 
 
 def _setting(text: str, known: Any, label: str) -> Any:
-    """A value of the kind of the one that is `known`: a name, several whole numbers with commas between, one, or any number."""
+    """A value of the kind of the one that is `known`: a name, several numbers with commas between, a whole number, or any number."""
     if isinstance(known, str):
         return text
     if isinstance(known, tuple):
         return tuple(_setting(part, first, label) for part, first in ((part, known[0]) for part in text.split(",")))
+    if isinstance(known, list):
+        numbers = np.array([_number(part, label) for part in text.split(",")])
+        return numbers.reshape(np.shape(known)) if numbers.size == np.size(known) else numbers
     number = _number(text, label)
     return int(number) if isinstance(known, int) and float(number).is_integer() else number
 
@@ -164,31 +198,48 @@ def _parameters(machine: AbstractMachine) -> dict[str, Any]:
 
 
 def _problem(machine, objective, over, constraints):
-    named = {name.lower(): (name, function) for name, function in qtd.design.observables(machine).items()}
-    named |= {alias: named[name.lower()] for alias, name in _ALIASES.items() if name.lower() in named}
-
-    def observable(name):
-        if name.strip().lower() not in named:
-            raise click.UsageError(f"no observable is called {name.strip()!r}; there is {', '.join(n for n, _ in named.values())}.")
-        return named[name.strip().lower()]
-
+    named = _observables(machine)
     bounds = dict(_bounds(text) for text in over)
     limits = {}
     for text in constraints:
         match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=)\s*(\S+)\s*", text)
         if match is None:
             raise click.UsageError(f"--subject-to takes NAME>=VALUE or NAME<=VALUE, got {text!r}.")
-        name, function = observable(match[1])
+        name, function = _named(named, match[1])
         low, high = limits.get(name, (function, None, None))[1:]
         value = _number(match[3], f"--subject-to {name}")
         limits[name] = (function, value, high) if match[2] == ">=" else (function, low, value)
     if not (objective or bounds):
         default = qtd.design.problem(machine)
         return default._replace(subject_to=limits) if limits else default
-    name, function = observable(objective or "J_cold")
+    name, function = _named(named, objective or "J_cold")
     if bounds:
         return qtd.design.Problem(name, function, machine, bounds, limits)
     return qtd.design.problem(machine)._replace(objective_name=name, objective=function, machine=machine, subject_to=limits)
+
+
+def _observables(machine) -> dict[str, tuple[str, Any]]:
+    """Names and functions of what can be asked for, by the names in small letters and by aliases."""
+    named = {name.lower(): (name, function) for name, function in qtd.design.observables(machine).items()}
+    return named | {alias: named[name.lower()] for alias, name in _ALIASES.items() if name.lower() in named}
+
+
+def _named(named, name: str) -> tuple[str, Any]:
+    if name.strip().lower() not in named:
+        known = dict.fromkeys(known for known, _ in named.values())
+        raise click.UsageError(f"no observable is called {name.strip()!r}; there is {', '.join(known)}.")
+    return named[name.strip().lower()]
+
+
+def _values(text):
+    path, separator, numbers = text.partition("=")
+    low, high, count, *scale = numbers.split(":") if numbers.count(":") in (2, 3) else ("", "", "", "?")
+    if not separator or scale not in ([], ["log"]) or not count.isdigit() or int(count) < 1:
+        raise click.UsageError(f"--over takes PATH=LOW:HIGH:COUNT or PATH=LOW:HIGH:COUNT:log, got {text!r}.")
+    first, last = (_number(x, f"--over {path}") for x in (low, high))
+    if scale and min(first, last) <= 0:
+        raise click.UsageError(f"--over {path} is logarithmic and takes positive bounds, got {text!r}.")
+    return path, (np.geomspace if scale else np.linspace)(first, last, int(count))
 
 
 def _bounds(text):
@@ -248,6 +299,31 @@ def _design_record(name, problem, best) -> dict[str, Any]:
         "after": _record(best.machine),
         "history": [None if not math.isfinite(x) else x for x in np.asarray(best.history.values, float).tolist()],
     }
+
+
+def _sweep_record(name, found, store) -> dict[str, Any]:
+    largest = {}
+    for key in (key for key in found if key != "status"):
+        best = found[key].where(np.isfinite(found[key]), -np.inf).argmax(...)
+        where = {path: float(found[path][best[path]]) for path in found[key].dims}
+        value = float(found[key][best]) + 0.0
+        largest[key] = {"value": value if math.isfinite(value) else None, "units": found[key].attrs["units"], "at": where}
+    codes, counts = np.unique(found.status, return_counts=True)
+    return {
+        "machine": name,
+        "points": int(found.status.size),
+        "status": {qtd.Status(int(code)).name: int(count) for code, count in zip(codes, counts)},
+        "largest": largest,
+        "store": None if store is None else str(store),
+    }
+
+
+def _sweep_report(record) -> str:
+    lines = [f"{record['machine']}: {record['points']} points ({', '.join(f'{n} {name}' for name, n in record['status'].items())})", ""]
+    for name, best in record["largest"].items():
+        at = ", ".join(f"{path} = {value:.6g}" for path, value in best["at"].items())
+        lines.append(f"largest {name:<16} {_shown(best['value'])} {best['units']:<4} at {at}")
+    return "\n".join([*lines, "", f"Written: {record['store']}"])
 
 
 def _design_report(name, problem, best) -> str:

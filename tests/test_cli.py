@@ -116,3 +116,59 @@ def test_finite_reservoirs_show_what_flows(capsys):
     record = json.loads(run(capsys, "show", "finite-reservoirs", "--json")[1])
     assert record["operating_point"]["mode"] == "0 cools" and record["operating_point"]["dT_0"] < 0
     assert all(law["holds"] for law in record["laws"].values())
+
+
+GRID = [
+    "sweep",
+    "collective-refrigerator",
+    "--set",
+    "num_spins=3",
+    "--over",
+    "cold.temperature=0.3:1:5",
+    "--over",
+    "hot.temperature=0.5:2:4:log",
+]
+
+
+def test_sweep_prints_a_table(capsys):
+    code, out, err = run(capsys, *GRID, "--observe", "j_c", "--observe", "COP")
+    lines = out.splitlines()
+    assert code == 0 and err == "" and lines[0] == "cold.temperature,hot.temperature,COP,J_cold,status" and len(lines) == 21
+    cold, hot, _, current, status = map(float, lines[7].split(","))
+    machine = qtd.replace(qtd.machines.CollectiveRefrigerator(num_spins=3), {"cold.temperature": cold, "hot.temperature": hot})
+    assert current == pytest.approx(float(machine.operate().heat_currents["cold"]), rel=1e-12) and status == 0
+
+
+def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
+    store, picture = tmp_path / "map.zarr", tmp_path / "map.png"
+    code, out, _ = run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--picture", str(picture))
+    assert code == 0 and "20 points (20 OK)" in out and "largest J_cold" in out and "E^2" in out
+    assert store.is_dir() and picture.read_bytes().startswith(b"\x89PNG")
+    code, _, err = run(capsys, *GRID, "--observe", "J_cold", "--store", str(store))
+    assert code == 2 and "exists; finish it with resume=True" in err
+    record = json.loads(run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--resume", "--json")[1])
+    assert record["status"] == {"OK": 20} and set(record["largest"]["J_cold"]["at"]) == {"cold.temperature", "hot.temperature"}
+    assert run(capsys, *GRID, "--observe", "COP", "--store", str(store), "--resume")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--over must name a parameter"),
+        (["--over", "cold.temperature=0.3:1"], "PATH=LOW:HIGH:COUNT"),
+        (["--over", "cold.temperature=0.3:1:many"], "PATH=LOW:HIGH:COUNT"),
+        (["--over", "cold.temperature=0:1:9:log"], "positive bounds"),
+        (["--over", "cold.temprature=0.3:1:9"], "did you mean cold.temperature"),
+        (["--over", "cold.temperature=0.3:1:9", "--observe", "J_kold"], "no observable is called 'J_kold'"),
+    ],
+)
+def test_sweep_refuses_bad_input_in_one_line(capsys, arguments, words):
+    code, out, err = run(capsys, "sweep", "collective-refrigerator", *arguments)
+    assert code == 2 and out == "" and len(err.splitlines()) == 1 and words in err
+
+
+def test_lists_of_numbers_are_set_with_commas(capsys):
+    record = json.loads(run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5,0.9", "--json")[1])
+    assert record["parameters"]["gases.temperature"] == [0.5, 0.9]
+    code, _, err = run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5")
+    assert code == 2 and "must have shape (2,), got (1,)" in err

@@ -154,7 +154,7 @@ def test_everything_is_compiled_once(tmp_path):
         count = len(compilations)
         qtd.sweep(MACHINE, {"cold.temperature": np.linspace(0.31, 1, 997)}, OBSERVE, store=tmp_path / "s.zarr", resume=True)
     finally:
-        jax._src.monitoring.unregister_event_duration_listener(listen)
+        jax.monitoring.unregister_event_duration_listener(listen)
     assert count == 1 and len(compilations) == 1
 
 

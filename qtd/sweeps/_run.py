@@ -105,9 +105,9 @@ def doubles() -> bool:
 
 
 def _threads() -> int:
-    """XLA computes a batch on one core; with several devices it takes one thread to keep them busy and another one to write."""
-    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return max(2, len(known) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2)
+    """As many as there are cores, as XLA computes a batch on one of them; two where devices compute, one of which writes meanwhile."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return len(cores) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2
 
 
 def _on_worker(number: int, packed: bytes, path: str, doubles: bool, versions: tuple[str, str]) -> int:
