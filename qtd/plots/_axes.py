@@ -7,8 +7,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PALE, GREY = "#9EC9E2", "#555555"
 
 
-def axes_or_new(ax):
-    return Figure(figsize=(6.4, 4.8), layout="constrained").subplots() if ax is None else ax
+def axes_or_new(ax, size=(6.4, 4.8)):
+    return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 
 def figure_of(ax) -> Figure:
