@@ -1,0 +1,127 @@
+"""Drawings of how a design was found, and of what it changed."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from ..parameters import parameters
+from ._axes import GREY, PALE, PALETTE, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
+from .devices import currents, filters, level_scheme
+
+__all__ = ["design_summary", "history", "moves"]
+
+
+def design_summary(optimum: Any, objective: str = "objective", title: str | None = None) -> Figure:
+    """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps.
+
+    Of a machine without levels: its parameters within their bounds, the search, and the currents.
+    """
+    before, after = optimum.start, optimum.machine
+    if not _has_one_network(after):
+        return _plain_summary(optimum, objective, title)
+    figure = Figure(figsize=(12.5, 9), layout="constrained")
+    grid: Any = figure.subfigures(2, 2, wspace=0.03, hspace=0.04)
+    panels = [panel.subplots() for panel in grid.flat]
+    filters(after, before, panels[0])
+    history(optimum, panels[1], objective=objective)
+    currents({"before": before.operate(), "after": after.operate()}, panels[2])
+    level_scheme(after.network(), panels[3])
+    for letter, ax in zip("abcd", panels):
+        text = ax.get_title(loc="left")
+        set_title(ax, f"({letter})  {text}", room_for_marks(after) if letter == "a" else 8)
+    _headline(figure, optimum, objective, title)
+    return figure
+
+
+def _plain_summary(optimum, objective, title):
+    # The layout does not see the axis below the search, which is an inset.
+    figure = Figure(figsize=(17, 5.6), layout=ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95)))
+    grid: Any = figure.subfigures(1, 3, wspace=0.03)
+    panels = [panel.subplots() for panel in grid.flat]
+    moves(optimum, panels[0])
+    history(optimum, panels[1], objective=objective)
+    currents({"before": optimum.start.operate(), "after": optimum.machine.operate()}, panels[2])
+    for letter, ax in zip("abc", panels):
+        set_title(ax, f"({letter})  {ax.get_title(loc='left')}")
+    _headline(figure, optimum, objective, title)
+    return figure
+
+
+def _headline(figure, optimum, objective, title):
+    outcome = "" if optimum.converged else "  (not converged)"
+    name = title or type(optimum.machine).__name__
+    figure.suptitle(f"{name}: largest {symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14)
+
+
+def moves(optimum: Any, ax: Axes | None = None) -> Figure:
+    """Where each parameter of a `qtd.design.Optimum` began (ring) and ended (dot), from its lower to its upper bound."""
+    ax = axes_or_new(ax)
+    start, names = parameters(optimum.start), list(optimum.bounds)
+    for row, name in enumerate(names):
+        low, high = optimum.bounds[name]
+        began, ended = ((float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name]))
+        ax.plot([0, 1], [row, row], color=PALE, linewidth=2, zorder=1)
+        ax.plot([began, ended], [row, row], color=PALETTE[0], linewidth=1.2, zorder=2)
+        ax.plot(began, row, "o", color="white", markeredgecolor=PALETTE[0], markersize=8, zorder=3)
+        ax.plot(ended, row, "o", color=PALETTE[1], markersize=8, zorder=4)
+        ax.annotate(f"{low:g}", (0, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=GREY)
+        ax.annotate(f"{high:g}", (1, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=GREY)
+        place = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
+        ax.annotate(f"{float(optimum.parameters[name]):.4g}", (ended, row), **place)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(ylim=(len(names) - 0.4, -0.6), xlabel="from lower to upper bound")
+    ax.set_xticks([])
+    set_title(ax, "Parameters before (ring) and after (dot)")
+    return figure_of(ax)
+
+
+def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
+    """The best objective so far among starts that meet the constraints, every start thin, and the constraint violation below."""
+    ax = axes_or_new(ax)
+    trace = optimum.history
+    values, every, violations = (np.asarray(x, float) for x in (trace.values, trace.all_values, trace.violations))
+    steps, result = np.arange(1, len(values) + 1), float(optimum.value)
+    ax.plot(steps, every, color=PALE, linewidth=0.7, zorder=1)
+    ax.plot([], [], color=PALE, linewidth=1.2, label=f"each of {every.shape[1]} starts")
+    if np.isfinite(values).any():
+        ax.plot(steps, values, color="black", linewidth=2, zorder=3, label="best so far within the constraints")
+    ax.axhline(result, color=PALETTE[1], linewidth=1.2, linestyle="--", zorder=2, label="result, after polishing")
+    set_title(ax, "Search")
+    ax.set(ylabel=axis_label(objective), xlim=(1, max(len(steps), 2)), ylim=_limits(values, every, result))
+    ax.legend(loc="lower right", framealpha=0.9, fontsize="small")
+    bottom = _violation(ax, steps, violations) if optimum.constraints else ax
+    bottom.set_xlabel("step")
+    return figure_of(ax)
+
+
+def _has_one_network(machine):
+    """Whether the machine is one network, and not one at every angle, or none."""
+    network = getattr(machine, "network", None)
+    return network is not None and not inspect.signature(network).parameters
+
+
+def _limits(values, every, result):
+    """Limits of the y axis that show how the best value rose, whatever the worst starts do."""
+    known = np.append(values[np.isfinite(values)], result)
+    scale = max(abs(result), np.ptp(known)) or 1.0
+    finite = np.append(every[np.isfinite(every)], known)
+    low, high = max(finite.min(), min(known.min(), result - 1.5 * scale)), min(finite.max(), result + 0.6 * scale)
+    margin = 0.06 * max(high - low, 0.1 * scale)
+    return low - margin, high + margin
+
+
+def _violation(ax, steps, violations):
+    """A strip below the search: how far the least bad start is from meeting every constraint, relative to its limit."""
+    excess = np.maximum(np.nan_to_num(violations, nan=0.0), 0)
+    below = ax.inset_axes((0.0, -0.36, 1.0, 0.28), sharex=ax)
+    below.fill_between(steps, excess, color=PALETTE[3], alpha=0.35, linewidth=0)
+    below.plot(steps, excess, color=PALETTE[3], linewidth=1.5)
+    below.set(ylim=(0, 1.15 * max(excess.max(), 1e-3)), ylabel="smallest\nviolation")
+    below.yaxis.set_major_locator(MaxNLocator(2))
+    ax.tick_params(labelbottom=False)
+    return below
