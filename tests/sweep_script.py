@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import qtd
-from qtd.sweeps import _store
+from qtd.sweeps._store import Store
 
 MACHINE = qtd.machines.CollectiveRefrigerator
 OVER = {"cold.temperature": np.linspace(0.3, 1.0, 61), "hot.temperature": np.linspace(0.8, 2.0, 53)}
@@ -19,14 +19,14 @@ def cooling(machine):
 
 def main(store, seconds=0.0):
     jax.config.update("jax_enable_x64", True)
-    write = _store.write
+    write = Store.write
 
     def slowly(*arguments):
         time.sleep(seconds)
         write(*arguments)
         print("block", flush=True)
 
-    _store.write = slowly
+    Store.write = slowly
     qtd.sweep(MACHINE(num_spins=3), OVER, {"J_c": cooling, "cop": lambda m: m.operate().cop}, store=store, resume=True)
 
 

@@ -27,12 +27,13 @@ SAME_LAYER = {
     ("reservoirs", "spectral"): "a reservoir holds its spectral density",
     ("reservoirs", "distributions"): "and its occupation",
     ("lindblad", "networks"): "without coherences a Lindbladian is a network",
+    ("sweeps", "design"): "a figure of merit has the same name in both",
     ("report", "plots"): "a report shows the drawings that a user can make",
     ("cli", "plots"): "commands save drawings",
     ("cli", "report"): "a command writes the report",
     ("cli", "figures"): "a command redraws the papers",
 }
-LATE = {"matplotlib", "xarray", "dask", "optax"}
+LATE = {"matplotlib", "xarray", "zarr", "dask", "distributed", "optax"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts != ("__init__.py",)]
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,8 +24,10 @@ SCRIPT = Path(sweep_script.__file__)
 OBSERVE = {"J_c": sweep_script.cooling, "cop": lambda m: m.operate().cop}
 
 
-def start(store, *arguments, **options):
+def start(store, *arguments, before="", **options):
     command = [sys.executable, str(SCRIPT), str(store), *map(str, arguments)]
+    if before:
+        command = ["bash", "-c", f"{before}; exec {shlex.join(command)}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -102,7 +104,6 @@ def test_a_second_sweep_on_a_store_is_refused(tmp_path):
 
 
 def test_a_full_disk_gives_one_line_and_loses_nothing(tmp_path, expected):
-    """Space for metadata and for blocks that compress well, but not for the others."""
     store = tmp_path / "map.zarr"
     run = start(store, 0.3)
     for _ in range(2):
@@ -110,7 +111,7 @@ def test_a_full_disk_gives_one_line_and_loses_nothing(tmp_path, expected):
     run.kill()
     run.wait()
     done = finished(store)
-    limited = start(store, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)))
+    limited = start(store, before="ulimit -f 1")  # no file above 1 kB
     _, errors = limited.communicate(timeout=300)
     lines = [line for line in errors.splitlines() if line]
     assert limited.returncode == 1 and len(lines) == 1, errors
@@ -184,10 +185,10 @@ def test_the_blocks_of_a_killed_worker_are_done_by_another(tmp_path, client, exp
     store = tmp_path / "map.zarr"
 
     def slowly():
-        from qtd.sweeps import _store
+        from qtd.sweeps._store import Store
 
-        write = _store.write
-        _store.write = lambda *arguments: (time.sleep(0.3), write(*arguments))
+        write = Store.write
+        Store.write = lambda *arguments: (time.sleep(0.3), write(*arguments))
 
     client.run(slowly)
     with ThreadPoolExecutor(1) as pool:

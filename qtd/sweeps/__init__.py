@@ -7,22 +7,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray
 from tqdm import tqdm
 
 from ..parameters import validate
-from . import _store
 from ._kernel import Kernel, Program
 from ._layout import laid_out
 from ._run import Task, Work, doubles, locally, on_cluster
+from ._store import Store, create, locked, verified
 from .axes import Axis, Over, axes_of, random, sobol, zipped
 from .observables import Observable, Observe, gradient, observables_of
 
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["Axis", "Observable", "Observe", "Over", "gradient", "random", "sobol", "sweep", "zipped"]
+__all__ = ["Axis", "gradient", "random", "sobol", "sweep", "zipped"]
 
 
 def sweep(
@@ -61,33 +60,32 @@ def sweep(
     task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
     program = task.program()
     path = None if store is None else Path(store).absolute()
-    with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as (group, layout):
-        missing = [int(number) for number in np.flatnonzero(~_store.finished(group))]
+    with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as kept:
+        layout, missing = kept.layout, kept.missing()
         points = [math.prod(part.stop - part.start for part in layout.region(number)) for number in range(len(layout))]
         done = sum(points) - sum(points[number] for number in missing)
         if client is not None and path is not None:
             computed = on_cluster(client, task, path, missing)
         elif missing:
-            computed = locally(Work(Kernel(program, layout.points, layout.batch), group, layout, axes, task.doubles), missing)
+            computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes, task.doubles), missing)
         else:
             computed = iter(())
         with tqdm(total=sum(points), initial=done, unit="point", unit_scale=True, disable=not progress) as bar:
             for number in computed:
                 bar.update(points[number])
-    found = _store.dataset(group)
-    return found.load() if path is None else found
+    return kept.dataset().load() if path is None else kept.dataset()
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator:
-    """The store, made or found, and its layout, with nobody else writing to it."""
+def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator[Store]:
+    """The store, made or found, with nobody else writing to it."""
     if path is not None and path.exists() and not resume:
         raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
     if path is None or not path.exists():
         layout = laid_out(tuple(len(axis) for axis in axes), program.batch())
-        group = _store.create(path, axes, layout, program.outputs, identity, units)
+        made = create(path, axes, layout, program.outputs, identity, units)
         if path is None:
-            yield group, layout
+            yield made
             return
-    with _store.locked(path):
-        yield _store.resumed(path, identity)
+    with locked(path):
+        yield verified(path, identity)

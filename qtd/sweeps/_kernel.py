@@ -5,23 +5,26 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, Var, jaxpr_as_fun, jaxprs_in_params
+from jax.extend.core import Jaxpr, Var, jaxprs_in_params
 from jax.sharding import Mesh, PartitionSpec
+
+from .._numerics.repetition import as_function, without_repetition
 
 _CACHE = 2**20  # bytes that a batch may keep alive on a CPU core
 _MEMORY = 2**28  # and on an accelerator
 
 
 class Program:
-    """What is computed at one point, traced once."""
+    """What is computed at one point, traced once; what several observables need is computed once."""
 
     def __init__(self, point: Callable, inputs: dict[str, jax.ShapeDtypeStruct]):
         self.inputs = inputs
-        self.jaxpr, self.outputs = jax.make_jaxpr(point, return_shape=True)(inputs)
-        self._flat = jaxpr_as_fun(self.jaxpr)
+        traced, self.outputs = jax.make_jaxpr(point, return_shape=True)(inputs)
+        self.jaxpr = without_repetition(traced)
+        self._function = as_function(self.jaxpr, self.outputs)
 
     def __call__(self, values):
-        return jax.tree.unflatten(jax.tree.structure(self.outputs), self._flat(*jax.tree.leaves(values)))
+        return self._function(values)
 
     def text(self) -> str:
         """The program as the compiler gets it: the same text for the same machine, observables and versions."""

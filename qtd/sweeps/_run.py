@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import zarr
 
 import qtd
 
 from ..parameters import parameters
-from . import _store
 from ._kernel import Kernel, Program, collected
-from ._layout import Layout, values_at
+from ._layout import values_at
+from ._store import Store, opened
 from .axes import Axis
 from .observables import Observable, recorder
 
@@ -59,17 +58,16 @@ class Work(NamedTuple):
     """A compiled kernel, and a store whose blocks it fills."""
 
     kernel: Kernel
-    group: zarr.Group
-    layout: Layout
+    store: Store
     axes: list[Axis]
     doubles: bool
 
     def __call__(self, number: int) -> int:
         """Compute and write one block; returns its number."""
         with jax.enable_x64(self.doubles):
-            values = values_at(self.axes, self.layout.region(number))
+            values = values_at(self.axes, self.store.layout.region(number))
             points = len(next(iter(values.values())))
-            _store.write(self.group, self.layout, number, collected(self.kernel(values), points))
+            self.store.write(number, collected(self.kernel(values), points))
         return number
 
 
@@ -122,9 +120,8 @@ def _unpacked(packed: bytes, path: str) -> Work:
     """What a worker needs for all its blocks of a sweep, compiled once."""
     import cloudpickle
 
-    task = cloudpickle.loads(packed)
-    group, layout, axes = _store.described(path)
-    return Work(Kernel(task.program(), layout.points, layout.batch), group, layout, axes, task.doubles)
+    task, store = cloudpickle.loads(packed), opened(path)
+    return Work(Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes(), task.doubles)
 
 
 def _digest(data: bytes) -> str:

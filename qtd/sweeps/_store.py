@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import jax
 import numpy as np
 import xarray
 import zarr
+import zarr.codecs
 from zarr.storage import MemoryStore
 
 from .._numerics.status import Status
@@ -26,15 +26,52 @@ except ImportError:  # on Windows, where nothing keeps two sweeps apart
     fcntl = None
 
 _FINISHED = "progress/finished"
+# Of numbers that change little from point to point, sorted by bytes, some compress; without sorting, none do.
+_COMPRESSORS = zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
 _UNKNOWN = -1  # the status of a point that has not been computed
 
 
-def create(
-    path: Path | None, axes: list[Axis], layout: Layout, outputs: dict[str, jax.ShapeDtypeStruct], identity: dict, units: dict
-) -> zarr.Group:
+class Store:
+    """An open Zarr group: arrays for all that is recorded, the values of the axes, and which blocks are finished."""
+
+    def __init__(self, group: zarr.Group):
+        self.group = group
+        self._finished = cast(zarr.Array, group[_FINISHED])
+        self._arrays = {name: cast(zarr.Array, group[name]) for name in self.note("names")}
+        shape, block, batch = self.note("layout")
+        self.layout = Layout(tuple(shape), tuple(block), batch)
+
+    def note(self, name: str) -> Any:
+        """What the store says of itself."""
+        return json.loads(str(self._finished.attrs[name]))
+
+    def axes(self) -> list[Axis]:
+        """The axes, their values left in the store until they are needed."""
+        return [Axis(name, {path: self.group[path] for path in paths}) for name, paths in self.note("axes")]
+
+    def missing(self) -> list[int]:
+        """Numbers of the blocks that are not finished."""
+        return [int(number) for number in np.flatnonzero(~np.asarray(self._finished[:]))]
+
+    def write(self, number: int, found: dict[str, np.ndarray]) -> None:
+        """Put a block where it belongs, and then say that it is finished."""
+        region = self.layout.region(number)
+        sizes = tuple(part.stop - part.start for part in region)
+        with _telling("write to", getattr(self.group.store, "root", None)):
+            for name, values in found.items():
+                self._arrays[name][region] = values.reshape(*sizes, *values.shape[1:])
+            self._finished[number] = True
+
+    def dataset(self) -> xarray.Dataset:
+        """What the store holds; read when it is used."""
+        found = xarray.open_zarr(self.group.store, consolidated=False, chunks=None)
+        return xarray.Dataset({name: found[name] for name in self._arrays}, found.coords, found.attrs)
+
+
+def create(path: Path | None, axes: list[Axis], layout: Layout, outputs: dict, identity: dict, units: dict) -> Store:
     """An empty store, in memory if no path is given. It appears under its name when it is complete."""
     if path is None:
-        return _filled(zarr.create_group(MemoryStore()), axes, layout, outputs, identity, units)
+        return Store(_filled(zarr.create_group(MemoryStore()), axes, layout, outputs, identity, units))
     building = path.with_name(f".{path.name}.{os.getpid()}")
     shutil.rmtree(building, ignore_errors=True)
     try:
@@ -44,48 +81,25 @@ def create(
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    return zarr.open_group(str(path), mode="r+")
+    return opened(path)
 
 
-def resumed(path: Path, identity: dict) -> tuple[zarr.Group, Layout]:
-    """The store of an earlier run of the same sweep, and its layout; raises `ValueError` if it is another sweep's."""
+def opened(path: str | Path) -> Store:
+    """The store at this path; raises `ValueError` if it holds no sweep."""
     try:
-        group = zarr.open_group(str(path), mode="r+")
-        known, layout = _note(group, "identity"), _layout(group)
+        return Store(zarr.open_group(str(path), mode="r+"))
     except (FileNotFoundError, NotADirectoryError, KeyError, ValueError):
         raise ValueError(f"`store` {str(path)!r} exists and holds no sweep; choose another path.") from None
+
+
+def verified(path: Path, identity: dict) -> Store:
+    """The store of an earlier run of the same sweep; raises `ValueError` if it is another sweep's."""
+    store = opened(path)
+    known = store.note("identity")
     differing = [key for key in identity if known.get(key) != identity[key]]
     if differing:
         raise ValueError(f"`store` {str(path)!r} holds another sweep: {_difference(differing[0], known, identity)}; choose another store.")
-    return group, layout
-
-
-def described(path: str) -> tuple[zarr.Group, Layout, list[Axis]]:
-    """A store as a worker finds it, the values of its axes left where they are until they are needed."""
-    group = zarr.open_group(path, mode="r+")
-    axes = [Axis(name, {path: _array(group, path) for path in paths}) for name, paths in _note(group, "axes")]
-    return group, _layout(group), axes
-
-
-def finished(group: zarr.Group) -> np.ndarray:
-    """Which blocks are done."""
-    return np.asarray(_array(group, _FINISHED)[:])
-
-
-def write(group: zarr.Group, layout: Layout, number: int, found: dict[str, np.ndarray]) -> None:
-    """Put a block where it belongs, and then say that it is finished."""
-    region = layout.region(number)
-    sizes = tuple(part.stop - part.start for part in region)
-    with _telling("write to", getattr(group.store, "root", None)):
-        for name, values in found.items():
-            _array(group, name)[region] = values.reshape(*sizes, *values.shape[1:])
-        _array(group, _FINISHED)[number] = True
-
-
-def dataset(group: zarr.Group) -> xarray.Dataset:
-    """What the store holds; read when it is used."""
-    found = xarray.open_zarr(group.store, consolidated=False, chunks=None)
-    return xarray.Dataset({name: found[name] for name in _note(group, "names")}, found.coords, found.attrs)
+    return store
 
 
 @contextlib.contextmanager
@@ -118,27 +132,13 @@ def _telling(what: str, path: Path | None) -> Iterator[None]:
         raise told from error
 
 
-def _layout(group):
-    shape, block, batch = _note(group, "layout")
-    return Layout(tuple(shape), tuple(block), batch)
-
-
-def _array(group, name) -> zarr.Array:
-    return cast(zarr.Array, group[name])
-
-
-def _note(group, name) -> Any:
-    """What the store says of itself."""
-    return json.loads(str(_array(group, _FINISHED).attrs[name]))
-
-
 def _filled(group, axes, layout, outputs, identity, units):
     group.attrs.update(_plain(identity))
-    for axis in axes:
+    for axis, size in zip(axes, layout.block):
         for path, values in axis.values.items():
             dims = axis.name, *(f"{path}_{i}" for i in range(values.ndim - 1))
             about = {"units": units.get(path, units_of_parameter(path)), "long_name": path}
-            group.create_array(path, data=values, chunks=values.shape, dimension_names=dims, attributes=about)
+            group.create_array(path, data=values, chunks=(size, *values.shape[1:]), dimension_names=dims, attributes=about)
         if axis.name not in axis.values:
             group.create_array(axis.name, data=np.arange(len(axis)), dimension_names=(axis.name,))
     dims = tuple(axis.name for axis in axes)
@@ -152,6 +152,7 @@ def _filled(group, axes, layout, outputs, identity, units):
             dtype=x.dtype,
             fill_value=np.nan if np.issubdtype(x.dtype, np.inexact) else _UNKNOWN if name == "status" else None,
             dimension_names=(*dims, *inner),
+            compressors=_COMPRESSORS,
             attributes=about | ({"coordinates": " ".join(_beside(axes))} if _beside(axes) else {}),
         )
     notes = {"identity": identity, "layout": layout, "names": list(outputs), "axes": [(axis.name, list(axis.values)) for axis in axes]}

@@ -10,7 +10,7 @@ from scipy.stats import qmc
 
 from ..parameters import parameters
 
-__all__ = ["Axis", "Over", "random", "sobol", "zipped"]
+__all__ = ["Axis", "random", "sobol", "zipped"]
 
 
 class Axis(NamedTuple):

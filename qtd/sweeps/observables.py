@@ -13,7 +13,7 @@ from .._numerics.status import Status
 from ..design import observables as figures_of
 from ..parameters import parameters, replace
 
-__all__ = ["Observable", "Observe", "gradient"]
+__all__ = ["gradient"]
 
 Observable = Callable[[Any], Any]  # of a machine: a number, a small array, or a PyTree of them
 Observe = Mapping[str, Observable | str] | Sequence[str] | str

@@ -1,0 +1,58 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import qtd
+from qtd._numerics.repetition import as_function, without_repetition
+
+MACHINE = qtd.machines.CollectiveRefrigerator(num_spins=3)
+
+
+def shortened(function, *arguments):
+    traced, outputs = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    return traced, without_repetition(traced), outputs
+
+
+def count(program, name):
+    return sum(equation.primitive.name == name for equation in program.jaxpr.eqns)
+
+
+def loop(x, steps=5, table=None):
+    table = np.arange(3.0) if table is None else table  # another constant at every call
+    return jax.lax.fori_loop(0, steps, lambda i, y: jnp.sin(y) + jnp.asarray(table).sum(), x)
+
+
+def test_equal_loops_run_once():
+    traced, shorter, _ = shortened(lambda x: loop(x) + 2 * loop(x), 0.3)
+    assert count(traced, "scan") == 2 and count(shorter, "scan") == 1
+
+
+def test_different_loops_stay():
+    for other in (lambda x: loop(x, 6), lambda x: loop(x, table=np.arange(4.0)), lambda x: loop(x + 1)):
+        _, shorter, _ = shortened(lambda x: loop(x) + other(x), 0.3)
+        assert count(shorter, "scan") == 2
+        np.testing.assert_array_equal(jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [loop(0.3) + other(0.3)])
+
+
+def test_what_one_leaves_out_another_may_need():
+    both = lambda x: jax.lax.fori_loop(0, 4, lambda i, pair: (pair[0] + pair[1], pair[1] * 2), (x, x))
+    _, shorter, _ = shortened(lambda x: (both(x)[0], both(x)[1]), 0.3)
+    np.testing.assert_array_equal(jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), both(0.3))
+
+
+def test_what_nobody_needs_is_left_out():
+    _, shorter, _ = shortened(lambda x: (loop(x), jnp.cos(x))[1], 0.3)
+    assert count(shorter, "scan") == 0
+
+
+def test_observables_that_each_solve_the_machine_solve_it_once():
+    moved = lambda values: qtd.replace(MACHINE, values)
+    current = lambda m: m.operate().heat_currents["cold"]
+    both = lambda values: (current(moved(values)), moved(values).operate().cop)
+    values = {"cold.temperature": jnp.asarray(0.6)}
+    _, single, _ = shortened(lambda values: current(moved(values)), values)
+    traced, shorter, outputs = shortened(both, values)
+    assert count(shorter, "scan") == count(single, "scan") < count(traced, "scan")
+    batch = {"cold.temperature": jnp.linspace(0.4, 0.9, 5)}
+    for found, expected in zip(jax.jit(jax.vmap(as_function(shorter, outputs)))(batch), jax.jit(jax.vmap(both))(batch)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
