@@ -24,7 +24,7 @@ def main(store, seconds=0.0):
     def slowly(*arguments):
         time.sleep(seconds)
         write(*arguments)
-        print("block", flush=True)
+        print("block\n", end="", flush=True)  # in one piece: several threads write
 
     Store.write = slowly
     qtd.sweep(MACHINE(num_spins=3), OVER, {"J_c": cooling, "cop": lambda m: m.operate().cop}, store=store, resume=True)

@@ -27,7 +27,7 @@ except ImportError:  # on Windows, where nothing keeps two sweeps apart
 
 _FINISHED = "progress/finished"
 # Of numbers that change little from point to point, sorted by bytes, some compress; without sorting, none do.
-_COMPRESSORS = zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+_COMPRESSORS = zarr.codecs.BloscCodec(cname="lz4", clevel=3, shuffle="shuffle")
 _UNKNOWN = -1  # the status of a point that has not been computed
 
 
