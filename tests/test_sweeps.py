@@ -131,7 +131,7 @@ def test_a_sobol_design_is_even():
 def test_blocks_cover_every_point_once(shape):
     from qtd.sweeps._layout import laid_out
 
-    layout = laid_out(shape, 256)
+    layout = laid_out(shape, 256, 33)
     regions = [layout.region(i) for i in range(len(layout))]
     sizes = [int(np.prod([part.stop - part.start for part in region])) for region in regions]
     assert sum(sizes) == np.prod(shape) and max(sizes) <= layout.points <= 2**18
@@ -142,6 +142,26 @@ def test_blocks_cover_every_point_once(shape):
         for region in regions:
             seen[region] += 1
         assert np.all(seen == 1)
+
+
+def test_blocks_of_large_records_stay_small():
+    from qtd.sweeps._layout import laid_out
+
+    assert laid_out((1000, 1000), 256, 10_000).points * 10_000 <= 2**25 and laid_out((10,), 256, 2**30).points == 1
+
+
+def test_arrays_that_observables_hold_tell_stores_apart(tmp_path):
+    """Not only the text of a program, but its constants."""
+    weighted = lambda weights: {"x": lambda m: (jnp.asarray(weights) * m.operate().heat_currents["cold"]).sum()}
+    qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)), store=tmp_path / "map.zarr")
+    qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)), store=tmp_path / "map.zarr", resume=True)
+    with pytest.raises(ValueError, match="its observables, or what"):
+        qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)[::-1]), store=tmp_path / "map.zarr", resume=True)
+
+
+def test_units_can_be_given(table):
+    found = qtd.sweep(MACHINE, OVER, {"J": cooling, "one": lambda m: 1.0}, units={"J": "fW", "cold.temperature": "mK"})
+    assert found.J.attrs["units"] == "fW" and found["cold.temperature"].attrs["units"] == "mK" and np.all(found.one == 1)
 
 
 def test_everything_is_compiled_once(tmp_path):
@@ -207,6 +227,9 @@ def test_single_precision_stays_single():
         ({"observe": ["J_kold"]}, "did you mean J_cold"),
         ({"observe": {}}, "`observe` must name"),
         ({"observe": {"status": cooling}}, "must not use the name 'status'"),
+        ({"observe": {"cold.temperature": cooling}}, "must not use the name 'cold.temperature'"),
+        ({"observe": {"mode": lambda m: None}}, "returns no number"),
+        ({"units": {"J": "W"}}, "`units` names nothing that is called 'J'"),
         ({"client": object()}, "`client` needs a `store`"),
     ],
 )

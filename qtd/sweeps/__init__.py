@@ -59,6 +59,7 @@ def sweep(
         raise ValueError("`client` needs a `store` that its workers can write to.")
     task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
     program = task.program()
+    _check_names(axes, program.outputs, units or {})
     path = None if store is None else Path(store).absolute()
     with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as kept:
         layout, missing = kept.layout, kept.missing()
@@ -82,10 +83,22 @@ def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program,
     if path is not None and path.exists() and not resume:
         raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
     if path is None or not path.exists():
-        layout = laid_out(tuple(len(axis) for axis in axes), program.batch())
+        layout = laid_out(tuple(len(axis) for axis in axes), program.batch(), program.size())
         made = create(path, axes, layout, program.outputs, identity, units)
         if path is None:
             yield made
             return
     with locked(path):
         yield verified(path, identity)
+
+
+def _check_names(axes: list[Axis], outputs: dict, units: Mapping[str, str]) -> None:
+    coordinates = {name for axis in axes for name in (axis.name, *axis.values)}
+    taken = coordinates | {"progress"}
+    if taken & set(outputs):
+        raise ValueError(f"`observe` must not use the name {min(taken & set(outputs))!r}, which the sweep uses itself; choose another.")
+    unknown = set(units) - coordinates - set(outputs)
+    if unknown:
+        raise ValueError(
+            f"`units` names nothing that is called {min(unknown)!r}; there is {', '.join(sorted(coordinates | set(outputs)))}."
+        )

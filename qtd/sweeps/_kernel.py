@@ -1,5 +1,6 @@
 """Many points at once: one compiled program that takes a block of them, in batches that fit the cache, on all devices."""
 
+import hashlib
 import math
 from collections.abc import Callable
 
@@ -26,9 +27,14 @@ class Program:
     def __call__(self, values):
         return self._function(values)
 
-    def text(self) -> str:
-        """The program as the compiler gets it: the same text for the same machine, observables and versions."""
-        return jax.jit(self).lower(self.inputs).as_text()
+    def digest(self) -> str:
+        """The same for the same machine, observables and versions: of the program as the compiler gets it, and its constants."""
+        text = jax.jit(self).lower(self.inputs).as_text().encode()
+        return hashlib.sha256(b"".join([text, *(np.asarray(x).tobytes() for x in self.jaxpr.consts)])).hexdigest()
+
+    def size(self) -> int:
+        """Bytes that are recorded at a point."""
+        return sum(_size(x) for x in jax.tree.leaves(self.outputs))
 
     def batch(self) -> int:
         """How many points at once keep what they need in the cache."""
@@ -73,14 +79,14 @@ def _peak(jaxpr: Jaxpr) -> int:
     variables = lambda found: {x for x in found if isinstance(x, Var)}
     last = {var: i for i, equation in enumerate(jaxpr.eqns) for var in variables(equation.invars)}
     last |= {var: len(jaxpr.eqns) for var in variables(jaxpr.outvars)}
-    alive = sum(_size(var) for var in jaxpr.invars)
+    alive = sum(_size(var.aval) for var in jaxpr.invars)
     peak = alive
     for i, equation in enumerate(jaxpr.eqns):
-        alive += sum(_size(var) for var in equation.outvars)
+        alive += sum(_size(var.aval) for var in equation.outvars)
         peak = max(peak, alive + max((_peak(inner) for inner in jaxprs_in_params(equation.params)), default=0))
-        alive -= sum(_size(var) for var in variables([*equation.invars, *equation.outvars]) if last.get(var, i) == i)
+        alive -= sum(_size(var.aval) for var in variables([*equation.invars, *equation.outvars]) if last.get(var, i) == i)
     return peak
 
 
-def _size(var):
-    return math.prod(var.aval.shape) * var.aval.dtype.itemsize
+def _size(x):
+    return math.prod(x.shape) * x.dtype.itemsize

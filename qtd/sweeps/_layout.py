@@ -11,6 +11,7 @@ from .axes import Axis
 _BLOCKS = 16  # a sweep has so many blocks or more: what an interruption can cost
 _POINTS = 2**15, 2**18  # in a block, usually and at most
 _MOST = 4096  # blocks, as long as they stay below the upper limit
+_MEMORY = 2**25  # bytes that a block may record
 
 
 class Layout(NamedTuple):
@@ -38,10 +39,10 @@ class Layout(NamedTuple):
         return tuple(slice(int(i) * size, min((int(i) + 1) * size, n)) for i, size, n in zip(corner, self.block, self.shape))
 
 
-def laid_out(shape: tuple[int, ...], batch: int) -> Layout:
-    """Blocks of a size that costs little to lose, in batches of at most this size."""
+def laid_out(shape: tuple[int, ...], batch: int, size: int) -> Layout:
+    """Blocks that cost little to lose, in batches of at most so many points, for points of which so many bytes are recorded."""
     total = math.prod(shape)
-    wanted = min(max(total // _BLOCKS, 1), max(_POINTS[0], total // _MOST), _POINTS[1])
+    wanted = max(min(total // _BLOCKS, max(_POINTS[0], total // _MOST), _POINTS[1], _MEMORY // size), 1)
     block = []
     for n in reversed(shape):
         size = min(n, wanted)

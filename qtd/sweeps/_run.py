@@ -48,9 +48,11 @@ class Task(NamedTuple):
             "parameters": {path: np.asarray(value).tolist() for path, value in parameters(self.machine).items()},
             "precision": "float64" if self.doubles else "float32",
             "platform": jax.default_backend(),
-            "axes": {path: _digest(np.ascontiguousarray(x).tobytes()) for axis in axes for path, x in axis.values.items()},
+            "axes": {
+                path: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for axis in axes for path, x in axis.values.items()
+            },
             "observables": sorted(self.observed),
-            "program": _digest(program.text().encode()),
+            "program": program.digest(),
         }
 
 
@@ -122,7 +124,3 @@ def _unpacked(packed: bytes, path: str) -> Work:
 
     task, store = cloudpickle.loads(packed), opened(path)
     return Work(Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes(), task.doubles)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

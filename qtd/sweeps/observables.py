@@ -21,18 +21,8 @@ Observe = Mapping[str, Observable | str] | Sequence[str] | str
 # By the first part of a name; units of energy per time are E^2, as hbar = 1.
 _UNITS = {"J": "E^2", "S": "E^3", "power": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
 _UNITS |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
-_ENERGIES = (
-    "temperature",
-    "chemical_potential",
-    "center",
-    "width",
-    "cutoff",
-    "interaction",
-    "shift",
-    "exchange",
-    "tunnelling",
-    "repulsion",
-)
+_ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
+_ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
 # Whoever has one of these does nothing, whatever the formulas give even so.
 _NOTHING = [
     *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.UNSTABLE),
@@ -76,9 +66,11 @@ def recorder(machine: Any, observe: dict[str, Observable], status: Observable | 
         moved = replace(machine, values)
         found = {}
         for name, function in observe.items():
-            for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter(function(moved), eqx.is_array)):
-                found[".".join([name, *(_key(key) for key in path)])] = leaf
-        told = _status(moved, found) if status is None else status(moved)
+            leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(function(moved), eqx.is_array_like))
+            if not leaves:
+                raise ValueError(f"`observe[{name!r}]` returns no number; it must return a number, a small array or a PyTree of them.")
+            found |= {".".join([name, *(_key(key) for key in path)]): jnp.asarray(leaf) for path, leaf in leaves}
+        told = jnp.asarray(_status(moved, found) if status is None else status(moved))
         nothing = jnp.any(told == jnp.asarray(_NOTHING, told.dtype))
         known = {name: jnp.where(nothing, jnp.nan, x) if jnp.issubdtype(x.dtype, jnp.inexact) else x for name, x in found.items()}
         return known | {"status": told.astype(jnp.int8)}
