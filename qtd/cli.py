@@ -136,11 +136,20 @@ def sweep(machine, over, observe, store, resume, picture, settings, as_json, flo
     grid = dict(_values(text) for text in over)
     if not grid:
         raise click.UsageError("--over must name a parameter, as in --over cold.temperature=0.3:1:100.")
+    if len(grid) < len(over):
+        raise click.UsageError("--over names a parameter twice; give each one range.")
+    if resume and store is None:
+        raise click.UsageError("--resume needs the --store to go on with.")
+    varied = sum(len(values) > 1 for values in grid.values())
+    if picture is not None and (varied not in (1, 2) or not os.access(picture.parent, os.W_OK)):
+        raise click.UsageError(
+            f"--picture takes one or two parameters, got {varied}, and a folder that can be written to, for {str(picture)!r}."
+        )
     named = _observables(built)
-    names = [_named(named, name)[0] for name in observe] or [name for name, _ in dict(named.values()).items()]
+    names = [_named(named, name)[0] for name in observe] or list(dict(named.values()))
     found = qtd.sweep(built, grid, names, store=store, resume=resume, progress=sys.stderr.isatty())
     if picture is not None:
-        draw = qtd.plots.operating_map if sum(n > 1 for n in found.sizes.values()) == 2 else qtd.plots.lines
+        draw = qtd.plots.operating_map if varied == 2 else qtd.plots.lines
         draw(found, names[0]).savefig(picture, dpi=120)
     if store is None and not as_json:
         click.echo(found.to_dataframe().to_csv(), nl=False)

@@ -159,6 +159,9 @@ def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
         (["--over", "cold.temperature=0.3:1:many"], "PATH=LOW:HIGH:COUNT"),
         (["--over", "cold.temperature=0:1:9:log"], "positive bounds"),
         (["--over", "cold.temprature=0.3:1:9"], "did you mean cold.temperature"),
+        (["--over", "cold.temperature=0.3:1:9", "--over", "cold.temperature=0.3:2:9"], "a parameter twice"),
+        (["--over", "cold.temperature=0.3:1:9", "--resume"], "--resume needs the --store"),
+        (["--over", "cold.temperature=0.3:1:9", "--picture", "/no/such/folder/map.png"], "a folder that can be written to"),
         (["--over", "cold.temperature=0.3:1:9", "--observe", "J_kold"], "no observable is called 'J_kold'"),
     ],
 )

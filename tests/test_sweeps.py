@@ -132,7 +132,7 @@ def test_blocks_cover_every_point_once(shape):
     from qtd.sweeps._layout import laid_out
 
     layout = laid_out(shape, 256, 33)
-    regions = [layout.region(i) for i in range(len(layout))]
+    regions = [layout.region(i) for i in range(layout.blocks)]
     sizes = [int(np.prod([part.stop - part.start for part in region])) for region in regions]
     assert sum(sizes) == np.prod(shape) and max(sizes) <= layout.points <= 2**18
     assert len({tuple((part.start, part.stop) for part in region) for region in regions}) == len(regions)
@@ -157,6 +157,21 @@ def test_arrays_that_observables_hold_tell_stores_apart(tmp_path):
     qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)), store=tmp_path / "map.zarr", resume=True)
     with pytest.raises(ValueError, match="its observables, or what"):
         qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)[::-1]), store=tmp_path / "map.zarr", resume=True)
+
+
+def test_small_differences_of_parameters_are_kept():
+    """The trap: constants that differ in the tenth digit were taken for one."""
+    near = np.float64(1e-9)
+    at = lambda m, factor: cooling(qtd.replace(m, {"cold.temperature": m.cold.temperature * factor}))
+    slope = lambda m: (at(m, 1 + near) - at(m, 1 - near)) / (2 * near * m.cold.temperature)
+    found = qtd.sweep(MACHINE, {"cold.temperature": COLD}, {"slope": slope, "dJ": qtd.sweeps.gradient(cooling, ["cold.temperature"])})
+    np.testing.assert_allclose(found.slope, found["dJ.cold.temperature"], rtol=1e-4)
+
+
+def test_records_of_any_kind():
+    observe = {"none": lambda m: jnp.zeros((2, 0)), "count": lambda m: jnp.arange(3), "cools": lambda m: cooling(m) > 0}
+    found = qtd.sweep(MACHINE, {"cold.temperature": COLD}, observe)
+    assert found.none.shape == (7, 2, 0) and found["count"].values[4].tolist() == [0, 1, 2] and found.cools.dtype == bool
 
 
 def test_units_can_be_given(table):
@@ -192,10 +207,12 @@ def test_a_finished_store_opens_as_it_was_written(tmp_path):
         ({"machine": qtd.replace(MACHINE, {"work.temperature": 900.0})}, "work.temperature is 1000.0 there and 900.0 here"),
         ({"machine": qtd.machines.CollectiveRefrigerator(num_spins=5)}, "options: num_spins is 3 there and 5 here"),
         ({"over": {"cold.temperature": COLD, "hot.temperature": HOT + 1}}, "its values of hot.temperature"),
+        ({"over": {"hot.temperature": HOT, "cold.temperature": COLD}}, "dimensions is"),
+        ({"over": qtd.sweeps.zipped({"cold.temperature": COLD, "hot.temperature": COLD})}, "dimensions is"),
         ({"observe": {"J_c": cooling}}, "observables is"),
         ({"observe": {"J_c": lambda m: 2 * cooling(m), "cop": lambda m: m.operate().cop}}, "its observables, or what"),
     ],
-    ids=["parameters", "options", "axes", "names", "functions"],
+    ids=["parameters", "options", "values", "order", "kind", "names", "functions"],
 )
 def test_resume_refuses_the_store_of_another_sweep(tmp_path, change, words):
     store = tmp_path / "map.zarr"
@@ -226,7 +243,12 @@ def test_single_precision_stays_single():
         ({"over": 3}, "`over` must be a mapping"),
         ({"observe": ["J_kold"]}, "did you mean J_cold"),
         ({"observe": {}}, "`observe` must name"),
-        ({"observe": {"status": cooling}}, "must not use the name 'status'"),
+        ({"observe": {"status": cooling}}, "uses the name 'status'"),
+        ({"observe": {"": cooling}}, "must not use the name ''"),
+        ({"observe": {"x": 3}}, "must be a function of the machine"),
+        ({"observe": {"a": lambda m: {"b": cooling(m)}, "a.b": cooling}}, "uses the name 'a.b' twice"),
+        ({"over": [qtd.sweeps.zipped({"cold.temperature": COLD}, name="status")]}, "must not use the name 'status' for a dimension"),
+        ({"over": [qtd.sweeps.zipped({"cold.temperature": COLD}, name="my points")]}, "have a space or /"),
         ({"observe": {"cold.temperature": cooling}}, "must not use the name 'cold.temperature'"),
         ({"observe": {"mode": lambda m: None}}, "returns no number"),
         ({"units": {"J": "W"}}, "`units` names nothing that is called 'J'"),
@@ -244,6 +266,8 @@ def test_bad_input_is_named(arguments, words):
         (lambda: qtd.sweeps.zipped({"a": [1, 2], "b": [1]}), "lists of one length"),
         (lambda: qtd.sweeps.sobol({"a": (1.0, 0.0)}, 4), r"must be \(low, high\)"),
         (lambda: qtd.sweeps.random({"a": (0.0, 1.0, "log")}, 4), "low > 0"),
+        (lambda: qtd.sweeps.sobol({"a": (1.0,)}, 4), r"must be \(low, high\)"),
+        (lambda: qtd.sweeps.sobol({"a": ("x", 1.0)}, 4), r"must be \(low, high\)"),
         (lambda: qtd.sweeps.random({"a": (0.0, 1.0)}, 0), "`points` must be a positive integer"),
     ],
 )
@@ -272,6 +296,12 @@ def test_any_network_can_be_swept():
     found = qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4, -1.0, 0.5])}, observe)
     assert float(found.J_cold[2]) == pytest.approx(float(observe["J_cold"](network)), rel=1e-12)
     assert found.status.values.tolist() == [0, qtd.Status.INVALID_PARAMETER, 0]
+    # What one observable cannot say is no reason to forget the others.
+    observe["ratio"] = lambda net: 1 / (net.reservoirs["cold"].temperature - 0.5)
+    both = qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4, 0.5])}, observe)
+    assert np.isfinite(both.J_cold).all() and not np.isfinite(both.ratio[1])
+    with pytest.raises(ValueError, match="takes functions for RateNetwork"):
+        qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4])}, ["J_cold"])
 
 
 def test_progress_counts_points(capsys, tmp_path):

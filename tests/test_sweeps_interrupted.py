@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,6 +167,52 @@ def test_two_devices_compute_the_same_bits(tmp_path, expected):
     assert_same_bits(store, expected)
 
 
+SLOPES = """
+import sys, jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+import qtd, sweep_script
+slopes = {"d": qtd.sweeps.gradient(sweep_script.cooling, ["cold.temperature", "work.spectral_density.width"])}
+for points in (5, 200, 600):
+    found = qtd.sweep(sweep_script.MACHINE(num_spins=3), {"cold.temperature": np.linspace(0.3, 1.0, points)}, slopes)
+    print([found[name].values.tobytes().hex() for name in found])
+"""
+
+
+def test_devices_do_not_change_the_bits_of_small_sweeps():
+    """The trap: a loop of one batch is taken apart by the compiler, and rounded in another way."""
+    printed = []
+    for devices in (1, 2, 4):
+        flags = {
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            "PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), *sys.path]),
+        }
+        run = subprocess.run([sys.executable, "-c", SLOPES], env={**os.environ, **flags}, capture_output=True, text=True, timeout=300)
+        printed.append(run.stdout)
+    assert printed[0] and printed[0] == printed[1] == printed[2]
+
+
+def test_the_store_is_unlocked_only_when_nobody_writes(tmp_path, monkeypatch):
+    """An interrupt between two blocks waits for those that are being written."""
+    store = tmp_path / "map.zarr"
+    monkeypatch.setattr("tqdm.tqdm.update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        table(store=store)
+    except KeyboardInterrupt as error:
+        kept = error  # with its traceback, as a notebook does
+    done = finished(store).sum()
+    time.sleep(1.0)
+    assert isinstance(kept, KeyboardInterrupt) and finished(store).sum() == done
+
+
+def test_two_sweeps_that_start_at_once_do_not_harm_each_other(tmp_path, expected):
+    store = tmp_path / "map.zarr"
+    runs = [start(store, 0.2) for _ in range(2)]
+    errors = [run.communicate(timeout=300)[1] for run in runs]
+    codes = sorted(run.returncode for run in runs)
+    assert codes[0] == 0 and (codes[1] == 0 or any("is being written by another sweep" in text for text in errors)), errors
+    assert_same_bits(store, expected)
+
+
 @pytest.fixture(scope="module")
 def client():
     with (
@@ -179,6 +226,14 @@ def test_a_cluster_computes_the_same_bits(tmp_path, client, expected):
     found = table(store=tmp_path / "map.zarr", client=client)
     assert_same_bits(tmp_path / "map.zarr", expected)
     assert found.attrs == expected.attrs
+
+
+def test_workers_do_not_mistake_a_new_store_for_an_old_one(tmp_path, client):
+    for points in (33, 34):
+        over = {"cold.temperature": np.linspace(0.3, 1.0, points)}
+        found = qtd.sweep(sweep_script.MACHINE(num_spins=3), over, OBSERVE, store=tmp_path / "line.zarr", client=client).load()
+        assert found.J_c.shape == (points,) and np.all(found.status == 0) and np.isfinite(found.J_c).all()
+        shutil.rmtree(tmp_path / "line.zarr")
 
 
 def test_the_blocks_of_a_killed_worker_are_done_by_another(tmp_path, client, expected):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, DropVar, Jaxpr, Literal, jaxpr_as_fun
 from jax.interpreters import partial_eval
@@ -22,7 +23,7 @@ def without_repetition(program: ClosedJaxpr) -> ClosedJaxpr:
     known: dict[Any, Any] = {}  # what stands for a variable
     constants: dict[Hashable, Any] = {}
     for var, value in zip(jaxpr.constvars, program.consts):
-        known[var] = constants.setdefault((str(var.aval), np.asarray(value).tobytes()), var)
+        known[var] = constants.setdefault((str(var.aval), exact_bytes(value)), var)
     seen: dict[Hashable, list] = {}
     kept = []
     for equation in jaxpr.eqns:
@@ -43,6 +44,13 @@ def as_function(program: ClosedJaxpr, outputs: Any) -> Callable:
     """A function of one PyTree, such as the program was traced from; `outputs` has the structure of its result."""
     flat, structure = jaxpr_as_fun(program), jax.tree.structure(outputs)
     return lambda inputs: jax.tree.unflatten(structure, flat(*jax.tree.leaves(inputs)))
+
+
+def exact_bytes(value: Any) -> bytes:
+    """All digits of an array, which printing would not show; of the keys of random numbers too."""
+    if jnp.issubdtype(getattr(value, "dtype", float), jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    return np.asarray(value).tobytes()
 
 
 def _key(equation, inputs):
@@ -82,4 +90,4 @@ def _shape_of(jaxpr: Jaxpr) -> Hashable:
 
 
 def _literal(x):
-    return "literal", str(x.aval), repr(x.val)
+    return "literal", str(x.aval), exact_bytes(x.val)

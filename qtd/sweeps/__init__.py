@@ -14,7 +14,7 @@ from ..parameters import validate
 from ._kernel import Kernel, Program
 from ._layout import laid_out
 from ._run import Task, Work, doubles, locally, on_cluster
-from ._store import Store, create, locked, verified
+from ._store import Store, create, in_memory, locked, verified
 from .axes import Axis, Over, axes_of, random, sobol, zipped
 from .observables import Observable, Observe, gradient, observables_of
 
@@ -46,10 +46,11 @@ def sweep(
     - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
       (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun.
     - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see the path of the store.
-    - `units`: by name, where names like J_cold or temperature do not tell them.
+    - `units`: by name, where names like J_cold or temperature do not tell them; they are kept in the store.
 
     The dataset has the parameters as coordinates, and what describes the sweep as attributes. Its `status` is -1 where nothing has been
-    computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN; no other has.
+    computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN (records of
+    whole numbers and truth values have no NaN); no other has.
     Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
     names, and for a store that is another sweep's, exists (without `resume`) or is being written; `OSError` if it cannot be written to.
     """
@@ -63,37 +64,43 @@ def sweep(
     path = None if store is None else Path(store).absolute()
     with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as kept:
         layout, missing = kept.layout, kept.missing()
-        points = [math.prod(part.stop - part.start for part in layout.region(number)) for number in range(len(layout))]
-        done = sum(points) - sum(points[number] for number in missing)
         if client is not None and path is not None:
-            computed = on_cluster(client, task, path, missing)
+            computed = on_cluster(client, task, path, kept.note("sweep"), missing)
         elif missing:
-            computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes, task.doubles), missing)
+            computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes), task.doubles, missing)
         else:
-            computed = iter(())
-        with tqdm(total=sum(points), initial=done, unit="point", unit_scale=True, disable=not progress) as bar:
+            computed = (number for number in missing)
+        total, points = math.prod(layout.shape), lambda number: math.prod(layout.size(number))
+        bar = tqdm(total=total, initial=total - sum(map(points, missing)), unit="point", unit_scale=True, disable=not progress)
+        # An interrupt anywhere waits for the blocks that are being written, and only then is the store unlocked.
+        with contextlib.closing(computed), bar:
             for number in computed:
-                bar.update(points[number])
+                bar.update(points(number))
     return kept.dataset().load() if path is None else kept.dataset()
 
 
 @contextlib.contextmanager
 def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator[Store]:
     """The store, made or found, with nobody else writing to it."""
-    if path is not None and path.exists() and not resume:
+    layout = laid_out(tuple(axis.points for axis in axes), program.batch(), program.size())
+    contents = axes, layout, program.outputs, identity, units
+    if path is None:
+        yield in_memory(*contents)
+        return
+    if path.exists() and not resume:
         raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
-    if path is None or not path.exists():
-        layout = laid_out(tuple(len(axis) for axis in axes), program.batch(), program.size())
-        made = create(path, axes, layout, program.outputs, identity, units)
-        if path is None:
-            yield made
-            return
+    if not path.exists():
+        create(path, *contents)
+    verified(path, identity)
     with locked(path):
         yield verified(path, identity)
 
 
 def _check_names(axes: list[Axis], outputs: dict, units: Mapping[str, str]) -> None:
     coordinates = {name for axis in axes for name in (axis.name, *axis.values)}
+    reserved = coordinates & {"progress", "status"}
+    if reserved:
+        raise ValueError(f"`over` must not use the name {min(reserved)!r} for a dimension; the sweep uses it itself.")
     taken = coordinates | {"progress"}
     if taken & set(outputs):
         raise ValueError(f"`observe` must not use the name {min(taken & set(outputs))!r}, which the sweep uses itself; choose another.")

@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, Var, jaxprs_in_params
 from jax.sharding import Mesh, PartitionSpec
 
-from .._numerics.repetition import as_function, without_repetition
+from .._numerics.repetition import as_function, exact_bytes, without_repetition
 
 _CACHE = 2**20  # bytes that a batch may keep alive on a CPU core
 _MEMORY = 2**28  # and on an accelerator
@@ -30,7 +30,7 @@ class Program:
     def digest(self) -> str:
         """The same for the same machine, observables and versions: of the program as the compiler gets it, and its constants."""
         text = jax.jit(self).lower(self.inputs).as_text().encode()
-        return hashlib.sha256(b"".join([text, *(np.asarray(x).tobytes() for x in self.jaxpr.consts)])).hexdigest()
+        return hashlib.sha256(b"".join([text, *(exact_bytes(x) for x in self.jaxpr.consts)])).hexdigest()
 
     def size(self) -> int:
         """Bytes that are recorded at a point."""
@@ -48,8 +48,9 @@ class Kernel:
 
     def __init__(self, program: Program, points: int, batch: int):
         devices = jax.local_devices()
-        # Batches are the same whatever the number of devices, and so are the bits of what they compute.
-        self.batch, self.batches = batch, len(devices) * math.ceil(points / batch / len(devices))
+        # Batches are the same whatever the number of devices, and so are the bits of what they compute, as long as each device has two:
+        # a loop of one is taken apart, and merged with what is around it.
+        self.batch, self.batches = batch, len(devices) * max(2, math.ceil(points / batch / len(devices)))
         mesh, split = Mesh(np.array(devices), ("batches",)), PartitionSpec("batches")
 
         def run(values):
@@ -57,7 +58,7 @@ class Kernel:
 
         shapes = {name: jax.ShapeDtypeStruct((self.batches, batch, *x.shape), x.dtype) for name, x in program.inputs.items()}
         spread = jax.shard_map(run, mesh=mesh, in_specs=split, out_specs=split, check_vma=False)
-        self.program = jax.jit(spread).lower(shapes).compile()
+        self.compiled = jax.jit(spread).lower(shapes).compile()
 
     def __call__(self, values: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         """All that is recorded at some points, (batches, batch, ...), the last ones repeated to fill the block."""
@@ -66,12 +67,12 @@ class Kernel:
             missing = self.batches * self.batch - len(x)
             full = np.concatenate([x, np.broadcast_to(x[-1:], (missing, *x.shape[1:]))])
             padded[name] = full.reshape(self.batches, self.batch, *x.shape[1:])
-        return self.program(padded)
+        return self.compiled(padded)
 
 
 def collected(found: dict[str, jax.Array], points: int) -> dict[str, np.ndarray]:
     """What a kernel found, as one array a name, without the padding."""
-    return {name: np.asarray(x).reshape(-1, *x.shape[2:])[:points] for name, x in found.items()}
+    return {name: np.asarray(x).reshape(x.shape[0] * x.shape[1], *x.shape[2:])[:points] for name, x in found.items()}
 
 
 def _peak(jaxpr: Jaxpr) -> int:

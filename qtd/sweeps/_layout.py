@@ -1,8 +1,7 @@
 """How the points of a sweep are cut into blocks: rectangles of the grid, one after the other."""
 
-import itertools
+import dataclasses
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,35 +13,43 @@ _MOST = 4096  # blocks, as long as they stay below the upper limit
 _MEMORY = 2**25  # bytes that a block may record
 
 
-class Layout(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Layout:
     """Lengths of the axes, of a block along each, and the points of a batch."""
 
     shape: tuple[int, ...]
     block: tuple[int, ...]
     batch: int
 
-    def __len__(self) -> int:
-        return math.prod(self.counts())
-
     @property
     def points(self) -> int:
         """In a whole block."""
         return math.prod(self.block)
 
+    @property
     def counts(self) -> tuple[int, ...]:
         """Blocks along each axis."""
         return tuple(math.ceil(n / size) for n, size in zip(self.shape, self.block))
 
+    @property
+    def blocks(self) -> int:
+        """How many there are."""
+        return math.prod(self.counts)
+
     def region(self, number: int) -> tuple[slice, ...]:
         """Where a block lies; those at the ends may be smaller."""
-        corner = np.unravel_index(number, self.counts())
+        corner = np.unravel_index(number, self.counts)
         return tuple(slice(int(i) * size, min((int(i) + 1) * size, n)) for i, size, n in zip(corner, self.block, self.shape))
 
+    def size(self, number: int) -> tuple[int, ...]:
+        """Points of a block along each axis."""
+        return tuple(part.stop - part.start for part in self.region(number))
 
-def laid_out(shape: tuple[int, ...], batch: int, size: int) -> Layout:
+
+def laid_out(shape: tuple[int, ...], batch: int, record: int) -> Layout:
     """Blocks that cost little to lose, in batches of at most so many points, for points of which so many bytes are recorded."""
     total = math.prod(shape)
-    wanted = max(min(total // _BLOCKS, max(_POINTS[0], total // _MOST), _POINTS[1], _MEMORY // size), 1)
+    wanted = max(min(total // _BLOCKS, max(_POINTS[0], total // _MOST), _POINTS[1], _MEMORY // max(record, 1)), 1)
     block = []
     for n in reversed(shape):
         size = min(n, wanted)
@@ -59,10 +66,5 @@ def laid_out(shape: tuple[int, ...], batch: int, size: int) -> Layout:
 def values_at(axes: list[Axis], region: tuple[slice, ...]) -> dict[str, np.ndarray]:
     """All parameters at the points of a region, in the order of its cells."""
     sizes = [part.stop - part.start for part in region]
-    found: dict[str, Any] = {}
-    for k, (axis, part) in enumerate(zip(axes, region)):
-        before, after = math.prod(sizes[:k]), math.prod(sizes[k + 1 :])
-        for path, values in axis.values.items():
-            known = np.asarray(values[part])
-            found[path] = np.tile(np.repeat(known, after, axis=0), (before, *itertools.repeat(1, known.ndim - 1)))
-    return found
+    index = np.unravel_index(np.arange(math.prod(sizes)), sizes)
+    return {path: np.asarray(x[part])[i] for axis, part, i in zip(axes, region, index) for path, x in axis.values.items()}

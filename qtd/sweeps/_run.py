@@ -4,8 +4,10 @@ import concurrent.futures
 import functools
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,8 @@ from ._store import Store, opened
 from .axes import Axis
 from .observables import Observable, recorder
 
+_ONE_AT_A_TIME = threading.Lock()
+
 
 class Task(NamedTuple):
     """What is computed at each point, and in which precision."""
@@ -33,6 +37,7 @@ class Task(NamedTuple):
     doubles: bool
 
     def program(self) -> Program:
+        """All of it as one program."""
         known = parameters(self.machine)
         inputs = {path: jax.ShapeDtypeStruct(known[path].shape, known[path].dtype) for path in self.paths}
         return Program(recorder(self.machine, self.observed, self.status), inputs)
@@ -40,6 +45,7 @@ class Task(NamedTuple):
     def identity(self, axes: list[Axis], program: Program) -> dict[str, Any]:
         """All on which the numbers in a store depend."""
         options = {name: value for name, value in vars(self.machine).items() if isinstance(value, str | int | float | tuple)}
+        digest = lambda x: f"{x.shape} {hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()}"
         return {
             "qtd": qtd.__version__,
             "jax": jax.__version__,
@@ -48,9 +54,8 @@ class Task(NamedTuple):
             "parameters": {path: np.asarray(value).tolist() for path, value in parameters(self.machine).items()},
             "precision": "float64" if self.doubles else "float32",
             "platform": jax.default_backend(),
-            "axes": {
-                path: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for axis in axes for path, x in axis.values.items()
-            },
+            "dimensions": [[axis.name, list(axis.values)] for axis in axes],
+            "values": {path: digest(x) for axis in axes for path, x in axis.values.items()},
             "observables": sorted(self.observed),
             "program": program.digest(),
         }
@@ -62,21 +67,24 @@ class Work(NamedTuple):
     kernel: Kernel
     store: Store
     axes: list[Axis]
-    doubles: bool
 
     def __call__(self, number: int) -> int:
         """Compute and write one block; returns its number."""
-        with jax.enable_x64(self.doubles):
-            values = values_at(self.axes, self.store.layout.region(number))
-            points = len(next(iter(values.values())))
-            self.store.write(number, collected(self.kernel(values), points))
+        layout = self.store.layout
+        found = self.kernel(values_at(self.axes, layout.region(number)))
+        self.store.write(number, collected(found, math.prod(layout.size(number))))
         return number
 
 
-def locally(work: Work, numbers: Sequence[int]) -> Iterator[int]:
+def locally(work: Work, doubles: bool, numbers: Sequence[int]) -> Generator[int, None, None]:
     """Do blocks, as many at once as there are cores; yields their numbers as they are finished."""
+
+    def one(number):
+        with jax.enable_x64(doubles):  # which threads do not inherit
+            return work(number)
+
     with concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
-        futures = [pool.submit(work, number) for number in numbers]
+        futures = [pool.submit(one, number) for number in numbers]
         try:
             for future in concurrent.futures.as_completed(futures):
                 yield future.result()
@@ -84,13 +92,12 @@ def locally(work: Work, numbers: Sequence[int]) -> Iterator[int]:
             pool.shutdown(cancel_futures=True)
 
 
-def on_cluster(client: Any, task: Task, path: Path, numbers: Sequence[int]) -> Iterator[int]:
+def on_cluster(client: Any, task: Task, path: Path, sweep: str, numbers: Sequence[int]) -> Generator[int, None, None]:
     """The same by the workers of a cluster. The scheduler gives the blocks of a worker that is lost to another."""
     import cloudpickle
     import distributed
 
-    versions = qtd.__version__, jax.__version__
-    known = {"packed": cloudpickle.dumps(task), "path": str(path), "doubles": task.doubles, "versions": versions}
+    known = {"packed": cloudpickle.dumps(task), "path": str(path), "sweep": sweep, "doubles": task.doubles, "versions": _versions()}
     futures = client.map(_on_worker, numbers, **known, pure=False)
     try:
         for future in distributed.as_completed(futures):
@@ -110,17 +117,25 @@ def _threads() -> int:
     return len(cores) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2
 
 
-def _on_worker(number: int, packed: bytes, path: str, doubles: bool, versions: tuple[str, str]) -> int:
-    if versions != (qtd.__version__, jax.__version__):
-        raise ValueError(f"A worker has qtd {qtd.__version__} and jax {jax.__version__}, not {versions[0]} and {versions[1]}; update it.")
+def _versions() -> str:
+    return f"qtd {qtd.__version__} and jax {jax.__version__} on {jax.default_backend()}"
+
+
+def _on_worker(number: int, packed: bytes, path: str, sweep: str, doubles: bool, versions: str) -> int:
+    if versions != _versions():
+        raise ValueError(f"A worker has {_versions()}, where the sweep was started there is {versions}; make them the same.")
+    if opened(path).note("sweep") != sweep:
+        raise ValueError(f"`store` {path!r} is another sweep's by now.")
     with jax.enable_x64(doubles):  # before doubles are unpacked
-        return _unpacked(packed, path)(number)
+        with _ONE_AT_A_TIME:
+            work = _unpacked(packed, path, sweep)
+        return work(number)
 
 
 @functools.lru_cache(maxsize=2)
-def _unpacked(packed: bytes, path: str) -> Work:
+def _unpacked(packed: bytes, path: str, sweep: str) -> Work:
     """What a worker needs for all its blocks of a sweep, compiled once."""
     import cloudpickle
 
     task, store = cloudpickle.loads(packed), opened(path)
-    return Work(Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes(), task.doubles)
+    return Work(Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes())

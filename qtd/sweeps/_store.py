@@ -1,10 +1,13 @@
 """Where a sweep is kept: a Zarr store that says what it belongs to, which of its blocks are finished, and who writes it."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
-import shutil
+import tempfile
+import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -47,7 +50,7 @@ class Store:
 
     def axes(self) -> list[Axis]:
         """The axes, their values left in the store until they are needed."""
-        return [Axis(name, {path: self.group[path] for path in paths}) for name, paths in self.note("axes")]
+        return [Axis(name, {path: self.group[path] for path in paths}) for name, paths in self.note("identity")["dimensions"]]
 
     def missing(self) -> list[int]:
         """Numbers of the blocks that are not finished."""
@@ -56,7 +59,7 @@ class Store:
     def write(self, number: int, found: dict[str, np.ndarray]) -> None:
         """Put a block where it belongs, and then say that it is finished."""
         region = self.layout.region(number)
-        sizes = tuple(part.stop - part.start for part in region)
+        sizes = self.layout.size(number)
         with _telling("write to", getattr(self.group.store, "root", None)):
             for name, values in found.items():
                 self._arrays[name][region] = values.reshape(*sizes, *values.shape[1:])
@@ -68,20 +71,23 @@ class Store:
         return xarray.Dataset({name: found[name] for name in self._arrays}, found.coords, found.attrs)
 
 
-def create(path: Path | None, axes: list[Axis], layout: Layout, outputs: dict, identity: dict, units: dict) -> Store:
-    """An empty store, in memory if no path is given. It appears under its name when it is complete."""
-    if path is None:
-        return Store(_filled(zarr.create_group(MemoryStore()), axes, layout, outputs, identity, units))
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
-        with _telling("create", path):
-            _filled(zarr.create_group(str(building)), axes, layout, outputs, identity, units)
-            os.rename(building, path)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    return opened(path)
+def in_memory(*contents: Any) -> Store:
+    """An empty store that ends with the process; its contents as in `create`."""
+    return Store(_filled(zarr.create_group(MemoryStore()), *contents))
+
+
+def create(path: Path, *contents: Any) -> None:
+    """An empty store for axes, layout, outputs, identity and units. It appears under its name when it is complete."""
+    with _telling("create", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            building = Path(folder) / path.name
+            _filled(zarr.create_group(str(building)), *contents)
+            try:
+                os.rename(building, path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # where another sweep was faster, its store is looked at
+                    raise
 
 
 def opened(path: str | Path) -> Store:
@@ -103,19 +109,27 @@ def verified(path: Path, identity: dict) -> Store:
 
 
 @contextlib.contextmanager
-def locked(path: Path | None) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep others from writing to a store as long as this lasts; the lock of a process that dies is gone with it."""
-    if path is None or fcntl is None:
+    if fcntl is None:
         yield
         return
-    handle = os.open(path, os.O_RDONLY)
+    file = path / _FINISHED / "zarr.json"  # written once; NFS locks no folders, and only files that are open for writing
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:  # read-only: whoever has nothing to write is welcome
+        handle = os.open(file, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"`store` {str(path)!r} is being written by another sweep; wait for it, or choose another store.") from None
+        except OSError as error:
+            warnings.warn(f"`store` {str(path)!r} cannot be locked ({error.strerror}); let no other sweep write to it.", stacklevel=2)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)  # also for processes that were forked meanwhile
         os.close(handle)
 
 
@@ -136,14 +150,14 @@ def _filled(group, axes, layout, outputs, identity, units):
     group.attrs.update(_plain(identity))
     for axis, size in zip(axes, layout.block):
         for path, values in axis.values.items():
-            dims = axis.name, *(f"{path}_{i}" for i in range(values.ndim - 1))
+            dims = axis.name, *(f"{path}.axis{i}" for i in range(values.ndim - 1))
             about = {"units": units.get(path, units_of_parameter(path)), "long_name": path}
             group.create_array(path, data=values, chunks=(size, *values.shape[1:]), dimension_names=dims, attributes=about)
         if axis.name not in axis.values:
-            group.create_array(axis.name, data=np.arange(len(axis)), dimension_names=(axis.name,))
+            group.create_array(axis.name, data=np.arange(axis.points), dimension_names=(axis.name,))
     dims = tuple(axis.name for axis in axes)
     for name, x in outputs.items():
-        inner = tuple(f"{name}_{i}" for i in range(len(x.shape)))
+        inner = tuple(f"{name}.axis{i}" for i in range(len(x.shape)))
         about = {"units": units.get(name, units_of_observable(name)), "long_name": name} if name != "status" else _flags()
         group.create_array(
             name,
@@ -155,9 +169,9 @@ def _filled(group, axes, layout, outputs, identity, units):
             compressors=_COMPRESSORS,
             attributes=about | ({"coordinates": " ".join(_beside(axes))} if _beside(axes) else {}),
         )
-    notes = {"identity": identity, "layout": layout, "names": list(outputs), "axes": [(axis.name, list(axis.values)) for axis in axes]}
+    notes = {"identity": identity, "layout": dataclasses.astuple(layout), "names": list(outputs), "sweep": uuid.uuid4().hex}
     about = {key: json.dumps(value) for key, value in notes.items()}
-    group.create_array(_FINISHED, shape=(len(layout),), chunks=(1,), dtype=bool, fill_value=False, attributes=about)
+    group.create_array(_FINISHED, shape=(layout.blocks,), chunks=(1,), dtype=bool, fill_value=False, attributes=about)
     return group
 
 
@@ -174,7 +188,7 @@ def _flags():
 
 def _plain(identity: dict[str, Any]) -> dict[str, str]:
     """For people: the identity without what only identifies."""
-    shown = {key: value for key, value in identity.items() if key not in ("program", "axes")}
+    shown = {key: value for key, value in identity.items() if key not in ("program", "values", "dimensions")}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
 
 
@@ -182,7 +196,7 @@ def _difference(key, known, identity):
     old, new = known.get(key), identity[key]
     if isinstance(old, dict) and isinstance(new, dict):
         inner = next(name for name in {**old, **new} if old.get(name) != new.get(name))
-        if key == "axes":
+        if key == "values":
             return f"its values of {inner} are not the same"
         return f"{key}: {inner} is {old.get(inner)} there and {new.get(inner)} here"
     if key == "program":

@@ -1,8 +1,9 @@
 """What a sweep varies: grids of parameters, lists of them side by side, and points spread over a box."""
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike
@@ -13,13 +14,16 @@ from ..parameters import parameters
 __all__ = ["Axis", "random", "sobol", "zipped"]
 
 
-class Axis(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Axis:
     """One dimension of a sweep: its name, and the values of all parameters that change along it, (points, *shape of the parameter)."""
 
     name: str
     values: dict[str, Any]
 
-    def __len__(self) -> int:
+    @property
+    def points(self) -> int:
+        """Along it."""
         return len(next(iter(self.values.values())))
 
 
@@ -48,7 +52,7 @@ def random(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = 
 
 def axes_of(over: Over, machine: Any) -> list[Axis]:
     """The dimensions that `over` describes, checked against the machine's parameters."""
-    parts: Iterable = over if isinstance(over, Sequence) and not isinstance(over, Axis) else [over]
+    parts: Iterable = over if isinstance(over, Sequence) else [over]
     axes = []
     for part in parts:
         if isinstance(part, Axis):
@@ -63,8 +67,11 @@ def axes_of(over: Over, machine: Any) -> list[Axis]:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"`over` has the {kind} {min(twice)!r} twice; give one of them another name or leave it out.")
+        odd = [name for name in names if not isinstance(name, str) or not name or " " in name or "/" in name]
+        if odd:
+            raise ValueError(f"`over` has a {kind} {odd[0]!r}; stores cannot hold names that are empty or have a space or /: rename it.")
     known = parameters(machine)
-    return [Axis(axis.name, {path: _checked(path, values, known) for path, values in axis.values.items()}) for axis in axes]
+    return [Axis(axis.name, {path: _checked(path, np.asarray(values), known) for path, values in axis.values.items()}) for axis in axes]
 
 
 def _grid(path, values):
@@ -84,15 +91,20 @@ def _checked(path, values, known):
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise ValueError(f"`over[{path!r}]` must be real numbers, got {values.dtype}.")
     if len(values) == 0 or values.shape[1:] != known[path].shape:
-        raise ValueError(f"`over[{path!r}]` must have the shape (points, {known[path].shape or 'no more'}), got {values.shape}.")
+        shape = ", ".join(["points", *map(str, known[path].shape)])
+        raise ValueError(f"`over[{path!r}]` must have the shape ({shape}), got {values.shape}.")
     return values.astype(known[path].dtype)
 
 
 def _spread(bounds, unit, name):
     columns = {}
     for (path, limits), share in zip(bounds.items(), unit.T):
-        low, high, *scale = limits
-        if not (np.isfinite([low, high]).all() and low < high) or scale not in ([], ["log"]) or (scale and low <= 0):
+        low, high, *scale = limits if len(limits) > 1 else (np.nan, np.nan)
+        if (
+            not (all(isinstance(x, int | float | np.number) for x in (low, high)) and np.isfinite([low, high]).all() and low < high)
+            or scale not in ([], ["log"])
+            or (scale and low <= 0)
+        ):
             raise ValueError(f'`bounds[{path!r}]` must be (low, high), or (low, high, "log") with low > 0, got {limits!r}.')
         columns[path] = low * (high / low) ** share if scale else low + (high - low) * share
     return zipped(columns, name)

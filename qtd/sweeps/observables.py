@@ -47,11 +47,16 @@ def observables_of(observe: Observe, machine: Any) -> dict[str, Observable]:
     wanted = dict(observe) if isinstance(observe, Mapping) else {name: name for name in observe}
     if not wanted:
         raise ValueError("`observe` must name what to record.")
-    known = figures_of(machine) if any(isinstance(x, str) for x in wanted.values()) else {}
+    by_name = any(isinstance(x, str) for x in wanted.values())
+    if by_name and not hasattr(machine, "operate"):
+        raise ValueError(f"`observe` takes functions for {type(machine).__name__}, which has no figures of its own; see `qtd.operate`.")
+    known = figures_of(machine) if by_name else {}
     found = {}
     for name, what in wanted.items():
-        if name == "status" or "/" in name:
-            raise ValueError(f"`observe` must not use the name {name!r}: `status` is always recorded, and stores have folders for /.")
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"`observe` must not use the name {name!r}; names are words without /.")
+        if not (isinstance(what, str) or callable(what)):
+            raise ValueError(f"`observe[{name!r}]` must be a function of the machine or the name of a figure, got {what!r}.")
         if isinstance(what, str) and what not in known:
             close = difflib.get_close_matches(what, list(known), n=3, cutoff=0.4) or list(known)
             raise ValueError(f"`observe` names nothing that is called {what!r}; did you mean {', '.join(close)}?")
@@ -69,8 +74,16 @@ def recorder(machine: Any, observe: dict[str, Observable], status: Observable | 
             leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(function(moved), eqx.is_array_like))
             if not leaves:
                 raise ValueError(f"`observe[{name!r}]` returns no number; it must return a number, a small array or a PyTree of them.")
-            found |= {".".join([name, *(_key(key) for key in path)]): jnp.asarray(leaf) for path, leaf in leaves}
-        told = jnp.asarray(_status(moved, found) if status is None else status(moved))
+            for path, leaf in leaves:
+                key = ".".join([name, *(_key(part) for part in path)])
+                if key in found or key == "status":
+                    raise ValueError(f"`observe` uses the name {key!r} twice, or for a status of its own; choose another.")
+                found[key] = jnp.asarray(leaf)
+        told = _told(moved, status)
+        if told is None:  # of machines that say nothing, each number speaks for itself
+            finite = [jnp.all(jnp.isfinite(x)) for x in found.values() if jnp.issubdtype(x.dtype, jnp.inexact)]
+            fine = jnp.stack(finite).all() if finite else jnp.asarray(True)
+            return found | {"status": jnp.where(fine, int(Status.OK), int(Status.INVALID_PARAMETER)).astype(jnp.int8)}
         nothing = jnp.any(told == jnp.asarray(_NOTHING, told.dtype))
         known = {name: jnp.where(nothing, jnp.nan, x) if jnp.issubdtype(x.dtype, jnp.inexact) else x for name, x in found.items()}
         return known | {"status": told.astype(jnp.int8)}
@@ -89,13 +102,11 @@ def units_of_parameter(path: str) -> str:
     return "E" if last in _ENERGIES or last.startswith("energ") else ""
 
 
-def _status(machine, found):
-    """What the machine says of its operation; of machines that say nothing, whether their numbers are finite."""
-    told = getattr(machine.operate(), "status", None) if hasattr(machine, "operate") else None
-    if told is None:
-        finite = [jnp.all(jnp.isfinite(x)) for x in found.values() if jnp.issubdtype(x.dtype, jnp.inexact)]
-        told = jnp.where(jnp.stack(finite).all() if finite else True, int(Status.OK), int(Status.INVALID_PARAMETER))
-    return told
+def _told(machine, status):
+    """What the machine says of how it went."""
+    if status is not None:
+        return jnp.asarray(status(machine))
+    return getattr(machine.operate(), "status", None) if hasattr(machine, "operate") else None
 
 
 def _key(key):
