@@ -23,6 +23,7 @@ from . import (
     steady,
     thermodynamics,
     transmissions,
+    units,
 )
 from ._numerics.status import Status
 from .lindblad import Lindbladian
@@ -73,6 +74,7 @@ __all__ = [
     "sweeps",
     "thermodynamics",
     "transmissions",
+    "units",
 ]
 
 

@@ -19,9 +19,9 @@ import zarr.codecs
 from zarr.storage import MemoryStore
 
 from .._numerics.status import Status
+from ..units import unit_of_figure, unit_of_parameter
 from ._layout import Layout
 from .axes import Axis
-from .observables import units_of_observable, units_of_parameter
 
 try:
     import fcntl
@@ -151,14 +151,14 @@ def _filled(group, axes, layout, outputs, identity, units):
     for axis, size in zip(axes, layout.block):
         for path, values in axis.values.items():
             dims = axis.name, *(f"{path}.axis{i}" for i in range(values.ndim - 1))
-            about = {"units": units.get(path, units_of_parameter(path)), "long_name": path}
+            about = {"units": units.get(path, unit_of_parameter(path)), "long_name": path}
             group.create_array(path, data=values, chunks=(size, *values.shape[1:]), dimension_names=dims, attributes=about)
         if axis.name not in axis.values:
             group.create_array(axis.name, data=np.arange(axis.points), dimension_names=(axis.name,))
     dims = tuple(axis.name for axis in axes)
     for name, x in outputs.items():
         inner = tuple(f"{name}.axis{i}" for i in range(len(x.shape)))
-        about = {"units": units.get(name, units_of_observable(name)), "long_name": name} if name != "status" else _flags()
+        about = {"units": units.get(name, unit_of_figure(name)), "long_name": name} if name != "status" else _flags()
         group.create_array(
             name,
             shape=(*layout.shape, *x.shape),

@@ -18,11 +18,6 @@ __all__ = ["gradient"]
 Observable = Callable[[Any], Any]  # of a machine: a number, a small array, or a PyTree of them
 Observe = Mapping[str, Observable | str] | Sequence[str] | str
 
-# By the first part of a name; units of energy per time are E^2, as hbar = 1.
-_UNITS = {"J": "E^2", "S": "E^3", "power": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
-_UNITS |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
-_ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
-_ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
 # Whoever has one of these does nothing, whatever the formulas give even so.
 _NOTHING = [
     *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.UNSTABLE),
@@ -89,17 +84,6 @@ def recorder(machine: Any, observe: dict[str, Observable], status: Observable | 
         return known | {"status": told.astype(jnp.int8)}
 
     return record
-
-
-def units_of_observable(name: str) -> str:
-    """In units of an energy E, of names such as J_cold or COP; unknown of others."""
-    return _UNITS.get(name.partition("_")[0], "")
-
-
-def units_of_parameter(path: str) -> str:
-    """In units of an energy E, where the name tells."""
-    last = path.rpartition(".")[2]
-    return "E" if last in _ENERGIES or last.startswith("energ") else ""
 
 
 def _told(machine, status):

@@ -1,0 +1,104 @@
+"""Laboratory units: GHz, mK, ueV or fW into the library's numbers, where hbar = k_B = 1, and back."""
+
+import re
+from typing import Any
+
+import numpy as np
+from scipy import constants
+
+__all__ = ["Scale", "unit_of_figure", "unit_of_parameter"]
+
+_PREFIXES = {"": 0, "z": -21, "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
+# Units without prefix: the power n of the energy unit E that a number carries, and E^n in these units if E is a joule.
+_BASES = {
+    "J": (1, 1.0),
+    "eV": (1, 1 / constants.e),
+    "K": (1, 1 / constants.k),
+    "Hz": (1, 1 / constants.h),
+    "rad/s": (1, 1 / constants.hbar),
+    "1/s": (1, 1 / constants.hbar),
+    "W": (2, 1 / constants.hbar),
+    "W^2/Hz": (3, 1 / constants.hbar),
+    "s": (-1, constants.hbar),
+}
+# By the first part of a name; of energy per time it is E^2, as hbar = 1.
+_FIGURES = {"J": "E^2", "S": "E^3", "power": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
+_FIGURES |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
+_ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
+_ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
+
+
+class Scale:
+    """What the library's energy unit E is in a laboratory, such as `Scale(1.0, "GHz")`; it then fixes all others.
+
+    Energies, temperatures, frequencies, rates: "J", "eV", "K" (k_B T), "Hz" (h nu), "rad/s" or "1/s" (hbar omega); powers: "W"; noise of
+    powers: "W^2/Hz"; times: "s"; each with a prefix from "z" to "T", as in "ueV", "mK", "GHz", "fW", "aW^2/Hz", "ns".
+    Constants are the exact ones of the SI (CODATA).
+    """
+
+    def __init__(self, value: float, unit: str):
+        power, size = _known(unit)
+        if power != 1 or not (np.isfinite(value) and value > 0):
+            raise ValueError(f"`Scale` takes a positive energy, such as 1.0 and 'GHz', got {value!r} and {unit!r}.")
+        self.value, self.unit = float(value), unit
+        self.joule = value / size
+
+    def number(self, value: Any, unit: str) -> Any:
+        """The library's number for a value in a laboratory unit: `scale.number(50, "mK")` is a temperature."""
+        return value / self._size(unit)
+
+    def quantity(self, number: Any, unit: str) -> Any:
+        """The value in a laboratory unit of a number of the library: `scale.quantity(point.heat_currents["cold"], "fW")`."""
+        return number * self._size(unit)
+
+    def converted(self, dataset: Any, units: dict[str, str]) -> Any:
+        """A sweep with variables and coordinates in these units, by name, such as `{"J_cold": "fW", "cold.temperature": "mK"}`."""
+        for name, unit in units.items():
+            known, wanted = dataset[name].attrs.get("units", ""), _known(unit)[0]
+            if known != _power(wanted):
+                raise ValueError(f"`units[{name!r}]` must be a unit of {known or 'nothing known'}, got {unit!r}, one of {_power(wanted)}.")
+            changed = self.quantity(dataset[name], unit).assign_attrs({**dataset[name].attrs, "units": unit})
+            dataset = dataset.assign_coords({name: changed}) if name in dataset.coords else dataset.assign({name: changed})
+        return dataset
+
+    def table(self, figures: dict[str, Any], units: dict[str, str]) -> str:
+        """Results in words: `point.figures()` by name, those of a power of E in the first unit of that power given as `{"E^2": "fW"}`."""
+        lines = []
+        for name, value in figures.items():
+            known = unit_of_figure(name)
+            unit = units.get(known, known)
+            shown = float(self.quantity(value, unit)) if known in units else float(value)
+            lines.append(f"  {name:<12} {shown:>16.8g} {'' if unit == '1' else unit}".rstrip())
+        return f"E = {self.value:g} {self.unit}\n" + "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Scale({self.value:g}, {self.unit!r})"
+
+    def _size(self, unit):
+        power, size = _known(unit)
+        return size * self.joule**power
+
+
+def unit_of_figure(name: str) -> str:
+    """In powers of E, of figures such as J_cold or COP ("1"); "" of names that do not tell."""
+    return _FIGURES.get(name.partition("_")[0], "")
+
+
+def unit_of_parameter(path: str) -> str:
+    """In powers of E, where the name of the parameter tells, else ""."""
+    last = path.rpartition(".")[2]
+    return "E" if last in _ENERGIES or last.startswith("energ") else ""
+
+
+def _known(unit: str) -> tuple[int, float]:
+    """The power of E, and E^power in this unit if E is a joule."""
+    for base, (power, size) in _BASES.items():
+        prefix = unit[: -len(base)]
+        if unit.endswith(base) and prefix in _PREFIXES and not (prefix and base == "1/s"):
+            squared = 2 if re.match(r"W\^2", base) else 1
+            return power, size * 10.0 ** (-squared * _PREFIXES[prefix])
+    raise ValueError(f"No unit is called {unit!r}; there is {', '.join(_BASES)}, with a prefix of {', '.join(filter(None, _PREFIXES))}.")
+
+
+def _power(power):
+    return "E" if power == 1 else f"E^{power}"
