@@ -152,7 +152,7 @@ def sweep(machine, over, observe, store, resume, picture, settings, as_json, flo
         draw = qtd.plots.operating_map if varied == 2 else qtd.plots.lines
         draw(found, names[0]).savefig(picture, dpi=120)
     if store is None and not as_json:
-        click.echo(found.to_dataframe().to_csv(), nl=False)
+        click.echo(found.to_dataframe(dim_order=list(grid)).to_csv(), nl=False)
         return
     record = _sweep_record(machine, found, store)
     click.echo(json.dumps(record, indent=2) if as_json else _sweep_report(record))

@@ -67,7 +67,7 @@ class Scale:
         for name, value in figures.items():
             known = unit_of_figure(name)
             unit = units.get(known, known)
-            shown = float(self.quantity(value, unit)) if known in units else float(value)
+            shown = (float(self.quantity(value, unit)) if known in units else float(value)) + 0.0  # no negative zeros
             lines.append(f"  {name:<12} {shown:>16.8g} {'' if unit == '1' else unit}".rstrip())
         return f"E = {self.value:g} {self.unit}\n" + "\n".join(lines)
 

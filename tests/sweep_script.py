@@ -1,5 +1,6 @@
 """A sweep as a program of its own, for tests that interrupt it: python sweep_script.py STORE [seconds that each block takes]."""
 
+import signal
 import sys
 import time
 
@@ -31,6 +32,7 @@ def main(store, seconds=0.0):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a program that was started in the background does not have
     try:
         main(sys.argv[1], *map(float, sys.argv[2:]))
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ def users_configuration():
     jax.config.update("jax_numpy_rank_promotion", strict[1])
 
 
+@pytest.mark.timeout(1800)  # all of them in one go
 def test_the_examples_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

@@ -68,7 +68,9 @@ class Store:
     def dataset(self) -> xarray.Dataset:
         """What the store holds; read when it is used."""
         found = xarray.open_zarr(self.group.store, consolidated=False, chunks=None)
-        return xarray.Dataset({name: found[name] for name in self._arrays}, found.coords, found.attrs)
+        named = dict.fromkeys(name for dimension, paths in self.note("identity")["dimensions"] for name in (dimension, *paths))
+        # In the order of the axes, which a folder forgets.
+        return xarray.Dataset({name: found[name] for name in self._arrays}, {name: found[name] for name in named}, found.attrs)
 
 
 def in_memory(*contents: Any) -> Store:
