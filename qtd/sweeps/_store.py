@@ -70,7 +70,8 @@ class Store:
         found = xarray.open_zarr(self.group.store, consolidated=False, chunks=None)
         named = dict.fromkeys(name for dimension, paths in self.note("identity")["dimensions"] for name in (dimension, *paths))
         # In the order of the axes, which a folder forgets.
-        return xarray.Dataset({name: found[name] for name in self._arrays}, {name: found[name] for name in named}, found.attrs)
+        taken = lambda names: {name: found.variables[name] for name in names}
+        return xarray.Dataset(taken(self._arrays), taken(named), found.attrs)
 
 
 def in_memory(*contents: Any) -> Store:
