@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, DropVar, Jaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 from jax.interpreters import partial_eval
 
 
@@ -30,11 +30,13 @@ def without_repetition(program: ClosedJaxpr) -> ClosedJaxpr:
         inputs = [known.get(x, x) if not isinstance(x, Literal) else x for x in equation.invars]
         key = _key(equation, [_literal(x) if isinstance(x, Literal) else id(x) for x in inputs])
         before = seen.get(key)
-        if before is None or equation.effects or any(isinstance(x, DropVar) for x in before):
+        # An output that was dropped the first time may be needed the second time.
+        fits = before is not None and all(type(x) is Var or type(y) is not Var for x, y in zip(before, equation.outvars))
+        if not fits or equation.effects:
             seen[key] = equation.outvars
             kept.append(equation.replace(invars=inputs))
         else:
-            known |= zip(equation.outvars, before)
+            known |= zip(equation.outvars, before or [])
     outputs = [known.get(x, x) if not isinstance(x, Literal) else x for x in jaxpr.outvars]
     shorter, _ = partial_eval.dce_jaxpr(jaxpr.replace(eqns=kept, outvars=outputs), [True] * len(outputs), instantiate=True)
     return ClosedJaxpr(shorter, program.consts)
@@ -44,6 +46,12 @@ def as_function(program: ClosedJaxpr, outputs: Any) -> Callable:
     """A function of one PyTree, such as the program was traced from; `outputs` has the structure of its result."""
     flat, structure = jaxpr_as_fun(program), jax.tree.structure(outputs)
     return lambda inputs: jax.tree.unflatten(structure, flat(*jax.tree.leaves(inputs)))
+
+
+def inside(equation: JaxprEqn) -> list[Jaxpr]:
+    """The programs among the parameters of an equation: bodies of loops, branches, functions."""
+    found = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr))
+    return [x.jaxpr if isinstance(x, ClosedJaxpr) else x for x in found if isinstance(x, Jaxpr | ClosedJaxpr)]
 
 
 def exact_bytes(value: Any) -> bytes:
@@ -63,7 +71,7 @@ def _key(equation, inputs):
 def _normal(value) -> Hashable:
     """A parameter in a form that can be compared."""
     if isinstance(value, ClosedJaxpr):
-        return _shape_of(value.jaxpr), tuple(id(x) for x in value.consts)
+        return _shape_of(value.jaxpr), tuple(exact_bytes(x) for x in value.consts)
     if isinstance(value, Jaxpr):
         return _shape_of(value)
     if isinstance(value, tuple | list):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, Var, jaxprs_in_params
+from jax.extend.core import Jaxpr, Var
 from jax.sharding import Mesh, PartitionSpec
 
-from .._numerics.repetition import as_function, exact_bytes, without_repetition
+from .._numerics.repetition import as_function, exact_bytes, inside, without_repetition
 
 _CACHE = 2**20  # bytes that a batch may keep alive on a CPU core
 _MEMORY = 2**28  # and on an accelerator
@@ -84,7 +84,7 @@ def _peak(jaxpr: Jaxpr) -> int:
     peak = alive
     for i, equation in enumerate(jaxpr.eqns):
         alive += sum(_size(var.aval) for var in equation.outvars)
-        peak = max(peak, alive + max((_peak(inner) for inner in jaxprs_in_params(equation.params)), default=0))
+        peak = max(peak, alive + max((_peak(inner) for inner in inside(equation)), default=0))
         alive -= sum(_size(var.aval) for var in variables([*equation.invars, *equation.outvars]) if last.get(var, i) == i)
     return peak
 
