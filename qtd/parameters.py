@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
+
+from ._numerics.paths import leaves_by_path
 
 __all__ = ["parameters", "replace", "validate"]
 
@@ -17,8 +18,7 @@ Machine = TypeVar("Machine")
 
 def parameters(machine: Any) -> dict[str, Array]:
     """Every number of a machine, network or reservoir by its dotted path, such as `"work.spectral_density.width"`."""
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(machine, eqx.is_inexact_array))
-    return {".".join(_name(key) for key in path): leaf for path, leaf in leaves}
+    return leaves_by_path(machine, eqx.is_inexact_array)
 
 
 def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:
@@ -97,10 +97,6 @@ def _unknown(path, machine):
     known = list(parameters(machine))
     close = difflib.get_close_matches(path, known, n=3, cutoff=0.4) or known[:3]
     return f"No parameter is called {path!r}; did you mean {', '.join(close)}?"
-
-
-def _name(key):
-    return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key))))
 
 
 _MISSING = object()

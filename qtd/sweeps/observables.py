@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._numerics.paths import leaves_by_path
 from .._numerics.status import Status
 from ..design import observables as figures_of
 from ..parameters import parameters, replace
@@ -66,11 +67,11 @@ def recorder(machine: Any, observe: dict[str, Observable], status: Observable | 
         moved = replace(machine, values)
         found = {}
         for name, function in observe.items():
-            leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(function(moved), eqx.is_array_like))
+            leaves = leaves_by_path(function(moved), eqx.is_array_like)
             if not leaves:
                 raise ValueError(f"`observe[{name!r}]` returns no number; it must return a number, a small array or a PyTree of them.")
-            for path, leaf in leaves:
-                key = ".".join([name, *(_key(part) for part in path)])
+            for path, leaf in leaves.items():
+                key = f"{name}.{path}".rstrip(".").replace("/", "_")
                 if key in found or key == "status":
                     raise ValueError(f"`observe` uses the name {key!r} twice, or for a status of its own; choose another.")
                 found[key] = jnp.asarray(leaf)
@@ -91,7 +92,3 @@ def _told(machine, status):
     if status is not None:
         return jnp.asarray(status(machine))
     return getattr(machine.operate(), "status", None) if hasattr(machine, "operate") else None
-
-
-def _key(key):
-    return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))).replace("/", "_")
