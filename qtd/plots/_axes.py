@@ -1,6 +1,10 @@
 """What all drawings share: colours, symbols, axes and titles."""
 
+import re
+
 from matplotlib.figure import Figure
+
+from ..units import unit_of_figure
 
 # The colours of Okabe and Ito, which people with any kind of colour vision tell apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -26,9 +30,17 @@ def symbol(name):
     return rf"${head}_{{\mathrm{{{tail}}}}}$" if tail and len(head) == 1 else name.replace("_", " ")
 
 
+def unit_text(unit):
+    """For Matplotlib: E, the unit of energy, is a symbol with a power; of what has no dimension there is none."""
+    power = re.fullmatch(r"E(?:\^(-?\d+))?", unit)
+    if power:
+        return rf"$E^{{{power[1]}}}$" if power[1] else "$E$"
+    return "" if unit == "1" else unit
+
+
 def axis_label(name):
-    unit = {"J": r"  ($E^2$)", "S": r"  ($E^3$)", "sigma": r"  ($E$)", "power": r"  ($E^2$)"}
-    return symbol(name) + unit.get(name.partition("_")[0], "")
+    unit = unit_text(unit_of_figure(name))
+    return symbol(name) + (f"  ({unit})" if unit else "")
 
 
 def room_for_marks(machine):

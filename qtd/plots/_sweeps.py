@@ -1,7 +1,6 @@
 """What drawings read from a sweep: observables over the dimensions to draw, statuses by name, labels with units."""
 
 import difflib
-import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._numerics.status import Status
-from ._axes import symbol
+from ._axes import symbol, unit_text
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -106,12 +105,8 @@ def name_of(variable: "DataArray") -> str:
 
 
 def unit_of(variable: "DataArray") -> str:
-    """The unit as text for Matplotlib, empty where there is none; E, the unit of energy, is a symbol with a power."""
-    unit = str(variable.attrs.get("units") or "")
-    power = re.fullmatch(r"E(?:\^(-?\d+))?", unit)
-    if power:
-        return rf"$E^{{{power[1]}}}$" if power[1] else "$E$"
-    return "" if unit == "1" else unit
+    """The unit as text for Matplotlib, empty where there is none."""
+    return unit_text(str(variable.attrs.get("units") or ""))
 
 
 def written(value: object) -> str:
