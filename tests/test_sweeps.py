@@ -226,6 +226,8 @@ def test_single_precision_stays_single():
     with jax.enable_x64(False):
         machine = qtd.machines.CollectiveRefrigerator(num_spins=3)
         found = qtd.sweep(machine, {"cold.temperature": COLD}, OBSERVE)
+        assert not jax.config.jax_enable_x64
+    assert jax.config.jax_enable_x64  # a sweep leaves jax as it was
     assert found.J_c.dtype == np.float32 and found.attrs["precision"] == "float32"
     np.testing.assert_allclose(found.J_c, [POINT({"cold.temperature": x}) for x in COLD], rtol=1e-4)
 

@@ -226,6 +226,8 @@ def test_a_cluster_computes_the_same_bits(tmp_path, client, expected):
     found = table(store=tmp_path / "map.zarr", client=client)
     assert_same_bits(tmp_path / "map.zarr", expected)
     assert found.attrs == expected.attrs
+    # Doubles all the same: in the threads that compute, not in the configuration of the workers.
+    assert found.J_c.dtype == np.float64 and not any(client.run(lambda: __import__("jax").config.jax_enable_x64).values())
 
 
 def test_workers_do_not_mistake_a_new_store_for_an_old_one(tmp_path, client):

@@ -91,9 +91,9 @@ def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program,
         raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
     if not path.exists():
         create(path, *contents)
-    verified(path, identity)
+    store = verified(path, identity)
     with locked(path):
-        yield verified(path, identity)
+        yield store
 
 
 def _check_names(axes: list[Axis], outputs: dict, units: Mapping[str, str]) -> None:

@@ -80,7 +80,7 @@ def locally(work: Work, doubles: bool, numbers: Sequence[int]) -> Generator[int,
     """Do blocks, as many at once as there are cores; yields their numbers as they are finished."""
 
     def one(number):
-        with jax.enable_x64(doubles):  # which threads do not inherit
+        with jax.enable_x64(doubles):  # of this thread, for so long: contexts are not inherited, and jax's configuration stays as it is
             return work(number)
 
     with concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
@@ -126,7 +126,7 @@ def _on_worker(number: int, packed: bytes, path: str, sweep: str, doubles: bool,
         raise ValueError(f"A worker has {_versions()}, where the sweep was started there is {versions}; make them the same.")
     if opened(path).note("sweep") != sweep:
         raise ValueError(f"`store` {path!r} is another sweep's by now.")
-    with jax.enable_x64(doubles):  # before doubles are unpacked
+    with jax.enable_x64(doubles):  # of this thread, for so long, and before doubles are unpacked
         with _ONE_AT_A_TIME:
             work = _unpacked(packed, path, sweep)
         return work(number)
