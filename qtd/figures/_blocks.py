@@ -1,0 +1,22 @@
+"""Many points through one compiled program."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+
+def in_blocks(function: Callable, size: int = 512) -> Callable:
+    """`function` of scalars, for arrays of any shape that broadcast: compiled once, for blocks of `size` points."""
+    block = jax.jit(jax.vmap(function))
+
+    def every(*arrays):
+        arrays = np.broadcast_arrays(*(np.asarray(array, float) for array in arrays))
+        points = arrays[0].size
+        padded = [np.resize(array.ravel(), math.ceil(points / size) * size) for array in arrays]
+        starts = range(0, len(padded[0]), size)
+        parts = [jax.tree.map(np.asarray, block(*(array[start : start + size] for array in padded))) for start in starts]
+        return jax.tree.map(lambda *rows: np.concatenate(rows)[:points].reshape(arrays[0].shape), *parts)
+
+    return every

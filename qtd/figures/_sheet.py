@@ -1,0 +1,147 @@
+"""What the figures of all papers share: a sheet that draws curves and keeps their numbers, and the record of a claim."""
+
+import enum
+import functools
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# The colours of Okabe and Ito, which people with any kind of colour vision tell apart; line styles tell them apart in print.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLUMN, PAGE = 3.4, 7.0  # widths in inches
+STYLE = {
+    "font.size": 8,
+    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 220,
+}
+COLUMNS = ["panel", "curve", "x_name", "x", "y_name", "y", "value_name", "value"]
+
+
+class Sheet:
+    """One figure of a paper: its panels, a caption, and the numbers of everything drawn on it.
+
+    - `name`: its number in the paper, such as "2" or "10". `caption`: what it shows, with every parameter.
+    - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one row a point.
+    """
+
+    def __init__(self, name: str, caption: str, mosaic: str | list[list[str]] = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
+        self.name, self.caption = name, " ".join(caption.split())
+        self.figure = Figure(figsize=size)
+        self.panels: dict[str, Axes] = self.figure.subplot_mosaic(mosaic, **options)
+        self._rows: list[pd.DataFrame] = []
+        if len(self.panels) > 1:
+            for letter, ax in self.panels.items():
+                ax.set_title(f"({letter})", loc="left", fontsize=8)
+
+    def curve(self, panel: str, label: str, x, y, *styles: Any, ax: Axes | None = None, **options) -> None:
+        """Draw y(x) on a panel (or on `ax`, an inset of it) and keep both under `label`; a label that starts with "_" has no legend."""
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        (ax or self.panels[panel]).plot(x, y, *styles, label=label, **options)
+        self._keep(panel, label.lstrip("_"), ax or self.panels[panel], x=x, y=y)
+
+    def map(self, panel: str, name: str, x, y, values, **options):
+        """Draw values[y, x] as colours and keep them; returns what a colour bar needs."""
+        x, y, values = (np.asarray(array, float) for array in (x, y, values))
+        mesh = self.panels[panel].pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
+        grid = np.meshgrid(x, y)
+        self._keep(panel, name, self.panels[panel], x=grid[0].ravel(), y=grid[1].ravel(), value_name=name, value=values.ravel())
+        return mesh
+
+    def label(self, panel: str, x: str, y: str, **settings) -> Axes:
+        """Name the axes of a panel; `settings` go to `Axes.set`."""
+        ax = self.panels[panel]
+        ax.set(xlabel=x, ylabel=y, **settings)
+        return ax
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All points drawn, with the names that their axes have."""
+        parts = [
+            rows.drop(columns="ax").assign(x_name=ax.get_xlabel(), y_name=ax.get_ylabel()) for rows in self._rows for ax in rows.ax[:1]
+        ]
+        return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS).dropna(axis="columns", how="all")
+
+    def save(self, folder: Path, paper: str) -> list[Path]:
+        """Write the picture and its numbers as PAPER-figN.png and .csv."""
+        stem = folder / f"{paper}-fig{self.name}"
+        picture, numbers = stem.with_suffix(".png"), stem.with_suffix(".csv")
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(picture, metadata={"Description": self.caption})
+        self.table.to_csv(numbers, index=False, float_format="%.10g")
+        return [picture, numbers]
+
+    def _keep(self, panel, label, ax, **columns):
+        self._rows.append(pd.DataFrame({"panel": panel, "curve": label, "ax": ax, **columns}))
+
+    def _repr_png_(self) -> bytes:
+        """Notebooks show the picture."""
+        stream = io.BytesIO()
+        self.figure.savefig(stream, format="png", dpi=110)
+        return stream.getvalue()
+
+
+class Verdict(enum.StrEnum):
+    """Whether a paper's claim came out."""
+
+    REPRODUCED = "reproduced"
+    PARTLY = "partly"
+    NOT = "not"
+
+
+class Claim(NamedTuple):
+    """What a paper says about a figure, and what comes out here.
+
+    `paper`: its number or word; `numbers`: ours, by name; `reason`: what holds and what does not, in words.
+    """
+
+    figure: str
+    statement: str
+    paper: str
+    numbers: dict[str, float]
+    verdict: Verdict
+    reason: str
+
+
+def claim(figure: str, statement: str, paper: str, numbers: dict[str, Any], holds: list[Any], reason: str = "") -> Claim:
+    """A claim with its verdict: reproduced where all parts that it `holds` of are true, partly where some are."""
+    parts = [bool(part) for part in holds]
+    verdict = Verdict.REPRODUCED if all(parts) else Verdict.PARTLY if any(parts) else Verdict.NOT
+    return Claim(figure, statement, paper, {name: float(value) for name, value in numbers.items()}, verdict, reason)
+
+
+def in_double_precision(function: Callable) -> Callable:
+    """Draw in the house's style, and refuse single precision, in which the curves would not be the paper's."""
+
+    @functools.wraps(function)
+    def checked(*arguments, **options):
+        if not jax.config.jax_enable_x64:
+            raise ValueError('figures and claims need double precision: call jax.config.update("jax_enable_x64", True) first.')
+        with matplotlib.rc_context(STYLE):
+            return function(*arguments, **options)
+
+    return checked
+
+
+def printed(claims: Iterator[Claim] | list[Claim]) -> str:
+    """Claims as text, one block each."""
+    blocks = []
+    for each in claims:
+        ours = "; ".join(f"{name} = {value:.6g}" for name, value in each.numbers.items())
+        blocks.append(f"{each.verdict.upper():<11} {each.figure}: {each.statement}\n    paper: {each.paper}\n    qtd:   {ours}")
+        if each.reason:
+            blocks[-1] += f"\n    {each.reason}"
+    return "\n".join(blocks)
