@@ -1,10 +1,11 @@
-"""Many points through one compiled program."""
+"""Many points through one compiled program, and roots found with it."""
 
 import math
 from collections.abc import Callable
 
 import jax
 import numpy as np
+from scipy.optimize import brentq
 
 
 def in_blocks(function: Callable, size: int = 512) -> Callable:
@@ -20,3 +21,8 @@ def in_blocks(function: Callable, size: int = 512) -> Callable:
         return jax.tree.map(lambda *rows: np.concatenate(rows)[:points].reshape(arrays[0].shape), *parts)
 
     return every
+
+
+def root(function: Callable, low: float, high: float) -> float:
+    """The argument between `low` and `high` at which `function` changes sign, to 12 digits."""
+    return float(brentq(function, low, high, xtol=1e-300, rtol=1e-12))  # type: ignore[arg-type]

@@ -3,10 +3,10 @@
 The paper's currents are positive when energy enters the working fluid, as here; it gives inverse temperatures, in units of 1 / Omega.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
-import matplotlib
 import numpy as np
-from scipy.optimize import brentq
 
 from ..evolution import thermalisation_time
 from ..machines import CollectiveRefrigerator
@@ -14,7 +14,7 @@ from ..networks import RateNetwork
 from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import Ohmic, Peaked, reaction_coordinate
-from ._blocks import in_blocks
+from ._blocks import in_blocks, root
 from ._sheet import PAGE, PALETTE, Claim, Sheet, claim, in_double_precision
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_2", "figure_3", "figure_4", "figure_5", "figure_6", "figure_7"]
@@ -36,7 +36,7 @@ def _point(beta_cold, beta_hot, cold_width, hot_width, work_width):
     return point.heat_currents["cold"], point.cop, point.cop_bound_from_noise, machine.reduced().current()
 
 
-def _cooling(beta_cold=2.0, beta_hot=1.0, cold_width=0.1, hot_width=0.1, work_width=1e-3):
+def _cooling(beta_cold: Any = 2.0, beta_hot: Any = 1.0, cold_width: Any = 0.1, hot_width: Any = 0.1, work_width: Any = 1e-3):
     return _point(beta_cold, beta_hot, cold_width, hot_width, work_width)[0]
 
 
@@ -139,8 +139,8 @@ def figure_5() -> Sheet:
         f"""COP over its bound from current and noise (F1) where the machine cools (white: it does not), against the inverse temperatures
         of the cold and hot reservoirs. Red dot: largest cooling current in the panel; black cross: largest COP over bound. Dashed:
         beta_c = beta_h and beta_c = 3 beta_h, between which three levels alone cool; green: their current 0.4, 0.04, 0.004, from left to
-        right. The paper gives no widths for its panels; here (a) those of Fig. 2, (b) work filter 0.0005, where cooling ends on the line 0.004 as
-        the paper says, (c) hot filter 0.3, (d) cold filter 0.3. {COMMON}""",
+        right. The paper gives no widths for its panels; here (a) those of Fig. 2, (b) work filter 0.0005, where cooling ends on the line
+        0.004 as the paper says, (c) hot filter 0.3, (d) cold filter 0.3. {COMMON}""",
         [["a", "b"], ["c", "d"]],
         (PAGE, 5.0),
         sharex=True,
@@ -168,8 +168,8 @@ def figure_6() -> Sheet:
     mode = reaction_coordinate(peaked, 50.0)
     sheet = Sheet(
         "6",
-        f"""The mapping of Fig. 6 for a cold filter (height 1, centre 2, width 0.1, cut-off 50): (a) the peaked density, (b) the Lorentz-Drude
-        density that is left to the environment of the mode of energy {float(mode.energy):.4g} once the system is coupled to that mode
+        f"""The mapping of Fig. 6 for a cold filter (height 1, centre 2, width 0.1, cut-off 50): (a) the peaked density, (b) the
+        Lorentz-Drude density that is left to the environment of the mode of energy {float(mode.energy):.4g} once the system is coupled to that mode
         with strength {float(mode.coupling):.3g}. The paper's figure is a sketch.""",
         "ab",
         (PAGE, 2.3),
@@ -206,7 +206,7 @@ FIGURES = {"2": figure_2, "3": figure_3, "4": figure_4, "5": figure_5, "6": figu
 
 def edge(work_width: float, **widths: float) -> float:
     """Inverse temperature of the cold reservoir where cooling ends."""
-    return float(brentq(lambda beta: _cooling(beta, work_width=work_width, **widths), 1.01, 3.5, xtol=1e-10))
+    return root(lambda beta: _cooling(beta, work_width=work_width, **widths), 1.01, 3.5)
 
 
 def _performance(beta_cold, beta_hot, cold_width=0.1, hot_width=0.1, work_width=1e-3):
@@ -276,9 +276,7 @@ def _claims_on_size():
 
 def _claims_on_widths():
     hot_widths = {"a": (0.1, 0.5, 1.0), "b": (0.05, 0.5, 1.0, 2.0)}
-    zero = {
-        f"d_w at d_h = {h:g}": brentq(lambda w, h=h: _cooling(hot_width=h, work_width=w), 1e-4, 1e-2, xtol=1e-12) for h in hot_widths["a"]
-    }
+    zero = {f"d_w at d_h = {h:g}": root(lambda w, h=h: _cooling(hot_width=h, work_width=w), 1e-4, 1e-2) for h in hot_widths["a"]}
     never = np.max(_cooling(hot_width=2.0, work_width=np.geomspace(1e-6, 1e-2, 40)))
     yield claim(
         "Fig. 3a",
@@ -330,9 +328,9 @@ def _claims_on_temperatures():
         reach,
         [*inside, max(reach.values()) < 4.95],
     )
-    line = {h: brentq(lambda b, h=h: _point(b, h, 0.1, 0.1, 1e-3)[3] - 0.004, 1.05 * h, 2.99 * h) for h in (1.5, 2.0, 2.5)}
+    line = {h: root(lambda b, h=h: _point(b, h, 0.1, 0.1, 1e-3)[3] - 0.004, 1.05 * h, 2.99 * h) for h in (1.5, 2.0, 2.5)}
     ends = {
-        f"d_w that ends cooling there, beta_h = {h:g}": brentq(lambda w, h=h, b=b: _cooling(b, h, work_width=w), 1e-5, 1e-2, xtol=1e-12)
+        f"d_w that ends cooling there, beta_h = {h:g}": root(lambda w, h=h, b=b: _cooling(b, h, work_width=w), 1e-5, 1e-2)
         for h, b in line.items()
     }
     yield claim(
