@@ -3,7 +3,7 @@
 import enum
 import functools
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +20,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
 STYLE: dict[Any, Any] = {
     "font.size": 8,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "legend.fontsize": 7,
@@ -38,7 +39,7 @@ class Sheet:
     - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one row a point.
     """
 
-    def __init__(self, name: str, caption: str, mosaic: str | list[list[str]] = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
+    def __init__(self, name: str, caption: str, mosaic: Any = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
         self.name, self.caption = name, " ".join(caption.split())
         self.figure = Figure(figsize=size)
         self.panels: dict[str, Axes] = self.figure.subplot_mosaic(mosaic, **options)
@@ -140,7 +141,7 @@ def in_double_precision(function: Callable) -> Callable:
     return checked
 
 
-def printed(claims: Iterator[Claim] | list[Claim]) -> str:
+def table(claims: Iterable[Claim]) -> str:
     """Claims as text, one block each."""
     blocks = []
     for each in claims:
