@@ -5,7 +5,8 @@ shown, and nothing is kept when many are drawn. Energies are in one unit, E, wit
 """
 
 from .designs import design_summary, history, moves
-from .devices import currents, filters, level_scheme
+from .devices import currents, filters
+from .levels import level_scheme
 from .maps import lines, operating_map
 
 __all__ = ["currents", "design_summary", "filters", "history", "level_scheme", "lines", "moves", "operating_map"]

@@ -19,6 +19,11 @@ def figure_of(ax) -> Figure:
     return ax.get_figure(root=True)
 
 
+def colors_of(names):
+    """A colour for each reservoir, the same in every drawing."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
 def set_title(ax, text, pad=8):
     ax.set_title(text, loc="left", pad=pad)
 
