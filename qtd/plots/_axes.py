@@ -51,3 +51,9 @@ def axis_label(name):
 def room_for_marks(machine):
     """Room between the frame and the title, in points, for the rows of ticks that `filters` draws there."""
     return 8 + 8 * len(machine.network().topology.names)
+
+
+def legend_below(ax):
+    """A legend under the label of the x axis, where it covers no data; its distance is in units of its own font."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=2, frameon=False, fontsize="small")

@@ -67,10 +67,10 @@ class _Jump(NamedTuple):
 
 
 def _network_of(device):
-    if isinstance(device, RateNetwork):
-        return device
     system = device.system() if hasattr(device, "system") else device
     kind = type(device).__name__
+    if isinstance(system, RateNetwork):
+        return system
     if isinstance(system, Lindbladian):
         coherences = np.abs(np.asarray(solve(system).vector[system.structure.size :]))
         if coherences.max(initial=0.0) > _COHERENT:
