@@ -117,7 +117,7 @@ def test_the_gaussian_has_the_first_two_cumulants_and_leaves_with_the_third():
     assert line(right, f"mean {float(known[0]):.3g}")[0][0] == pytest.approx(float(known[0]), rel=1e-6)
     assert np.array_equal(line(right, "exact")[1], found.rates)
     beside = LargeDeviations(found.fields[:5], found.generating_function[:5], found.currents[:5])
-    assert [each.get_label() for each in large_deviations(beside).axes[0].lines][0] == "exact"  # no mean there, and no Gaussian
+    assert not any("Gaussian" in str(each.get_label()) for each in large_deviations(beside).axes[0].lines)  # 0 lies outside
 
 
 class Rotor(eqx.Module):

@@ -15,6 +15,11 @@ def axes_or_new(ax, size=(6.4, 4.8)):
     return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 
+def two_axes():
+    """Side by side, in a new Figure."""
+    return Figure(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2)
+
+
 def figure_of(ax) -> Figure:
     return ax.get_figure(root=True)
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..machines import FiniteReservoirs
 from ..machines.finite_reservoirs import Evolution
-from ._axes import GREY, PALETTE, figure_of, set_title
+from ._axes import GREY, PALETTE, figure_of, set_title, two_axes
 
 __all__ = ["evolution"]
 
@@ -25,8 +25,7 @@ def evolution(found: Evolution, machine: FiniteReservoirs | None = None, axes: S
     order = order[times[order] > 0]
     if len(order) < 2:
         raise ValueError(f"`found` must have two or more times above 0 for a logarithmic axis, got {len(order)}.")
-    axes = Figure(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2) if axes is None else axes
-    left, right = axes
+    left, right = two_axes() if axes is None else axes
     times, temperatures, potentials = (np.asarray(x, float)[order] for x in (found.times, found.temperatures, found.chemical_potentials))
     for ax, table in ((left, temperatures), (right, potentials)):
         for j, curve in enumerate(table.T):

@@ -17,7 +17,7 @@ __all__ = ["torque"]
 
 
 def torque(
-    motor: QuantumMotor, velocities: ArrayLike | None = None, load: ArrayLike | None = None, *, order: int = 3, ax: Axes | None = None
+    motor: QuantumMotor, velocities: ArrayLike | None = None, load: float | None = None, *, order: int = 3, ax: Axes | None = None
 ) -> Figure:
     """The torque integrated over a turn against the velocity: exact, and by the series to `order` (dashed).
 
@@ -29,7 +29,7 @@ def torque(
     """
     ax = axes_or_new(ax)
     series = np.asarray(motor.work_coefficients(order), float)
-    load = series[0] / 2 if load is None else float(load)
+    load = float(series[0]) / 2 if load is None else float(load)
     steady = motor.terminal_velocities(load, exact=True)
     at, stable = np.asarray(steady.values, float), np.asarray(steady.stable)
     if velocities is None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.interpolate import make_interp_spline
 
 from ..counting import Covariance, LargeDeviations
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, set_title, unit_text
+from ._axes import GREY, PALETTE, axes_or_new, figure_of, set_title, two_axes, unit_text
 from ._sweeps import is_geometric, quantity_label
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def cumulants(
 ) -> Figure:
     """Scaled cumulants c_1, c_2, ... as `qtd.counting.cumulants` gives them, a panel for each order.
 
-    - `values`: `{label: (orders,)}`, drawn as bars side by side, of the currents of several reservoirs, say; or `{label: (points, orders)}`,
-      drawn as curves against `x`, whose label is `xlabel`; or a sweep over one parameter of functions that return cumulants.
+    - `values`: `{label: (orders,)}`, drawn as bars side by side, of several reservoirs, say; or `{label: (points, orders)}`, drawn as
+      curves against `x`, whose label is `xlabel`; or a sweep over one parameter of functions that return cumulants.
     - `quantity`: what is counted, which sets the units: c_n is in E^(n+1) for "energy" and "heat", in E for "particles".
 
     Zero is marked: all cumulants but the first two vanish for Gaussian currents. **Raises** `ValueError` for shapes that do not fit.
@@ -126,8 +126,8 @@ def large_deviations(
     found: LargeDeviations,
     axes: Sequence[Axes] | None = None,
     *,
-    cumulants: Sequence[ArrayLike] | None = None,
-    affinity: ArrayLike | None = None,
+    cumulants: ArrayLike | None = None,
+    affinity: float | None = None,
     quantity: str = "energy",
 ) -> Figure:
     """The generating function of a current, and its rate function beside it; dashed, those of a Gaussian current of the same c_1 and c_2.
@@ -137,12 +137,11 @@ def large_deviations(
       two reservoirs A = 1/T - 1/T' for the energy out of the first; then A / 2 is marked, and the mirror image is dotted, which must
       lie on the curve. With more reservoirs it holds only for all currents together.
     """
-    axes = Figure(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2) if axes is None else axes
-    left, right = axes
+    left, right = two_axes() if axes is None else axes
     fields, values, currents, rates = (np.asarray(x, float) for x in (found.fields, found.generating_function, found.currents, found.rates))
     left.plot(fields, values, color=PALETTE[0], label="exact")
     right.plot(currents, rates, color=PALETTE[0], label="exact")
-    _gaussian(left, right, fields, currents, _first_two(fields, currents) if cumulants is None else [float(c) for c in cumulants[:2]])
+    _gaussian(left, right, fields, currents, _first_two(fields, currents) if cumulants is None else np.asarray(cumulants, float)[:2])
     if affinity is not None:
         bias = float(affinity)
         style: Any = {"color": PALETTE[2], "linestyle": "dotted", "linewidth": 2.2, "zorder": 4}
