@@ -195,7 +195,7 @@ class Flows(eqx.Module):
 
     def rows(self) -> list[tuple[str, Array, str]]:
         """Name, value and meaning of every figure, for printing."""
-        rows = [("P", self.particles, "particles that leave"), ("J", self.energy, "energy"), ("Y", self.heat, "heat")]
+        rows = [("P", self.particles, "particles that leave"), ("JE", self.energy, "energy"), ("J", self.heat, "heat")]
         rows += [("n", self.occupations, "of the modes"), ("dT/dt", self.temperature_rates, ""), ("dmu/dt", self.potential_rates, "")]
         return [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")]
 

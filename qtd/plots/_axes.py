@@ -60,5 +60,6 @@ def room_for_marks(machine):
 
 def legend_below(ax):
     """A legend under the label of the x axis, where it covers no data; its distance is in units of its own font."""
+    columns = 2 if ax.bbox.width > 4.5 * figure_of(ax).dpi else 1
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=2, frameon=False, fontsize="small")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=columns, frameon=False, fontsize="small")

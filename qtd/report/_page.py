@@ -42,7 +42,7 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
     return template("page.html").render(
         title=title or type(machine).__name__,
         kind=type(machine).__name__,
-        summary=(type(machine).__doc__ or "").strip().splitlines()[0],
+        summary=(type(machine).__doc__ or "").strip().partition("\n")[0].replace("\\", ""),
         mode=getattr(point, "mode", ""),
         status=Status(int(point.status)),
         options={name: written(value) for name, value in options(machine).items()},
@@ -70,8 +70,7 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["written"] = written
-    environment.filters["power"] = _power
+    environment.filters |= {"written": written, "power": _power, "wrapped": _wrapped, "unbroken": _unbroken}
     return environment.get_template(name)
 
 
@@ -91,6 +90,16 @@ def _power(unit: str) -> Markup:
     """E^2 with a raised 2; nothing for pure numbers."""
     base, caret, exponent = unit.partition("^")
     return escape("" if unit == "1" else base) + (Markup("<sup>{}</sup>").format(exponent) if caret else "")
+
+
+def _wrapped(path: str) -> Markup:
+    """A path that a narrow screen may break after its dots and underscores."""
+    return Markup(str(escape(path)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
+
+
+def _unbroken(numbers: str) -> Markup:
+    """Numbers with commas between, none of which is broken."""
+    return Markup(" ").join(Markup("<span>{}</span>").format(number) for number in numbers.split(" "))
 
 
 def _parameters(machine):

@@ -78,7 +78,7 @@ def _map(table):
         plots.lines(table, name, ax=ax)
     else:
         plots.operating_map(table, name, contours=ratio, ax=ax)
-    ax.set_title("")
+    ax.set_title("", loc="left")
     known = table[name].where(np.isfinite(table[name]))
     over = " and ".join(axes)
     found = f"from {float(known.min()):.3g} to {float(known.max()):.3g}" if known.notnull().any() else "no numbers"
@@ -108,7 +108,7 @@ def _sensitivities(found, name):
 def _torque(motor):
     figure, ax = _blank(4.6)
     plots.torque(motor, ax=ax)
-    ax.set_title("")
+    ax.set_title("", loc="left")
     alt = "Torque per turn against the velocity, exact and by the series, with the load and the steady velocities at which they balance."
     return _picture("torque", "Torque against velocity", alt, figure)
 

@@ -18,14 +18,14 @@ def command(machine: Any) -> str | None:
     kind = type(machine)
     if getattr(machines, kind.__name__, None) is not kind:
         return None
-    changes = {name: value for name, value in options(machine).items() if value is not None}
-    default = kind(**changes)
-    changes = {name: value for name, value in changes.items() if value != options(kind()).get(name)}
-    known, mine = parameters(default), parameters(machine)
-    same = [part.shape for part in known.values()] == [part.shape for part in mine.values()]
-    if list(known) != list(mine) or not same or str(default) != str(machine):  # printed without numbers: the kinds of all parts
+    usual, mine = kind(), parameters(machine)
+    given = {name: value for name, value in options(machine).items() if value is not None and value != options(usual).get(name)}
+    given |= {path: np.asarray(value) for path, value in mine.items() if options(usual).get(path, 0) is None}  # none by default
+    like = kind(**given)
+    known = parameters(like)
+    if str(like) != str(machine):  # printed without numbers: the kinds and shapes of all parts
         return None
-    changes |= {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
+    changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
     settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
     return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings])
 
@@ -38,6 +38,6 @@ def options(machine: Any) -> dict[str, Any]:
 
 
 def _written(value):
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray):  # with all digits
         return ",".join(repr(float(number)) for number in value.ravel())
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -6,11 +6,11 @@ const strides = dimensions.map((_, k) => dimensions.slice(k + 1).reduce((n, d) =
 const flat = (place) => place.reduce((n, index, k) => n + index * strides[k], 0);
 const element = (id) => document.getElementById(id);
 const withUnit = (text, unit) => (unit ? `${text} ${unit}` : text);
-const written = (value) => (value === null ? "–" : String(Number(value.toPrecision(6))));
+const written = (value) => (value === null ? "none" : String(Number(value.toPrecision(6))));
 
 // What is drawn: an observable along a dimension.
 const chosen = { observable: data.first, axis: 0 };
-const frame = { left: 78, right: 622, top: 14, bottom: 346 };
+const frame = { left: 100, right: 615, top: 14, bottom: 332 };
 
 function svg(kind, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
@@ -66,15 +66,15 @@ function draw() {
   const drawing = element("curve"), parts = [];
   for (const t of ticks(y.low, y.high)) {
     parts.push(svg("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y.place(t), y2: y.place(t) }));
-    parts.push(svg("text", { x: frame.left - 8, y: y.place(t) + 5, "text-anchor": "end" }, Number(t.toPrecision(4))));
+    parts.push(svg("text", { x: frame.left - 8, y: y.place(t) + 7, "text-anchor": "end" }, Number(t.toPrecision(4))));
   }
   for (const t of dimension.log ? decades(x.low, x.high) : ticks(x.low, x.high)) {
     parts.push(svg("line", { class: "grid", x1: x.place(t), x2: x.place(t), y1: frame.top, y2: frame.bottom }));
-    parts.push(svg("text", { x: x.place(t), y: frame.bottom + 20, "text-anchor": "middle" }, Number(t.toPrecision(4))));
+    parts.push(svg("text", { x: x.place(t), y: frame.bottom + 26, "text-anchor": "middle" }, Number(t.toPrecision(4))));
   }
   parts.push(svg("rect", { class: "frame", x: frame.left, y: frame.top, width: frame.right - frame.left, height: frame.bottom - frame.top }));
   const middle = (frame.left + frame.right) / 2;
-  parts.push(svg("text", { x: middle, y: frame.bottom + 44, "text-anchor": "middle" }, withUnit(dimension.name, dimension.unit && `(${dimension.unit})`)));
+  parts.push(svg("text", { x: middle, y: frame.bottom + 56, "text-anchor": "middle" }, withUnit(dimension.name, dimension.unit && `(${dimension.unit})`)));
   let path = "", open = false;
   for (const p of points) {
     if (p.y !== null) path += `${open ? "L" : "M"}${x.place(p.x).toFixed(2)} ${y.place(p.y).toFixed(2)}`;
@@ -116,7 +116,7 @@ function row(cells) {
 }
 
 observables.forEach((observable, k) => {
-  element("observable").append(new Option(observable.name, k, k === chosen.observable, k === chosen.observable));
+  element("observable").append(new Option(withUnit(observable.name, observable.unit && `(${observable.unit})`), k, k === chosen.observable, k === chosen.observable));
   element("readout").append(row([["th", observable.name, { scope: "row" }], ["td", "", { id: `value-${k}`, className: "number" }], ["td", observable.unit, {}]]));
 });
 dimensions.forEach((d, k) => {
