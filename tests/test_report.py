@@ -156,9 +156,9 @@ def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
 
 
 def test_a_page_of_a_machine_beyond_its_validity_says_so():
-    demon = qtd.replace(NDemon(), {"cold.temperature": 0.15})
+    demon = qtd.replace(NDemon(), {"cold.temperature": 0.3, "energy_4": 1.95})
     html = qtd.report.page(demon)
-    assert "no occupation between 0 and 1 does this" in html and "nan" not in html.lower() and 'id="levels"' not in html
+    assert "no occupation between 0 and 1 does this" in html and "undefined" in html and ">nan<" not in html and 'id="levels"' not in html
 
 
 def test_what_is_no_machine_has_no_page():

@@ -22,18 +22,17 @@ def torque(
     """The torque integrated over a turn against the velocity: exact, and by the series to `order` (dashed).
 
     The `load` (None: half of the torque at rest, as in `QuantumMotor.operate`) is a horizontal line, and the steady velocities at which
-    the exact torque meets it are dots where they are stable and rings where they are not.
+    the exact torque meets it are dots where they are stable and rings where they are not: `QuantumMotor.terminal_velocities` finds the
+    same ones, and their derivatives.
 
-    - `velocities`: where to compute it, in rising order; by default on either side of 0 as far as electrons can follow, and past all steady
-      velocities, on an axis that is logarithmic beyond a tenth of the rate at which levels are left if that takes decades.
+    - `velocities`: where to compute it, in rising order; steady velocities are found between neighbours. By default on either side of 0 up
+      to 30 times the mean rate at which levels are left, on an axis that is logarithmic beyond a tenth of it.
     """
     ax = axes_or_new(ax)
     series = np.asarray(motor.work_coefficients(order), float)
     load = float(series[0]) / 2 if load is None else float(load)
-    steady = motor.terminal_velocities(load, exact=True)
-    at, stable = np.asarray(steady.values, float), np.asarray(steady.stable)
     if velocities is None:
-        velocities = _around(motor, at, ax)
+        velocities = _around(motor, ax)
     velocities = np.asarray(velocities, float)
     if velocities.ndim != 1 or len(velocities) < 2:
         raise ValueError(f"`velocities` must be a list of two or more, got shape {velocities.shape}.")
@@ -42,8 +41,8 @@ def torque(
     by_series = np.polynomial.polynomial.polyval(velocities, series)
     ax.plot(velocities, by_series, color=PALETTE[1], linestyle="dashed", label=f"series to order {order}")
     ax.axhline(load, color=GREY, linestyle="dashdot", linewidth=1.2, label=f"load {load:.3g}")
-    inside = (at >= velocities.min()) & (at <= velocities.max())
-    for chosen, fill, label in ((inside & stable, PALETTE[0], "stable"), (inside & ~stable, "white", "unstable")):
+    at, stable = _steady(motor, velocities, exact, load, float(series[0]))
+    for chosen, fill, label in ((stable, PALETTE[0], "stable"), (~stable, "white", "unstable")):
         if chosen.any():
             style: Any = {"markerfacecolor": fill, "markeredgecolor": PALETTE[0], "markersize": 8, "linestyle": "none"}
             ax.plot(at[chosen], np.full(chosen.sum(), load), "o", label=f"{label} steady velocity", zorder=4, **style)
@@ -57,17 +56,29 @@ def torque(
     return figure_of(ax)
 
 
-def _around(motor, steady, ax):
+def _around(motor, ax):
     angles = jnp.linspace(0.0, 2 * jnp.pi, 16, endpoint=False)
     rate = float(jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles)))
-    fastest = np.max(np.abs(steady), initial=0.0, where=np.isfinite(steady))
-    if fastest < rate:
-        return np.linspace(-rate, rate, 61)
     ax.set_xscale("symlog", linthresh=rate / 10)
-    decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(2 * fastest))) + 1)
-    ax.set_xticks([0.0, *(sign * 10.0**k for k in list(decades)[::-2][:3] for sign in (-1, 1))])
-    ahead = np.append(np.linspace(0.0, rate / 10, 10)[1:-1], np.geomspace(rate / 10, 2 * fastest, 40))
+    decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(30 * rate))) + 1)
+    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])
+    ahead = np.append(np.linspace(0.0, rate / 10, 10)[1:-1], np.geomspace(rate / 10, 30 * rate, 40))
     return np.concatenate([-ahead[::-1], [0.0], ahead])
+
+
+def _steady(motor, velocities, exact, load, at_rest):
+    """Where the exact torque crosses the load, and whether it falls there: each crossing enclosed ever more closely, then interpolated."""
+    roots, stable = [], []
+    for i in np.flatnonzero((exact[1:] > load) != (exact[:-1] > load)):
+        grid, values = velocities[i : i + 2], exact[i : i + 2] - load
+        for _ in range(2):
+            grid = np.linspace(grid[0], grid[1], len(velocities))  # as many as before: nothing is compiled again
+            values = _exact(motor, grid, at_rest) - load
+            k = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))[0]
+            grid, values = grid[k : k + 2], values[k : k + 2]
+        roots.append(grid[0] - values[0] * (grid[1] - grid[0]) / (values[1] - values[0]))
+        stable.append(values[1] < values[0])
+    return np.array(roots), np.array(stable, bool)
 
 
 def _exact(motor, velocities, at_rest):

@@ -82,7 +82,8 @@ def written(value: Any) -> str:
         return ", ".join(map(written, value))
     numbers = np.atleast_1d(np.asarray(value))
     if np.issubdtype(numbers.dtype, np.number):
-        return ", ".join(f"{float(number) + 0.0:.6g}" for number in numbers.ravel())  # no negative zeros
+        digits = lambda number: f"{number + 0.0:.6g}" if np.isfinite(number) else "undefined"  # no negative zeros
+        return ", ".join(digits(float(number)) for number in numbers.ravel())
     return str(value)
 
 

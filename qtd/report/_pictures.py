@@ -54,7 +54,7 @@ def _levels(machine):
     """Of a motor at the angle of its orbit where most heat flows."""
     title, network = "Levels and net jumps", machine
     if isinstance(machine, QuantumMotor):
-        angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
         at = {angle: machine.network(angle) for angle in angles}
         flows = {angle: float(operate(each).entropy_production) for angle, each in at.items()}
         angle = max(flows, key=lambda angle: flows[angle])

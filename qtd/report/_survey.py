@@ -7,7 +7,7 @@ import xarray
 
 from ..design import observables
 from ..sweeps import sweep
-from ..units import unit_of_parameter
+from ..units import unit_of_figure, unit_of_parameter
 
 __all__ = ["survey"]
 
@@ -19,7 +19,10 @@ def survey(machine: Any) -> xarray.Dataset:
     "gases.temperature[0]". `attrs["figure"]` is the figure that the machine is about.
     """
     plan = machine.survey()
-    table = sweep(machine, plan.over, list(observables(machine)))
+    # In one function: of one for each figure, each would compile all that the machine does.
+    names = {f"figure.{name}": name for name in observables(machine)}
+    units = {given: unit_of_figure(name) for given, name in names.items()}
+    table = sweep(machine, plan.over, {"figure": lambda m: m.operate().figures()}, units=units).rename(names)
     for path, values in plan.over.items():
         if values.ndim > 1:
             table = _by_entry(table, path, np.asarray(values))
