@@ -34,7 +34,7 @@ from .steady import steady_state
 from .thermodynamics import Mode, OperatingPoint, operate
 
 if TYPE_CHECKING:
-    from . import design, figures, plots, sweeps
+    from . import design, figures, plots, report, sweeps
     from .sweeps import sweep
 
 __version__ = "0.1.0"
@@ -64,6 +64,7 @@ __all__ = [
     "plots",
     "rate_matrix",
     "replace",
+    "report",
     "reservoirs",
     "rotor",
     "scatterers",
@@ -80,9 +81,9 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Load the optimiser, sweeps and the drawing library when they are first used, not with `import qtd`."""
+    """Load the optimiser, sweeps, drawings and pages when they are first used, not with `import qtd`."""
     if name == "sweep":
         return _importlib.import_module(".sweeps", __name__).sweep
-    if name in ("design", "figures", "plots", "sweeps"):
+    if name in ("design", "figures", "plots", "report", "sweeps"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@ from ..scattering import Conductor
 from ..spectral import WideBand
 from ..thermodynamics import Law
 from . import _demon_conductors as demons
-from ._machine import AbstractMachine, DesignProblem
+from ._machine import AbstractMachine, DesignProblem, Survey, around
 
 __all__ = ["DemonPoint", "NDemon"]
 
@@ -169,6 +169,11 @@ class NDemon(AbstractMachine):
         over = {"boldness": (0.02, 3.0), "exchange": (-0.3, 0.3), "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low))}
         return DesignProblem(self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)})
 
+    def survey(self) -> Survey:
+        """The cooling current over the temperature of the cold lead and the fourth resonance, between the first two."""
+        low, high = sorted((float(self.energy_1), float(self.energy_2)))
+        return Survey("J_cold", around(self, "cold.temperature") | {"energy_4": np.linspace(low, high, 26)[1:-1]})
+
     @property
     def energies(self) -> tuple[Float[Array, ""], ...]:
         """Of the four resonances, two of the hot lead and two of the cold one."""
@@ -237,8 +242,9 @@ class DemonPoint(eqx.Module):
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", not share > 1 + 1e-6))
         return found
 
-    def __repr__(self) -> str:
-        rows = by_name("J", self.heat_currents, "heat current out of") + [
+    def rows(self) -> list[tuple[str, Array, str]]:
+        """Name, value and meaning of every figure, for printing."""
+        return by_name("J", self.heat_currents, "heat current out of") + [
             ("S_demon", self.entropy_current, "entropy that leaves the demon"),
             ("sigma", self.entropy_production, "entropy production"),
             ("COP", self.cop, "heat from the cold lead over the entropy it takes, at T_0"),
@@ -247,7 +253,9 @@ class DemonPoint(eqx.Module):
             ("margin", self.margin, "of these from 0 and 1; negative: no such demon exists"),
             ("status", self.status, "0: fine"),
         ]
-        return readable(self, "currents positive out of a reservoir", rows)
+
+    def __repr__(self) -> str:
+        return readable(self, "currents positive out of a reservoir", self.rows())
 
 
 def _lead_logits(machine):
