@@ -6,13 +6,14 @@ from typing import Any
 from .._numerics.findings import Checks, Finding, Severity
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
+from ..parameters import validate
 from ..scattering import Conductor
 from ..steady import solve
 from ..thermodynamics import operate
 from ._alternatives import compared
 from ._coherent import approaches, lindbladian_checks
 from ._conductors import conductor_checks
-from ._gradients import gradients
+from ._gradients import Probe, gradients
 from ._networks import network_checks
 from ._points import point_checks
 from ._report import Audit
@@ -34,15 +35,13 @@ def audit(machine: Any, **how: Any) -> Audit:
     audit takes seconds, most of them to compile derivatives.
     """
     point, found = _point(machine, how)
-    systems = _systems(machine)
+    systems, unknown = _systems(machine)
     coherent = any(not isinstance(system, RateNetwork) for system in systems.values())
     if point is not None:
         found += _asked(point_checks(point, coherent))
         found += _asked(_of(machine, "checks", point))
-    found += _of_systems(systems)
-    if point is not None:
-        found += _asked({"other approaches": lambda: _others(machine, systems, point, how), "gradients": lambda: _slopes(machine, how)})
-    return Audit(type(machine).__name__, found)
+        found += _asked({"other approaches": lambda: _others(machine, systems, point, how)})
+    return Audit(type(machine).__name__, [*found, *unknown, *_of_systems(systems)])
 
 
 def _operate(machine, how):
@@ -50,17 +49,35 @@ def _operate(machine, how):
 
 
 def _point(machine, how):
+    """The operating point, if there is one, and what was found about it and its derivatives on the way."""
     try:
-        return _operate(machine, how), []
+        validate(machine)
+        probe = Probe(machine, lambda moved: _operate(moved, how))
     except Exception as error:
-        return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {error}")]
+        return _without_derivatives(machine, how, error)
+    return probe.point, _asked({"gradients": lambda: gradients(probe)})
 
 
-def _systems(machine) -> dict[str, System]:
-    """By where they are met: networks, master equations and conductors that the numbers come from."""
+def _without_derivatives(machine, how, reason):
+    try:
+        point = _operate(machine, how)
+    except Exception as error:
+        return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")]
+    return point, [Finding(Severity.DOUBTFUL, "gradients", f"Figures have no derivatives that could be checked: {_one_line(reason)}")]
+
+
+def _one_line(error):
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _systems(machine) -> tuple[dict[str, System], list[Finding]]:
+    """By where they are met: networks, master equations and conductors that the numbers come from; and why there are none."""
     if isinstance(machine, RateNetwork | Lindbladian | Conductor):
-        return {"": machine}
-    return dict(_of(machine, "systems"))
+        return {"rest": machine}, []
+    try:
+        return dict(_of(machine, "systems")), []
+    except Exception as error:
+        return {}, [Finding(Severity.DOUBTFUL, "systems", f"What it is made of could not be looked at: {_one_line(error)}")]
 
 
 def _of(machine, name, *arguments):
@@ -74,8 +91,7 @@ def _asked(checks: Checks) -> list[Finding]:
         try:
             found += check()
         except Exception as error:
-            text = f"This could not be checked: {' '.join(str(error).split())[:300] or type(error).__name__}"
-            found.append(Finding(Severity.DOUBTFUL, topic, text))
+            found.append(Finding(Severity.DOUBTFUL, topic, f"This could not be checked: {_one_line(error)}"))
     return found
 
 
@@ -116,10 +132,3 @@ def _others(machine, systems, point, how):
         text = "Not applicable: there is one description of this device, without coherences that others could treat differently."
         return [Finding(Severity.FINE, "other approaches", text)]
     return compared(point, {name: lambda other=other: operate(other) for name, other in approaches(known[0]).items()})
-
-
-def _slopes(machine, how):
-    point = _operate(machine, how)
-    if not hasattr(point, "figures"):
-        return [Finding(Severity.FINE, "gradients", "Not applicable: the operating point has no `figures` by name.")]
-    return gradients(machine, lambda moved: _operate(moved, how).figures())

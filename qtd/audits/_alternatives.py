@@ -25,7 +25,7 @@ def compared(point: Any, others: Mapping[str, Callable[[], Any]]) -> list[Findin
     here = _heat(point)
     deviations = {name: _deviation(here, _heat(other)) for name, other in known.items()}
     judge = next((name for name in known if name.startswith("redfield")), None)
-    focus = point.names[_worst(here, [_heat(other) for other in known.values()])]
+    focus = _focus(point, here, [_heat(other) for other in known.values()])
     listed = ", ".join(f"{float(other.heat_currents[focus]):.4g} ({name})" for name, other in known.items())
     text = f"The heat current out of {focus!r} is {float(point.heat_currents[focus]):.4g} here, {listed} in other approaches."
     numbers = {"here": float(point.heat_currents[focus])} | {name: float(other.heat_currents[focus]) for name, other in known.items()}
@@ -36,7 +36,9 @@ def compared(point: Any, others: Mapping[str, Callable[[], Any]]) -> list[Findin
     value = deviations[judge]
     severity = rated(value, 0.01, 0.1, 0.5)
     if severity > Severity.FINE:
-        text += f" The {judge} one keeps all coherences, and differs by {value:.2g} of the current: none should be believed on its own."
+        turned = numbers["here"] * numbers[judge] < 0
+        differs = "gives it the other sign" if turned else f"differs by {value:.2g} of a current"
+        text += f" The {judge} one keeps all coherences, and {differs}: none should be believed on its own."
     if int(known[judge].status):
         severity = max(min(severity, Severity.DOUBTFUL), Severity.NOTE)
         text += f" But the {judge} state is not positive, so that nothing here can judge."
@@ -57,5 +59,8 @@ def _deviation(here, there):
     return float(_differences(here, there).max())
 
 
-def _worst(here, others):
-    return int(np.argmax(np.max([_differences(here, there) for there in others], axis=0)))
+def _focus(point, here, others):
+    """The current to quote: that of the cooled reservoir where the descriptions differ about it, else the one they differ about most."""
+    apart = np.max([_differences(here, there) for there in others], axis=0)
+    cooled = getattr(point, "cooled", None)
+    return cooled if cooled in point.names and apart[point.names.index(cooled)] > 0.1 else point.names[int(np.argmax(apart))]

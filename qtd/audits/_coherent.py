@@ -23,8 +23,9 @@ def lindbladian_checks(state: CoherentSteadyState) -> Checks:
         return tabulated(solve(lindbladian.network()))
 
     def weak():
-        found = _networks.weak_coupling(jumps(), state.reservoirs, scales=approach == "global")
-        return [*found, *_networks.secular(jumps())] if approach == "global" else found
+        known = jumps()
+        found = _networks.weak_coupling(known, state.reservoirs)
+        return _networks.advised([*found, *_networks.secular(known)]) if approach == "global" else found
 
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),

@@ -29,13 +29,11 @@ def narrow(conductor: Conductor) -> list[Finding]:
     known = [float(reservoir.temperature) for reservoir in conductor.reservoirs.values() if reservoir.temperature is not None]
     distances = np.diff(np.unique(places))
     width, limits = max(widths), {"the lowest temperature": known, "the distance of two resonances": distances}
-    found = []
-    for what, values in limits.items():
-        if len(values):
-            ratio = width / float(min(values))
-            text = (
-                f"Resonances are taken as points, right for widths well below {what} ({min(values):.3g}); they are {width:.3g} wide, {ratio:.3g}"
-                " times that. Currents grow in proportion to this width: read them per width, or give the resonances a shape."
-            )
-            found.append(Finding(rated(ratio, 0.01, 0.3, 1.0), "narrow resonances", text, {"ratio": ratio, "width": width}))
-    return found
+    ratios = {what: width / float(min(values)) for what, values in limits.items() if len(values)}
+    what = max(ratios, key=lambda what: ratios[what])
+    text = (
+        f"Resonances are taken as points; they are {width:.3g} wide, {ratios[what]:.3g} times {what}, which has to be"
+        " small. Currents grow in"
+        " proportion to this width: read them per width, or give the resonances a shape."
+    )
+    return [Finding(rated(ratios[what], 0.01, 0.3, 1.0), "narrow resonances", text, {"ratio": ratios[what], "width": width})]

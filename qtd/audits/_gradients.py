@@ -14,35 +14,52 @@ from ..parameters import parameters
 _STEPS = 1e-2 / 4.0 ** np.arange(8)  # relative
 
 
-def gradients(machine: Any, figures: Callable[[Any], dict[str, Any]]) -> list[Finding]:
-    """Reverse-mode derivatives of all figures with respect to every parameter (arrays: along one direction) against central differences
-    extrapolated to step 0, each with its own estimate of error (Ridders)."""
-    numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
-    leaves, structure = jax.tree.flatten(numbers)
-    paths, directions = list(parameters(machine)), [_direction(leaf) for leaf in leaves]
-    names: list[str] = []
+class Probe:
+    """A machine's operating point and the derivatives of its figures, those of noise left out, by one compiled program."""
 
-    def stacked(leaves):
-        found = {name: x for name, x in figures(eqx.combine(jax.tree.unflatten(structure, leaves), rest)).items()}
-        names[:] = list(found)
-        return jnp.stack([jnp.asarray(x) for x in found.values()])
+    def __init__(self, machine: Any, operate: Callable[[Any], Any]):
+        numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
+        self.leaves, structure = jax.tree.flatten(numbers)
+        self.paths, self.directions = list(parameters(machine)), [_direction(leaf) for leaf in self.leaves]
+        self.names: list[str] = []
 
-    def moved(which, step):
-        return stacked([leaf + jnp.where(which == i, step, 0).astype(leaf.dtype) * d for i, (leaf, d) in enumerate(zip(leaves, directions))])
+        def figures(leaves):
+            point = operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+            found = point.figures() if hasattr(point, "figures") else {}
+            noise = {f"{kind}_{name}" for name in getattr(point, "names", ()) for kind in ("S", "TUR")}
+            self.names = [name for name in found if name not in noise]
+            return jnp.stack([jnp.asarray(found[name]) for name in self.names]) if self.names else jnp.zeros(0), point
 
-    steps = jnp.asarray(np.concatenate([_STEPS, -_STEPS]), leaves[0].dtype)
-    which = jnp.repeat(jnp.arange(len(leaves)), len(steps))
-    shifted = jax.jit(lambda: jax.lax.map(lambda x: moved(*x), (which, jnp.tile(steps, len(leaves))), batch_size=16))()
-    value, jacobian = jax.jit(lambda leaves: (stacked(leaves), jax.jacrev(stacked)(leaves)))(leaves)
-    exact = np.stack([np.tensordot(np.asarray(j, float), np.asarray(d, float), np.ndim(d)) for j, d in zip(jacobian, directions)])
-    shifted = np.asarray(shifted, float).reshape(len(leaves), 2, len(_STEPS), -1)
-    value, known = np.asarray(value, float), np.isfinite(np.asarray(value, float))
+        self._run = eqx.filter_jit(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
+        self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
+        self.values, _, self.point = self._run(self.leaves, self.still)
+
+    def slope(self, i: int) -> np.ndarray:
+        """Of all figures, per relative change of leaf i."""
+        slopes = [d if k == i else zero for k, (d, zero) in enumerate(zip(self.directions, self.still))]
+        return np.asarray(self._run(self.leaves, slopes)[1], float)
+
+    def moved(self, i: int, step: float) -> np.ndarray:
+        """All figures after a relative change of leaf i."""
+        leaf = self.leaves[i] + jnp.asarray(step, self.leaves[i].dtype) * self.directions[i]
+        return np.asarray(self._run([*self.leaves[:i], leaf, *self.leaves[i + 1 :]], self.still)[0], float)
+
+
+def gradients(probe: Probe) -> list[Finding]:
+    """Derivatives of the figures with respect to every parameter (arrays: along one direction) against central differences extrapolated to
+    step 0, each with its own estimate of error (Ridders)."""
+    values, count = np.asarray(probe.values, float), range(len(probe.leaves))
+    known = np.isfinite(values)
     if not known.any():
-        return [Finding(Severity.NOTE, "gradients", "No figure has a value here, so none has a derivative.")]
-    differences, errors = _extrapolated((shifted[:, 0] - shifted[:, 1]) / (2 * _STEPS[:, None]))
-    # Rounding of values that differ by little, which differences of differences may hide.
-    errors = errors + 4 * float(jnp.finfo(leaves[0].dtype).eps) * np.abs(value) / _STEPS[0]
-    return _judged(paths, names, exact[:, known], differences[:, known], errors[:, known], np.array(names)[known])
+        return [Finding(Severity.NOTE, "gradients", "Not applicable: no figure has a value here, so none has a derivative.")]
+    exact = np.stack([probe.slope(i) for i in count])
+    few = 32 * float(jnp.finfo(probe.values.dtype).eps)
+    with np.errstate(invalid="ignore"):
+        central = lambda i, step: (probe.moved(i, step) - probe.moved(i, -step)) / (2 * step)
+        # What moves by a few units in the last place of a parameter is rounding.
+        noise = np.stack([np.max([np.abs(probe.moved(i, k * few) - values) for k in (-2, -1, 1, 2)], axis=0) for i in count])
+        differences, errors = _extrapolated(np.stack([np.stack([central(i, step) for step in _STEPS]) for i in count]), noise)
+    return _judged(probe.paths, exact[:, known], differences[:, known], errors[:, known], np.array(probe.names)[known])
 
 
 def _direction(leaf):
@@ -51,8 +68,9 @@ def _direction(leaf):
     return jnp.asarray(size * (np.random.default_rng(0).uniform(-1, 1, size.shape) if size.ndim else 1.0), leaf.dtype)
 
 
-def _extrapolated(table):
-    """Central differences (cases, steps, figures) extrapolated in step^2, the entry with the smallest change, and that change."""
+def _extrapolated(table, noise):
+    """Central differences (cases, steps, figures) extrapolated in step^2, the entry with the smallest error, and that error: how much the
+    extrapolation changes it, and what the noise of the values makes of its smallest step."""
     best, error = table[:, 0], np.full(table[:, 0].shape, np.inf)
     row, factor = table, 1.0
     while row.shape[1] > 1:
@@ -60,6 +78,7 @@ def _extrapolated(table):
         finer = row[:, 1:] + (row[:, 1:] - row[:, :-1]) / (factor - 1)
         change = np.maximum(np.abs(finer - row[:, 1:]), np.abs(finer - row[:, :-1]))
         change = np.where(np.isfinite(change), change, np.inf)
+        change = change + noise[:, None] / _STEPS[None, -finer.shape[1] :, None]
         for k in range(finer.shape[1]):
             better = change[:, k] < error
             best, error = np.where(better, finer[:, k], best), np.where(better, change[:, k], error)
@@ -67,12 +86,15 @@ def _extrapolated(table):
     return best, error
 
 
-def _judged(paths, names, exact, differences, errors, labels):
+def _judged(paths, exact, differences, errors, labels):
     found = []
     nowhere = ~np.isfinite(exact)
     if nowhere.any():
         i, k = np.argwhere(nowhere)[0]
-        text = f"The derivative of {labels[k]} with respect to {paths[i]} is not a number; {nowhere.sum()} of {exact.size} derivatives are not."
+        text = (
+            f"The derivative of {labels[k]} with respect to {paths[i]} is not a number; {nowhere.sum()} of {exact.size}"
+            " derivatives are not."
+        )
         found.append(Finding(Severity.DOUBTFUL, "gradients", text, {"missing": float(nowhere.sum())}))
     # Relative to the largest derivative of the figure, along directions that are relative to the parameters.
     scale = np.maximum(np.max(np.where(np.isfinite(differences), np.abs(differences), 0), axis=0), np.finfo(float).tiny)
@@ -85,7 +107,8 @@ def _judged(paths, names, exact, differences, errors, labels):
             i, k = np.unravel_index(np.argmax(defect), defect.shape)
         away = float(abs(exact[i, k] - differences[i, k]) / scale[k])
         text = (
-            f"{resolved.sum()} derivatives of figures agree with differences of them; at worst that of {labels[k]} with respect to {paths[i]},"
+            f"{resolved.sum()} derivatives of figures agree with differences of them; at worst that of {labels[k]} with"
+            f" respect to {paths[i]},"
             f" by {away:.1g} of the figure's largest derivative."
         )
         severity = rated(float(defect.max()), 1e-5, 1e-4, 1e-3)

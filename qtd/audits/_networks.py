@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,18 +18,13 @@ from ._jumps import Jumps, tabulated
 
 _DENSE = 400  # levels up to which the inverse of the generator is written out
 
-_SCALE = (
-    "Currents and noise of a rate equation grow in proportion to the heights of all spectral densities together, so read them per"
-    " height: with the heights of all reservoirs times {:.1g} or less the model holds, and populations, COP and uncertainty stay what they are."
-)
-
 
 def network_checks(state: SteadyState) -> Checks:
     """By topic, for a network at rest."""
     jumps, reservoirs = tabulated(state), state.reservoirs
     return {
         "detailed balance": lambda: detailed_balance(jumps, reservoirs),
-        "weak coupling": lambda: [*weak_coupling(jumps, reservoirs, scales=True), *secular(jumps)],
+        "weak coupling": lambda: advised([*weak_coupling(jumps, reservoirs), *secular(jumps)]),
         "steady state": lambda: relaxation(state, jumps),
         "precision": lambda: [*cancellation(jumps), *stiffness(jumps)],
         "kinetic uncertainty": lambda: kinetic_uncertainty(state, jumps),
@@ -37,45 +33,49 @@ def network_checks(state: SteadyState) -> Checks:
 
 def detailed_balance(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) -> list[Finding]:
     """Rates up and down of every jump against exp(-entropy it takes from its reservoir), degeneracies included."""
-    found = []
+    topic, kept, found = "detailed balance", [], []
     smallest = np.finfo(np.float32 if jumps.precision > 1e-10 else np.float64).tiny / jumps.precision
     for name, reservoir in reservoirs.items():
-        chosen = jumps.of(name)
-        up, down, entropy, weight = (x[chosen] for x in (jumps.up, jumps.down, jumps.entropy, jumps.weight))
-        known = np.minimum(up, down) > smallest
-        law = "exp(-heat / T)" if reservoir.temperature is not None else "exp(-the entropy that its occupation gives a quantum)"
-        told = "" if reservoir.temperature is not None else " It has no temperature."
-        if not known.any():
-            text = f"Of {name!r} no jump has rates in both directions that could be compared.{told}"
-            found.append(Finding(Severity.NOTE if chosen.any() else Severity.FINE, "detailed balance", text))
-            continue
-        wanted = weight[known] - entropy[known]
-        defects = np.abs(np.log(up[known] / down[known]) - wanted)
+        thermal, chosen = reservoir.temperature is not None, jumps.of(name)
+        chosen = np.flatnonzero(chosen & ~(np.minimum(jumps.up, jumps.down) <= smallest))
+        law = "exp(-heat / T)" if thermal else "exp(-u), u the entropy that its occupation gives a quantum"
+        wanted = jumps.weight[chosen] - jumps.entropy[chosen]
+        defects = np.abs(np.log(jumps.up[chosen] / jumps.down[chosen]) - wanted)
         allowed = 1e3 * jumps.precision * (1 + np.abs(wanted))
-        worst = int(np.argmax(defects / allowed))
-        numbers = {"defect": float(defects[worst]), "jumps": float(known.sum())}
-        if not defects[worst] <= allowed[worst]:
-            lower, upper = (int(x[chosen][known][worst]) for x in (jumps.lower, jumps.upper))
+        broken = np.flatnonzero(~(defects <= allowed))
+        if not len(chosen):
+            text = f"No jump of {name!r} has rates in both directions, above what underflows, that could be compared."
+            found.append(Finding(Severity.NOTE, topic, text))
+        elif len(broken):
+            worst = chosen[broken[np.argmax(defects[broken])]]
+            factor = float(np.exp(min(defects[broken].max(), 700.0)))
             text = (
-                f"Rates of {name!r} up and down between levels {lower} and {upper} differ from {law} by a factor of"
-                f" {np.exp(min(defects[worst], 700.0)):.4g}: it is not the reservoir that it is said to be, and no law of thermodynamics need hold."
+                f"Rates of {name!r} up and down between levels {jumps.lower[worst]} and {jumps.upper[worst]} differ"
+                f" from {law} by a factor of"
+                f" {factor:.4g}: it is not the reservoir that it is said to be, and no law of thermodynamics need hold."
             )
-            found.append(Finding(Severity.WRONG, "detailed balance", text, numbers))
-            continue
-        text = f"Rates of {name!r} up and down stand as {law} in all {known.sum()} jumps, to {defects[worst]:.1g}.{told}"
-        found.append(Finding(Severity.FINE, "detailed balance", text, numbers))
+            found.append(Finding(Severity.WRONG, topic, text, {"factor": factor, "broken": float(len(broken))}))
+        elif thermal:
+            kept.append((repr(name), len(chosen), float(defects.max())))
+        else:
+            text = f"{name!r} has no temperature to be in balance with; its {len(chosen)} jumps stand as {law}, to {defects.max():.1g}."
+            found.append(Finding(Severity.FINE, topic, text, {"defect": float(defects.max())}))
+    if kept:
+        names, counts, defects = zip(*kept)
+        text = f"Rates up and down stand as exp(-heat / T) in all {sum(counts)} jumps of {', '.join(names)}, to {max(defects):.1g}."
+        found.append(Finding(Severity.FINE, topic, text, {"defect": max(defects), "jumps": float(sum(counts))}))
     return found
 
 
-def weak_coupling(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir], scales: bool) -> list[Finding]:
+def weak_coupling(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) -> list[Finding]:
     """The fastest jump over the width of its filter, over the gap it bridges (bosons) and over the temperature (fermions)."""
     ratios: dict[str, list[tuple[float, int, float]]] = {}
     for name, reservoir in reservoirs.items():
         chosen = np.flatnonzero(jumps.of(name) & jumps.matter & (jumps.rate > 0))
         if not len(chosen):
             continue
-        bandwidth = getattr(reservoir.spectral_density, "bandwidth", lambda: None)()
-        against = {} if bandwidth is None else {"the width of its filter": np.full(len(chosen), float(bandwidth))}
+        bandwidth = _bandwidth(reservoir)
+        against = {"the width of its filter": np.full(len(chosen), bandwidth)} if np.isfinite(bandwidth) else {}
         if reservoir.statistics == "bose":
             against["the energy of the jump"] = np.abs(jumps.energy[chosen])
         elif reservoir.temperature is not None:
@@ -90,17 +90,37 @@ def weak_coupling(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir], sca
         name, pair = jumps.names[jumps.reservoir[jump]], (int(jumps.lower[jump]), int(jumps.upper[jump]))
         severity = rated(value, 0.01, 0.1, 1.0)
         text = (
-            f"The fastest jump of {name!r}, between levels {pair[0]} and {pair[1]}, has the rate {jumps.rate[jump]:.3g}, which is {value:.3g}"
+            f"The fastest jump of {name!r}, between levels {pair[0]} and {pair[1]}, has the rate"
+            f" {jumps.rate[jump]:.3g}, which is {value:.3g}"
             f" times {what} ({limit:.3g}); a rate equation needs this well below 1."
         )
-        if severity > Severity.NOTE and scales:
-            text += " " + _SCALE.format(0.01 / value)
         found.append(Finding(severity, "weak coupling", text, {"ratio": value, "rate": float(jumps.rate[jump]), "limit": limit}))
     return found
 
 
+def _bandwidth(reservoir):
+    """Infinite where there is none, or none that is known."""
+    known = getattr(reservoir.spectral_density, "bandwidth", lambda: None)()
+    return np.inf if known is None else float(known)
+
+
+def advised(found: list[Finding]) -> list[Finding]:
+    """With what to do where rates are too fast and are all that there is; once, at the worst of them."""
+    worst = max(found, key=lambda finding: finding.numbers.get("ratio", 0.0), default=None)
+    if worst is None or worst.severity < Severity.DOUBTFUL:
+        return found
+    advice = (
+        " Currents and noise of a rate equation grow in proportion to the heights of all spectral densities together,"
+        " so read them per height:"
+        f" with all heights times {0.01 / worst.numbers['ratio']:.1g} the model holds, and populations, COP and"
+        " uncertainties stay as they are."
+    )
+    return [worst._replace(text=worst.text + advice), *(finding for finding in found if finding is not worst)]
+
+
 def secular(jumps: Jumps) -> list[Finding]:
-    """Whether two levels that one reservoir joins to a third lie further apart than the rates: else it makes them coherent."""
+    """Whether two levels that one reservoir joins to a third, both above it or both below, lie further apart than the rates: else it makes
+    them coherent. (One above and one below are further apart than any of the two jumps, with which rates are compared anyway.)"""
     worst, twins = (0.0, (0, 0), "", 0.0), None
     for index, name in enumerate(jumps.names):
         chosen = np.flatnonzero((jumps.reservoir == index) & jumps.matter & (jumps.rate > 0))
@@ -109,10 +129,11 @@ def secular(jumps: Jumps) -> list[Finding]:
             a, b, rate = int(jumps.lower[jump]), int(jumps.upper[jump]), float(jumps.rate[jump])
             meeting.setdefault(a, []).append((b, rate))
             meeting.setdefault(b, []).append((a, rate))
-        for ends in meeting.values():
+        for meet, ends in meeting.items():
             for (a, first), (b, second) in itertools.combinations(ends, 2):
                 splitting = abs(jumps.energies[a] - jumps.energies[b])
-                if a == b or min(first, second) < 1e-9 * max(first, second):
+                same_side = (jumps.energies[a] > jumps.energies[meet]) == (jumps.energies[b] > jumps.energies[meet])
+                if a == b or not same_side or min(first, second) < 1e-9 * max(first, second):
                     continue
                 if splitting == 0:
                     twins = (a, b, name)
@@ -128,7 +149,8 @@ def secular(jumps: Jumps) -> list[Finding]:
     if worst[0] > 0:
         value, (a, b), name, splitting = worst
         text = (
-            f"{name!r} joins levels {a} and {b}, {splitting:.3g} apart, to a common third one, at rates up to {value:.3g} times that; a rate"
+            f"{name!r} joins levels {a} and {b}, {splitting:.3g} apart, to a common third one, at rates up to"
+            f" {value:.3g} times that; a rate"
             " equation without their coherence needs this well below 1 (else use a Lindbladian in the Redfield approach)."
         )
         found.append(Finding(rated(value, 0.02, 0.1, 1.0), "weak coupling", text, {"ratio": value, "splitting": splitting}))
@@ -144,7 +166,8 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
         values, vectors = np.linalg.eig(inverse)
     else:
         apply = lambda y: np.asarray(_apply(state, jnp.asarray((y - p * y.sum()).ravel(), state.populations.dtype)), float)
-        values, vectors = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")
+        found: Any = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")
+        values, vectors = found
     rate, which = slowest(values)
     mode = np.zeros(size)
     mode[order] = np.real(vectors[:, which])
@@ -152,11 +175,14 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
     fastest = float((np.bincount(jumps.lower, jumps.up, size) + np.bincount(jumps.upper, jumps.down, size)).max())
     numbers = {"rate": rate, "time": 1 / rate if rate else np.inf, "fastest": fastest}
     text = (
-        f"There is one steady state. The slowest way to it, between levels {ends[0]} and {ends[1]}, has the rate {rate:.4g}, which is a time"
+        f"There is one steady state. The slowest way to it, between levels {ends[0]} and {ends[1]}, has the rate"
+        f" {rate:.4g}, which is a time"
         f" of {numbers['time']:.4g}; the fastest level is left at the rate {fastest:.4g}."
     )
     if not rate > 0:
-        return [Finding(Severity.DOUBTFUL, "steady state", f"{text} A rate that is not positive cannot be: it is lost in rounding.", numbers)]
+        return [
+            Finding(Severity.DOUBTFUL, "steady state", f"{text} A rate that is not positive cannot be: it is lost in rounding.", numbers)
+        ]
     if rate < 1e-9 * fastest:
         text += " A device that was just switched on is far from this state for long."
         return [Finding(Severity.NOTE, "steady state", text, numbers)]
@@ -203,7 +229,8 @@ def cancellation(jumps: Jumps) -> list[Finding]:
         digits = -np.log10(jumps.precision / lowest)
         single = digits + np.log10(jumps.precision / np.finfo(np.float32).eps)
         text = (
-            f"The heat current out of {through!r} is {lowest:.2g} of what jumps carry in either direction, which leaves at least {digits:.0f}"
+            f"The heat current out of {through!r} is {lowest:.2g} of what jumps carry in either direction, which leaves"
+            f" at least {digits:.0f}"
             f" of its digits; single precision would leave {max(single, 0):.0f}."
         )
         severity = rated(-digits, -6, -3)

@@ -40,7 +40,7 @@ def laws(point: Any, coherent: bool) -> list[Finding]:
     """One finding for each law."""
     found = []
     for name, value, statement, holds in point.laws():
-        text = f"The law {statement!r} {'holds' if holds else 'is broken'}, with {value:.4g}."
+        text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
         severity = Severity.FINE if holds else Severity.WRONG
         if name == "uncertainty" and coherent and not holds:
             severity, text = Severity.NOTE, f"{text} It binds jumps; coherence may do better, which is no error by itself."
