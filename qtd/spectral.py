@@ -39,8 +39,8 @@ class AbstractSpectralDensity(eqx.Module):
         """J(w) / w of the odd continuation of J, dimensionless and even in w."""
 
     def bandwidth(self) -> Float[Array, ""] | None:
-        """The rate at which the reservoir behind it forgets, which rates have to stay well below: the half width of a filter, the cut-off of
-        a broad density, infinite where J is flat; None where it is not known."""
+        """The rate at which the reservoir behind it forgets, which rates have to stay well below: the half width of a filter, the
+        cut-off of a broad density, infinite where J is flat; None where it is not known."""
         return None
 
 

@@ -39,7 +39,8 @@ def lindbladian_checks(state: CoherentSteadyState) -> Checks:
 def relaxation(state: CoherentSteadyState) -> list[Finding]:
     """The slowest mode of what is kept of the state, from the inverse of the generator, in which it is the largest eigenvalue."""
     inverse = np.asarray(_inverse(state), float)
-    rate, _ = _networks.slowest(np.linalg.eigvals(inverse))
+    precision = float(np.finfo(np.asarray(state.vector).dtype).eps)
+    rate, _ = _networks.slowest(np.linalg.eigvals(inverse), precision)
     fastest = float(max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values()))
     numbers = {"rate": rate, "time": 1 / rate if rate else np.inf, "fastest": fastest}
     text = (
@@ -49,8 +50,7 @@ def relaxation(state: CoherentSteadyState) -> list[Finding]:
     if not rate > 0:
         text += " A mode that does not decay cannot be: the equation leaves the states, or rounding hides the decay."
         return [Finding(Severity.DOUBTFUL, "steady state", text, numbers)]
-    lost = np.finfo(np.asarray(state.vector).dtype).eps * fastest / rate
-    return [Finding(rated(float(lost), 1e-8, 1e-4), "steady state", text, numbers)]
+    return [Finding(rated(precision * fastest / rate, 1e-8, 1e-4), "steady state", text, numbers)]
 
 
 @eqx.filter_jit

@@ -168,7 +168,7 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
         apply = lambda y: np.asarray(_apply(state, jnp.asarray((y - p * y.sum()).ravel(), state.populations.dtype)), float)
         found: Any = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")
         values, vectors = found
-    rate, which = slowest(values)
+    rate, which = slowest(values, jumps.precision)
     mode = np.zeros(size)
     mode[order] = np.real(vectors[:, which])
     ends = sorted((int(np.argmin(mode)), int(np.argmax(mode))))
@@ -189,9 +189,9 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
     return [Finding(Severity.FINE, "steady state", text, numbers)]
 
 
-def slowest(inverse: np.ndarray) -> tuple[float, int]:
+def slowest(inverse: np.ndarray, precision: float) -> tuple[float, int]:
     """The smallest rate of decay, and whose it is, from the eigenvalues of the inverse of a generator; that of rest is 0 in both."""
-    kept = np.flatnonzero(np.abs(inverse) > 1e-13 * np.abs(inverse).max())
+    kept = np.flatnonzero(np.abs(inverse) > 1e3 * precision * np.abs(inverse).max())
     decays = np.real(-1 / inverse[kept])
     return float(decays.min()), int(kept[np.argmin(decays)])
 
