@@ -19,7 +19,7 @@ LAYERS = {
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "machines": 6,
-    **dict.fromkeys(("design", "sweeps", "audit"), 7),
+    **dict.fromkeys(("design", "sweeps", "audits"), 7),
     **dict.fromkeys(("plots", "report", "cli", "figures"), 8),
     "__main__": 9,
 }

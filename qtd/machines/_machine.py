@@ -1,16 +1,19 @@
 """What every machine is: parameters and what follows from them; most are a network or Lindbladian whose reservoirs play roles."""
 
 import abc
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.findings import Checks
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import parameters, validate
+from ..scattering import Conductor
 from ..thermodynamics import OperatingPoint, operate
 
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
@@ -22,6 +25,18 @@ class AbstractMachine(eqx.Module):
     @abc.abstractmethod
     def operate(self) -> Any:
         """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
+
+    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+        """The networks, master equations and conductors that its numbers come from, by where they are met; for audits."""
+        return {}
+
+    def alternatives(self) -> Mapping[str, Any]:
+        """The same device in other approximations, by name; for audits."""
+        return {}
+
+    def checks(self, point: Any) -> Checks:
+        """What only this machine knows about the validity of `point`, what its `operate` has returned: for audits, functions by topic."""
+        return {}
 
     def design_problem(self) -> "DesignProblem":
         """The design problem that this kind of machine poses by default."""
@@ -41,6 +56,9 @@ class AbstractOpenSystem(AbstractMachine):
     @abc.abstractmethod
     def system(self) -> RateNetwork | Lindbladian:
         """The levels and jumps of this machine, or its master equation: a layer down, for everything that those can do."""
+
+    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+        return {"rest": self.system()}
 
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""

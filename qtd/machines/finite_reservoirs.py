@@ -15,6 +15,7 @@ from ..gases import FermiGas
 from ..parameters import validate
 from ..thermodynamics import Law
 from . import _drift
+from ._finite_checks import finite_checks
 from ._machine import AbstractMachine, Survey
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
@@ -68,6 +69,9 @@ class FiniteReservoirs(AbstractMachine):
         if widths.ndim != 2 or widths.shape[1] != len(hamiltonian):
             raise ValueError(f"`widths` must have the shape (reservoirs, sites), got {widths.shape} for {len(hamiltonian)} sites.")
         return cls(energies, widths @ jnp.abs(vectors) ** 2, gases)
+
+    def checks(self, point):
+        return finite_checks(self, point)
 
     def operate(self) -> "Flows":
         """What flows at time 0, the modes in their quasi-stationary state."""

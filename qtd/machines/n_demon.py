@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
+from .._numerics.findings import Checks, Finding, Severity, rated
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.status import Status, first
@@ -155,6 +156,13 @@ class NDemon(AbstractMachine):
         validate(self)
         return demons.broadened(self, _operate(self).logits, shape)
 
+    def systems(self):
+        """The conductor that it is."""
+        return {"narrow resonances": self.conductor()}
+
+    def checks(self, point) -> Checks:
+        return {"occupation": lambda: _occupation(float(point.margin))}
+
     def wire(self, share: ArrayLike = 0.3, temperature: ArrayLike = 0.2, start: tuple[float, float] = (2.4, 0.9)) -> Balance:
         """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w = `share`: the potentials at which it
         gives neither particles nor energy, as `parameters`, from `start`; and the conductor of narrow resonances. The leads may exchange
@@ -256,6 +264,15 @@ class DemonPoint(eqx.Module):
 
     def __repr__(self) -> str:
         return readable(self, "currents positive out of a reservoir", self.rows())
+
+
+def _occupation(margin):
+    text = f"The occupation of the demon keeps a distance of {margin:.3g} from 0 and 1"
+    if margin < 0:
+        text += ": no reservoir has it, and the currents are not those of any machine."
+        return [Finding(Severity.WRONG, "occupation", text, {"margin": margin})]
+    text += "." if margin > 0.01 else "; at that edge COP falls to 0 ever more steeply."
+    return [Finding(rated(-margin, -0.01, np.inf), "occupation", text, {"margin": margin})]
 
 
 def _lead_logits(machine):

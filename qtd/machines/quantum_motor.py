@@ -24,6 +24,7 @@ from ..reservoirs import Reservoir
 from ..spectral import WideBand
 from ..thermodynamics import Law
 from ._machine import AbstractMachine, DesignProblem, Survey, around
+from ._motor_checks import motor_checks
 
 __all__ = ["Mode", "MotorPoint", "QuantumMotor"]
 
@@ -123,6 +124,13 @@ class QuantumMotor(AbstractMachine):
             strengths = jnp.stack([2 * here, 2 * there, 4 * there, 4 * here])
             jumps.append((name, np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3]), strengths))
         return RateNetwork(energies, jumps, self.leads, particles=[0, 1, 1, 2], degeneracies=[1, 2, 2, 4])
+
+    def systems(self):
+        """The network at eight angles."""
+        return {f"the angle {angle:.2f}": self.network(angle) for angle in np.arange(8) * np.pi / 4}
+
+    def checks(self, point):
+        return motor_checks(self, point)
 
     def local(self, angle: ArrayLike, order: int = 3) -> Local:
         """Populations, torque, currents, friction, inertia and noise at one angle; see `qtd.expansion.local`."""
