@@ -34,7 +34,7 @@ from .steady import steady_state
 from .thermodynamics import Mode, OperatingPoint, operate
 
 if TYPE_CHECKING:
-    from . import design, plots, sweeps
+    from . import design, figures, plots, sweeps
     from .sweeps import sweep
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "distributions",
     "evolution",
     "expansion",
+    "figures",
     "gases",
     "greens",
     "lindblad",
@@ -82,6 +83,6 @@ def __getattr__(name: str):
     """Load the optimiser, sweeps and the drawing library when they are first used, not with `import qtd`."""
     if name == "sweep":
         return _importlib.import_module(".sweeps", __name__).sweep
-    if name in ("design", "plots", "sweeps"):
+    if name in ("design", "figures", "plots", "sweeps"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -178,3 +178,16 @@ def printed(text, rounding=5e-13):
     mantissa, _, exponent = text.partition("e")
     decimals = len(mantissa.partition(".")[2])
     return pytest.approx(float(text), rel=0, abs=0.51 * 10.0 ** (int(exponent or 0) - decimals) + rounding * abs(float(text)))
+
+
+def assert_claims(found, expected):
+    """Each claim has the verdict expected of it, in order, and each of its numbers is the one printed, none left out.
+
+    `expected`: (verdict, {name of a number: its text on the page, or a (low, high) between which it lies where no page prints it}).
+    """
+    assert [str(claim.verdict) for claim in found] == [verdict for verdict, _ in expected]
+    for claim, (_, numbers) in zip(found, expected):
+        assert set(claim.numbers) == set(numbers), (claim.figure, claim.statement)
+        for name, text in numbers.items():
+            value = claim.numbers[name]
+            assert value == printed(text) if isinstance(text, str) else text[0] <= value <= text[1], (claim.figure, name, value, text)

@@ -79,7 +79,7 @@ def test_nothing_configures_jax():
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             touches = isinstance(node, ast.Attribute) and node.attr in ("update", "config") and "jax.config" in ast.unparse(node)
-            allowed = path.name == "cli.py"  # a program of its own, not a library
+            allowed = path.parent.name == "cli"  # a program of its own, not a library
             assert allowed or not touches, path
 
 

@@ -3,23 +3,24 @@
 import enum
 import functools
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
+import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # The colours of Okabe and Ito, which people with any kind of colour vision tell apart; line styles tell them apart in print.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "legend.fontsize": 7,
@@ -38,11 +39,12 @@ class Sheet:
     - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one row a point.
     """
 
-    def __init__(self, name: str, caption: str, mosaic: str | list[list[str]] = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
+    def __init__(self, name: str, caption: str, mosaic: Any = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
         self.name, self.caption = name, " ".join(caption.split())
         self.figure = Figure(figsize=size)
         self.panels: dict[str, Axes] = self.figure.subplot_mosaic(mosaic, **options)
         self._rows: list[pd.DataFrame] = []
+        self._colours: Any = None
         if len(self.panels) > 1:
             for letter, ax in self.panels.items():
                 ax.set_title(f"({letter})", loc="left", fontsize=8)
@@ -53,13 +55,16 @@ class Sheet:
         (ax or self.panels[panel]).plot(x, y, *styles, label=label, **options)
         self._keep(panel, label.lstrip("_"), ax or self.panels[panel], x=x, y=y)
 
-    def map(self, panel: str, name: str, x, y, values, **options):
-        """Draw values[y, x] as colours and keep them; returns what a colour bar needs."""
+    def map(self, panel: str, name: str, x, y, values, **options) -> None:
+        """Draw values[y, x] as colours and keep them."""
         x, y, values = (np.asarray(array, float) for array in (x, y, values))
-        mesh = self.panels[panel].pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
+        self._colours = self.panels[panel].pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
         grid = np.meshgrid(x, y)
         self._keep(panel, name, self.panels[panel], x=grid[0].ravel(), y=grid[1].ravel(), value_name=name, value=values.ravel())
-        return mesh
+
+    def colour_bar(self, label: str, **options) -> None:
+        """One scale for the maps of all panels, which share their limits."""
+        self.figure.colorbar(self._colours, ax=list(self.panels.values()), label=label, **options)
 
     def label(self, panel: str, x: str, y: str, **settings) -> Axes:
         """Name the axes of a panel; `settings` go to `Axes.set`."""
@@ -128,7 +133,7 @@ def in_double_precision(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def checked(*arguments, **options):
-        if not jax.config.jax_enable_x64:
+        if jnp.zeros(0).dtype != np.float64:
             raise ValueError('figures and claims need double precision: call jax.config.update("jax_enable_x64", True) first.')
         with matplotlib.rc_context(STYLE):
             return function(*arguments, **options)
@@ -136,7 +141,7 @@ def in_double_precision(function: Callable) -> Callable:
     return checked
 
 
-def printed(claims: Iterator[Claim] | list[Claim]) -> str:
+def table(claims: Iterable[Claim]) -> str:
     """Claims as text, one block each."""
     blocks = []
     for each in claims:

@@ -64,7 +64,7 @@ def figure_2() -> Sheet:
     points = [machine.operate() for machine in machines]
     reduced = [machine.reduced() for machine in machines[1:]]  # three spins have two levels
     ax = sheet.label("a", "N", r"$I_E^c\ /\ \Omega\bar\Gamma_c$")
-    inset = ax.inset_axes([0.2, 0.52, 0.4, 0.44])
+    inset = ax.inset_axes((0.2, 0.52, 0.4, 0.44))
     inset.set(xlabel="N", ylabel=r"$S_E^c\ /\ \Omega^2\bar\Gamma_c$")
     sheet.curve("a", "full model", SIZES, [p.heat_currents["cold"] for p in points], "o")
     sheet.curve("a", "reduced model", SIZES[1:], [r.current() for r in reduced], "s")
@@ -96,11 +96,11 @@ def figure_3() -> Sheet:
     }
     for letter, (widths, current) in panels.items():
         values = current(widths[None, :])
-        mesh = sheet.map(letter, "cooling current", widths, hot, values, cmap="RdBu", vmin=-0.3, vmax=0.3)
+        sheet.map(letter, "cooling current", widths, hot, values, cmap="RdBu", vmin=-0.3, vmax=0.3)
         sheet.panels[letter].contour(widths, hot, values, [0.0], colors="k", linewidths=0.8)
     sheet.label("a", r"$\delta_w/\Omega$", r"$\delta_h/\Omega$")
     sheet.label("b", r"$\delta_c/\Omega$", "")
-    sheet.figure.colorbar(mesh, ax=list(sheet.panels.values()), label=r"$I_E^c\ /\ \Omega\bar\Gamma_c$", extend="both")
+    sheet.colour_bar(r"$I_E^c\ /\ \Omega\bar\Gamma_c$", extend="both")
     return sheet
 
 
@@ -149,7 +149,7 @@ def figure_5() -> Sheet:
     cold, hot = np.linspace(0.05, 5.0, 100), np.linspace(0.05, 2.5, 99)
     for letter, widths in PANELS_5.items():
         ax, (current, ratio, reduced) = sheet.panels[letter], _performance(cold[None, :], hot[:, None], **widths)
-        mesh = sheet.map(letter, "COP over its bound", cold, hot, ratio, cmap="Blues", vmin=0, vmax=1)
+        sheet.map(letter, "COP over its bound", cold, hot, ratio, cmap="Blues", vmin=0, vmax=1)
         ax.contour(cold, hot, np.where(cold > hot[:, None], reduced, np.nan), [0.004, 0.04, 0.4], colors=PALETTE[2], linewidths=0.7)
         for factor in (1, 3):
             ax.plot(cold, cold / factor, "k--", lw=0.8)
@@ -157,7 +157,7 @@ def figure_5() -> Sheet:
             row, column = np.unravel_index(np.argmax(values), values.shape)
             ax.plot(cold[column], hot[row], mark, color=colour, ms=5)
         sheet.label(letter, r"$\beta_c\Omega$" if letter in "cd" else "", r"$\beta_h\Omega$" if letter in "ac" else "", ylim=(0, 2.5))
-    sheet.figure.colorbar(mesh, ax=list(sheet.panels.values()), label=r"$\kappa/\bar\kappa$")
+    sheet.colour_bar(r"$\kappa/\bar\kappa$")
     return sheet
 
 
@@ -169,8 +169,8 @@ def figure_6() -> Sheet:
     sheet = Sheet(
         "6",
         f"""The mapping of Fig. 6 for a cold filter (height 1, centre 2, width 0.1, cut-off 50): (a) the peaked density, (b) the
-        Lorentz-Drude density that is left to the environment of the mode of energy {float(mode.energy):.4g} once the system is coupled to that mode
-        with strength {float(mode.coupling):.3g}. The paper's figure is a sketch.""",
+        Lorentz-Drude density that is left to the environment of the mode, of energy {float(mode.energy):.4g}, once the system is
+        coupled to that mode with strength {float(mode.coupling):.3g}. The paper's figure is a sketch.""",
         "ab",
         (PAGE, 2.3),
     )

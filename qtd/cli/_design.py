@@ -1,0 +1,140 @@
+"""`qtd design`."""
+
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+import numpy as np
+
+import qtd
+
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, figures_of, observable, observables_of, record_of, shown
+
+
+@click.command("design")
+@MACHINE
+@click.option("--maximize", "objective", metavar="NAME", help="What to make large, such as J_cold, COP, sigma, TUR_cold.")
+@click.option("--over", multiple=True, metavar="PATH=LOW:HIGH", help="A parameter to vary and its bounds; repeatable.")
+@click.option("--subject-to", "constraints", multiple=True, metavar="'NAME>=VALUE'", help="A constraint, >= or <=; repeatable.")
+@click.option("--starts", type=click.IntRange(1), help="Points to start from; the machine says how many by default.")
+@click.option("--steps", type=click.IntRange(1), help="Steps from each; the machine says how many by default.")
+@click.option("--seed", default=0, show_default=True, help="Which points.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Directory for design.png and design.json.")
+@SETTINGS
+@JSON
+@FLOAT32
+def design(machine, objective, over, constraints, starts, steps, seed, out, settings, as_json, float32) -> None:
+    """Find the parameters that make a figure of merit largest, within bounds and under constraints.
+
+    Without options: the machine's own problem, from filters too wide to cool to the largest cooling current at a required COP.
+    """
+    built = build(machine, settings, float32)
+    problem = _problem(built, objective, over, constraints)
+    if not out.is_dir() or not os.access(out, os.W_OK):
+        raise click.UsageError(f"--out must be a directory that can be written to, got {str(out)!r}.")
+    show_bar = sys.stderr.isatty()
+    best = qtd.design.maximize(
+        problem.objective,
+        problem.machine,
+        problem.over,
+        problem.subject_to,
+        starts=starts or problem.starts,
+        steps=steps or problem.steps,
+        seed=seed,
+        progress=show_bar,
+    )
+    if not best.feasible:
+        raise click.ClickException(f"{best.message}.")
+    record = _design_record(machine, problem, best)
+    (out / "design.json").write_text(json.dumps(record, indent=2) + "\n")
+    qtd.plots.design_summary(best, problem.objective_name, machine).savefig(out / "design.png", dpi=120)
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    click.echo(_design_report(machine, problem, best))
+    click.echo(f"\nWritten: {out / 'design.png'}, {out / 'design.json'}")
+
+
+def _problem(machine, objective, over, constraints):
+    named = observables_of(machine)
+    bounds = dict(_interval(text) for text in over)
+    limits = {}
+    for text in constraints:
+        match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=)\s*(\S+)\s*", text)
+        if match is None:
+            raise click.UsageError(f"--subject-to takes NAME>=VALUE or NAME<=VALUE, got {text!r}.")
+        name, function = observable(named, match[1])
+        low, high = limits.get(name, (function, None, None))[1:]
+        value = as_number(match[3], f"--subject-to {name}")
+        limits[name] = (function, value, high) if match[2] == ">=" else (function, low, value)
+    if not (objective or bounds):
+        default = qtd.design.problem(machine)
+        return default._replace(subject_to=limits) if limits else default
+    name, function = observable(named, objective or "J_cold")
+    if bounds:
+        return qtd.design.Problem(name, function, machine, bounds, limits)
+    return qtd.design.problem(machine)._replace(objective_name=name, objective=function, machine=machine, subject_to=limits)
+
+
+def _interval(text):
+    path, separator, interval = text.partition("=")
+    low, colon, high = interval.partition(":")
+    if not (separator and colon):
+        raise click.UsageError(f"--over takes PATH=LOW:HIGH, got {text!r}.")
+    return path, (as_number(low, f"--over {path}"), as_number(high, f"--over {path}"))
+
+
+def _design_record(name, problem, best) -> dict[str, Any]:
+    return {
+        "machine": name,
+        "qtd": qtd.__version__,
+        "jax": jax.__version__,
+        "objective": problem.objective_name,
+        "value": float(best.value),
+        "converged": best.converged,
+        "message": best.message,
+        "over": {path: list(bounds) for path, bounds in best.bounds.items()},
+        "active_bounds": best.active_bounds,
+        "subject_to": {
+            key: {"low": low, "high": high, "value": float(best.constraints[key])} for key, (_, low, high) in problem.subject_to.items()
+        },
+        "active_constraints": list(best.active_constraints),
+        "before": record_of(best.start),
+        "after": record_of(best.machine),
+        "history": [None if not math.isfinite(x) else x for x in np.asarray(best.history.values, float).tolist()],
+    }
+
+
+def _design_report(name, problem, best) -> str:
+    before, after = best.start.operate(), best.machine.operate()
+    limits = [
+        f"{key} {sign} {limit:g}"
+        for key, (_, low, high) in problem.subject_to.items()
+        for sign, limit in ((">=", low), ("<=", high))
+        if limit is not None
+    ]
+    lines = [f"{name}: {', '.join([f'largest {problem.objective_name}', *limits])}"]
+    lines += [
+        f"{best.message[0].upper()}{best.message[1:]}. Active constraints: {', '.join(best.active_constraints) or 'none'}.",
+        "",
+    ]
+    lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
+    start = qtd.parameters(best.start)
+    for path, value in best.parameters.items():
+        mark = f"  at its {best.active_bounds[path]} bound" if path in best.active_bounds else ""
+        low, high = best.bounds[path]
+        lines.append(f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g}, {high:g}]{mark}")
+    lines += ["", f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a reservoir)"]
+    old, new = figures_of(before), figures_of(after)
+    lines += [f"{key:<32}{shown(old[key])}{shown(new[key])}" for key in new]
+    lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
+    for label, point in (("before", before), ("after", after)):
+        lines += ["", f"laws of thermodynamics, {label}"]
+        lines += [f"  {law:<14}{value:>14.4g}   {text}: {'ok' if holds else 'VIOLATED'}" for law, value, text, holds in point.laws()]
+    return "\n".join(lines)
