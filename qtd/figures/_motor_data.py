@@ -28,11 +28,11 @@ def motor(radius: Any, bias: Any, difference: Any = 0.0, repulsion: Any = 20.0) 
 class Series(NamedTuple):
     """C^(k), k = 0 ... 5 on the last axis: of the torque, of particles out of the left and the right lead, and of heat out of them."""
 
-    torque: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    hot: np.ndarray
-    cold: np.ndarray
+    torque: Any
+    left: Any
+    right: Any
+    hot: Any
+    cold: Any
 
     @property
     def charge(self) -> np.ndarray:
@@ -79,7 +79,7 @@ def per_turn(coefficients: np.ndarray, velocity: np.ndarray, order: int) -> np.n
 
 
 class Performance(NamedTuple):
-    """By load: velocity, efficiency over Carnot's bound (Eqs. (72)-(77), NaN where there is none), and where it drives and where it pumps."""
+    """By load: velocity, efficiency over Carnot's bound, Eqs. (72)-(77), NaN where there is none, and where it drives, where it pumps."""
 
     velocity: np.ndarray
     share: np.ndarray
@@ -176,10 +176,12 @@ def settled(radius: float, bias: float, load: float, inertia: float) -> tuple[fl
     angles = np.linspace(0, 2 * np.pi, 4096, endpoint=False)
     push, drag = _torque(angles, radius, bias).T
     velocity = np.full_like(push, load / (2 * np.pi) - push.mean()) / drag.mean()
+    excess = lambda speeds: np.mean(push + drag * speeds) - load / (2 * np.pi)
     for _ in range(30):
         net = push + drag * velocity
         energy = np.cumsum(net - net.mean()) * (2 * np.pi / len(angles)) * 2 / inertia
-        balance = lambda least, gain=energy - energy.min(): np.mean(push + drag * np.sqrt(least + gain)) - load / (2 * np.pi)
-        velocity = np.sqrt(root(balance, 0.0, 4 * velocity.max() ** 2) + energy - energy.min())
+        energy -= energy.min()
+        least = root(functools.partial(lambda energy, c: excess(np.sqrt(c + energy)), energy), 0.0, 4 * velocity.max() ** 2)
+        velocity = np.sqrt(least + energy)
     mean = 1 / np.mean(1 / velocity)
     return mean, np.ptp(velocity) / mean

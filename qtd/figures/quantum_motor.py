@@ -67,7 +67,11 @@ def figure_2() -> Sheet:
     _spin_up(sheet, "c", [*starts, (back, -1.5e-3, PALETTE[1]), (back, -1.2e-2, PALETTE[1])], 12000)
     _levels(sheet, "c", *steady_velocities(torque[40.0], load, 3))
     sheet.panels["a"].set_ylabel(r"$\dot\theta\ /\ 10^{-3}k_BT$")
-    notes = {"a": [(1300, 1.0, "motor")], "b": [(1300, -1.0, "pump")], "c": [(7400, 4.2, "motor"), (7400, -6.0, "pump"), (1900, 0.3, "trapped")]}
+    notes = {
+        "a": [(1300, 1.0, "motor")],
+        "b": [(1300, -1.0, "pump")],
+        "c": [(7400, 4.2, "motor"), (7400, -6.0, "pump"), (1900, 0.3, "trapped")],
+    }
     for panel, texts in notes.items():
         for x, y, text in texts:
             sheet.panels[panel].text(x, y, text, fontsize=7, color="0.5" if text == "trapped" else "k")
@@ -125,7 +129,7 @@ def figure_4() -> Sheet:
             sheet.curve(panel, rf"$\delta_\epsilon={radius:g}$", x, performance(point, x, 1, **setting).share, color=colour)
         sheet.label(panel, LOAD, r"$\eta$" if panel == "a" else r"$\eta/\eta_{Carnot}$, $COP/COP_{Carnot}$", ylim=(0, 1))
     small = series(10.0, 2.0)
-    inset = sheet.panels["a"].inset_axes([0.62, 0.36, 0.34, 0.22])
+    inset = sheet.panels["a"].inset_axes((0.62, 0.36, 0.34, 0.22))
     inset.set_xlabel(LOAD, fontsize=6, labelpad=1)
     inset.set_ylabel(r"$\eta$", fontsize=6, labelpad=1)
     for x, ax in ((_loads(0.0, 7.0), None), (_loads(-12.0, -6.0), inset)):
