@@ -70,7 +70,7 @@ def figure_2() -> Sheet:
     notes = {
         "a": [(1300, 1.0, "motor")],
         "b": [(1300, -1.0, "pump")],
-        "c": [(7400, 4.2, "motor"), (7400, -6.0, "pump"), (1900, 0.3, "trapped")],
+        "c": [(7400, 3.4, "motor"), (7400, -6.0, "pump"), (1900, 0.3, "trapped")],
     }
     for panel, texts in notes.items():
         for x, y, text in texts:
