@@ -48,7 +48,7 @@ def figure_2() -> Sheet:
         third order. (a) delta_eps = 100, V = 2, C_ext = 0.5 C_F^(0), a motor. (b) C_ext = 1.5 C_F^(0), a pump. (c) delta_eps = 10,
         V = 15.42, C_ext = C_F^(0) + 0.05. delta_T = 0. {COMMON} Dashed: stable, dotted: unstable velocity of an infinitely heavy rotor,
         Eq. (60) to third order. The moment of inertia, which the paper does not give, is {HEAVY:g} in (a) and (b), where the velocity still
-        varies by 7 % within a cycle and its mean is 2.5 % faster than the dashed line, and {LIGHTER:g} in (c). (c) is drawn for U = 40, which
+        varies by 7 % within a cycle and its mean 2.5 % off the dashed line, and {LIGHTER:g} in (c). (c) is drawn for U = 40, which
         gives the velocities that the paper quotes, {_listed(roots[40.0])}; its U = 20 gives {_listed(roots[20.0])}. Grey: a rotor that
         starts below the unstable velocity stops, and stays. The series is asymptotic: exactly in the velocity, the steady velocities
         between -0.12 and 0.06 are {_told(*exact[40.0])} at U = 40 and {_told(*exact[20.0])} at U = 20; the quoted stable ones are
