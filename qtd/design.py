@@ -167,7 +167,7 @@ class _Search:
             logit, memory, multipliers, penalty, best = state
             (_, values), slope = jax.value_and_grad(lagrangian, has_aux=True)(logit, multipliers, penalty)
             worst = self.violations(values).max()
-            key = jnp.where(worst > 1e-3, -1e30 * (1 + worst), values[0])  # feasible first, then the objective
+            key = jnp.where(worst <= 1e-3, values[0], -1e30 * (1 + worst))  # feasible first, then the objective; NaN is never better
             better = key > best[0]
             best = jnp.where(better, key, best[0]), jnp.where(better, logit, best[1])
             usable = jnp.all(jnp.isfinite(slope))
