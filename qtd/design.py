@@ -104,7 +104,8 @@ def maximize(
     over, subject_to = dict(over), dict(subject_to or {})
     _check(machine, over, subject_to, starts, steps)
     over = {path: (float(low), float(high)) for path, (low, high) in over.items()}
-    subject_to = {name: (f, *(None if x is None else float(x) for x in limits)) for name, (f, *limits) in subject_to.items()}
+    known = lambda limit: None if limit is None else float(limit)
+    subject_to = {name: (function, known(low), known(high)) for name, (function, low, high) in subject_to.items()}
     search = _Search(objective, machine, over, subject_to)
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
     points, history = search.descend(_initial_points(machine, over, starts, seed), optimizer, steps, progress)
