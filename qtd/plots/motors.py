@@ -61,7 +61,7 @@ def _around(motor, ax):
     rate = float(jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles)))
     ax.set_xscale("symlog", linthresh=rate / 10)
     decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(30 * rate))) + 1)
-    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])
+    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])  # those of Matplotlib would overlap around 0
     ahead = np.append(np.linspace(0.0, rate / 10, 10)[1:-1], np.geomspace(rate / 10, 30 * rate, 40))
     return np.concatenate([-ahead[::-1], [0.0], ahead])
 
