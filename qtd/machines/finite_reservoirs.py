@@ -1,4 +1,4 @@
-"""A few fermionic modes between finite reservoirs, which they cool, heat and fill until all are in equilibrium."""
+"""A few fermionic modes between finite reservoirs, until all are in equilibrium (equation numbers of the paper named in the class)."""
 
 import equinox as eqx
 import jax
@@ -34,7 +34,11 @@ class FiniteReservoirs(AbstractMachine):
     - `gases`: a `qtd.gases.FermiGas` with an entry for each reservoir, as it is at time 0.
 
     Currents are positive out of a reservoir. Derivatives with respect to energies are taken at fixed rates. Default: the paper's Fig. 1.
-    **Source:** Eqs. (4), (5), (10), (11) of the paper on finite reservoirs.
+    **Source:** Eqs. (4), (5), (10), (11) of the paper on transient cooling with finite fermionic reservoirs.
+
+    >>> gases = qtd.gases.FermiGas([0.6, 1.0], [20.8, 16.0], alpha=1.5, closure="sommerfeld")
+    >>> print(qtd.machines.FiniteReservoirs(gases=gases).operate().temperature_rates.round(4))
+    [-0.0661  0.5477]
     """
 
     energies: Float[Array, " modes"]
@@ -54,7 +58,7 @@ class FiniteReservoirs(AbstractMachine):
 
     @classmethod
     def from_hamiltonian(cls, hamiltonian: ArrayLike, widths: ArrayLike, gases: FermiGas) -> "FiniteReservoirs":
-        """The modes of a Hermitian matrix over sites, reservoir j coupled to site s with the width `widths[j, s]`.
+        """The modes of `hamiltonian`, Hermitian, over sites; reservoir j of `gases` coupled to site s with the width `widths[j, s]`.
 
         gamma_jk = sum_s widths[j, s] |U_sk|^2. Modes must be further apart than their rates.
         """
@@ -102,7 +106,7 @@ class FiniteReservoirs(AbstractMachine):
         return _relaxation_rates(self)
 
     def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> "Minimum":
-        """The first minimum of a reservoir's temperature after time 0.
+        """The first minimum of the temperature of `reservoir`, a number, after time 0; `full` and `occupations` as in `evolve`.
 
         Its time and value have the derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite
         for a temperature that falls all the way.
@@ -114,7 +118,7 @@ class FiniteReservoirs(AbstractMachine):
         return _minimum(self, reservoir, full, occupations)
 
     def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> "Crossings":
-        """When the temperatures, or `of` "chemical_potential", of two reservoirs cross; NaN after the last of up to `most` crossings.
+        """When the temperatures, or `of` "chemical_potential", of a `pair` of reservoirs cross; NaN after the last of up to `most` times.
 
         A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none.
         """
@@ -146,7 +150,7 @@ class FiniteReservoirs(AbstractMachine):
 
 
 class Flows(eqx.Module):
-    """What leaves each reservoir per time: particles P, energy J, heat Y = J - mu P; and what follows for it.
+    """What leaves each reservoir per time: `particles` P, `energy` J, `heat` Y = J - mu P; and what follows for it at its `temperatures`.
 
     `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms none of which is negative.
     `occupations` of the modes. `status`: NOT_DEGENERATE where the Sommerfeld expansion is used at mu / T < 10.
@@ -195,7 +199,7 @@ class Flows(eqx.Module):
 
 
 class Evolution(eqx.Module):
-    """Temperatures and potentials (times, reservoirs), occupations (times, modes), total entropy and its production (times).
+    """`temperatures`, `chemical_potentials`, `occupations` of modes, total `entropy` and `entropy_production` (per time) at `times`.
 
     `drift`: largest change of the conserved totals of particles and energy, relative to them. `last`: the last time that was reached; what
     was asked beyond it is NaN. `status`: SINGULAR if the trajectory ended where a heat capacity vanishes, NOT_CONVERGED if it took too many
@@ -220,8 +224,9 @@ class Evolution(eqx.Module):
 
 
 class Equilibrium(eqx.Module):
-    """Where finite reservoirs end. `conserved`: how many combinations of particle numbers and energies never change; more than 2, and the
-    reservoirs stop elsewhere, at occupations that are equal only where they share modes (`unique` is False)."""
+    """Where finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where they were found. `conserved`: how many
+    combinations of particle numbers and energies never change; more than 2, and the reservoirs stop elsewhere, at occupations that are
+    equal only where they share modes (`unique` is False)."""
 
     temperature: Float[Array, ""]
     chemical_potential: Float[Array, ""]
@@ -239,7 +244,8 @@ class Equilibrium(eqx.Module):
 
 
 class Minimum(eqx.Module):
-    """Time and value of a temperature's first minimum; `interior` where it lies after time 0 and before the end."""
+    """Where a temperature has its first minimum: `time`, `temperature`; `interior` where it lies after time 0 and before the end. `status`
+    as in `Evolution`, NOT_CONVERGED where the search ended before the reservoirs had settled."""
 
     time: Float[Array, ""]
     temperature: Float[Array, ""]
@@ -252,7 +258,7 @@ class Minimum(eqx.Module):
 
 
 class Crossings(eqx.Module):
-    """Times of crossings, NaN after the last one, and the values at which the two met."""
+    """`times` of crossings, NaN after the last one, and the `values` at which the two met."""
 
     times: Float[Array, " most"]
     values: Float[Array, " most"]

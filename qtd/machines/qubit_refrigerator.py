@@ -1,4 +1,4 @@
-"""Two coupled qubits between three filtered reservoirs (equation numbers of the paper named in the class)."""
+"""The two-qubit refrigerator of Bhandari and Jordan: two coupled qubits between three filtered reservoirs (their equation numbers)."""
 
 import functools
 from typing import Literal
@@ -47,6 +47,10 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
     if e_1 > e_2. COP is J_cold / J_hot.
 
     **Source:** the two-qubit refrigerator of B. Bhandari and A. N. Jordan, Secs. II, III and App. A.
+
+    >>> point = qtd.machines.QubitRefrigerator().operate()
+    >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.carnot_cop:.4f}")
+    XX
     """
 
     hot: Reservoir
@@ -233,7 +237,8 @@ class Ring(eqx.Module):
 
 
 class Validity(eqx.Module):
-    """Largest golden-rule rate over the half width of its filter, over the smallest gap, and over the splitting of the qubits.
+    """Largest golden-rule rate over the half width of its filter (`rate_over_width`), over the smallest gap (`rate_over_gap`), and over the
+    splitting of the qubits (`rate_over_splitting`).
 
     The first two bound every model; the third the "global" one (small) against the "local" one (large).
     """
