@@ -72,7 +72,7 @@ def cool_down(
     >>> lowest = demon.minimum_cold_temperature()
     >>> found = qtd.cooling.cool_down(demon, heat_capacity=1.0, until=lowest)
     >>> print(f"{lowest:.4f} after {found.time:.0f}")
-    XX
+    0.1413 after 1259
     """
     validate(machine)
     path = f"{cold}.temperature"

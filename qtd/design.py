@@ -111,12 +111,13 @@ def maximize(
     not finite, the wrong way round or outside a parameter's domain, and an objective that is no finite scalar anywhere. Constraints
     that no start can meet do not raise: the result has `feasible` false, says so, and holds the least bad design.
 
-    The resonance at which the N-demon cools most:
+    How bold an N-demon should be, if power and COP are to be large together:
 
-    >>> cooling = lambda demon: demon.operate().heat_currents["cold"]
-    >>> best = qtd.design.maximize(cooling, qtd.machines.NDemon(), over={"energy_4": (1.55, 2.5)}, starts=4, steps=40)
-    >>> print(f"{best.parameters['energy_4']:.4f} {best.value:.6f} {best.message}")
-    XX
+    >>> demon = qtd.replace(qtd.machines.NDemon(), {"cold.temperature": 0.5})
+    >>> merit = lambda demon: demon.operate().cop * demon.operate().heat_currents["cold"]
+    >>> best = qtd.design.maximize(merit, demon, over={"boldness": (0.1, 6.0)}, starts=4, steps=40)
+    >>> print(f"{best.parameters['boldness']:.3f} {best.machine.operate().cop:.4f} {best.message}")
+    2.339 0.0908 converged
     """
     over, subject_to = dict(over), dict(subject_to or {})
     _check(machine, over, subject_to, starts, steps)

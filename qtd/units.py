@@ -37,7 +37,7 @@ class Scale:
 
     >>> scale = qtd.units.Scale(5.0, "GHz")
     >>> print(f"{scale.number(120.0, 'mK'):.4f} E, {scale.quantity(1e-4, 'aW'):.3f} aW")
-    XX
+    0.5001 E, 10.408 aW
     """
 
     def __init__(self, value: float, unit: str):

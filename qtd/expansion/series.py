@@ -99,12 +99,15 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
     grid need be chosen. None: 96 in compiled code; where parameters are known 48, and 384 if those do not suffice.
     `Coefficients.error` tells whether they do: status UNRESOLVED above 1e-6.
 
-    A wide orbit takes nearly two electrons a turn through the bias of 2, at rest and without friction:
+    A level that falls while the left gate is open, and rises while the right one is, pumps an electron in a turn:
 
-    >>> motor = qtd.machines.QuantumMotor(radius=20.0)
-    >>> found = qtd.expansion.coefficients(motor.network, order=1)
-    >>> print(found.torque.round(4), found.particles["left"].round(4))
-    XX
+    >>> lead = qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> def pump(angle):
+    ...     gate, leads = jnp.exp(3.0 * jnp.sin(angle)), {"left": lead, "right": lead}
+    ...     jumps = [("left", 0, 1, gate), ("right", 0, 1, 1 / gate)]
+    ...     return qtd.RateNetwork([0.0, 10.0 * jnp.cos(angle)], jumps, leads, particles=[0, 1])
+    >>> round(float(qtd.expansion.coefficients(pump, order=1).particles["left"][1]), 4)
+    0.9942
     """
     whole(order, "order", 0)
     found = _coefficients(network, order, panels or (48 if is_concrete(network) else 96))

@@ -46,11 +46,11 @@ class QuantumMotor(AbstractMachine):
     Rates are those of lowest order: Gamma well below T, and instantaneous: velocity * radius well below T^2.
     Defaults: the paper's orbit of radius 20 at a bias of 2. **Source:** Bustos-Marun and Calvo, Eqs. (52)-(58).
 
-    The work of a slow turn, and how it changes with the velocity:
+    Its levels at half a turn, empty, bonding, antibonding and doubly occupied, and how they are filled:
 
-    >>> motor = qtd.machines.QuantumMotor(radius=20.0)
-    >>> print(motor.work_coefficients(order=1).round(4))
-    XX
+    >>> network = qtd.machines.QuantumMotor(radius=20.0).network(jnp.pi)
+    >>> print(network.energies.round(2), qtd.steady_state(network).round(4))
+    [  0.   -13.04   9.32  16.28] [0. 1. 0. 0.]
     """
 
     energy_left: Float[Array, ""]

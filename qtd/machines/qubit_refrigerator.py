@@ -21,7 +21,7 @@ from ..steady import CoherentSteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 
-__all__ = ["QubitRefrigerator", "Validity"]
+__all__ = ["QubitRefrigerator", "Ring", "Validity"]
 
 Model = Literal["zz", "global", "local", "redfield", "redfield-partial"]
 _MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
@@ -50,7 +50,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
     >>> point = qtd.machines.QubitRefrigerator().operate()
     >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.carnot_cop:.4f}")
-    XX
+    4.7605e-04 0.0012 0.6667
     """
 
     hot: Reservoir
@@ -227,13 +227,18 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
 
 class Ring(eqx.Module):
-    """The four-state ring of the model "zz" at rest."""
+    """The four-state ring of the model "zz" at rest.
 
-    circulation: Float[Array, ""]  # turns 0 -> 1 -> d -> 2 -> 0 per time
-    affinity: Float[Array, ""]  # entropy made by one turn; its sign is that of the circulation
+    `circulation`: turns 0 -> 1 -> d -> 2 -> 0 per time; `affinity`: entropy made by one turn, whose sign is that of the circulation;
+    `populations` of 0, 1, 2, d; `heat_currents` positive out of a reservoir; `cools` > 0 exactly where heat leaves the cold reservoir:
+    the cooling condition, Eq. (8) corrected.
+    """
+
+    circulation: Float[Array, ""]
+    affinity: Float[Array, ""]
     populations: Float[Array, "4"]
     heat_currents: dict[str, Float[Array, ""]]
-    cools: Float[Array, ""]  # > 0 exactly where heat leaves the cold reservoir: the cooling condition, Eq. (8) corrected
+    cools: Float[Array, ""]
 
 
 class Validity(eqx.Module):
