@@ -30,8 +30,8 @@ class Conductor(eqx.Module):
     - `scatterer`: see `qtd.scatterers`. `reservoirs`: by name, thermal or not, all of fermions or all of bosons.
     - `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for a `Boxcar`, O(width / T) for lines.
 
-    `transmissions` and `ends` are those of the links; `names` those of the reservoirs in order. Raises `ValueError` for unknown names, for
-    reservoirs of both kinds, and where nothing joins them.
+    `transmissions` and `ends` are those of the links; `names` those of the reservoirs in order. Raises `ValueError` for unknown names,
+    where fermions meet bosons, and where nothing joins the reservoirs.
 
     An open channel has the conductance 1 / h = 1 / 2 pi, and thermal noise:
 

@@ -1,6 +1,4 @@
 import ast
-import importlib
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,13 +84,6 @@ def test_importing_is_light_and_leaves_jax_as_it_was():
     code = f"import sys, jax, qtd; print(sorted({LATE!r} & set(sys.modules)), jax.config.jax_enable_x64)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert run.stdout.split("\n")[0] == "[] False"
-
-
-def public_modules():
-    yield qtd
-    for info in pkgutil.walk_packages(qtd.__path__, "qtd."):
-        if not any(part.startswith("_") for part in info.name.split(".")):
-            yield importlib.import_module(info.name)
 
 
 def test_files_hold_one_subject_each():

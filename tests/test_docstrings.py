@@ -13,9 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_architecture import public_modules
 
 import qtd
+
+
+def public_modules():
+    yield qtd
+    for info in pkgutil.walk_packages(qtd.__path__, "qtd."):
+        if not any(part.startswith("_") for part in info.name.split(".")):
+            yield importlib.import_module(info.name)
+
 
 MODULES = list(public_modules())
 AUTHORS = "Kolisnyk and Schaller|Bhandari and Jordan|Deghi and Bustos-Marun|Bustos-Marun and Calvo|the paper named"

@@ -16,7 +16,7 @@ __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem"]
 
 
 class AbstractMachine(eqx.Module):
-    """A device with named parameters, and what it does at them. **Source:** the paper that each machine names."""
+    """A device with named parameters, and what it does at them."""
 
     @abc.abstractmethod
     def operate(self) -> Any:
