@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from jaxtyping import Array, ArrayLike
 
 from ._numerics.paths import leaves_by_path
 
-__all__ = ["parameters", "replace", "validate"]
+__all__ = ["options", "parameters", "replace", "validate"]
 
 Machine = TypeVar("Machine")
 
@@ -23,6 +24,13 @@ def parameters(machine: Any) -> dict[str, Array]:
     ['temperature', 'chemical_potential', 'spectral_density.coupling', 'spectral_density.cutoff']
     """
     return leaves_by_path(machine, eqx.is_inexact_array)
+
+
+def options(machine: Any) -> dict[str, Any]:
+    """What a `machine` is built with that is no number: sizes and names, by the names of the arguments."""
+    known = {path.partition(".")[0] for path in parameters(machine)}
+    asked = inspect.signature(type(machine)).parameters
+    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
 
 
 def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:

@@ -8,10 +8,11 @@ import click
 
 import qtd
 
+from ..parameters import options
 from ._audit import audit
 from ._design import design
 from ._figures import figures
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, options_of, parameters_of, record_of
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, parameters_of, record_of
 from ._report import report
 from ._sweep import sweep
 
@@ -61,7 +62,7 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
         click.echo(json.dumps({"machine": machine, **record_of(built)}, indent=2))
         return
     click.echo(f"{machine}\n\nOptions and parameters (change with --set PATH=VALUE)")
-    for path, value in {**options_of(built), **parameters_of(built)}.items():
+    for path, value in {**options(built), **parameters_of(built)}.items():
         click.echo(f"  {path:<34} {f'{value:.10g}' if isinstance(value, float) else value}")
     click.echo(f"\n{built.operate()!r}")
 

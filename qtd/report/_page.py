@@ -8,10 +8,10 @@ import xarray
 from markupsafe import Markup, escape
 
 from .._numerics.status import Status
-from ..parameters import parameters
+from ..parameters import options, parameters
 from ..units import unit_of_figure, unit_of_parameter
 from ._pictures import pictures
-from ._recipe import command, options
+from ._recipe import command
 from ._sensitivities import sensitivities
 from ._survey import survey
 
