@@ -24,7 +24,7 @@ _MACHINES = (
 
 
 def names(machine: str = "all") -> list[str]:
-    """The machines whose papers have figures here, or the one asked for. Raises `ValueError` for an unknown one."""
+    """The machines whose papers have figures here, or the one `machine` asked for. Raises `ValueError` for an unknown one."""
     if machine == "all":
         return list(_MACHINES)
     if machine not in _MACHINES:
@@ -41,7 +41,7 @@ def draw(folder: Path | str, machine: str = "all", progress: bool = False) -> li
     """Draw the figures about a machine, or all, into a folder, and return the files written.
 
     MACHINE-figN.png and MACHINE-figN.csv, with every point drawn, for each figure N of the paper; captions.md with all pictures and
-    captions. Needs double precision.
+    captions. Needs double precision. `progress`: show a bar on stderr.
     """
     folder, written, text = Path(folder), [], []
     numbered = [(name, number) for name in names(machine) for number in paper(name).FIGURES]
