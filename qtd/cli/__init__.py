@@ -20,7 +20,10 @@ __all__ = ["commands", "main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command with these `arguments`, by default those it was called with; bad input ends with exit code 2 and one line on stderr."""
+    """Run the command with these `arguments`, by default those of the process.
+
+    Bad input ends with exit code 2 and one line on stderr.
+    """
     try:
         sys.exit(commands.main(arguments, prog_name="qtd", standalone_mode=False) or 0)
     except click.ClickException as error:

@@ -114,7 +114,8 @@ class Verdict(enum.StrEnum):
 class Claim(NamedTuple):
     """What a paper says about a figure, and what comes out here.
 
-    `statement`: what is said of a `figure`; `paper`: its number or word; `verdict`: whether that came out; `numbers`: ours, by name; `reason`: what holds and what does not, in words.
+    `statement`: what is said of a `figure`; `paper`: its number or word; `numbers`: ours, by name; `verdict`: whether it came out;
+    `reason`: what holds and what does not, in words.
     """
 
     figure: str

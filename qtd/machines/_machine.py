@@ -95,7 +95,7 @@ class DesignProblem(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A figure of a machine by name, and the values of two parameters, by path, over which to map it: (points, *shape of the parameter)."""
+    """A `figure` of a machine, by name, to map `over` two parameters: their values by path, (points, *shape of the parameter)."""
 
     figure: str
     over: dict[str, np.ndarray]

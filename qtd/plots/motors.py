@@ -19,12 +19,13 @@ __all__ = ["torque"]
 def torque(
     motor: QuantumMotor, velocities: ArrayLike | None = None, load: float | None = None, *, order: int = 3, ax: Axes | None = None
 ) -> Figure:
-    """The torque integrated over a turn against the velocity: exact, and by the series to `order` (dashed).
+    """The torque of a `motor`, integrated over a turn, against the velocity: exact, and by the series to `order` (dashed).
 
     The `load` (None: half of the torque at rest, as in `QuantumMotor.operate`) is a horizontal line, and the steady velocities at which
     the exact torque meets it are dots where they are stable and rings where they are not: `QuantumMotor.terminal_velocities` finds the
     same ones, and their derivatives.
 
+    - `ax`: where to draw, a new figure by default.
     - `velocities`: where to compute it, in rising order; steady velocities are found between neighbours. By default on either side of 0 up
       to 30 times the mean rate at which levels are left, on an axis that is logarithmic beyond a tenth of it.
     """
