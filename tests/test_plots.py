@@ -40,3 +40,7 @@ def test_currents_of_a_motor_come_with_its_efficiency():
     point = qtd.machines.QuantumMotor().operate(order=1)
     figure = qtd.plots.currents({"before": point, "after": point})
     assert png(figure)[:4] == b"\x89PNG" and "efficiency before 0.376, after 0.376" in figure.axes[0].get_title(loc="left")
+
+
+def test_notebooks_show_a_drawing_without_pyplot():
+    assert qtd.plots.level_scheme(CollectiveRefrigerator(num_spins=5).network())._repr_png_().startswith(b"\x89PNG")

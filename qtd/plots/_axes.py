@@ -1,5 +1,6 @@
 """What all drawings share: colours, symbols, axes and titles."""
 
+import io
 import re
 
 from matplotlib.figure import Figure
@@ -11,13 +12,22 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PALE, GREY = "#9EC9E2", "#555555"
 
 
+class Drawing(Figure):
+    """A figure that notebooks show, with pyplot or without."""
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=self.get_dpi())
+        return stream.getvalue()
+
+
 def axes_or_new(ax, size=(6.4, 4.8)):
-    return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+    return Drawing(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 
 def two_axes():
     """Side by side, in a new Figure."""
-    return Figure(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2)
+    return Drawing(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2)
 
 
 def figure_of(ax) -> Figure:

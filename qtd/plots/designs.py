@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from ..parameters import parameters
-from ._axes import GREY, PALE, PALETTE, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
+from ._axes import GREY, PALE, PALETTE, Drawing, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
 from .devices import currents, filters
 from .levels import level_scheme
 
@@ -26,7 +26,7 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     before, after = optimum.start, optimum.machine
     if not _has_one_network(after):
         return _plain_summary(optimum, objective, title)
-    figure = Figure(figsize=(12.5, 9), layout="constrained")
+    figure = Drawing(figsize=(12.5, 9), layout="constrained")
     grid: Any = figure.subfigures(2, 2, wspace=0.03, hspace=0.04)
     panels = [panel.subplots() for panel in grid.flat]
     filters(after, before, panels[0])
@@ -42,7 +42,7 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
 
 def _plain_summary(optimum, objective, title):
     # The layout does not see the axis below the search, which is an inset.
-    figure = Figure(figsize=(17, 5.6), layout=ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95)))
+    figure = Drawing(figsize=(17, 5.6), layout=ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95)))
     grid: Any = figure.subfigures(1, 3, wspace=0.03)
     panels = [panel.subplots() for panel in grid.flat]
     moves(optimum, panels[0])

@@ -14,7 +14,7 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, legend_below, set_title
+from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, legend_below, set_title
 from ._sweeps import arranged, flagged, headline, is_geometric, name_of, numbers, quantity_label, spans_decades, statuses, unit_of, written
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _panels(ax, groups):
         raise ValueError(f"`ax` has room for one unit, but there are {len(groups)}: {units}; leave `ax` out, or draw them one by one.")
     if ax is not None:
         return [ax]
-    figure = Figure(figsize=(7.2, 2.0 + 2.6 * len(groups)), layout="constrained")
+    figure = Drawing(figsize=(7.2, 2.0 + 2.6 * len(groups)), layout="constrained")
     return list(figure.subplots(len(groups), sharex=True, squeeze=False)[:, 0])
 
 

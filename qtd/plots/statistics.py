@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.interpolate import make_interp_spline
 
 from ..counting import Covariance, LargeDeviations
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, set_title, two_axes, unit_text
+from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, set_title, two_axes, unit_text
 from ._sweeps import is_geometric, quantity_label
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def cumulants(
         raise ValueError(f"`values` must hold arrays of one shape {lead}, got {shapes}.")
     orders = next(iter(shapes.values()))[-1]
     if places is None:
-        figure = Figure(figsize=(min(2.2 * orders, 9) + 0.6, 3.4), layout="constrained")
+        figure = Drawing(figsize=(min(2.2 * orders, 9) + 0.6, 3.4), layout="constrained")
         panels = list(np.atleast_1d(np.asarray(figure.subplots(1, orders))))
     else:
-        figure = Figure(figsize=(6.4, 1.4 + 1.6 * orders), layout="constrained")
+        figure = Drawing(figsize=(6.4, 1.4 + 1.6 * orders), layout="constrained")
         panels = list(np.atleast_1d(np.asarray(figure.subplots(orders, sharex=True))))
     for n, ax in enumerate(panels, start=1):
         columns = {label: array[..., n - 1] for label, array in table.items()}
