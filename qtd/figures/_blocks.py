@@ -1,11 +1,11 @@
-"""Many points through one compiled program, and roots found with it."""
+"""Many points through one compiled program, and roots and maxima found with it."""
 
 import math
 from collections.abc import Callable
 
 import jax
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 
 def in_blocks(function: Callable, size: int = 512) -> Callable:
@@ -26,3 +26,9 @@ def in_blocks(function: Callable, size: int = 512) -> Callable:
 def root(function: Callable, low: float, high: float) -> float:
     """The argument between `low` and `high` at which `function` changes sign, to 12 digits."""
     return float(brentq(function, low, high, xtol=1e-300, rtol=1e-12))  # type: ignore[arg-type]
+
+
+def peak(function: Callable, low: float, high: float) -> tuple[float, float]:
+    """The argument between `low` and `high` at which `function`, with one maximum there, is largest, and its value."""
+    found = minimize_scalar(lambda x: -float(function(x)), bounds=(low, high), method="bounded", options={"xatol": 1e-8})
+    return float(found.x), -float(found.fun)  # type: ignore[attr-defined]

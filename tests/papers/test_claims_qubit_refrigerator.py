@@ -1,0 +1,212 @@
+"""Figs. 3, 4 and 5 of Bhandari and Jordan as drawn, and the verdicts on what the paper says about them."""
+
+import numpy as np
+import pytest
+from helpers import printed
+
+from qtd.figures import qubit_refrigerator as paper
+
+REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not"
+# What a claim begins with, the verdict, and its numbers as the corrected physics of the paper has them.
+CLAIMS = {
+    "the cooling current has a maximum": (
+        PARTLY,
+        {f"dT of maximum (D_z = {x})": at for x, at in zip(paper.SHIFTS, ("0.2145", "0.2282", "0.2255", "0.2159", "0.1931"))},
+    ),
+    "the magnitude of cooling": (
+        REPRODUCED,
+        {
+            f"largest J_C (D_z = {x})": height
+            for x, height in zip(paper.SHIFTS, ("1.15226e-4", "4.82135e-4", "1.05000e-3", "1.24289e-3", "1.09068e-3"))
+        },
+    ),
+    "it cools in the entire range": (
+        PARTLY,
+        {f"dT where cooling ends (D_z = {x})": end for x, end in zip(paper.SHIFTS, ("0.663", "0.747", "0.735", "0.682", "0.565"))}
+        | {
+            "strongest heating, D_z = 0.05 to 0.2": "1.1e-6",  # below 1.3e-6
+            "strongest heating, D_z = 0.5": "4.4e-5",
+            "D_z where cooling begins (dT = 0.1)": "0.0106",
+            "D_z where cooling begins (dT = 0.3)": "0.0163",
+        },
+    ),
+    "the coupling is well within": (NOT, {"largest rate (dT = 0.3, D_z = 0.1)": "31.8", "smallest gap": "2"}),
+    "against Delta_z the current has a maximum": (
+        PARTLY,
+        {
+            "D_z of maximum (dT = 0.1)": "0.359332",
+            "D_z of maximum (dT = 0.3)": "0.305780",
+            "largest J_C (dT = 0.1)": "9.37506e-4",
+            "largest J_C (dT = 0.3)": "1.114655e-3",
+            "D_z where heating begins (dT = 0.1)": "1.60465",
+            "D_z where heating begins (dT = 0.3)": "1.03903",
+            "the same by Eq. 10 (dT = 0.1)": "1.636",
+            "the same by Eq. 10 (dT = 0.3)": "1.077",
+        },
+    ),
+    "the cold reservoir is heated": (
+        REPRODUCED,
+        {"J_C(eps_1 = -0.5)": "-1.45404e-5", "J_C(eps_1 = -1)": "-2.8061e-6", "J_C(-1), centres |eps_1|": "-1.0665e-3"},
+    ),
+    "the cold reservoir is cooled": (
+        PARTLY,
+        {
+            "eps_1 where cooling begins": "0.191616",
+            "the same by Eq. 10": "0.185714",
+            "J_C(eps_1 = 0.1)": "-1.3991e-4",
+            "eps_1 of maximum": "1.04978",
+            "largest J_C": "6.10277e-4",
+        },
+    ),
+    "at Delta_x = 0.002 the global equation heats": (
+        PARTLY,
+        {
+            "D_z where cooling begins (dT = 0.1, D_x = 0.002)": "0.112027",
+            "D_z where cooling begins (dT = 0.3, D_x = 0.002)": "0.207517",
+            "D_z where cooling begins (dT = 0.1, D_x = 0.003)": "0.195728",
+            "D_z where cooling ends (dT = 0.1, D_x = 0.002)": "1.208618",
+            "D_z where cooling ends (dT = 0.3, D_x = 0.002)": "0.617046",
+        },
+    ),
+    "at Delta_x = 0.002 the local equation cools": (
+        REPRODUCED,
+        {"J_C(D_z = 0.1), local": "3.00070e-4", "J_C(D_z = 0.1), global": "-6.36885e-5"},
+    ),
+    "the XX coupling is detrimental": (
+        REPRODUCED,
+        {
+            "local, D_z = 0.3, D_x = 0": "8.18363e-4",
+            "local, D_z = 0.3, D_x = 0.002": "8.18314e-4",
+            "local, D_z = 0.3, D_x = 0.02": "8.13447e-4",
+            "local, D_z = 0.3, D_x = 0.05": "7.87643e-4",
+            "global, D_z = 0.2, D_x = 0": "6.657e-4",
+            "global, D_z = 0.2, D_x = 0.002": "3.76825284994e-4",
+            "Redfield, D_z = 0.3, D_x = 0.002": "8.1898e-4",
+            "Redfield, D_z = 0.3, D_x = 0.02": "8.7624e-4",
+            "Redfield, D_z = 0.3, D_x = 0.05": "1.0430e-3",
+            "Redfield, D_z = 0.3, D_x = 0.1": "1.29e-4",
+        },
+    ),
+    "the local equation loses less": (
+        REPRODUCED,
+        {"J_C(D_z = 0.2), local, D_x = 0.02": "6.61193901e-4", "J_C(D_z = 0.2), global, D_x = 0.002": "3.76825284994e-4"},
+    ),
+    "for small Delta_x the local equation describes": (
+        PARTLY,
+        {
+            f"J_C/kappa, {name}, kappa = {kappa}": value
+            for name, values in {
+                "local": ("3.00070e-4", "2.96334e-4", "-9.58e-6", "-1.33629e-3", "-1.40953e-3"),
+                "global": ("-6.36885e-5",) * 5,
+                "Redfield": ("3.01825e-4", "3.01028e-4", "2.35704e-4", "-4.78567e-5", "-6.35230e-5"),
+            }.items()
+            for kappa, value in zip(("1", "0.1", "0.01", "0.001", "0.0001"), values)
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def claims():
+    return paper.claims()
+
+
+@pytest.fixture(scope="module")
+def sheets():
+    return {name: draw() for name, draw in paper.FIGURES.items()}
+
+
+def curve(sheet, label, panel="a"):
+    """x and y of a curve on the sheet."""
+    rows = sheet.table.query("panel == @panel and curve == @label")
+    assert len(rows), label
+    return rows.x.to_numpy(), rows.y.to_numpy()
+
+
+def crossings(x, y):
+    """Where a curve changes sign, by linear interpolation, without the first point."""
+    x, y = x[1:], y[1:]
+    here = np.flatnonzero(np.sign(y[:-1]) != np.sign(y[1:]))
+    return x[here] - y[here] * (x[here + 1] - x[here]) / (y[here + 1] - y[here])
+
+
+def test_every_claim_has_one_entry_here(claims):
+    assert len(claims) == len(CLAIMS)
+    assert all(sum(each.statement.startswith(start) for each in claims) == 1 for start in CLAIMS)
+
+
+@pytest.mark.parametrize("start", CLAIMS)
+def test_verdict_and_numbers(claims, start):
+    (found,) = [each for each in claims if each.statement.startswith(start)]
+    verdict, numbers = CLAIMS[start]
+    assert found.verdict == verdict
+    assert found.numbers == {name: printed(text) for name, text in numbers.items()}
+
+
+@pytest.mark.parametrize(
+    ("shift", "at", "height", "end"),
+    [
+        (0.05, 0.2145, 1.15226e-4, 0.663),
+        (0.1, 0.2282, 4.82135e-4, 0.747),
+        (0.2, 0.2255, 1.05000e-3, 0.735),
+        (0.3, 0.2159, 1.24289e-3, 0.682),
+        (0.5, 0.1931, 1.09068e-3, 0.565),
+    ],
+)
+def test_figure_3_rises_to_one_maximum_and_ends_in_heating(sheets, shift, at, height, end):
+    bias, current = curve(sheets["3"], rf"$\Delta_z={shift}$")
+    best = np.argmax(current)
+    step = bias[1] - bias[0]
+    assert abs(bias[best] - at) < step and current[best] == pytest.approx(height, rel=1e-3)
+    assert np.all(np.diff(current[: best + 1]) > 0) and np.all(np.diff(current[best : np.searchsorted(bias, end)]) < 0)
+    assert crossings(bias, current)[0] == pytest.approx(end, abs=2e-3)
+
+
+def test_figure_4_passes_through_the_reference_currents(sheets):
+    literal, resonant = (curve(sheets["4"], label) for label in (r"$\Omega_L=\epsilon_1$", r"$\Omega_L=|\epsilon_1|$"))
+    assert crossings(*literal) == pytest.approx([0.191616], abs=1e-3)
+    assert np.interp(-0.5, *literal) == pytest.approx(-1.45404e-5, rel=1e-3)
+    assert np.interp(-1.0, *literal) == pytest.approx(-2.8061e-6, rel=1e-3)
+    assert np.interp(1.04978, *literal) == pytest.approx(6.10277e-4, rel=1e-4)
+    assert np.interp(-1.0, *resonant) == pytest.approx(-1.0665e-3, rel=1e-4)
+
+
+def test_figure_5_passes_through_the_reference_currents(sheets):
+    at = lambda panel, exchange, shift: np.interp(shift, *curve(sheets["5"], rf"$\Delta_x={exchange:g}$", panel))
+    local = {0.0: "8.18363e-4", 0.002: "8.18314e-4", 0.05: "7.87643e-4"}
+    assert {exchange: at("a", exchange, 0.3) for exchange in local} == {exchange: printed(text) for exchange, text in local.items()}
+    assert at("b", 0.002, 0.2) == printed("3.76825284994e-4") and at("b", 0.002, 0.1) == printed("-6.36885e-5")
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [
+        (r"$\Delta_x=0.002$", [0.112027]),
+        (r"$\Delta_x=0.003$", [0.195728]),
+        (r"$\Delta_x=0.002$, $\Delta T=0.3$", [0.207517, 0.617046]),
+    ],
+)
+def test_the_global_curves_of_figure_5_cross_zero_where_they_should(sheets, label, wanted):
+    assert crossings(*curve(sheets["5"], label, "b")) == pytest.approx(wanted, abs=2e-4)
+
+
+def test_without_exchange_both_equations_are_one_and_a_small_one_matters_to_the_global_alone(sheets):
+    without = {panel: curve(sheets["5"], r"$\Delta_x=0$", panel)[1] for panel in "ab"}
+    small = {panel: curve(sheets["5"], r"$\Delta_x=0.002$", panel)[1] for panel in "ab"}
+    np.testing.assert_allclose(without["a"], without["b"], rtol=0, atol=1e-12)
+    assert np.max(np.abs(small["a"] - without["a"])) < 1e-3 * np.max(without["a"])
+    assert np.max(np.abs(small["b"] - without["b"])) > 0.2 * np.max(without["b"])
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("3", ("eps_1 = eps_2 = 2", "0.05, 0.1, 0.2, 0.3, 0.5")),
+        ("4", ("Delta_z = 0.1", "eps_2 = 2.1", "dT = 0.3")),
+        ("5", ("eps_1 = 2", "eps_2 = 2.1", "dT = 0.1", "0.002", "dT = 0.3", "0, 0.001, 0.003, and 0.05")),
+    ],
+)
+def test_captions_give_every_parameter(sheets, name, own):
+    common = ("Gamma_L = 0.02", "Gamma_R = 0.08", "Gamma_C = 0.06", "Omega_L = eps_1", "Omega_R = eps_1 + Delta_z")
+    more = ("Omega_C = eps_2 + Delta_z", "T_R = T", "T_L = T + dT", "T_C = T - dT", "kappa = 1", "cut-off")
+    assert [text for text in (*common, *more, *own) if text not in sheets[name].caption] == []
