@@ -34,7 +34,8 @@ from .steady import steady_state
 from .thermodynamics import Mode, OperatingPoint, operate
 
 if TYPE_CHECKING:
-    from . import design, figures, plots, sweeps
+    from . import audits, design, figures, plots, report, sweeps
+    from .audits import audit
     from .sweeps import sweep
 
 __version__ = "0.1.0"
@@ -46,6 +47,8 @@ __all__ = [
     "RateNetwork",
     "Reservoir",
     "Status",
+    "audit",
+    "audits",
     "cooling",
     "counting",
     "design",
@@ -64,6 +67,7 @@ __all__ = [
     "plots",
     "rate_matrix",
     "replace",
+    "report",
     "reservoirs",
     "rotor",
     "scatterers",
@@ -80,9 +84,9 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Load the optimiser, sweeps and the drawing library when they are first used, not with `import qtd`."""
-    if name == "sweep":
-        return _importlib.import_module(".sweeps", __name__).sweep
-    if name in ("design", "figures", "plots", "sweeps"):
+    """Load audits, the optimiser, sweeps, drawings, pages and figures when they are first used, not with `import qtd`."""
+    if name in ("audit", "sweep"):
+        return getattr(_importlib.import_module(f".{name}s", __name__), name)
+    if name in ("audits", "design", "figures", "plots", "report", "sweeps"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

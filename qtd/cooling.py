@@ -73,7 +73,7 @@ def cool_down(
     if not callable(heat_capacity):
         constant = as_scalar(heat_capacity, "heat_capacity")
         check("heat_capacity", constant, "positive")
-        heat_capacity = jax.tree_util.Partial(lambda constant, _: constant, constant)
+        heat_capacity = jax.tree_util.Partial(_constant, constant)
     share = as_share(share, "share")
     if not within > 1:
         raise ValueError(f"`within` must be a factor above 1, got {within}.")
@@ -82,6 +82,11 @@ def cool_down(
         until = as_scalar(until, "until").astype(start.dtype)
         check("until", until, "positive")
     return _cool_down(machine, path, heat_capacity, share.astype(start.dtype), until, float(within))
+
+
+def _constant(value, _):
+    """At any temperature; one function for all calls, as a new one would be compiled anew."""
+    return value
 
 
 @compiled

@@ -103,6 +103,9 @@ def maximize(
     """
     over, subject_to = dict(over), dict(subject_to or {})
     _check(machine, over, subject_to, starts, steps)
+    over = {path: (float(low), float(high)) for path, (low, high) in over.items()}
+    known = lambda limit: None if limit is None else float(limit)
+    subject_to = {name: (function, known(low), known(high)) for name, (function, low, high) in subject_to.items()}
     search = _Search(objective, machine, over, subject_to)
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
     points, history = search.descend(_initial_points(machine, over, starts, seed), optimizer, steps, progress)
@@ -165,7 +168,7 @@ class _Search:
             logit, memory, multipliers, penalty, best = state
             (_, values), slope = jax.value_and_grad(lagrangian, has_aux=True)(logit, multipliers, penalty)
             worst = self.violations(values).max()
-            key = jnp.where(worst > 1e-3, -1e30 * (1 + worst), values[0])  # feasible first, then the objective
+            key = jnp.where(worst <= 1e-3, values[0], -1e30 * (1 + worst))  # feasible first, then the objective; NaN is never better
             better = key > best[0]
             best = jnp.where(better, key, best[0]), jnp.where(better, logit, best[1])
             usable = jnp.all(jnp.isfinite(slope))

@@ -38,6 +38,11 @@ class AbstractSpectralDensity(eqx.Module):
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """J(w) / w of the odd continuation of J, dimensionless and even in w."""
 
+    def bandwidth(self) -> Float[Array, ""] | None:
+        """The rate at which the reservoir behind it forgets, which rates have to stay well below: the half width of a filter, the
+        cut-off of a broad density, infinite where J is flat; None where it is not known."""
+        return None
+
 
 class Peaked(AbstractSpectralDensity):
     r"""A peak of height h near w = e, as one damped bosonic mode between reservoir and device makes it.
@@ -68,6 +73,9 @@ class Peaked(AbstractSpectralDensity):
         numerator = 4 * nonnegative(self.height) * center * square
         return numerator / (((energy - center) ** 2 + square) * ((energy + center) ** 2 + square))
 
+    def bandwidth(self) -> Float[Array, ""]:
+        return self.width
+
 
 class Lorentzian(AbstractSpectralDensity):
     r"""A Lorentzian filter, J(w) = h d^2 / ((w - e)^2 + d^2), of height h at its centre.
@@ -94,6 +102,9 @@ class Lorentzian(AbstractSpectralDensity):
 
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self(jnp.abs(energy)) / jnp.abs(energy)
+
+    def bandwidth(self) -> Float[Array, ""]:
+        return self.width
 
 
 class Resonator(AbstractSpectralDensity):
@@ -127,6 +138,9 @@ class Resonator(AbstractSpectralDensity):
         size, width = jnp.abs(energy), positive(self.width)
         peak = nonnegative(self.strength) * width / ((size - self.center) ** 2 + (width * size) ** 2)
         return jnp.where(size <= positive(self.cutoff), peak, 0 * size)
+
+    def bandwidth(self) -> Float[Array, ""]:
+        return self.width * jnp.abs(self.center) / (1 + self.width**2)  # distance of its poles from the real axis
 
     def level_shift(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real energy.
@@ -170,6 +184,9 @@ class Ohmic(AbstractSpectralDensity):
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return nonnegative(self.coupling) * jnp.exp(-jnp.abs(energy) / positive(self.cutoff))
 
+    def bandwidth(self) -> Float[Array, ""]:
+        return self.cutoff
+
 
 class LorentzDrude(AbstractSpectralDensity):
     """Ohmic density with an algebraic cut-off, J(w) = k w w_c^2 / (w^2 + w_c^2).
@@ -193,6 +210,9 @@ class LorentzDrude(AbstractSpectralDensity):
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return nonnegative(self.coupling) / (1 + (energy / positive(self.cutoff)) ** 2)
 
+    def bandwidth(self) -> Float[Array, ""]:
+        return self.cutoff
+
 
 class WideBand(AbstractSpectralDensity):
     """The same coupling at all energies, J = h: `height` >= 0, an energy (the tunnelling rate of a wide-band lead)."""
@@ -210,6 +230,9 @@ class WideBand(AbstractSpectralDensity):
 
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return nonnegative(self.height) / jnp.abs(energy)
+
+    def bandwidth(self) -> Float[Array, ""]:
+        return jnp.full_like(self.height, jnp.inf)
 
 
 class ReactionCoordinate(eqx.Module):

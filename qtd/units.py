@@ -22,7 +22,7 @@ _BASES = {
     "s": (-1, constants.hbar),
 }
 # By the first part of a name; of energy per time it is E^2, as hbar = 1.
-_FIGURES = {"J": "E^2", "S": "E^3", "power": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
+_FIGURES = {"J": "E^2", "S": "E^3", "power": "E^2", "JE": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
 _FIGURES |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
 _ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
 _ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
@@ -81,7 +81,7 @@ class Scale:
 
 def unit_of_figure(name: str) -> str:
     """In powers of E, of figures such as J_cold or COP ("1"); "" of names that do not tell."""
-    return _FIGURES.get(name.partition("_")[0], "")
+    return "E" if name == "S_demon" else _FIGURES.get(name.partition("_")[0], "")  # an entropy current, where others are noises
 
 
 def unit_of_parameter(path: str) -> str:

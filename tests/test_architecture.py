@@ -19,7 +19,7 @@ LAYERS = {
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "machines": 6,
-    **dict.fromkeys(("design", "sweeps", "audit"), 7),
+    **dict.fromkeys(("design", "sweeps", "audits"), 7),
     **dict.fromkeys(("plots", "report", "cli", "figures"), 8),
     "__main__": 9,
 }
@@ -33,7 +33,7 @@ SAME_LAYER = {
     ("cli", "report"): "a command writes the report",
     ("cli", "figures"): "a command redraws the papers",
 }
-LATE = {"matplotlib", "xarray", "zarr", "dask", "distributed", "optax"}
+LATE = {"matplotlib", "jinja2", "xarray", "zarr", "dask", "distributed", "optax"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts != ("__init__.py",)]
 
 

@@ -27,7 +27,7 @@ def test_an_interior_maximum_is_found_and_reported_as_converged():
 
 
 def test_bounds_are_never_left_and_active_ones_are_named():
-    best = qtd.design.maximize(cooling, FRIDGE, {WIDTH: (1e-3, 1e-1)}, starts=2, steps=40)
+    best = qtd.design.maximize(cooling, FRIDGE, {WIDTH: (jnp.array(1e-3), 1e-1)}, starts=2, steps=40)  # a bound may be an array
     assert best.active_bounds == {WIDTH: "lower"} and best.converged  # a narrower work filter always cools more here
     np.testing.assert_allclose(best.parameters[WIDTH], 1e-3, rtol=1e-6)
 

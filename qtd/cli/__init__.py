@@ -8,9 +8,11 @@ import click
 
 import qtd
 
+from ._audit import audit
 from ._design import design
 from ._figures import figures
 from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, options_of, parameters_of, record_of
+from ._report import report
 from ._sweep import sweep
 
 __all__ = ["commands", "main"]
@@ -64,5 +66,5 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
     click.echo(f"\n{built.operate()!r}")
 
 
-for command in (design, sweep, figures):
+for command in (design, sweep, audit, report, figures):
     commands.add_command(command)

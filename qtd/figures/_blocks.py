@@ -9,7 +9,10 @@ from scipy.optimize import brentq, minimize_scalar
 
 
 def in_blocks(function: Callable, size: int = 512) -> Callable:
-    """`function` of scalars, for arrays of any shape that broadcast: compiled once, for blocks of `size` points."""
+    """`function` of scalars, for arrays of any shape that broadcast: compiled once, for blocks of `size` points.
+
+    Axes of what it returns, if it has any, come last.
+    """
     block = jax.jit(jax.vmap(function))
 
     def every(*arrays):
@@ -18,7 +21,8 @@ def in_blocks(function: Callable, size: int = 512) -> Callable:
         padded = [np.resize(array.ravel(), math.ceil(points / size) * size) for array in arrays]
         starts = range(0, len(padded[0]), size)
         parts = [jax.tree.map(np.asarray, block(*(array[start : start + size] for array in padded))) for start in starts]
-        return jax.tree.map(lambda *rows: np.concatenate(rows)[:points].reshape(arrays[0].shape), *parts)
+        whole = lambda rows: rows[:points].reshape(arrays[0].shape + rows.shape[1:])
+        return jax.tree.map(lambda *rows: whole(np.concatenate(rows)), *parts)
 
     return every
 

@@ -127,7 +127,7 @@ def figure_5() -> Sheet:
         sheet.curve(letter, label, shift, current(shift, 0.002, 0.3, 1.0), "--", color="0.6", lw=0.9)
         ax.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
     sheet.panels["b"].set_ylim(-1.5e-3, 1.2e-3)
-    sheet.panels["a"].legend(loc="lower right", ncols=2)
+    sheet.panels["a"].legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 0.07))
     return sheet
 
 

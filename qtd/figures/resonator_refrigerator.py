@@ -136,8 +136,10 @@ def figure_10() -> Sheet:
     )
     bias = 1.2 * np.linspace(0.0, 1.0, 61) ** 2  # the curves of (b) are steep at its beginning
     above, below = (sheet.label(letter, BIAS if letter == "b" else "", CURRENT, xlim=(0, 1.2)) for letter in "ab")
-    inset = above.inset_axes((0.4, 0.44, 0.44, 0.3))
-    inset.set(xlabel=BIAS, ylabel=r"$J_C\ /\ (k_BT)^2$", xlim=(0, 1.2))
+    inset = above.inset_axes((0.4, 0.45, 0.44, 0.27))
+    inset.set(xlim=(0, 1.2))
+    inset.set_xlabel(BIAS, fontsize=6, labelpad=0)
+    inset.set_ylabel(CURRENT, fontsize=6)
     models = zip((("causal", 0.3, 6e-5), ("local", 1.0, 2e-6), ("causal", 1.0, -1.3e-5)), PALETTE[1:])
     for width, style in zip(WIDTHS, ("-", "--")):
         sheet.curve("a", rf"$\Gamma_L={width}$", bias, _keldysh("paper", bias, width), style, color=PALETTE[0])
@@ -152,6 +154,7 @@ def figure_10() -> Sheet:
     for ax in (above, inset):
         ax.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
     inset.tick_params(labelsize=6)
+    inset.yaxis.offsetText.set_fontsize(6)
     inset.text(1.15, 2e-4, "master equation", fontsize=6, ha="right")
     above.set_ylim(-1.3e-8, 3.2e-8)
     below.set_yscale("asinh", linear_width=1e-7)

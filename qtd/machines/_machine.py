@@ -1,18 +1,22 @@
 """What every machine is: parameters and what follows from them; most are a network or Lindbladian whose reservoirs play roles."""
 
 import abc
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.findings import Checks
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
-from ..parameters import validate
+from ..parameters import parameters, validate
+from ..scattering import Conductor
 from ..thermodynamics import OperatingPoint, operate
 
-__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem"]
+__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
 
 
 class AbstractMachine(eqx.Module):
@@ -22,9 +26,25 @@ class AbstractMachine(eqx.Module):
     def operate(self) -> Any:
         """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
 
+    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+        """The networks, master equations and conductors that its numbers come from, by where they are met; for audits."""
+        return {}
+
+    def alternatives(self) -> Mapping[str, Any]:
+        """The same device in other approximations, by name; for audits."""
+        return {}
+
+    def checks(self, point: Any) -> Checks:
+        """What only this machine knows about the validity of `point`, what its `operate` has returned: for audits, functions by topic."""
+        return {}
+
     def design_problem(self) -> "DesignProblem":
         """The design problem that this kind of machine poses by default."""
         raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
+
+    def survey(self) -> "Survey":
+        """What to look at first: by default the first figure, over two temperatures, or else two other numbers."""
+        return Survey(next(iter(self.operate().figures())), around(self, *_two(self)))
 
 
 class AbstractOpenSystem(AbstractMachine):
@@ -37,10 +57,19 @@ class AbstractOpenSystem(AbstractMachine):
     def system(self) -> RateNetwork | Lindbladian:
         """The levels and jumps of this machine, or its master equation: a layer down, for everything that those can do."""
 
+    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+        return {"rest": self.system()}
+
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
         validate(self)
         return operate(self.system(), self.cooled, self.driven_by)
+
+    def survey(self) -> "Survey":
+        """The cooling current, if something is cooled, over the temperature of the cooled reservoir and of another one."""
+        return (
+            super().survey() if self.cooled is None else Survey(f"J_{self.cooled}", around(self, *_two(self, f"{self.cooled}.temperature")))
+        )
 
     def covariance(self, quantity: str = "energy") -> Covariance:
         """Zero-frequency noise of all currents; see `qtd.counting.covariance`."""
@@ -63,3 +92,23 @@ class DesignProblem(NamedTuple):
     subject_to: dict[str, tuple[float | None, float | None]]
     starts: int = 32
     steps: int = 300
+
+
+class Survey(NamedTuple):
+    """A figure of a machine by name, and the values of two parameters, by path, over which to map it: (points, *shape of the parameter)."""
+
+    figure: str
+    over: dict[str, np.ndarray]
+
+
+def around(machine: AbstractMachine, *paths: str) -> dict[str, np.ndarray]:
+    """Values from 0.4 to 1.6 of what these parameters are; they must be single numbers and not 0."""
+    known = parameters(machine)
+    return {path: float(known[path]) * np.linspace(0.4, 1.6, 25) for path in paths}
+
+
+def _two(machine, *first):
+    """Paths of two parameters that are single numbers and not 0: those that come `first`, then temperatures, then others."""
+    known = [path for path, value in parameters(machine).items() if value.ndim == 0 and value != 0]
+    temperatures = [path for path in known if path.endswith("temperature")]
+    return list(dict.fromkeys([*first, *temperatures, *known]))[:2]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
 from ..networks import RateNetwork
@@ -96,6 +97,10 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             ],
             reservoirs={"cold": self.cold, "hot": self.hot, "work": self.work},
         )
+
+    def checks(self, point) -> Checks:
+        complete = f"No level is left out: the {len(self.levels)} levels of this sector are all there are."
+        return {"truncation": lambda: [Finding(Severity.FINE, "truncation", complete)]}
 
     def matrix_elements(self) -> tuple[np.ndarray, np.ndarray]:
         """Squared elements of J_x between neighbouring levels, and of J_x^2 / N between next-nearest ones (Eqs. 8, 9).

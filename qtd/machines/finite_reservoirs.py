@@ -15,7 +15,8 @@ from ..gases import FermiGas
 from ..parameters import validate
 from ..thermodynamics import Law
 from . import _drift
-from ._machine import AbstractMachine
+from ._finite_checks import finite_checks
+from ._machine import AbstractMachine, Survey
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
 
@@ -68,6 +69,9 @@ class FiniteReservoirs(AbstractMachine):
         if widths.ndim != 2 or widths.shape[1] != len(hamiltonian):
             raise ValueError(f"`widths` must have the shape (reservoirs, sites), got {widths.shape} for {len(hamiltonian)} sites.")
         return cls(energies, widths @ jnp.abs(vectors) ** 2, gases)
+
+    def checks(self, point):
+        return finite_checks(self, point)
 
     def operate(self) -> "Flows":
         """What flows at time 0, the modes in their quasi-stationary state."""
@@ -134,6 +138,13 @@ class FiniteReservoirs(AbstractMachine):
         validate(self)
         return _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
 
+    def survey(self) -> Survey:
+        """The heat that leaves the coldest reservoir over its temperature and its chemical potential."""
+        gases, coldest = self.gases, int(np.argmin(self.gases.temperature))
+        shares = np.linspace(-1, 1, 25)[:, None] * np.eye(len(self.rates))[coldest]
+        spread = {"temperature": 0.6 * shares, "chemical_potential": 0.2 * shares}
+        return Survey(f"J_{coldest}", {f"gases.{name}": np.asarray(getattr(gases, name)) * (1 + x) for name, x in spread.items()})
+
     def crossover(self) -> Float[Array, "reservoirs reservoirs"]:
         """omega_tilde_jq = (T_j mu_q - T_q mu_j) / (T_j - T_q), the energy at which two reservoirs are equally occupied.
 
@@ -181,17 +192,19 @@ class Flows(eqx.Module):
         clausius = -float((self.heat / self.temperatures).sum())
         return [
             Law("first law", float(energy.sum()), "sum of energy currents = 0", abs(energy.sum()) <= 1e-12 * np.abs(energy).max()),
-            Law(
-                "particles", float(particles.sum()), "sum of particle currents = 0", abs(particles.sum()) <= 1e-12 * np.abs(particles).max()
-            ),
+            Law("particles", float(sum(particles)), "sum of particle currents = 0", abs(sum(particles)) <= 1e-12 * max(abs(particles))),
             Law("second law", float(sigma), "entropy production >= 0", bool(sigma >= 0)),
             Law("Clausius", clausius, "-sum Y / T = entropy production", abs(clausius - sigma) <= 1e-9 * np.abs(energy).max()),
         ]
 
-    def __repr__(self) -> str:
-        rows = [("P", self.particles, "particles that leave"), ("J", self.energy, "energy"), ("Y", self.heat, "heat")]
+    def rows(self) -> list[tuple[str, Array, str]]:
+        """Name, value and meaning of every figure, for printing."""
+        rows = [("P", self.particles, "particles that leave"), ("JE", self.energy, "energy"), ("J", self.heat, "heat")]
         rows += [("n", self.occupations, "of the modes"), ("dT/dt", self.temperature_rates, ""), ("dmu/dt", self.potential_rates, "")]
-        return readable(self, "out of each reservoir", [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")])
+        return [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")]
+
+    def __repr__(self) -> str:
+        return readable(self, "out of each reservoir", self.rows())
 
 
 class Evolution(eqx.Module):

@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
+from .._numerics.findings import Checks, Finding, Severity, rated
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.status import Status, first
@@ -22,7 +23,7 @@ from ..scattering import Conductor
 from ..spectral import WideBand
 from ..thermodynamics import Law
 from . import _demon_conductors as demons
-from ._machine import AbstractMachine, DesignProblem
+from ._machine import AbstractMachine, DesignProblem, Survey, around
 
 __all__ = ["DemonPoint", "NDemon"]
 
@@ -155,6 +156,13 @@ class NDemon(AbstractMachine):
         validate(self)
         return demons.broadened(self, _operate(self).logits, shape)
 
+    def systems(self):
+        """The conductor that it is."""
+        return {"narrow resonances": self.conductor()}
+
+    def checks(self, point) -> Checks:
+        return {"occupation": lambda: _occupation(float(point.margin))}
+
     def wire(self, share: ArrayLike = 0.3, temperature: ArrayLike = 0.2, start: tuple[float, float] = (2.4, 0.9)) -> Balance:
         """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w = `share`: the potentials at which it
         gives neither particles nor energy, as `parameters`, from `start`; and the conductor of narrow resonances. The leads may exchange
@@ -168,6 +176,11 @@ class NDemon(AbstractMachine):
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
         over = {"boldness": (0.02, 3.0), "exchange": (-0.3, 0.3), "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low))}
         return DesignProblem(self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)})
+
+    def survey(self) -> Survey:
+        """The cooling current over the temperature of the cold lead and the fourth resonance, between the first two."""
+        low, high = sorted((float(self.energy_1), float(self.energy_2)))
+        return Survey("J_cold", around(self, "cold.temperature") | {"energy_4": np.linspace(low, high, 26)[1:-1]})
 
     @property
     def energies(self) -> tuple[Float[Array, ""], ...]:
@@ -237,8 +250,9 @@ class DemonPoint(eqx.Module):
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", not share > 1 + 1e-6))
         return found
 
-    def __repr__(self) -> str:
-        rows = by_name("J", self.heat_currents, "heat current out of") + [
+    def rows(self) -> list[tuple[str, Array, str]]:
+        """Name, value and meaning of every figure, for printing."""
+        return by_name("J", self.heat_currents, "heat current out of") + [
             ("S_demon", self.entropy_current, "entropy that leaves the demon"),
             ("sigma", self.entropy_production, "entropy production"),
             ("COP", self.cop, "heat from the cold lead over the entropy it takes, at T_0"),
@@ -247,7 +261,18 @@ class DemonPoint(eqx.Module):
             ("margin", self.margin, "of these from 0 and 1; negative: no such demon exists"),
             ("status", self.status, "0: fine"),
         ]
-        return readable(self, "currents positive out of a reservoir", rows)
+
+    def __repr__(self) -> str:
+        return readable(self, "currents positive out of a reservoir", self.rows())
+
+
+def _occupation(margin):
+    text = f"The occupation of the demon keeps a distance of {margin:.3g} from 0 and 1"
+    if margin < 0:
+        text += ": no reservoir has it, and the currents are not those of any machine."
+        return [Finding(Severity.WRONG, "occupation", text, {"margin": margin})]
+    text += "." if margin > 0.01 else "; at that edge COP falls to 0 ever more steeply."
+    return [Finding(rated(-margin, -0.01, np.inf), "occupation", text, {"margin": margin})]
 
 
 def _lead_logits(machine):

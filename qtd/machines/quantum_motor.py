@@ -23,7 +23,8 @@ from ..parameters import validate
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
 from ..thermodynamics import Law
-from ._machine import AbstractMachine, DesignProblem
+from ._machine import AbstractMachine, DesignProblem, Survey, around
+from ._motor_checks import motor_checks
 
 __all__ = ["Mode", "MotorPoint", "QuantumMotor"]
 
@@ -124,6 +125,13 @@ class QuantumMotor(AbstractMachine):
             jumps.append((name, np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3]), strengths))
         return RateNetwork(energies, jumps, self.leads, particles=[0, 1, 1, 2], degeneracies=[1, 2, 2, 4])
 
+    def systems(self):
+        """The network at eight angles."""
+        return {f"the angle {angle:.2f}": self.network(angle) for angle in np.arange(8) * np.pi / 4}
+
+    def checks(self, point):
+        return motor_checks(self, point)
+
     def local(self, angle: ArrayLike, order: int = 3) -> Local:
         """Populations, torque, currents, friction, inertia and noise at one angle; see `qtd.expansion.local`."""
         validate(self)
@@ -206,6 +214,10 @@ class QuantumMotor(AbstractMachine):
         """The largest power at half of the torque at rest, at an efficiency of 0.3 or more."""
         over = {"radius": (5.0, 40.0), "tunnelling": (5.0, 20.0), "energy_left": (-10.0, 20.0), "energy_right": (-10.0, 20.0)}
         return DesignProblem(self, "power", over, {"efficiency": (0.3, None)}, starts=8, steps=100)
+
+    def survey(self) -> Survey:
+        """The power at half of the torque at rest, over the bias and the size of the orbit."""
+        return Survey("power", around(self, "left.chemical_potential", "radius"))
 
     def _validity(self):
         """WEAK_TUNNELLING where the orbitals are not well apart compared with their widths."""
@@ -317,14 +329,17 @@ class MotorPoint(eqx.Module):
         of = lambda extreme: jnp.where(t == extreme[None], heat, 0).sum(0)
         return of(t.max(0)), of(t.min(0)), t.max(0) > t.min(0)
 
-    def __repr__(self) -> str:
+    def rows(self) -> list[tuple[str, Array, str]]:
+        """Name, value and meaning of every figure, for printing."""
         rows = [("v", self.velocity, "steady velocity"), ("power", self.power, "delivered to the load")]
         rows += by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.particle_currents, "particles that leave")
         rows += [("sigma", self.entropy_production, "entropy production")]
         if is_concrete(self) and self.velocity.ndim == 0:
             rows += [("efficiency", self.efficiency, f"as a {self.mode}"), ("Carnot", self.carnot_efficiency, "its bound")]
-        rows += [("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
-        return readable(self, "currents positive out of a lead", rows)
+        return [*rows, ("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
+
+    def __repr__(self) -> str:
+        return readable(self, "currents positive out of a lead", self.rows())
 
 
 @compiled

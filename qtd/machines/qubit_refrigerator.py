@@ -117,6 +117,13 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         strengths = dict.fromkeys(NAMES, self.coupling)
         return Lindbladian.of(_structure(self.model), bare, {"exchange": self.exchange}, strengths, self.reservoirs)
 
+    def alternatives(self):
+        """The models that treat the exchange otherwise; without one all are the same."""
+        if self.model == "zz" or (is_concrete(self.exchange) and not np.any(np.asarray(self.exchange))):
+            return {}
+        others = [model for model in ("local", "global", "redfield") if model != self.model]
+        return {model: replace(self, {"model": model}) for model in others}
+
     def operate(self) -> OperatingPoint:
         """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`.
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from .. import greens
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
+from .._numerics.findings import Checks, Finding, Severity, rated
 from .._numerics.status import Status
 from .._numerics.validation import as_scalar, check, is_concrete, positive, require
 from ..counting import Covariance
@@ -171,6 +172,9 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         state = solve(self.network())
         return {name: _photon_current(self, state, name) for name in NAMES}
 
+    def checks(self, point) -> Checks:
+        return {"truncation": lambda: _truncation(self), "green functions": lambda: _by_green_functions(self, point)}
+
     def weak_coupling_current(self) -> Float[Array, ""]:
         r"""Cooling current to lowest order in coupling and shift, where both methods agree.
 
@@ -200,6 +204,40 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         """The outermost level spacings, between which all others lie."""
         top_1, top_2 = (float(n - 1) for n in self.levels)
         return energy_1, energy_2, energy_1 + shift * top_2, energy_2 + shift * top_1
+
+
+def _truncation(machine):
+    top = float(machine.moments().top.max())
+    text = f"The top level kept of a resonator holds {top:.2g} of its population; above 1e-3 resonators need more `levels`."
+    if min(machine.levels) == 2:
+        text += " With two levels it is a qubit: if that is meant, `QubitRefrigerator` says the same without cutting anything off."
+    return [Finding(rated(top, 1e-5, 1e-3), "truncation", text, {"top": top})]
+
+
+def _by_green_functions(machine, point):
+    """What the other method says; it holds for shifts that are small against the line widths, rates for a weak coupling."""
+    topic, rates, limit = "green functions", float(point.heat_currents["cold"]), float(machine.weak_coupling_current())
+    machine.modes()  # raises where they do not apply
+    state = eqx.filter_jit(lambda m: m.keldysh())(machine)
+    code, ratio = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
+    cold, margin = float(state.heat_currents["cold"]), float(state.stability_margins.min())
+    numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": ratio, "margin": margin}
+    if code == Status.UNSTABLE:
+        text = (
+            f"At this coupling a mode is unstable (margin {margin:.3g}) and has no steady state; rates, which assume weak"
+            " coupling, miss that."
+        )
+        return [Finding(Severity.DOUBTFUL, topic, text, numbers)]
+    if code not in (Status.OK, Status.STRONG_CORRELATION):
+        return [Finding(Severity.NOTE, topic, f"They cannot be compared with: {code.message}.", numbers)]
+    text = (
+        f"The cooling current is {rates:.4g} by `operate`, {cold:.4g} by Green functions at any coupling, and"
+        f" {limit:.4g} in the limit of weak"
+        f" coupling and small shift. Exchange and correlation add {ratio:.2g} to the photons of a mode"
+    )
+    text += "." if ratio <= 0.1 else ": more than 0.1, so that Green functions are no reference here."
+    off = abs(cold - rates) / max(abs(cold), abs(rates))
+    return [Finding(Severity.FINE if ratio <= 0.1 and off < 0.1 else Severity.NOTE, topic, text, numbers)]
 
 
 class Moments(eqx.Module):

@@ -5,7 +5,25 @@ shown, and nothing is kept when many are drawn. Energies are in one unit, E, wit
 """
 
 from .designs import design_summary, history, moves
-from .devices import currents, filters, level_scheme
+from .devices import currents, filters
+from .histories import evolution
+from .levels import level_scheme
 from .maps import lines, operating_map
+from .motors import torque
+from .statistics import correlations, cumulants, large_deviations
 
-__all__ = ["currents", "design_summary", "filters", "history", "level_scheme", "lines", "moves", "operating_map"]
+__all__ = [
+    "correlations",
+    "cumulants",
+    "currents",
+    "design_summary",
+    "evolution",
+    "filters",
+    "history",
+    "large_deviations",
+    "level_scheme",
+    "lines",
+    "moves",
+    "operating_map",
+    "torque",
+]

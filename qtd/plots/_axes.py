@@ -15,8 +15,18 @@ def axes_or_new(ax, size=(6.4, 4.8)):
     return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 
+def two_axes():
+    """Side by side, in a new Figure."""
+    return Figure(figsize=(8.6, 3.8), layout="constrained").subplots(1, 2)
+
+
 def figure_of(ax) -> Figure:
     return ax.get_figure(root=True)
+
+
+def colors_of(names):
+    """A colour for each reservoir, the same in every drawing."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
 def set_title(ax, text, pad=8):
@@ -46,3 +56,10 @@ def axis_label(name):
 def room_for_marks(machine):
     """Room between the frame and the title, in points, for the rows of ticks that `filters` draws there."""
     return 8 + 8 * len(machine.network().topology.names)
+
+
+def legend_below(ax):
+    """A legend under the label of the x axis, where it covers no data; its distance is in units of its own font."""
+    columns = 2 if ax.bbox.width > 4.5 * figure_of(ax).dpi else 1
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=columns, frameon=False, fontsize="small")

@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..parameters import parameters
 from ._axes import GREY, PALE, PALETTE, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
-from .devices import currents, filters, level_scheme
+from .devices import currents, filters
+from .levels import level_scheme
 
 __all__ = ["design_summary", "history", "moves"]
 

@@ -1,4 +1,4 @@
-"""Drawings of one device: its filters, its currents, and its levels with the jumps between them."""
+"""Drawings of one device: its filters and its currents."""
 
 from typing import Any
 
@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
-from ..networks import RateNetwork
-from ..steady import SteadyState, solve
+from ..steady import solve
 from ..thermodynamics import OperatingPoint
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, room_for_marks, set_title
+from ._axes import PALETTE, axes_or_new, colors_of, figure_of, room_for_marks, set_title
 
-__all__ = ["currents", "filters", "level_scheme"]
+__all__ = ["currents", "filters"]
 
 
 def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
@@ -24,7 +23,7 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     ax = axes_or_new(ax)
     networks = [machine.network()] + ([] if before is None else [before.network()])
     low, high = _window(networks)
-    for row, (name, color) in enumerate(_colors(networks[0]).items()):
+    for row, (name, color) in enumerate(colors_of(networks[0].topology.names).items()):
         for network, width, line in zip(networks, (1.8, 1.3), ("solid", (0, (4, 2)))):
             density = getattr(network.reservoirs.get(name), "spectral_density", None)
             if not callable(density):
@@ -80,43 +79,6 @@ def _reservoir_label(name, temperatures):
     return f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$" if name in temperatures else f"{name}\nnonthermal"
 
 
-def level_scheme(network: RateNetwork, ax: Axes | None = None, *, levels: int | None = None) -> Figure:
-    """The lowest levels of a network, to scale where they are not too close, with each reservoir's net jumps as arrows.
-
-    One column of arrows for each reservoir, as wide as the net jumps per time; jumps below a thousandth of the largest are left out.
-    `levels`: how many to show; by default those between which something flows, 3 to 8.
-    """
-    ax = axes_or_new(ax)
-    state = solve(network)
-    flows = _flows(state)
-    energies, populations = np.asarray(network.energies, float), np.zeros(network.topology.size)
-    populations[network.topology.order] = np.asarray(state.populations)
-    largest = max((abs(flow) for _, _, _, flow in flows), default=0.0) or 1.0
-    shown = np.argsort(energies, kind="stable")[: levels or _levels_to_show(energies, flows, largest)]
-    heights = _heights(energies[shown])
-    columns, width = list(network.topology.names), len(network.topology.names)
-    ax.hlines(list(heights.values()), -0.5, width - 0.5, color="black", linewidth=1.6, zorder=1)
-    for level, height in heights.items():
-        text = f"  $p$ = {populations[shown[level]]:.3g}"
-        ax.text(width - 0.5, height, text, va="center", fontsize=9, color=GREY)
-    place = {level: heights[i] for i, level in enumerate(shown)}
-    for column, (name, color) in enumerate(_colors(network).items()):
-        own = [flow for flow in flows if flow[0] == name and flow[1] in place and flow[2] in place and abs(flow[3]) >= 1e-3 * largest]
-        for i, (_, source, target, flow) in enumerate(own):
-            x = column + (i - (len(own) - 1) / 2) * min(0.3, 0.8 / max(len(own), 1))
-            _arrow(ax, x, place[source], place[target], (flow, flow / largest), color, on_left=len(own) > 1 and i == 0)
-    ax.set_xticks(range(width), columns)
-    for tick, color in zip(ax.get_xticklabels(), _colors(network).values()):
-        tick.set_color(color)
-    ax.tick_params(axis="x", length=0)
-    ax.set_yticks(list(heights.values()), [f"{energies[level]:.4g}" for level in shown])
-    ax.set(xlim=(-0.6, width + 0.1), ylabel=r"energy of the level  ($E$)")
-    set_title(ax, r"Lowest levels, net jumps per time  ($E$)")
-    ax.set_xlabel("reservoir that drives the jump")
-    ax.spines[["top", "right", "bottom"]].set_visible(False)
-    return figure_of(ax)
-
-
 def _signed_scale(ax, table):
     """Set the y axis so that every bar and its label has room; returns what to say of the scale in the axis label."""
     finite = table[np.isfinite(table)]
@@ -132,10 +94,6 @@ def _signed_scale(ax, table):
     ax.set_ylim(*(sign * max(abs(end), smallest / 3) * room for sign, end in zip((-1, 1), ends)))
     ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=smallest / 3))
     return ", logarithmic"
-
-
-def _colors(network):
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(network.topology.names)}
 
 
 def _transitions(network, name):
@@ -178,42 +136,3 @@ def _performance(points):
         if texts:
             return f";  {name} {', '.join(texts)}"
     return ""
-
-
-def _flows(state: SteadyState):
-    """(reservoir, level jumped from, level jumped to, net jumps per time >= 0) of every jump."""
-    order, flows = state.network.topology.order, []
-    for diagonal, rates in zip(state.network.topology.diagonals, state.flows):
-        for k in diagonal.levels:
-            low, high, flow = order[diagonal.lower[k]], order[k], float(rates[k])
-            flows.append((diagonal.reservoir, low, high, flow) if flow >= 0 else (diagonal.reservoir, high, low, -flow))
-    return flows
-
-
-def _levels_to_show(energies, flows, largest):
-    rank = np.argsort(np.argsort(energies, kind="stable"))
-    busy = [max(rank[a], rank[b]) for _, a, b, flow in flows if flow >= 0.02 * largest]
-    return int(np.clip(max(busy, default=0) + 1, 3, 8))
-
-
-def _heights(energies):
-    """Where to draw each level: at its energy, but no closer to the one below than the eye can tell."""
-    apart = 0.06 * (energies[-1] - energies[0]) or 1.0
-    heights = {0: float(energies[0])}
-    for i in range(1, len(energies)):
-        heights[i] = max(float(energies[i]), heights[i - 1] + apart)
-    return heights
-
-
-def _arrow(ax, x, start, end, flow_and_share, color, on_left):
-    flow, share = flow_and_share
-    style = {
-        "arrowstyle": "-|>,head_width=0.3,head_length=0.6",
-        "color": color,
-        "linewidth": 1 + 5 * share,
-        "shrinkA": 0,
-        "shrinkB": 0,
-    }
-    ax.annotate("", (x, end), (x, start), arrowprops={**style, "mutation_scale": 10 + 8 * share}, zorder=2)
-    side, shift = ("right", -0.06) if on_left else ("left", 0.06)
-    ax.text(x + shift, (start + end) / 2, f"{flow:.2g}", color=color, fontsize=8.5, va="center", ha=side)

@@ -14,7 +14,7 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, set_title
+from ._axes import GREY, PALETTE, axes_or_new, figure_of, legend_below, set_title
 from ._sweeps import arranged, flagged, headline, is_geometric, name_of, numbers, quantity_label, spans_decades, statuses, unit_of, written
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def operating_map(
         grid.fill(ax, cells, facecolor=(1, 1, 1, 0.5), edgecolor=GREY, linewidth=0, hatch=hatch, label=name)
     failure = f"{sign} is nowhere positive" if (signs <= 0).any() and not (signs > 0).any() else "no numbers"
     set_title(ax, headline(table, "" if works.any() else failure))
-    _legend_below(ax)
+    legend_below(ax)
     return figure_of(ax)
 
 
@@ -209,12 +209,6 @@ def _contour_lines(ax, grid, values, variable, signed):
     for text in ax.clabel(drawn, fmt="%g", fontsize=9):
         text.set(path_effects=halo, clip_on=True)  # or labels outside the frame take room when a user zooms in
     ax.plot([], [], color=color, linewidth=1.0, path_effects=halo, label=quantity_label(variable))
-
-
-def _legend_below(ax):
-    """A legend under the label of the x axis, where it covers no data; its distance is in units of its own font."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=2, frameon=False, fontsize="small")
 
 
 def _panels(ax, groups):

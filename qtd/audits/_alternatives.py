@@ -1,0 +1,66 @@
+"""What other descriptions of the same device would have given."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._numerics.findings import Finding, Severity, rated
+
+
+def compared(point: Any, others: Mapping[str, Callable[[], Any]]) -> list[Finding]:
+    """Heat currents here and in the other descriptions, `others` by name, each the function that makes its operating point.
+
+    The Redfield equation, which keeps what the others drop, is the one to agree with, as long as its state is one.
+    """
+    topic, points, failed = "other approaches", {}, []
+    for name, operate in others.items():
+        try:
+            points[name] = operate()
+        except ValueError as error:
+            failed.append(Finding(Severity.NOTE, topic, f"The {name} approach gives nothing to compare with: {error}"))
+    known = {name: other for name, other in points.items() if np.all(np.isfinite(_heat(other)))}
+    if not known:
+        return failed or [Finding(Severity.NOTE, topic, "No other approach gives numbers to compare with.")]
+    here = _heat(point)
+    deviations = {name: _deviation(here, _heat(other)) for name, other in known.items()}
+    judge = next((name for name in known if name.startswith("redfield")), None)
+    focus = _focus(point, here, [_heat(other) for other in known.values()])
+    listed = ", ".join(f"{float(other.heat_currents[focus]):.4g} ({name})" for name, other in known.items())
+    text = f"The heat current out of {focus!r} is {float(point.heat_currents[focus]):.4g} here, {listed} in other approaches."
+    numbers = {"here": float(point.heat_currents[focus])} | {name: float(other.heat_currents[focus]) for name, other in known.items()}
+    if judge is None:
+        severity = rated(max(deviations.values()), 0.01, 0.1)
+        text += " This one keeps most coherences; what differs from it does not hold here."
+        return [Finding(min(severity, Severity.NOTE), topic, text, numbers), *failed]
+    value = deviations[judge]
+    severity = rated(value, 0.01, 0.1, 0.5)
+    if severity > Severity.FINE:
+        turned = numbers["here"] * numbers[judge] < 0
+        differs = "gives it the other sign" if turned else f"differs by {value:.2g} of a current"
+        text += f" The {judge} one keeps all coherences, and {differs}: none should be believed on its own."
+    if int(known[judge].status):
+        severity = max(min(severity, Severity.DOUBTFUL), Severity.NOTE)
+        text += f" But the {judge} state is not positive, so that nothing here can judge."
+    return [Finding(severity, topic, text, numbers), *failed]
+
+
+def _heat(point):
+    return np.array([float(point.heat_currents[name]) for name in point.names])
+
+
+def _differences(here, there):
+    """Of each current, relative to the larger of the two; those that are 0 against the others are left out."""
+    size = np.maximum(np.abs(here), np.abs(there))
+    return np.where(size > 1e-8 * size.max(), np.abs(here - there) / np.where(size > 0, size, 1), 0)
+
+
+def _deviation(here, there):
+    return float(_differences(here, there).max())
+
+
+def _focus(point, here, others):
+    """The current to quote: that of the cooled reservoir where the descriptions differ about it, else the one they differ about most."""
+    apart = np.max([_differences(here, there) for there in others], axis=0)
+    cooled = getattr(point, "cooled", None)
+    return cooled if cooled in point.names and apart[point.names.index(cooled)] > 0.1 else point.names[int(np.argmax(apart))]

@@ -1,0 +1,39 @@
+"""What can be asked of a ballistic conductor."""
+
+import numpy as np
+
+from .._numerics.findings import Checks, Finding, Severity, rated
+from ..scattering import Conductor
+
+_NOT_ASKED = {
+    "detailed balance": "Not applicable: particles pass through, there are no jumps with rates up and down.",
+    "weak coupling": "Not applicable: scattering is exact at any coupling, as long as particles do not interact.",
+    "steady state": "Not applicable: a current that passes through has no state that it relaxes to.",
+    "kinetic uncertainty": "Not applicable: without jumps there is no number of jumps per time.",
+}
+
+
+def conductor_checks(conductor: Conductor) -> Checks:
+    """By topic."""
+    skipped = {topic: lambda topic=topic, text=text: [Finding(Severity.FINE, topic, text)] for topic, text in _NOT_ASKED.items()}
+    return {**skipped, "narrow resonances": lambda: narrow(conductor)} if conductor.narrow else skipped
+
+
+def narrow(conductor: Conductor) -> list[Finding]:
+    """The widths of resonances that were taken as points, against temperatures and against the distances between them."""
+    places, widths = [], []
+    for transmission in conductor.transmissions:
+        center, weight, square = (float(x) for x in transmission.narrow())
+        places.append(center)
+        widths.append(weight**2 / square)  # of a boxcar its width
+    known = [float(reservoir.temperature) for reservoir in conductor.reservoirs.values() if reservoir.temperature is not None]
+    distances = np.diff(np.unique(places))
+    width, limits = max(widths), {"the lowest temperature": known, "the distance of two resonances": distances}
+    ratios = {what: width / float(min(values)) for what, values in limits.items() if len(values)}
+    what = max(ratios, key=lambda what: ratios[what])
+    text = (
+        f"Resonances are taken as points; they are {width:.3g} wide, {ratios[what]:.3g} times {what}, which has to be"
+        " small. Currents grow in"
+        " proportion to this width: read them per width, or give the resonances a shape."
+    )
+    return [Finding(rated(ratios[what], 0.01, 0.3, 1.0), "narrow resonances", text, {"ratio": ratios[what], "width": width})]

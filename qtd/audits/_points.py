@@ -1,0 +1,74 @@
+"""What the operating point itself tells: how it went, and the laws of thermodynamics."""
+
+from typing import Any
+
+import numpy as np
+
+from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.status import Status
+
+_FATAL = {
+    *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.NOT_POSITIVE, Status.UNSTABLE),
+    *(Status.UNRESOLVED, Status.NOT_UNITARY, Status.NO_OCCUPATION, Status.UNTRUSTED, Status.SINGULAR),
+}
+_HARMLESS = {Status.COP_UNDEFINED, Status.BELOW_BAND}
+
+
+def point_checks(point: Any, coherent: bool) -> Checks:
+    """By topic, for what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
+    checks = {}
+    if hasattr(point, "status"):
+        checks["status"] = lambda: status(point)
+    if hasattr(point, "laws"):
+        checks["laws"] = lambda: laws(point, coherent)
+    if hasattr(point, "device_energy_currents"):
+        checks["energy of the device"] = lambda: device_energy(point)
+    return checks
+
+
+def status(point: Any) -> list[Finding]:
+    """What the status code of the point means."""
+    code = Status(int(point.status))
+    numbers = {"status": float(code)}
+    if code == Status.OK:
+        return [Finding(Severity.FINE, "status", "The operating point was found, with status 0.", numbers)]
+    severity = Severity.WRONG if code in _FATAL else Severity.NOTE if code in _HARMLESS else Severity.DOUBTFUL
+    return [Finding(severity, "status", f"The operating point has the status {int(code)}, {code.name}: {code.message}.", numbers)]
+
+
+def laws(point: Any, coherent: bool) -> list[Finding]:
+    """One finding for each law."""
+    found = []
+    for name, value, statement, holds in point.laws():
+        text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
+        severity = Severity.FINE if holds else Severity.WRONG
+        if name == "uncertainty" and coherent and not holds:
+            severity, text = Severity.NOTE, f"{text} It binds jumps; coherence may do better, which is no error by itself."
+        found.append(Finding(severity, name, text, {"value": value}))
+    return found
+
+
+def device_energy(point: Any) -> list[Finding]:
+    """Where the quanta that are counted are not the energy that the device takes up: whether that matters, and to which law."""
+    counted, taken = (
+        np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)
+    )
+    precision, largest = 1e4 * float(np.finfo(np.asarray(point.entropy_production).dtype).eps), np.abs(counted).max()
+    if not np.any(np.abs(counted - taken) > precision * largest):
+        return [Finding(Severity.FINE, "energy of the device", "What is counted is what the device takes up, in every reservoir.")]
+    lost = abs(counted.sum())
+    seen = np.abs(counted)[np.abs(counted) > precision * largest]
+    share, smallest = float(lost / seen.min()), float(seen.min())
+    text = (
+        f"The quanta counted are not conserved: they add up to {counted.sum():.3g}, which somebody else has to supply, {share:.2g} of the"
+        f" smallest current ({smallest:.3g})."
+    )
+    found = [Finding(rated(share, 1e-6, 1e-2, 1.0), "energy of the device", text, {"sum": float(counted.sum()), "share": share})]
+    sigma = float(point.device_entropy_production)
+    if sigma < -precision * largest:
+        text = (
+            f"With the energy that the device takes up the entropy production is {sigma:.4g}: so counted, this master equation breaks the"
+            " second law. Compare the global or Redfield approach."
+        )
+        found.append(Finding(Severity.WRONG, "energy of the device", text, {"entropy_production": sigma}))
+    return found

@@ -1,0 +1,27 @@
+"""`qtd report`."""
+
+import os
+from pathlib import Path
+
+import click
+
+import qtd
+
+from ._machines import FLOAT32, MACHINE, SETTINGS, build
+
+
+@click.command("report")
+@MACHINE
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write, such as machine.html.")
+@SETTINGS
+@FLOAT32
+def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) -> None:
+    """Write a page about a machine, and next to it one to explore it: MACHINE.html and MACHINE-explorer.html."""
+    built = build(machine, settings, float32)
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
+        raise click.UsageError(f"--out must be a file in a directory that can be written to, got {str(out)!r}.")
+    explorer = out.with_name(f"{out.stem}-explorer.html")
+    table = qtd.report.survey(built)
+    out.write_text(qtd.report.page(built, machine, qtd.audit(built), table), encoding="utf-8")
+    explorer.write_text(qtd.report.explorer(table, machine), encoding="utf-8")
+    click.echo(f"Written: {out}, {explorer}")

@@ -1,0 +1,108 @@
+"""What only finite reservoirs know about the validity of their numbers: where they end, what they conserve, and their closure."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._numerics.findings import Checks, Finding, Severity, rated
+from ..parameters import replace
+
+
+def finite_checks(machine, point) -> Checks:
+    """By topic; `point` is what flows at time 0."""
+    return {
+        "weak coupling": lambda: _weak(machine),
+        "equilibrium": lambda: _equilibrium(machine),
+        "conservation": lambda: _conservation(machine),
+        "closure": lambda: _closure(machine, point),
+        "signs": lambda: _signs(machine),
+    }
+
+
+def _weak(machine):
+    width, energies = float(machine.rates.sum(0).max()), np.unique(np.asarray(machine.energies, float))
+    limits = {"lowest temperature": float(machine.gases.temperature.min())}
+    if len(energies) > 1:
+        limits["smallest distance of two modes"] = float(np.diff(energies).min())
+    what = min(limits, key=lambda what: limits[what])
+    ratio = width / limits[what]
+    text = (
+        f"The fastest mode exchanges electrons at the rate {width:.3g}, {ratio:.3g} times the {what} ({limits[what]:.3g}),"
+        " which has to be small."
+    )
+    severity = rated(ratio, 0.01, 0.1, 1.0)
+    if severity > Severity.NOTE:
+        text += (
+            f" Rates only set the pace: with all of them times {0.01 / ratio:.1g} everything happens as much more"
+            " slowly and is else the same,"
+            " so read times in units of one over a rate."
+        )
+    return [Finding(severity, "weak coupling", text, {"ratio": ratio, "rate": width, "limit": limits[what]})]
+
+
+def _equilibrium(machine):
+    end, rates = machine.equilibrium(), np.asarray(machine.relaxation_rates(), float)
+    count = int(end.conserved)
+    if count > 2:
+        text = (
+            f"The reservoirs conserve {count} quantities, not 2: they stop before they have one temperature and"
+            " potential, and `equilibrium`"
+            " is not where they get to. Let them share modes of different energies."
+        )
+        return [Finding(Severity.DOUBTFUL, "equilibrium", text, {"conserved": float(count)})]
+    slowest = float(rates[rates > 1e-12 * rates.max()].min())
+    numbers = {"temperature": float(end.temperature), "chemical_potential": float(end.chemical_potential), "rate": slowest}
+    text = (
+        f"All reservoirs end at the temperature {numbers['temperature']:.6g} and the chemical potential"
+        f" {numbers['chemical_potential']:.6g};"
+        f" the slowest way there has the rate {slowest:.3g}, a time of {1 / slowest:.3g}."
+    )
+    return [Finding(Severity.FINE, "equilibrium", text, numbers)]
+
+
+def _conservation(machine):
+    """Of particles and energy on the way, and the growth of entropy."""
+    rates = np.asarray(machine.relaxation_rates(), float)
+    times = jnp.geomspace(0.1 / rates.max(), 3 / rates[rates > 1e-12 * rates.max()].min(), 24)
+    course = machine.evolve(times.astype(machine.energies.dtype))
+    drift, entropy = float(jnp.max(course.drift)), np.asarray(course.entropy, float)
+    grown = np.diff(entropy) >= -1e3 * np.finfo(np.asarray(course.entropy).dtype).eps * np.abs(entropy[1:])
+    reached, asked = float(course.last), float(times[-1])
+    text = f"Up to the time {min(reached, asked):.3g} the totals of particles and energy drift by {drift:.1g} of themselves, and entropy"
+    text += " grows all the way." if grown.all() else " falls on the way, which is impossible."
+    severity = max(rated(drift, 1e-7, 1e-4), Severity.FINE if grown.all() else Severity.WRONG)
+    found = [Finding(severity, "conservation", text, {"drift": drift, "time": min(reached, asked)})]
+    if reached < asked * (1 - 1e-9):
+        text = f"The reservoirs can be followed only up to the time {reached:.4g}, where the model of a gas has no heat capacity left."
+        found.append(Finding(Severity.DOUBTFUL, "conservation", text, {"last": reached}))
+    return found
+
+
+def _closure(machine, point):
+    lowest = float(machine.gases.degeneracy.min())
+    if machine.gases.closure == "exact":
+        text = f"Gases are computed by exact integrals, right at any mu / T (here {lowest:.3g} and more)."
+        return [Finding(Severity.FINE, "closure", text, {"degeneracy": lowest})]
+    exact = replace(machine, {"gases.closure": "exact"}).operate().temperature_rates
+    off = float(jnp.max(jnp.abs(point.temperature_rates / exact - 1)))
+    text = (
+        f"The Sommerfeld expansion (mu / T down to {lowest:.3g}, to be 10 and more) changes the rate of a temperature by {off:.2g} of it"
+        ' against the exact integrals; closure="exact" has no such error.'
+    )
+    severity = max(rated(off, 0.01, 0.1), Severity.DOUBTFUL if lowest < 10 else Severity.FINE)
+    return [Finding(severity, "closure", text, {"degeneracy": lowest, "deviation": off})]
+
+
+def _signs(machine):
+    """Modes at an energy where two reservoirs are equally occupied, so that nothing tells which way electrons flow."""
+    crossover, energies = np.asarray(machine.crossover(), float), np.asarray(machine.energies, float)
+    apart = np.abs(crossover[..., None] - energies)
+    j, q, k = np.unravel_index(np.argmin(np.where(np.isfinite(apart), apart, np.inf)), apart.shape)
+    distance = float(apart[j, q, k]) / float(machine.gases.temperature.max())
+    if not np.isfinite(distance):
+        return [Finding(Severity.FINE, "signs", "No energy is equally occupied in two reservoirs.")]
+    text = (
+        f"Reservoirs {j} and {q} are equally occupied at the energy {crossover[j, q]:.6g}, and the next mode is"
+        f" {distance:.2g} temperatures away:"
+        " there the exchange changes its direction."
+    )
+    return [Finding(rated(-distance, -1e-3, np.inf), "signs", text, {"crossover": float(crossover[j, q]), "distance": distance})]

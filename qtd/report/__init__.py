@@ -1,0 +1,7 @@
+"""Pages about machines: what one does, in a file that a browser opens without a network, and an explorer of a sweep."""
+
+from ._explorer import explorer
+from ._page import page
+from ._survey import survey
+
+__all__ = ["explorer", "page", "survey"]

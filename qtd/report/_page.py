@@ -1,0 +1,113 @@
+"""One page about one machine."""
+
+from typing import Any
+
+import jinja2
+import numpy as np
+import xarray
+from markupsafe import Markup, escape
+
+from .._numerics.status import Status
+from ..parameters import parameters
+from ..units import unit_of_figure, unit_of_parameter
+from ._pictures import pictures
+from ._recipe import command, options
+from ._sensitivities import sensitivities
+from ._survey import survey
+
+__all__ = ["page"]
+
+_MOST_ROWS = 20  # sensitivities in the table
+
+
+def page(machine: Any, title: str | None = None, audit: Any = None, table: xarray.Dataset | None = None) -> str:
+    """A machine on one HTML page: parameters, operating point and laws, audit, levels, an operating map, sensitivities.
+
+    Of a motor with its torque against velocity, of finite reservoirs with their evolution. The page holds everything it shows, needs no
+    network, and says how to make the machine again.
+
+    - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`; its method `survey` says which figure the page is about, and
+      over which two parameters it is mapped.
+    - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left out if None.
+    - `table`: the `survey` of this machine, where it is known already.
+
+    **Raises** `ValueError` for what is no machine.
+    """
+    if not hasattr(machine, "operate") or not hasattr(machine, "survey"):
+        raise ValueError(f"`machine` must be one of qtd.machines or of your own AbstractMachine, got {type(machine).__name__}.")
+    point = machine.operate()
+    table = survey(machine) if table is None else table
+    figure = str(table.attrs["figure"])
+    found = sensitivities(machine, figure)
+    return template("page.html").render(
+        title=title or type(machine).__name__,
+        kind=type(machine).__name__,
+        summary=(type(machine).__doc__ or "").strip().partition("\n")[0].replace("\\", ""),
+        mode=getattr(point, "mode", ""),
+        status=Status(int(point.status)),
+        options={name: written(value) for name, value in options(machine).items()},
+        parameters=_parameters(machine),
+        rows=_rows(point),
+        laws=point.laws(),
+        audit=audit,
+        pictures=pictures(machine, point, table, found),
+        figure=figure,
+        figure_unit=unit_of_figure(figure),
+        value=point.figures()[figure],
+        sensitivities=found[:_MOST_ROWS],
+        omitted=len(found[_MOST_ROWS:]),
+        command=command(machine),
+        versions={name: table.attrs[name] for name in ("qtd", "jax") if name in table.attrs},
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A page of this folder to be filled in; what is filled in is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("qtd", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"written": written, "power": _power, "wrapped": _wrapped, "unbroken": _unbroken}
+    return environment.get_template(name)
+
+
+def written(value: Any) -> str:
+    """A number, an array of them, or a word, as a person would write it."""
+    if isinstance(value, str | bool) or value is None:
+        return str(value)
+    if isinstance(value, tuple | list):
+        return ", ".join(map(written, value))
+    numbers = np.atleast_1d(np.asarray(value))
+    if np.issubdtype(numbers.dtype, np.number):
+        digits = lambda number: f"{number + 0.0:.6g}" if np.isfinite(number) else "undefined"  # no negative zeros
+        return ", ".join(digits(float(number)) for number in numbers.ravel())
+    return str(value)
+
+
+def _power(unit: str) -> Markup:
+    """E^2 with a raised 2; nothing for pure numbers."""
+    base, caret, exponent = unit.partition("^")
+    return escape("" if unit == "1" else base) + (Markup("<sup>{}</sup>").format(exponent) if caret else "")
+
+
+def _wrapped(path: str) -> Markup:
+    """A path that a narrow screen may break after its dots and underscores."""
+    return Markup(str(escape(path)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
+
+
+def _unbroken(numbers: str) -> Markup:
+    """Numbers with commas between, none of which is broken."""
+    return Markup(" ").join(Markup("<span>{}</span>").format(number) for number in numbers.split(" "))
+
+
+def _parameters(machine):
+    return [(path, written(value), unit_of_parameter(path)) for path, value in parameters(machine).items()]
+
+
+def _rows(point):
+    """Name, value and meaning of all that the operating point prints, without its status, which the page says in words."""
+    rows = point.rows() if hasattr(point, "rows") else [(name, value, "") for name, value in point.figures().items()]
+    return [(name, written(value), meaning, unit_of_figure(name)) for name, value, meaning in rows if name not in ("status", "mode")]

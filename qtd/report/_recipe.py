@@ -1,0 +1,43 @@
+"""How to make a machine again: the command that shows it, from what distinguishes it from the default of its kind."""
+
+import inspect
+import re
+import shlex
+from typing import Any
+
+import numpy as np
+
+from .. import machines
+from ..parameters import parameters
+
+__all__ = ["command", "options"]
+
+
+def command(machine: Any) -> str | None:
+    """`qtd show NAME --set PATH=VALUE ...` with all digits; None for a machine that the command cannot build."""
+    kind = type(machine)
+    if getattr(machines, kind.__name__, None) is not kind:
+        return None
+    usual, mine = kind(), parameters(machine)
+    given = {name: value for name, value in options(machine).items() if value is not None and value != options(usual).get(name)}
+    given |= {path: np.asarray(value) for path, value in mine.items() if options(usual).get(path, 0) is None}  # none by default
+    like = kind(**given)
+    known = parameters(like)
+    if str(like) != str(machine):  # printed without numbers: the kinds and shapes of all parts
+        return None
+    changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
+    settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
+    return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings])
+
+
+def options(machine: Any) -> dict[str, Any]:
+    """What a machine is built with that is no number: sizes and names."""
+    known = {path.partition(".")[0] for path in parameters(machine)}
+    asked = inspect.signature(type(machine)).parameters
+    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
+
+
+def _written(value):
+    if isinstance(value, np.ndarray):  # with all digits
+        return ",".join(repr(float(number)) for number in value.ravel())
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,41 @@
+"""How much a figure of a machine changes with each of its parameters."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ..parameters import parameters, replace
+
+__all__ = ["Sensitivity", "sensitivities"]
+
+
+class Sensitivity(NamedTuple):
+    """Of one parameter: path, value p, derivative dF/dp, and the logarithmic one, d ln |F| / d ln |p| = p / F dF/dp."""
+
+    path: str
+    value: float
+    slope: float
+    logarithmic: float
+
+
+def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
+    """Of a figure of the machine, for every number in it (entries of arrays one by one), by reverse mode; the strongest first.
+
+    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the figure is 0 or has no derivative.
+    """
+    value, slopes = _differentiated(machine, parameters(machine), figure)
+    found = []
+    for path, numbers in parameters(machine).items():
+        for place, number in np.ndenumerate(np.asarray(numbers, float)):
+            name = f"{path}[{','.join(map(str, place))}]" if place else path
+            slope = float(np.asarray(slopes[path])[place])
+            relative = slope * number / float(value) if value != 0 else np.nan
+            found.append(Sensitivity(name, float(number), slope, float(relative)))
+    return sorted(found, key=lambda s: -np.nan_to_num(abs(s.logarithmic), nan=-1.0))
+
+
+@eqx.filter_jit
+def _differentiated(machine, values, figure):
+    return jax.value_and_grad(lambda values: replace(machine, values).operate().figures()[figure])(values)

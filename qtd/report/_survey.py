@@ -1,0 +1,40 @@
+"""A small sweep over the two parameters that a machine names, for a map and an explorer."""
+
+from typing import Any
+
+import numpy as np
+import xarray
+
+from ..design import observables
+from ..sweeps import sweep
+from ..units import unit_of_figure, unit_of_parameter
+
+__all__ = ["survey"]
+
+
+def survey(machine: Any) -> xarray.Dataset:
+    """All figures of a machine over the two parameters, and at the values, that its method `survey` names.
+
+    Where only one entry of an array varies, such as the temperature of one of several gases, the dimension has its name, as in
+    "gases.temperature[0]". `attrs["figure"]` is the figure that the machine is about.
+    """
+    plan = machine.survey()
+    # In one function: of one for each figure, each would compile all that the machine does.
+    names = {f"figure.{name}": name for name in observables(machine)}
+    units = {given: unit_of_figure(name) for given, name in names.items()}
+    table = sweep(machine, plan.over, {"figure": lambda m: m.operate().figures()}, units=units).rename(names)
+    for path, values in plan.over.items():
+        if values.ndim > 1:
+            table = _by_entry(table, path, np.asarray(values))
+    return table.assign_attrs(figure=plan.figure)
+
+
+def _by_entry(table, path, values):
+    columns = values.reshape(len(values), -1)
+    moving = np.flatnonzero(np.ptp(columns, axis=0))
+    if len(moving) != 1:
+        raise ValueError(f"`survey` must vary one entry of {path!r}, got {len(moving)}.")
+    place = ",".join(str(int(i)) for i in np.unravel_index(moving[0], values.shape[1:]))
+    name = f"{path}[{place}]"
+    coordinate = (name, columns[:, moving[0]], {"units": unit_of_parameter(path)})
+    return table.drop_vars(path).rename({f"{path}.index": name}).assign_coords({name: coordinate})

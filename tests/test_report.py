@@ -1,0 +1,280 @@
+"""Pages, opened in a browser: whatever they claim to show is there, and nothing comes from a network."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+import qtd
+from qtd.cli import _build
+from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QubitRefrigerator, ResonatorRefrigerator
+from qtd.report._recipe import command
+from qtd.report._sensitivities import sensitivities
+
+FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})
+AUDIT = SimpleNamespace(findings=[SimpleNamespace(severity="warning", topic="filters", text="wider than <levels> & more")])
+
+
+def missing(reason):
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a network."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not (program and driver):
+        missing("no browser: apt-get install chromium chromium-driver")
+    selenium = pytest.importorskip("selenium.webdriver") if os.environ.get("CI") != "true" else __import__("selenium.webdriver").webdriver
+    options = selenium.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    chrome.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    chrome.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A function that opens a page from a file, at a width; after the test, nothing may have gone wrong or have been fetched."""
+
+    def open_page(html, width=1200):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        )
+        (tmp_path / "page.html").write_text(html)
+        browser.get((tmp_path / "page.html").as_uri())
+        return browser
+
+    browser.get_log("browser"), browser.get_log("performance")
+    yield open_page
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return qtd.report.survey(FRIDGE)
+
+
+@pytest.fixture(scope="module")
+def fridge_page(table):
+    return qtd.report.page(FRIDGE, title="A <cold> fridge", audit=AUDIT, table=table)
+
+
+def texts(browser, selector):
+    return browser.execute_script("return [...document.querySelectorAll(arguments[0])].map((x) => x.textContent)", selector)
+
+
+def test_a_page_shows_the_machine_without_a_network(opened, fridge_page):
+    browser = opened(fridge_page)
+    assert texts(browser, "h1") == ["A <cold> fridge"] and browser.title == "A <cold> fridge"
+    assert texts(browser, "h2") == ["Operating point", "Audit", "Pictures", "Sensitivities of J_cold", "Parameters", "Again"]
+    assert texts(browser, "#audit tbody td, #audit tbody th") == ["warning", "filters", "wider than <levels> & more"]
+    pictures = "return [...document.images].map((x) => [x.parentElement.id, x.complete && x.naturalWidth, x.alt, x.src.slice(0, 19)])"
+    found = browser.execute_script(pictures)
+    assert [name for name, *_ in found] == ["currents", "levels", "map", "sensitivities"]
+    assert all(width > 100 and len(alt) > 40 and source == "data:image/svg+xml;" for _, width, alt, source in found)
+    rows = dict(zip(texts(browser, "#point table:first-of-type tbody th"), texts(browser, "#point tbody td:nth-child(2)")))
+    assert float(rows["J_cold"]) == pytest.approx(float(FRIDGE.operate().heat_currents["cold"]), rel=1e-9)
+    written = dict(zip(texts(browser, "#parameters tbody th"), texts(browser, "#parameters tbody td.number")))
+    assert {path: float(written[path]) for path in qtd.parameters(FRIDGE)} == pytest.approx(
+        {path: float(value) for path, value in qtd.parameters(FRIDGE).items()}, rel=1e-5
+    )
+    assert written["num_spins"] == "5" and set(texts(browser, "#point td.good")) == {"yes"} and not texts(browser, "td.bad")
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_pages_fit_the_screen_and_their_tables_have_headings(opened, fridge_page, table, width):
+    for html in (fridge_page, qtd.report.explorer(table)):
+        browser = opened(html, width)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        headed = (
+            "return [...document.querySelectorAll('table')].every((t) => t.caption && [...t.querySelectorAll('th')].every((h) => h.scope))"
+        )
+        assert browser.execute_script(headed) and browser.execute_script("return document.documentElement.lang") == "en"
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        FRIDGE,
+        QubitRefrigerator("local", exchange=0.02),
+        ResonatorRefrigerator((3, 4)),
+        qtd.replace(FiniteReservoirs(), {"gases.temperature": [0.1, 1 / 3]}),
+        NDemon(reference=0.7),
+    ],
+    ids=lambda machine: type(machine).__name__,
+)
+def test_the_command_makes_the_same_machine_again(machine):
+    program, what, name, *settings = shlex.split(command(machine))
+    assert (program, what) == ("qtd", "show")
+    again = _build(name, tuple(text for text in settings if text != "--set"), False)
+    assert str(again) == str(machine)
+    assert all(np.array_equal(value, qtd.parameters(again)[path]) for path, value in qtd.parameters(machine).items())
+
+
+def test_no_command_is_given_where_none_makes_the_machine():
+    ohmic = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
+    assert command(CollectiveRefrigerator(num_spins=5, cold=ohmic)) is None
+
+
+def test_sensitivities_to_filter_heights_add_up_to_one():
+    """All currents are of first order in the three heights together."""
+    found = {each.path: each for each in sensitivities(FRIDGE, "J_cold")}
+    assert sum(found[f"{name}.spectral_density.height"].logarithmic for name in ("cold", "hot", "work")) == pytest.approx(1, rel=1e-9)
+    sizes = [abs(each.logarithmic) for each in found.values()]
+    assert sizes == sorted(sizes, reverse=True) and set(found) == set(qtd.parameters(FRIDGE))
+    cold = found["cold.temperature"]
+    assert cold.logarithmic == pytest.approx(cold.slope * cold.value / float(FRIDGE.operate().heat_currents["cold"]), rel=1e-12)
+
+
+def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
+    point = FRIDGE.operate()
+    here = table.sel({"cold.temperature": float(FRIDGE.cold.temperature), "hot.temperature": 1.0}, method="nearest")
+    assert float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9) and table.attrs["figure"] == "J_cold"
+    gases = qtd.report.survey(FiniteReservoirs())
+    assert gases.J_0.dims == ("gases.temperature[0]", "gases.chemical_potential[0]")
+    assert float(gases["gases.temperature[0]"][12]) == pytest.approx(0.6) and gases["gases.temperature[0]"].attrs["units"] == "E"
+
+
+def test_a_page_of_a_machine_beyond_its_validity_says_so():
+    demon = qtd.replace(NDemon(), {"cold.temperature": 0.3, "energy_4": 1.95})
+    html = qtd.report.page(demon)
+    assert "no occupation between 0 and 1 does this" in html and "undefined" in html and ">nan<" not in html and 'id="levels"' not in html
+
+
+def test_what_is_no_machine_has_no_page():
+    with pytest.raises(ValueError, match=r"`machine` must be one of qtd\.machines"):
+        qtd.report.page(FRIDGE.network())
+
+
+def made_up():
+    """Of (a, b, c), with a gap, a status, and a list of values that belongs to b."""
+    a, b, c = np.linspace(0.0, 1.0, 6), np.geomspace(0.1, 100.0, 7), np.array(["soft", "hard"])
+    values = a[:, None, None] + 10 * np.log10(b)[None, :, None] + 0.37 * (c == "hard")[None, None]
+    status = np.zeros(values.shape, np.int8)
+    values[2, 3, 1], status[2, 3, 1], status[4, 3, 1] = np.nan, 2, 6
+    names = ("a", "b", "c")
+    return xr.Dataset(
+        {"J": (names, values, {"units": "E^2"}), "COP": (names, values**2, {"units": "1"}), "status": (names, status)},
+        coords={"a": ("a", a, {"units": "E"}), "b": b, "c": c, "width": ("b", 2 * b)},
+        attrs={"machine": "Toy </script>"},
+    )
+
+
+def readout(browser):
+    return {
+        name: None if value == "none" else float(value)
+        for name, value in zip(texts(browser, "#readout th"), texts(browser, "#readout td.number"))
+    }
+
+
+def outputs(browser):
+    return texts(browser, "output")
+
+
+def mark(browser):
+    return browser.execute_script("const m = document.getElementById('mark'); return m && [m.dataset.x, m.dataset.y].map(Number)")
+
+
+def test_sliders_move_the_curve_the_mark_and_the_numbers(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    table = made_up()
+    browser = opened(qtd.report.explorer(table))
+    assert outputs(browser) == ["0.6 E", "3.16228, width = 6.32456", "hard"] and texts(browser, "h1") == ["Toy </script>: explorer"]
+    sliders = browser.find_elements("css selector", "input[type=range]")
+    before = browser.execute_script("return document.getElementById('line').getAttribute('d')")
+    sliders[1].send_keys(Keys.ARROW_RIGHT)
+    sliders[2].send_keys(Keys.ARROW_LEFT)
+    here = table.isel(a=3, b=4, c=0)
+    assert readout(browser) == pytest.approx({"J": float(here.J), "COP": float(here.COP)}, rel=1e-5)
+    assert mark(browser) == pytest.approx([float(here.a), float(here.J)], rel=1e-7)
+    assert browser.execute_script("return document.getElementById('line').getAttribute('d')") != before
+    sliders[0].send_keys(Keys.HOME)
+    assert outputs(browser)[0] == "0 E" and mark(browser)[0] == 0.0
+    assert browser.execute_script("return document.activeElement.id") == "slider-0"
+    assert sliders[0].get_attribute("aria-valuetext") == "0 E"
+
+
+def test_a_point_without_a_number_leaves_a_gap_and_its_status(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened(qtd.report.explorer(made_up()))
+    line = browser.execute_script("return document.getElementById('line').getAttribute('d')")
+    assert line.count("M") == 2 and line.count("L") == 3
+    assert browser.execute_script("return document.querySelectorAll('#curve .odd').length") == 1
+    slider = browser.find_element("css selector", "#slider-0")
+    slider.send_keys(Keys.ARROW_LEFT)
+    assert readout(browser) == {"J": None, "COP": None} and mark(browser) is None
+    assert texts(browser, "#status")[0].startswith("no unique steady state:") and browser.find_element("id", "status").is_displayed()
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert not browser.find_element("id", "status").is_displayed()
+
+
+def test_observable_and_axis_are_chosen_by_name(opened):
+    from selenium.webdriver.support.ui import Select
+
+    table = made_up()
+    browser = opened(qtd.report.explorer(table), 390)
+    Select(browser.find_element("id", "observable")).select_by_visible_text("COP")
+    Select(browser.find_element("id", "axis")).select_by_visible_text("b")
+    here = table.isel(a=3, b=3, c=1)
+    assert mark(browser) == pytest.approx([float(here.b), float(here.COP)], rel=1e-7)
+    labels = texts(browser, "#curve text")
+    assert {"0.1", "1", "10", "100", "b"} <= set(labels)  # a logarithmic axis
+    label = browser.find_element("id", "curve").get_attribute("aria-label")
+    assert label.startswith("COP along b, from ")
+
+
+def test_the_explorer_of_a_survey_begins_at_the_machine(opened, table):
+    browser = opened(qtd.report.explorer(table))
+    point = FRIDGE.operate()
+    known = readout(browser)
+    assert known["J_cold"] == pytest.approx(float(point.heat_currents["cold"]), rel=1e-5)
+    assert known["COP"] == pytest.approx(float(point.cop), rel=1e-5)
+
+
+def test_sweeps_that_are_too_large_are_refused_with_the_remedy():
+    large = xr.Dataset({"J": (("a", "b"), np.zeros((1000, 500)))}, attrs={"machine": "Toy"})
+    with pytest.raises(ValueError, match=re.escape("holds 1000000 numbers, more than the 400000 of a page; thin it out")) as error:
+        qtd.report.explorer(large)
+    assert "slice(None, None, 3)" in str(error.value)
+    deep = xr.Dataset({"J": (tuple("abcde"), np.zeros((2,) * 5))})
+    with pytest.raises(ValueError, match="1 to 4 dimensions, got 5"):
+        qtd.report.explorer(deep)
+    with pytest.raises(ValueError, match="no observable"):
+        qtd.report.explorer(xr.Dataset({"status": ("a", np.zeros(3, int))}))
+
+
+def test_a_table_of_one_value_and_of_no_numbers_can_be_explored(opened):
+    for values in (np.array([2.5]), np.full(4, np.nan)):
+        browser = opened(qtd.report.explorer(xr.Dataset({"J": ("a", values)})))
+        expected = None if np.isnan(values).all() else 2.5
+        assert readout(browser) == {"J": expected}
+        assert ("no numbers here" in texts(browser, "#curve text")) == (expected is None)
+
+
+def test_arrays_stay_out_of_the_explorer():
+    table = qtd.sweep(FRIDGE, {"cold.temperature": jnp.linspace(0.4, 0.6, 3)}, {"J": lambda m: m.operate().heat_currents})
+    mixed = table.assign(many=(("cold.temperature", "order"), np.zeros((3, 2))))
+    html = qtd.report.explorer(mixed)
+    assert '"J.cold"' in html and '"many"' not in html
