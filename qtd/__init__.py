@@ -1,4 +1,7 @@
-"""Differentiable thermodynamics of small quantum machines: currents, noise, efficiency, and their derivatives, in JAX."""
+"""Differentiable thermodynamics of small quantum machines: currents, noise, efficiency, and their derivatives, in JAX.
+
+Examples in docstrings begin after `import jax, jax.numpy as jnp, numpy as np, qtd` and `jax.config.update("jax_enable_x64", True)`.
+"""
 
 import importlib as _importlib
 from typing import TYPE_CHECKING

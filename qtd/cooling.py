@@ -63,7 +63,16 @@ def cool_down(
     - `within`: a factor; the stopping temperature is looked for between start / within and start * within, nearest first.
 
     The temperature is the variable of integration, so neither steps nor tolerances enter; derivatives with respect to the machine, the
-    capacity and the share are those of the integral and of the implicit theorem.
+    capacity and the share are those of the integral and of the implicit theorem. Raises `ValueError` for an unknown reservoir and for
+    numbers outside their domain.
+
+    How long the N-demon takes to cool its lead as far as it can:
+
+    >>> demon = qtd.machines.NDemon()
+    >>> lowest = demon.minimum_cold_temperature()
+    >>> found = qtd.cooling.cool_down(demon, heat_capacity=1.0, until=lowest)
+    >>> print(f"{lowest:.4f} after {found.time:.0f}")
+    0.1413 after 1259
     """
     validate(machine)
     path = f"{cold}.temperature"

@@ -33,7 +33,10 @@ System = RateNetwork | Lindbladian | SteadyState | CoherentSteadyState | Conduct
 
 
 class Covariance(eqx.Module):
-    """Zero-frequency covariances S_rs of the currents out of reservoirs: `covariance["cold", "work"]`, or `.matrix`."""
+    """Zero-frequency covariances S_rs of the currents out of reservoirs: `covariance["cold", "work"]`, or `.matrix`.
+
+    `names`: the reservoirs in order. `entries`: S_rs by row, each from its diagonal on.
+    """
 
     names: tuple[str, ...] = eqx.field(static=True)
     entries: tuple[tuple[Float[Array, ""], ...], ...]  # row r holds s = r, r+1, ...: what is not asked for is not computed
@@ -63,7 +66,18 @@ def covariance(system: System, quantity: str = "energy") -> Covariance:
     Lindblad form, or the jump part of the Redfield equation, and S is computed from the response of the state to counting. For a
     conductor see `qtd.scattering.currents`.
 
-    `quantity`: "energy", "particles" or "heat". **Source:** Kolisnyk and Schaller, Eqs. (13), (14), in another form.
+    `system`: a network, a Lindbladian, a conductor, or the steady state of one of the former (`qtd.steady.solve`). `quantity`: "energy",
+    "particles" or "heat"; S has its square, per time. Raises `ValueError` as `qtd.steady.solve` does.
+    **Source:** Kolisnyk and Schaller, Eqs. (13), (14), in another form.
+
+    A level through which electrons pass one by one has half of the noise of independent ones:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> print(qtd.counting.covariance(dot, "particles").matrix.round(4))
+    [[ 0.25 -0.25]
+     [-0.25  0.25]]
     """
     if isinstance(system, Conductor):
         return _conductor_covariance(system, quantity)
@@ -125,12 +139,23 @@ def cumulants(system: System, weights: Weights, order: int = 4, quantity: str = 
 
     W_k weighs each jump with the k-th power of its charge. c_1 is the current, c_2 the zero-frequency noise (one factor).
 
+    - `system`: a network, a Lindbladian, or the steady state of one (`qtd.steady.solve`).
     - `weights`: a reservoir's name; or a mapping from names to factors of the `quantity` ("energy", "particles", "heat"): one number, or
       one for each jump of that reservoir in the order in which the network was given them. The charge counts positive out of
       the reservoir.
+    - `order`: how many, >= 1.
 
     Every order costs one solve with the same factors; large orders lose digits, as any recursion of differences does.
+    Raises `ValueError` for unknown names and as `qtd.steady.solve` does.
     **Source:** Kolisnyk and Schaller, Eqs. (10)-(14) and App. E, continued to all orders.
+
+    Of electrons through one level at large bias and equal rates, c_n = 2^-n:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> print(qtd.counting.cumulants(dot, "left", order=4, quantity="particles").round(4))
+    [0.5    0.25   0.125  0.0625]
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"`order` must be a positive integer, got {order!r}.")
@@ -172,7 +197,8 @@ def _expand(state, mean, tilt, trace, solve, order):
 def generating_function(network: RateNetwork, fields: Mapping[str, ArrayLike], quantity: str = "energy") -> Float[Array, ""]:
     r"""The scaled cumulant generating function, lambda(chi) = lim ln <exp(sum_r chi_r Q_r)> / t.
 
-    It is the largest eigenvalue of the generator whose jumps are weighed with exp(chi_r q). `fields` maps reservoirs to real
+    It is the largest eigenvalue of the generator of `network` (or of its steady state) whose jumps are weighed with exp(chi_r q), q their
+    `quantity`: "energy", "particles" or "heat". `fields` maps reservoirs to real
     counting fields chi (those left out are 0), in units of one over the `quantity`. lambda(0) = 0; its derivatives there are the
     cumulants; the fluctuation theorem reads lambda(chi_r) = lambda(1/T_r - chi_r) for energy. Found by Noda's
     iteration on M-matrices (no subtractions, quadratic convergence) and differentiable to second order, by every mode.
@@ -186,7 +212,10 @@ def generating_function(network: RateNetwork, fields: Mapping[str, ArrayLike], q
 
 
 class LargeDeviations(eqx.Module):
-    """Rate function of a current in parametric form: P(Q/t = current) ~ exp(-t rate), traced out by the counting field."""
+    """Rate function of a current in parametric form: P(Q/t = current) ~ exp(-t rate), traced out by the counting field.
+
+    `fields` chi; `generating_function` lambda(chi); `currents` lambda'(chi), rising with chi.
+    """
 
     fields: Float[Array, " points"]
     generating_function: Float[Array, " points"]
@@ -201,8 +230,19 @@ class LargeDeviations(eqx.Module):
 def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, quantity: str = "energy") -> LargeDeviations:
     r"""Legendre transform of the generating function of one reservoir: currents j = lambda'(chi), rates I(j) = chi j - lambda(chi).
 
-    `fields`: (points,) values of chi; the current grows with chi and takes its mean at chi = 0. Each j is the mean current of the
-    network conditioned on it (its Doob transform), so nothing is differentiated numerically.
+    - `reservoir`: its name in the `network`; the `quantity`, "energy", "particles" or "heat", is counted positive out of it.
+    - `fields`: (points,) values of chi; the current grows with chi and takes its mean at chi = 0.
+
+    Each j is the mean current of the network conditioned on it (its Doob transform), so nothing is differentiated numerically.
+
+    Of electrons through one level at large bias and equal rates, lambda = exp(chi / 2) - 1:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> found = qtd.counting.large_deviations(dot, "left", [-1.0, 0.0, 1.0], "particles")
+    >>> print(found.currents.round(4), found.rates.round(4))
+    [0.3033 0.5    0.8244] [0.0902 0.     0.1756]
     """
     state, fields = _solved(network), jnp.asarray(fields, network.energies.dtype)
     index = network.topology.names.index(_known(network, reservoir))

@@ -27,8 +27,11 @@ _ACTIVE = 1e-5  # distance from a limit, relative to it, within which a constrai
 
 
 class History(eqx.Module):
-    """How the search went: per step the best objective of a start that meets the constraints so far (NaN while none does), the
-    smallest violation, and the objective of every start."""
+    """How the search went, step by step.
+
+    `values`: the best objective of a start that meets the constraints so far, NaN while none does. `violations`: by how much the start that
+    meets them best exceeds a limit, relative to the limit; negative with room to spare. `all_values`: the objective of every start.
+    """
 
     values: Float[Array, " steps"]
     violations: Float[Array, " steps"]
@@ -36,7 +39,13 @@ class History(eqx.Module):
 
 
 class Optimum(eqx.Module):
-    """What `maximize` found. `machine` is the design, `start` what it began with; `message` says in words whether to trust it."""
+    """What `maximize` found. `machine` is the design, `start` what it began with; `message` says in words whether to trust it.
+
+    - `value`: the objective. `parameters`, `bounds`: by path, where it is and between what it was sought.
+    - `active_bounds`: "lower" or "upper" by path, where one is met. `constraints`: their values by name; `active_constraints`: names of
+      those that are met with equality.
+    - `history`: of the search. `feasible`: all constraints are met, to 1e-6. `converged`: and the first-order conditions of an optimum too.
+    """
 
     machine: Any
     start: Any
@@ -63,7 +72,8 @@ class Optimum(eqx.Module):
 
 
 class Problem(NamedTuple):
-    """A design problem in the terms of `maximize`."""
+    """A design problem in the terms of `maximize`: `objective`, called `objective_name`, of `machine`, `over`, `subject_to`, `starts`,
+    `steps`."""
 
     objective_name: str
     objective: Observable
@@ -88,7 +98,7 @@ def maximize(
 ) -> Optimum:
     """Maximise a differentiable scalar of a machine over some of its parameters.
 
-    - `objective`: machine -> scalar, such as `lambda m: m.operate().heat_currents["cold"]`.
+    - `objective`: machine -> scalar, such as `lambda m: m.operate().heat_currents["cold"]`. `machine`: any PyTree of parameters.
     - `over`: `{path: (low, high)}`, paths as in `qtd.parameters`. Parameters move on a smooth bijection of the open interval
       (logarithmic where both bounds are positive and a decade apart), so that no step leaves it.
     - `subject_to`: `{name: (function, low, high)}` with None for no limit; met by an augmented Lagrangian.
@@ -100,6 +110,14 @@ def maximize(
     A start whose objective is not finite stays where it is and spoils no other. Raises `ValueError` for unknown paths, bounds that are
     not finite, the wrong way round or outside a parameter's domain, and an objective that is no finite scalar anywhere. Constraints
     that no start can meet do not raise: the result has `feasible` false, says so, and holds the least bad design.
+
+    How bold an N-demon should be, if power and COP are to be large together:
+
+    >>> demon = qtd.replace(qtd.machines.NDemon(), {"cold.temperature": 0.5})
+    >>> merit = lambda demon: demon.operate().cop * demon.operate().heat_currents["cold"]
+    >>> best = qtd.design.maximize(merit, demon, over={"boldness": (0.1, 6.0)}, starts=4, steps=40)
+    >>> print(f"{best.parameters['boldness']:.3f} {best.machine.operate().cop:.4f} {best.message}")
+    2.339 0.0908 converged
     """
     over, subject_to = dict(over), dict(subject_to or {})
     _check(machine, over, subject_to, starts, steps)
@@ -113,13 +131,13 @@ def maximize(
 
 
 def observables(machine: Any) -> dict[str, Observable]:
-    """The scalars of what a machine does by name, as its result's `figures` list them."""
+    """The scalars of what `machine` does by name, as its result's `figures` list them: functions of a machine of this kind."""
     names = eqx.filter_eval_shape(lambda m: m.operate().figures(), machine)
     return {name: lambda m, name=name: m.operate().figures()[name] for name in names}
 
 
 def problem(machine: Any) -> Problem:
-    """The design problem that this kind of machine poses by default, with the machine it starts from."""
+    """The design problem that this kind of `machine` poses by default, with the machine it starts from; `ValueError` if it poses none."""
     statement = machine.design_problem()
     named = observables(machine)
     constraints = {name: (named[name], low, high) for name, (low, high) in statement.subject_to.items()}

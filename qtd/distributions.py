@@ -34,7 +34,7 @@ __all__ = [
 
 
 class AbstractDistribution(eqx.Module):
-    """A logit as a function of energy, and where it changes."""
+    """A logit as a function of energy, and where it changes: dimensionless, of energies in one unit."""
 
     @abc.abstractmethod
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -128,7 +128,8 @@ class ShiftedLogits(AbstractDistribution):
 
 
 class PiecewiseConstant(AbstractDistribution):
-    """A fermionic occupation f_b, 0 <= f_b <= 1, on each bin between `edges`; above the last edge it is empty, below the first one full.
+    """Fermionic `occupations` f_b, 0 <= f_b <= 1, of the bins between rising `edges`; above the last edge it is empty, below the first one
+    full.
 
     Bins wholly full or empty take entropy without limit from whoever meets them with another occupation.
     For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
@@ -209,7 +210,10 @@ class AnyLogit(AbstractDistribution):
 
 
 def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """f and 1 - f of fermions, f and 1 + f of bosons, neither from the other; NaN for bosons with u <= 0, which no state has."""
+    """f and 1 - f of fermions, f and 1 + f of bosons, neither from the other; NaN for bosons with u <= 0, which no state has.
+
+    `logit` u; `statistics`: "fermi" or "bose".
+    """
     if statistics == "bose":
         more = -1 / jnp.expm1(-positive(logit))
         return more * jnp.exp(-logit), more
@@ -219,19 +223,25 @@ def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array,
 
 
 def occupation(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
-    """f of fermions or bosons from the logit."""
+    """f from the `logit`, of `statistics` "fermi" or "bose"."""
     return shares(logit, statistics)[0]
 
 
 def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
-    """Entropy per state: -f ln f - (1 - f) ln(1 - f) of fermions, (1 + f) ln(1 + f) - f ln f of bosons."""
+    """Entropy per state: -f ln f - (1 - f) ln(1 - f) of fermions, (1 + f) ln(1 + f) - f ln f of bosons.
+
+    `logit` u of f; `statistics`: "fermi" or "bose".
+    """
     if statistics == "fermi":
         return jax.nn.sigmoid(-logit) * logit + jax.nn.softplus(-logit)
     return occupation(logit, statistics) * logit - jnp.log(-jnp.expm1(-positive(logit)))
 
 
 def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
-    """f_1 - f_2 from the logits, without cancellation where they are close, nor near f = 0 or 1."""
+    """f_1 - f_2 from the logits `first` and `second`, without cancellation where they are close, nor near f = 0 or 1.
+
+    `statistics`: "fermi" or "bose".
+    """
     both_infinite = jnp.isinf(first) & (first == second)  # both full, or both empty
     gap = jnp.where(both_infinite, 0, first) - jnp.where(both_infinite, 0, second)
     rises = gap <= 0  # f_1 is the larger one

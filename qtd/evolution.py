@@ -22,14 +22,24 @@ __all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_tim
 
 
 def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike) -> Array:
-    """What becomes of a `state` at the given times >= 0: populations of a network, or the density matrix of a Lindbladian.
+    """What becomes of a `state` of `system` at the given times >= 0: populations of a network, or the density matrix of a Lindbladian.
 
     - Of a network: (times, levels), p(t) = exp(W t) p(0), in the order of `network.energies`. Exact at every time, whatever the
       stiffness: no step size and no tolerance. Cost O(levels^3 log t) a time, for up to about a thousand levels.
     - Of a Lindbladian: (times, d, d), in the basis of its operators, by an implicit Runge-Kutta method of order 5 with steps that
       keep relative errors near 1e-9 (1e-4 in float32).
 
-    Differentiable with respect to everything, the times of a network included.
+    Populations are normalised; instead of a density matrix, populations of the basis states will do. Raises `ValueError` for times < 0
+    and for what is no state. Differentiable with respect to everything, the times of a network included.
+
+    An empty level between two leads, each of the rate 1, fills as (1 - exp(-2 t)) / 2:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> print(qtd.evolution.relax(dot, [1.0, 0.0], [0.0, 1.0]).round(4))
+    [[1.     0.    ]
+     [0.5677 0.4323]]
     """
     times = as_real(times, "times")
     check("times", times, "nonnegative")
@@ -73,7 +83,7 @@ def _relax_coherences(lindbladian, matrix, times):
 def relative_entropy(populations: Float[Array, " levels"], reference: Float[Array, " levels"]) -> Float[Array, ""]:
     r"""D(p || q) = sum_k q_k h(p_k / q_k) >= 0 with h(x) = x ln x - x + 1: no cancellation when p is close to q.
 
-    Levels where q underflows to 0 are left out. 0 only for p = q.
+    `populations` p, `reference` q, each with sum 1. Levels where q underflows to 0 are left out. 0 only for p = q.
     """
     occupied = reference > 0
     ratio = populations / jnp.where(occupied, reference, 1.0)
@@ -81,9 +91,9 @@ def relative_entropy(populations: Float[Array, " levels"], reference: Float[Arra
 
 
 def thermalisation_time(network: RateNetwork, populations: ArrayLike, threshold: ArrayLike = 1e-6) -> Float[Array, ""]:
-    """The time at which the relative entropy to the steady state, which only ever falls, reaches `threshold`.
+    """The time at which the relative entropy to the steady state of `network`, which only ever falls, reaches `threshold`.
 
-    0 if it starts below; implicit derivatives with respect to network, start and threshold.
+    From `populations`, (levels,), normalised here. 0 if it starts below; implicit derivatives with respect to network, start and threshold.
     **Source:** Kolisnyk and Schaller, App. C.
     """
     start, threshold = _populations(network, populations), as_scalar(threshold, "threshold")
@@ -109,10 +119,10 @@ def _thermalisation_time(network, start, threshold):
 def waiting_time_density(
     network: RateNetwork, reservoirs: str | Sequence[str], times: ArrayLike, populations: ArrayLike | None = None
 ) -> Float[Array, "times"]:
-    """Probability per time that the next jump of these reservoirs comes after `times`.
+    """Probability per time that the next jump of these `reservoirs` (a name, or several) of `network` comes after `times` >= 0.
 
-    w(t) = -d/dt of the probability of no such jump. The clock starts at `populations`; left out, at the state just after a jump of
-    these reservoirs in the steady state, which gives the density of the times between jumps.
+    w(t) = -d/dt of the probability of no such jump, in the shape of `times`. The clock starts at `populations`; left out, at the state just
+    after a jump of these reservoirs in the steady state, which gives the density of the times between jumps.
     **Source:** Kolisnyk and Schaller, Eq. (C2).
     """
     names, times = _names(network, reservoirs), as_real(times, "times")
@@ -127,7 +137,10 @@ def waiting_time_density(
 
 
 def mean_waiting_time(network: RateNetwork, reservoirs: str | Sequence[str], populations: ArrayLike | None = None) -> Float[Array, ""]:
-    """Mean time to the next jump of these reservoirs; start as in `waiting_time_density`. By elimination, for any number of levels."""
+    """Mean time to the next jump of these `reservoirs` of `network`; `populations` at the start as in `waiting_time_density`.
+
+    By elimination, for any number of levels.
+    """
     names = _names(network, reservoirs)
     validate(network)
     state, topology = SteadyState(network), network.topology

@@ -23,7 +23,12 @@ class FermiGas(eqx.Module):
     - `closure`: "exact", Fermi-Dirac integrals at any mu / T; or "sommerfeld", their expansion in T / mu cut after T^2, whose heat
       capacity is off by O((T / mu)^2), 2 % at mu / T = 10, and vanishes at mu / T = pi sqrt(alpha (alpha - 1) / 6).
 
-    Both obey dE = T dS + mu dN exactly. **Source:** Eqs. (19)-(21) of the paper on transient cooling with finite reservoirs.
+    Both obey dE = T dS + mu dN exactly. Raises `ValueError` outside these domains.
+    **Source:** Eqs. (19)-(21) of the paper on transient cooling with finite reservoirs.
+
+    >>> held = qtd.gases.FermiGas(temperature=1.0, chemical_potential=3.0).properties()
+    >>> print(f"{held.number:.4f} {held.energy:.4f} {held.heat_capacity:.4f}")
+    3.9770 10.3537 4.2194
     """
 
     temperature: Float[Array, "*gases"]
@@ -68,7 +73,7 @@ class FermiGas(eqx.Module):
         return jnp.where(inside > 0, jnp.pi * jnp.sqrt(jnp.where(inside > 0, inside, 1.0)), 0.0)
 
     def at(self, temperature: Float[Array, "*gases"], chemical_potential: Float[Array, "*gases"]) -> "FermiGas":
-        """The same gases, each or all of them at another temperature and chemical potential; nothing is checked."""
+        """The same gases, each or all of them at another `temperature` and `chemical_potential`; nothing is checked."""
         moved = jnp.broadcast_to(temperature, self.volume.shape), jnp.broadcast_to(chemical_potential, self.volume.shape)
         return eqx.tree_at(lambda gas: (gas.temperature, gas.chemical_potential), self, moved)
 
@@ -86,6 +91,9 @@ class GasProperties(eqx.Module):
 
     $$ M_m = \int g(e)\, (e - \mu)^m (-f')\, de, \qquad N_\mu = M_0, \quad N_T = M_1 / T, \quad
        C_N = (M_2 - M_1^2 / M_0) / T, \quad h = \mu + M_1 / M_0 $$
+
+    `number` N, `energy` E, `entropy` S; `zeroth`, `first`, `second`: M_0, M_1, M_2; `heat_capacity` C_N at fixed N; `energy_per_particle`
+    h = dE / dN at fixed T.
     """
 
     number: Float[Array, "*gases"]

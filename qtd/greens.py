@@ -33,6 +33,17 @@ class KerrModes(eqx.Module):
       energy of mode j.
     - `couplings`: `{reservoir: mode}`, mode by number. Each mode needs a reservoir. `reservoirs`: by the same names, bosons without
       chemical potential, with `Resonator` densities K that have one cut-off, the band, in common, and centres > 0.
+
+    Raises `ValueError` where this is not so, or no reservoir of a mode has a strength above 0.
+
+    Two modes that only shift one another's energies hand heat from one reservoir to the other:
+
+    >>> filtered = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Resonator(1.0, 0.5, 0.1))
+    >>> reservoirs = {"hot": filtered(1.0), "cold": filtered(0.5)}
+    >>> modes = qtd.greens.KerrModes([1.0, 1.0], [[0.0, 0.05], [0.05, 0.0]], {"hot": 0, "cold": 1}, reservoirs)
+    >>> found = qtd.greens.solve(modes, points=2048)
+    >>> print(found.sum_rules.round(4), f"{found.heat_currents['hot']:.2e} {found.heat_currents['cold']:.2e}")
+    [1. 1.] 4.21e-05 -4.21e-05
     """
 
     energies: Float[Array, " modes"]
@@ -75,11 +86,11 @@ class KerrModes(eqx.Module):
                 raise ValueError(f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not unique.")
 
     def at(self, mode: int) -> list[str]:
-        """Names of the reservoirs of a mode."""
+        """Names of the reservoirs of `mode`, a number."""
         return [name for name, place in self.couplings if place == mode]
 
     def density(self, name: str) -> Resonator:
-        """The spectral density of a reservoir."""
+        """The spectral density of the reservoir `name`."""
         return self.reservoirs[name].spectral_density  # pyright: ignore[reportReturnType]
 
     @property
@@ -140,7 +151,7 @@ def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, o
        \big[ \sum_{r'} K_r K_{r'} (n_r - n_{r'}) + s^>_j K_r n_r - s^<_j K_r (1 + n_r) \big]. $$
 
     Where r is the only reservoir of its mode, this is evaluated as the collisions between modes, without any self-energy.
-    Photons of each mode and energy are conserved exactly, whatever the retarded function:
+    Photons of each mode and energy are conserved exactly, whatever the retarded function of `modes`:
 
     - `retarded`: "causal", Sigma = Lambda - iK/2, exact to second order in U; "local", -iK/2, the wide-band shortcut, breaks the sum rule;
       "paper", -iK, as the figures of the paper seem to have been made; eight times too small at weak coupling.

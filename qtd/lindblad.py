@@ -51,8 +51,21 @@ class Lindbladian(eqx.Module):
     - `coherences`: "all", or the pairs of levels whose coherence is kept, as in the "partial secular" Redfield equation. A level has
       the number of the basis state that it comes out of as the interaction is turned on.
 
+    `structure`: made from these, all that is static.
+
     Which matrix elements vanish is static; only coherences that can meet the populations are computed. Raises `ValueError` for operators
     that are not Hermitian or of different sizes, for unknown names, and where the steady state cannot be unique.
+
+    A qubit at rest with one reservoir is in its Gibbs state:
+
+    >>> qubit = qtd.Lindbladian(
+    ...     bare={"energy": (1.0, [[0.0, 0.0], [0.0, 1.0]])},
+    ...     couplings={"cold": [[0.0, 1.0], [1.0, 0.0]]},
+    ...     reservoirs={"cold": qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))},
+    ... )
+    >>> print(jnp.real(qtd.steady_state(qubit)).round(4))
+    [[0.8808 0.    ]
+     [0.     0.1192]]
     """
 
     bare: dict[str, Float[Array, ""]]
@@ -93,7 +106,10 @@ class Lindbladian(eqx.Module):
 
     @classmethod
     def of(cls, structure: Structure, bare, interaction, strengths, reservoirs) -> "Lindbladian":
-        """A device of known structure from its numbers: as the constructor, without working out what is static again."""
+        """A device of known `structure` from its numbers by name: `bare`, `interaction` and `strengths`, and its `reservoirs`.
+
+        As the constructor, without working out what is static again; nothing is checked.
+        """
         made = object.__new__(cls)
         for name, value in zip(("bare", "interaction", "strengths", "reservoirs"), (bare, interaction, strengths, reservoirs)):
             object.__setattr__(made, name, value)
@@ -101,7 +117,7 @@ class Lindbladian(eqx.Module):
         return made
 
     def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
-        """The same device in another approach."""
+        """The same device in another `approach`, with these `coherences`."""
         return self._with(self.structure.using(approach, coherences))
 
     def complete(self) -> "Lindbladian":
@@ -144,7 +160,7 @@ class Lindbladian(eqx.Module):
         return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles.tolist())
 
     def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
-        """The density matrix, in the basis of the operators, of a state given by its populations and coherences."""
+        """The density matrix, in the basis of the operators, of a state given as `vector`: its populations, then the coherences kept."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
         structure, d = self.structure, self.structure.size
@@ -154,7 +170,7 @@ class Lindbladian(eqx.Module):
         return vectors @ rho.reshape(d, d) @ vectors.conj().T
 
     def vector(self, matrix: Array) -> Float[Array, " m"]:
-        """The inverse of `matrix`, with what is not kept left out."""
+        """The inverse of `matrix`, of a density matrix `matrix`, with what is not kept left out."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
         rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(-1)

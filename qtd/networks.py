@@ -35,8 +35,17 @@ class RateNetwork(eqx.Module):
     - `degeneracies`: number of states in each level (static integers), 1 by default. The rate out of a level is an average over
       its states, so the rates up and down differ by the ratio of the degeneracies and detailed balance holds with it.
 
-    The connectivity is static; energies, strengths and reservoirs are traced. Raises `ValueError` for unknown reservoirs or levels,
-    jumps from a level to itself, and levels that no jump connects (the steady state would not be unique).
+    The connectivity, `topology`, is static; energies, `strengths` (by reservoir, in the order given) and reservoirs are traced. Raises
+    `ValueError` for unknown reservoirs or levels, jumps from a level to itself, and levels that no jump connects (the steady state would
+    not be unique).
+
+    One level between two leads, empty or filled:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> round(float(qtd.operate(dot).particle_currents["left"]), 4)
+    0.5
     """
 
     energies: Float[Array, " levels"]
@@ -88,7 +97,7 @@ class RateNetwork(eqx.Module):
             check(f"strength of a jump of {name!r}", strength, "nonnegative")
 
     def per_jump(self, diagonal: "Diagonal", values: Float[Array, " jumps"]) -> Float[Array, " levels"]:
-        """Values given for each jump of a reservoir, in the user's order, at the levels of a diagonal; 0 where it has no jump."""
+        """`values` given for each jump of a reservoir, in the user's order, at the levels of a `diagonal`; 0 where it has no jump."""
         return jnp.where(diagonal.jumps >= 0, values[diagonal.jumps], 0)
 
     def jumps(self) -> list["Jumps"]:
@@ -239,7 +248,15 @@ class Topology:
 
 
 def rate_matrix(network: RateNetwork, reservoir: str | None = None) -> Float[Array, "levels levels"]:
-    """The generator W, or the part of it that one reservoir makes: `W[a, b]` is the rate b -> a, columns sum to zero."""
+    """The generator W of `network`, or the part of it that one `reservoir` makes: `W[a, b]` is the rate b -> a, columns sum to zero.
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> print(qtd.rate_matrix(dot).round(4))
+    [[-1.  1.]
+     [ 1. -1.]]
+    """
     topology, matrix = network.topology, jnp.zeros((network.topology.size,) * 2, network.energies.dtype)
     for diagonal, (up, down, _) in zip(topology.diagonals, network.jumps()):
         if reservoir in (None, diagonal.reservoir):

@@ -33,13 +33,15 @@ class Windows(eqx.Module):
     - `reservoirs`: thermal, by name. `windows`: tuples `(reservoir, center, width)`, apart from one another.
     - `bins`: parts of equal width in each window, in which the demon's occupation is constant. `narrow`: a window is the point at its
       centre, of weight `width`; then one bin is all there is.
+    - `centers`, `widths`, `owners`: of the windows as given, an owner being the thermal reservoir.
 
     With F_b and D_b the means of f_r and of (e_b - E) f_r over bin b and x_b the demon's occupation, currents out of r and the demon l are
 
     $$ I_{N,r} = \sum_b \frac{w_b}{h} (F_b - x_b), \quad I_{E,r} = \sum_b \frac{w_b}{h} [e_b (F_b - x_b) - D_b], \quad
        I_{S,l} = \sum_b \frac{w_b}{h} (x_b - F_b)\, u(x_b) $$
 
-    exactly, with h = 2 pi. D_b is what leaks even where x_b = F_b.
+    exactly, with h = 2 pi. D_b is what leaks even where x_b = F_b. Raises `ValueError` for windows that overlap, and for reservoirs that
+    are not thermal or not of fermions.
     """
 
     reservoirs: dict[str, Reservoir]
@@ -84,7 +86,8 @@ class Filling(eqx.Module):
     """An occupation of the demon and what it does, currents positive out of a reservoir.
 
     `energies`, `widths`, `occupations`, `logits` of the bins, window by window; `entropy_current` out of the demon, negative where it pays.
-    `particle_currents` and `heat_currents` of the thermal reservoirs. `status` is 0 where all is well (`qtd.Status`).
+    `particle_currents` and `heat_currents` of the thermal reservoirs; `entropy_production` of all together. `status` is 0 where all is well
+    (`qtd.Status`).
     """
 
     energies: Float[Array, " bins"]
@@ -98,7 +101,10 @@ class Filling(eqx.Module):
     status: Int[Array, ""]
 
     def reservoir(self, chemical_potential: ArrayLike = 0.0) -> NonthermalReservoir:
-        """The demon for a `Conductor`: constant in each bin, and half filled between windows, where nobody sees it. Not for points."""
+        """The demon for a `Conductor`: constant in each bin, and half filled between windows, where nobody sees it. Not for points.
+
+        `chemical_potential`: mu_0 from which its energies are counted where they are called heat.
+        """
         order = jnp.argsort(self.energies)
         low, high = ((self.energies + sign * self.widths / 2)[order] for sign in (-1, 1))
         edges, filled = [low[:1]], []
@@ -124,7 +130,7 @@ class Filling(eqx.Module):
 
 
 def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequence[str] = ()) -> Filling:
-    r"""The demon that takes the heat current `heat` out of the reservoir `cooled` at the smallest entropy current into itself.
+    r"""The demon behind these `windows` that takes the heat current `heat` out of `cooled` at the smallest entropy current into itself.
 
     Its particle and energy currents vanish, and the particle currents of the `closed` reservoirs. -I_S is strictly convex in x, so there is
     one such demon: with one multiplier for each condition, in every bin u - (x - F) / (x (1 - x)) is linear in what the conditions weigh.
@@ -142,8 +148,11 @@ def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequen
 
 
 def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -> Filling:
-    """The demon that cools most, under the same conditions: a linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all,
-    so its entropy current is minus infinity; not differentiable, as the corner it sits in changes."""
+    """The demon behind these `windows` that cools the reservoir `cooled` most, under the conditions of `least_entropy`, `closed` included.
+
+    A linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all, so its entropy current is minus infinity; not
+    differentiable, as the corner it sits in changes. Raises `ValueError` where no occupation meets the conditions.
+    """
     validate(windows)
     _check_names(windows, cooled, closed)
     bins = _bins(windows)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -11,21 +12,37 @@ from jaxtyping import Array, ArrayLike
 
 from ._numerics.paths import leaves_by_path
 
-__all__ = ["parameters", "replace", "validate"]
+__all__ = ["options", "parameters", "replace", "validate"]
 
 Machine = TypeVar("Machine")
 
 
 def parameters(machine: Any) -> dict[str, Array]:
-    """Every number of a machine, network or reservoir by its dotted path, such as `"work.spectral_density.width"`."""
+    """Every number of a `machine`, network or reservoir by its dotted path, such as `"work.spectral_density.width"`.
+
+    >>> list(qtd.parameters(qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))))
+    ['temperature', 'chemical_potential', 'spectral_density.coupling', 'spectral_density.cutoff']
+    """
     return leaves_by_path(machine, eqx.is_inexact_array)
 
 
-def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:
-    """A copy of the machine with the numbers at these paths changed; sizes and names (static fields) may be changed too.
+def options(machine: Any) -> dict[str, Any]:
+    """What a `machine` is built with that is no number: sizes and names, by the names of the arguments."""
+    known = {path.partition(".")[0] for path in parameters(machine)}
+    asked = inspect.signature(type(machine)).parameters
+    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
 
-    Values keep the type and shape of what they replace. Raises `ValueError` for a path that does not exist and for values outside
-    their domain; traced values pass, so this is how derivatives with respect to chosen parameters are taken.
+
+def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:
+    """A copy of `machine` with the numbers at some paths changed; sizes and names (static fields) may be changed too.
+
+    `changes`: new values by path, as in `parameters`. Values keep the type and shape of what they replace. Raises `ValueError` for a path
+    that does not exist and for values outside their domain; traced values pass, so this is how derivatives with respect to chosen
+    parameters are taken.
+
+    >>> colder = qtd.replace(qtd.machines.NDemon(), {"cold.temperature": 0.7, "energy_4": 1.8})
+    >>> float(colder.cold.temperature)
+    0.7
     """
     for path, value in changes.items():
         machine = _set(machine, path.split("."), value, path, machine)
@@ -33,7 +50,7 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
 
 
 def validate(machine: Any) -> None:
-    """Raise `ValueError` if a known value anywhere in the machine is outside its domain; traced values pass."""
+    """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced values pass."""
     if dataclasses.is_dataclass(machine) and not isinstance(machine, type):
         check = getattr(machine, "__check_init__", None)
         if check is not None:

@@ -17,7 +17,8 @@ __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
 
 
 class AbstractReservoir(eqx.Module):
-    """A large environment, described by what it does at one energy."""
+    """A large environment, described by what it does at one energy. `temperature` is None where it has none; `chemical_potential`,
+    `statistics` and `spectral_density` as in `Reservoir`."""
 
     temperature: eqx.AbstractVar[Float[Array, ""] | None]  # None where there is none
     chemical_potential: eqx.AbstractVar[Float[Array, ""]]
@@ -26,11 +27,11 @@ class AbstractReservoir(eqx.Module):
 
     @abc.abstractmethod
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """Mean number of quanta in a mode of this energy."""
+        """Mean number of quanta in a mode of this `energy`."""
 
     @abc.abstractmethod
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """The entropy that a quantum of this energy carries, u = ds/df; (E - mu) / T in equilibrium. See `qtd.distributions`."""
+        """The entropy that a quantum of this `energy` carries, u = ds/df; (E - mu) / T in equilibrium. See `qtd.distributions`."""
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
@@ -44,7 +45,7 @@ class AbstractReservoir(eqx.Module):
         `particles` (None where jumps exchange none), and of the reverse jump."""
 
     def entropy(self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """Entropy that such a jump takes from the reservoir: (gap - mu particles) / T in equilibrium."""
+        """Entropy that a jump by `gap` and `particles` takes from the reservoir: (gap - mu particles) / T in equilibrium."""
         if self.statistics == "bose":
             return jnp.sign(gap) * self.logit(jnp.abs(gap))
         return particles * self.logit(gap * particles)
@@ -59,7 +60,12 @@ class Reservoir(AbstractReservoir):
     - `spectral_density`: see `qtd.spectral`.
 
     A boson rate is J(w) n(w) up and J(w) (1 + n(w)) down; an electron rate Gamma(E) f(E) in and Gamma(E) (1 - f(E)) out. Both
-    satisfy detailed balance, up/down = exp(-(gap - mu dN)/T), to rounding for every gap.
+    satisfy detailed balance, up/down = exp(-(gap - mu dN)/T), to rounding for every gap. Raises `ValueError` outside these domains.
+
+    >>> reservoir = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(coupling=0.1, cutoff=10.0))
+    >>> up, down = reservoir.rates(1.0)
+    >>> print(f"{reservoir.occupation(1.0):.4f} {up / down:.4f}")
+    0.1565 0.1353
     """
 
     temperature: Float[Array, ""]
@@ -164,7 +170,8 @@ class NonthermalReservoir(AbstractReservoir):
         return occupation(self.logit(energy), self.statistics)
 
     def effective_temperature(self, energy: Float[Array, "*batch"], reference: ArrayLike = 0.0) -> Float[Array, "*batch"]:
-        """(E - E_ref) / u(E), to look at: only its ratio with E - E_ref has a meaning; it is infinite at f = 1/2 and may be negative."""
+        """(E - E_ref) / u(E) at `energy` E with E_ref = `reference`, to look at: only its ratio with E - E_ref has a meaning; it is
+        infinite at f = 1/2 and may be negative."""
         return (energy - as_scalar(reference, "reference")) / self.logit(energy)
 
     def rates(

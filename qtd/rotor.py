@@ -29,10 +29,10 @@ __all__ = ["SpinUp", "Trajectory", "diffusion", "escape_time", "langevin", "spin
 
 
 class SpinUp(eqx.Module):
-    """How a rotor went: velocity and time at the start and after every turn, in the direction in which it began.
+    """How a rotor went: `velocities` and `times` at the start and after every turn, in the direction in which it began.
 
-    Where it came to a standstill, velocities after it are 0 and times that of the standstill; `angle` is where it stopped, or went to.
-    `error`: estimated error of its energy, relative to that at the start where it is larger. `status` is 0 where all is well
+    Where it came to a standstill (`stopped`), velocities after it are 0 and times that of the standstill; `angle` is where it stopped, or
+    went to. `error`: estimated error of its energy, relative to that at the start where it is larger. `status` is 0 where all is well
     (`qtd.Status`).
     """
 
@@ -58,7 +58,7 @@ class SpinUp(eqx.Module):
 
 
 class Trajectory(eqx.Module):
-    """Angles, not wrapped, and velocities at the given times.
+    """`angles`, not wrapped, and `velocities` at the given `times`.
 
     `status` is UNRESOLVED where steps were so long that librations were heated by more than a hundredth of what friction takes out of
     them, or longer than a rotor takes through the shortest panel of its orbit.
@@ -84,7 +84,10 @@ def spin_up(
     electronic_inertia: bool = False,
     panels: int | None = None,
 ) -> SpinUp:
-    """Turns of a rotor without noise, from angle 0 at this velocity (or at each of an array of them), until it stands still.
+    """Turns of a rotor without noise, from angle 0 at this `velocity` (or at each of an array of them, none 0), until it stands still.
+
+    - `network`: a function from the angle to a `RateNetwork`, as in this whole module. `inertia` I > 0. `load`: 2 pi F_ext.
+    - `cycles`: turns at most. `order` >= 0 of the torque in the velocity.
 
     The angle is the independent variable: d(I v^2 / 2) / d theta = F - F_ext, by a Runge-Kutta method of order 8, a step a panel, with
     panels as in `coefficients`: None for 96, and for 384 where parameters are known and 96 do not suffice. With `electronic_inertia` the
@@ -114,7 +117,10 @@ def langevin(
     steps: int = 64,
     panels: int = 96,
 ) -> Trajectory:
-    """One trajectory with torque noise from `angle` and `velocity` at time 0, at rising `times`, with `steps` steps between two of them.
+    """One trajectory with torque noise from `angle` and `velocity` at time 0, at rising `times` > 0, with `steps` steps to each.
+
+    - `network`, `load` and `inertia` > 0 as in `spin_up`. `key`: of `jax.random`. `order` >= 1 of the torque in the velocity.
+    - `panels` of a turn, on which torque and noise are polynomials.
 
     By the stochastic Heun method; the noise S(theta) is that at rest, so there is no difference between Ito and Stratonovich. Where the
     steps are too long, the status is UNRESOLVED. `jax.vmap` over keys gives many trajectories.
@@ -131,10 +137,10 @@ def langevin(
 
 
 def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Array, ""]:
-    """Of the angle around a stable constant velocity v, <d theta^2> = 2 D t for long times t: D = S / (2 gamma^2).
+    """Of the angle of `network` around a stable constant `velocity` v, <d theta^2> = 2 D t for long times t: D = S / (2 gamma^2).
 
     With noise and friction averaged over a turn: S = int S(theta) d theta / 2 pi and gamma = -dC_F / dv / 2 pi at v. For a rotor that is so
-    heavy that its velocity does not change within a turn. NaN where v is not stable.
+    heavy that its velocity does not change within a turn, the torque to `order` >= 1 in v. NaN where v is not stable.
     """
     whole(order, "order", 1)
     return _diffusion(network, as_asked(network, velocity, "velocity"), order)
@@ -143,13 +149,14 @@ def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Ar
 def escape_time(
     network: Network, stable: ArrayLike, barrier: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, order: int = 3
 ) -> Float[Array, ""]:
-    r"""Mean time until torque noise has carried a rotor from a stable velocity to an unstable one, `barrier`, for the first time.
+    r"""Mean time until torque noise has carried a rotor from a `stable` velocity to an unstable one, `barrier`, for the first time.
 
     $$ \tau = \frac{2 I^2}{S} \int_{v_s}^{v_b} dy \int^{y} dz\, e^{\Phi(y) - \Phi(z)}, \qquad
        \Phi(v) = -\frac{I}{\pi S} \int^v [C_F(u) - C_{ext}]\, du $$
 
     Noise S and torque are averaged over a turn: for a rotor whose velocity hardly changes within one. The inner integral starts twelve
-    standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable.
+    standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable. `network`, `load` C_ext and
+    `inertia` I > 0 as in `spin_up`; torque to `order` >= 1.
     """
     whole(order, "order", 1)
     inertia, load = as_asked(network, inertia, "inertia"), as_asked(network, load, "load")

@@ -30,14 +30,14 @@ class AbstractScatterer(eqx.Module):
 
     @abc.abstractmethod
     def amplitudes(self, energy: Float[Array, " points"]) -> Parts | None:
-        """Real and imaginary part of the scattering matrix, [a, b] from b to a; None where only its squares are known."""
+        """Real and imaginary part of the scattering matrix at each `energy`, [a, b] from b to a; None where only its squares are known."""
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
         """Energies between which it is smooth on its own scale."""
 
     def probabilities(self, energy: Float[Array, " points"]) -> Float[Array, "channels channels points"]:
-        """Squares of the amplitudes."""
+        """Squares of the amplitudes at each `energy`, [a, b] from b to a."""
         real, imaginary = self.amplitudes(energy)  # pyright: ignore[reportGeneralTypeIssues]
         return real**2 + imaginary**2
 
@@ -52,6 +52,7 @@ class Levels(AbstractScatterer):
     - `couplings`: `{reservoir: w}` with w (levels,) or, for several channels, (levels, channels), real, of unit sqrt(energy): a level of
       energy e that only one lead sees through w decays at the rate w^2.
 
+    `real` and `imaginary`: the parts of the Hamiltonian; `channels`: names of the leads, and how many modes each has.
     Unitary by construction. Integrals follow its poles, however narrow interference makes a line.
     """
 
@@ -180,8 +181,8 @@ class TransmissionMatrix(AbstractScatterer):
     `names`; its diagonal is not used.
 
     T_ab and T_ba may differ (a magnetic field, an edge that runs one way) as long as sum_b T_ab = sum_b T_ba, which is checked. Of a device
-    that is driven periodically: the average over a cycle. Probabilities alone leave the noise open: it is NaN. Centres and scales as in
-    `ScatteringMatrix`. **Source:** Deghi and Bustos-Marun, Eqs. (17), (18).
+    that is driven periodically: the average over a cycle. Probabilities alone leave the noise open: it is NaN. `centers`, `scales` and
+    `channels` (one mode each) as in `ScatteringMatrix`. **Source:** Deghi and Bustos-Marun, Eqs. (17), (18).
     """
 
     by_construction: ClassVar[bool] = False

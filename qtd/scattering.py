@@ -29,6 +29,18 @@ class Conductor(eqx.Module):
     - `links`: tuples `(reservoir, reservoir, transmission)`, each a channel of its own, also where their energies overlap.
     - `scatterer`: see `qtd.scatterers`. `reservoirs`: by name, thermal or not, all of fermions or all of bosons.
     - `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for a `Boxcar`, O(width / T) for lines.
+
+    `transmissions` and `ends` are those of the links; `names` those of the reservoirs in order. Raises `ValueError` for unknown names,
+    where fermions meet bosons, and where nothing joins the reservoirs.
+
+    An open channel has the conductance 1 / h = 1 / 2 pi, and thermal noise:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> open_channel = qtd.transmissions.Boxcar(0.0, width=200.0)
+    >>> wire = qtd.scattering.Conductor({"left": lead(0.5), "right": lead(-0.5)}, [("left", "right", open_channel)])
+    >>> flow = qtd.scattering.currents(wire)
+    >>> print(f"{flow.particle_currents['left']:.4f} {flow.particle_noise[0, 0]:.4f}")
+    0.1592 0.3183
     """
 
     reservoirs: dict[str, AbstractReservoir]
@@ -68,9 +80,10 @@ class Conductor(eqx.Module):
 
 
 class Currents(eqx.Module):
-    """What flows per time, positive out of a reservoir, by reservoir: particles (energy), energy and heat = energy - mu * particles
-    (energy^2), entropy (energy). `particle_noise`, `energy_noise` and `heat_noise`: zero-frequency covariances (one factor), reservoirs in
-    the order of `names`; NaN behind a `TransmissionMatrix`. `status` is 0 where all is well (`qtd.Status`)."""
+    """What flows per time, positive out of a reservoir, by reservoir: `particle_currents` (energy), `energy_currents` and `heat_currents` =
+    energy - mu * particles (energy^2), `entropy_currents` (energy); `entropy_production` (energy) of all together. `particle_noise`,
+    `energy_noise` and `heat_noise`: zero-frequency covariances (one factor), reservoirs in the order of `names`; NaN behind a
+    `TransmissionMatrix`. `status` is 0 where all is well (`qtd.Status`)."""
 
     particle_currents: dict[str, Float[Array, ""]]
     energy_currents: dict[str, Float[Array, ""]]
@@ -92,7 +105,7 @@ class Currents(eqx.Module):
 
 
 def currents(conductor: Conductor) -> Currents:
-    r"""All stationary currents and their noise, by quadrature whose points move with windows and steps.
+    r"""All stationary currents of a `conductor` and their noise, by quadrature whose points move with windows and steps.
 
     $$ I_a = \frac{1}{h} \sum_b \int dE\, x_a(E)\, T_{ab}(E)\, [f_a(E) - f_b(E)], \qquad x = 1,\ E,\ E - \mu_a,\ u_a(E) $$
 

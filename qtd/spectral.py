@@ -32,11 +32,11 @@ class AbstractSpectralDensity(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """J at this energy, in units of energy (hbar = 1)."""
+        """J at this `energy`, in units of energy (hbar = 1)."""
 
     @abc.abstractmethod
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """J(w) / w of the odd continuation of J, dimensionless and even in w."""
+        """J(w) / w, w = `energy`, of the odd continuation of J, dimensionless and even in w."""
 
     def bandwidth(self) -> Float[Array, ""] | None:
         """The rate at which the reservoir behind it forgets, which rates have to stay well below: the half width of a filter, the
@@ -51,6 +51,9 @@ class Peaked(AbstractSpectralDensity):
 
     e = `center` > 0, d = `width` > 0 (half width at half maximum), h = `height` >= 0, all energies.
     J(e) = 4 h e^2 / (4 e^2 + d^2), which is h only for d << e. **Source:** Kolisnyk and Schaller, Eq. (5).
+
+    >>> round(float(qtd.spectral.Peaked(center=1.0, width=0.5, height=1.0)(1.0)), 4)
+    0.9412
     """
 
     center: Float[Array, ""]
@@ -82,6 +85,9 @@ class Lorentzian(AbstractSpectralDensity):
 
     e = `center` (any sign for fermions, > 0 for bosons), d = `width` > 0 (half width at half maximum), h = `height` >= 0. Unlike
     `Peaked` it does not vanish at w = 0, where the rate of a bosonic jump therefore diverges: use it for gaps well above zero.
+
+    >>> round(float(qtd.spectral.Lorentzian(center=1.0, width=0.5)(1.5)), 4)
+    0.5
     """
 
     center: Float[Array, ""]
@@ -115,6 +121,9 @@ class Resonator(AbstractSpectralDensity):
     e = `center`, an energy of any sign (a negative one is never resonant); d = `width` > 0, dimensionless; h = `strength` >= 0,
     an energy; w_c = `cutoff` > 0, an energy. K(e) = h / (d e): a narrower filter is a stronger one. The cut-off is a step, with no
     derivative; rates of gaps -> 0 tend to h d T / e^2. **Source:** Bhandari and Jordan, Eq. (3), the direction of its cut-off corrected.
+
+    >>> round(float(qtd.spectral.Resonator(center=2.0, width=0.1)(2.0)), 4)
+    5.0
     """
 
     center: Float[Array, ""]
@@ -143,7 +152,7 @@ class Resonator(AbstractSpectralDensity):
         return self.width * jnp.abs(self.center) / (1 + self.width**2)  # distance of its poles from the real axis
 
     def level_shift(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real energy.
+        r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real `energy`.
 
         $$ \Lambda(\omega) = P\int_0^{\omega_c} \frac{dx}{2\pi} \frac{K(x)}{\omega - x}
            = \frac{h}{2\pi}\, \mathrm{Im} \frac{\ln(\omega_c - z) - \ln(-z) + \ln|\omega/(\omega_c - \omega)|}{(1 - i d)(\omega - z)}, \quad
@@ -166,6 +175,9 @@ class Ohmic(AbstractSpectralDensity):
     """Ohmic density with an exponential cut-off, J(w) = k w exp(-|w| / w_c).
 
     k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy. **Source:** Kolisnyk and Schaller, App. C (k = 1).
+
+    >>> round(float(qtd.spectral.Ohmic(coupling=0.1, cutoff=10.0)(2.0)), 4)
+    0.1637
     """
 
     coupling: Float[Array, ""]
@@ -274,7 +286,7 @@ class ReactionCoordinate(eqx.Module):
 
 
 def reaction_coordinate(density: Peaked, cutoff: ArrayLike) -> ReactionCoordinate:
-    r"""The mode that stands for a peaked density with a Drude cut-off D, J(w) D^2 / (D^2 + w^2).
+    r"""The mode that stands for a peaked `density` with a Drude cut-off D, J(w) D^2 / (D^2 + w^2).
 
     $$ \tilde\Omega^2 = e^2 + d^2 + 2 D d, \quad \tilde\lambda^2 = \frac{h\, d\, e\, D^2}{2 \tilde\Omega\, [e^2 + (D + d)^2]}, \quad
        \tilde J(\omega) = \frac{2 d}{\tilde\Omega} \frac{[e^2 + (D + d)^2]\, \omega}{\omega^2 + (D + 2 d)^2} $$

@@ -30,6 +30,8 @@ class SteadyState(eqx.Module):
     """A network at rest: its jumps, their factors, and the populations; everything stationary is computed from this.
 
     Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.diagonals`.
+    `flows`: net jumps lower -> upper per time; `activity`: jumps of either direction per time; `elimination`: the factors of the generator.
+    `status` is 0 where all is well (`qtd.Status`).
     """
 
     network: RateNetwork
@@ -54,11 +56,11 @@ class SteadyState(eqx.Module):
         return {name: self.network.reservoirs[name] for name in self.network.topology.names}
 
     def drives(self, reservoir: str) -> bool:
-        """Whether the reservoir has any jump."""
+        """Whether `reservoir`, a name, has any jump."""
         return bool(self.network.topology.of(reservoir))
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Energy that the device takes up from the reservoir per time: that of the quanta."""
+        """Energy that the device takes up from `reservoir` per time: that of the quanta."""
         return self.current(reservoir, "energy")
 
     @property
@@ -67,14 +69,15 @@ class SteadyState(eqx.Module):
         return [(up, down) for up, down, _ in self.jumps]
 
     def quanta(self, diagonal: int, quantity: str) -> Levels:
-        """What upward jumps take out of their reservoir: "energy", "particles", or "heat" = energy - mu * particles."""
+        """What upward jumps of a `diagonal`, a number, take out of their reservoir: the `quantity` "energy", "particles", or "heat" =
+        energy - mu * particles; "entropy" of a nonthermal one."""
         known = self.jumps[diagonal].quanta
         if quantity not in known:
             raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
         return known[quantity]
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
-        """Mean "energy", "particles" or "heat" that leaves the reservoir per time."""
+        """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time."""
         parts = [total(self.quanta(i, quantity) * self.flows[i]) for i in self.network.topology.of(reservoir)]
         return sum(parts, jnp.zeros((), self.populations.dtype))
 
@@ -90,7 +93,9 @@ class SteadyState(eqx.Module):
 class CoherentSteadyState(eqx.Module):
     """A device with coherences at rest: its dissipators, its generator, and its state; everything stationary is computed from this.
 
-    `vector` holds the populations of the levels and the coherences that are kept; see `density_matrix`.
+    `vector` holds the populations of the levels and the coherences that are kept; see `density_matrix`. `dissipators`: the parts of the
+    generator by reservoir of `lindbladian`; `elimination`: its factors; `energy`: the functional Tr[H rho]; `flows`: net jumps between
+    populations per time, by reservoir. `status` is 0 where all is well (`qtd.Status`).
     """
 
     lindbladian: Lindbladian
@@ -140,15 +145,15 @@ class CoherentSteadyState(eqx.Module):
         return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges}
 
     def drives(self, reservoir: str) -> bool:
-        """Whether the reservoir has any jump."""
+        """Whether `reservoir`, a name, has any jump."""
         return bool(self.dissipators[reservoir].edges.upper.size)
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
-        """Mean "energy", "particles" or "heat" that leaves the reservoir per time: of the quanta, as they are counted."""
+        """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time: of the quanta, as they are counted."""
         return self.dissipators[reservoir].current(self.flows[reservoir], self.vector, quantity)
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Tr[H D_r rho], the energy that the device takes up from the reservoir per time. The sum over reservoirs is zero.
+        """Tr[H D_r rho], the energy that the device takes up from `reservoir` r per time. The sum over reservoirs is zero.
 
         In the local approach it differs from the quanta by what keeps the quanta from being conserved.
         """
@@ -168,7 +173,10 @@ class CoherentSteadyState(eqx.Module):
 
 
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:
-    """The factors of the generator, its populations, and by diagonal the net flows and the activity of its jumps."""
+    """The factors of the generator, its populations, and by diagonal the net flows and the activity of its jumps.
+
+    `topology`: who is joined to whom; `rates`: by its diagonals, lower -> upper and back, in the order of elimination.
+    """
     up, down = (topology.band(values) for values in zip(*rates))
     elimination = Elimination(up, down)
     eliminated = elimination.populations
@@ -185,7 +193,7 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
 
 
 def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
-    """The steady state; its `status` tells where there is none, and nothing is raised."""
+    """The steady state of `system`; its `status` tells where there is none, and nothing is raised."""
     return CoherentSteadyState(system) if isinstance(system, Lindbladian) else SteadyState(system)
 
 
@@ -194,7 +202,7 @@ def solve(system: RateNetwork) -> SteadyState: ...
 @overload
 def solve(system: Lindbladian) -> CoherentSteadyState: ...
 def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
-    """The steady state with all that is needed to compute currents and noise from it.
+    """The steady state of `system` with all that is needed to compute currents and noise from it.
 
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
     """
@@ -208,11 +216,18 @@ _solve = compiled(settle_down)
 
 
 def steady_state(system: RateNetwork | Lindbladian) -> Array:
-    """Populations p with W p = 0 and sum(p) = 1, in the order of `network.energies`; of a Lindbladian, the density matrix.
+    """Populations p of `system` with W p = 0 and sum(p) = 1, in the order of `network.energies`; of a Lindbladian, the density matrix.
 
     Networks are solved by elimination without subtractions (Grassmann, Taksar and Heyman): each population is right to a few rounding
     errors relative to itself, however small, in float32 as in float64, as long as it does not underflow. Density matrices
-    are right relative to their largest entry. NaN with illegal parameters.
+    are right relative to their largest entry. NaN with illegal parameters in compiled code, else `ValueError`.
+
+    Each level as far below the one above it as its reservoir says, however far:
+
+    >>> cold = qtd.Reservoir(0.1, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
+    >>> ladder = qtd.RateNetwork([0.0, 1.0, 5.0], [("cold", 0, 1, 1.0), ("cold", 1, 2, 1.0)], {"cold": cold})
+    >>> print(f"{qtd.steady_state(ladder)[2]:.4e}")
+    1.9287e-22
     """
     state = solve(system)
     if isinstance(state, CoherentSteadyState):

@@ -37,7 +37,7 @@ class Mode(enum.IntEnum):
 
 
 class Law(NamedTuple):
-    """The number that a law is about, what it says of it, and whether that holds to rounding."""
+    """The `value` that a law, `name`, is about, what it says of it (`statement`), and whether that `holds` to rounding."""
 
     name: str
     value: float
@@ -48,14 +48,16 @@ class Law(NamedTuple):
 class OperatingPoint(eqx.Module):
     """Stationary currents of a machine, and all that follows from them.
 
-    Currents are positive when they leave a reservoir and enter the device, in units of energy^2 (heat, energy) and energy
-    (particles), with hbar = k_B = 1. Energy and heat are those of the quanta exchanged, which is what is counted;
+    `heat_currents`, `energy_currents` (energy^2) and `particle_currents` (energy), by reservoir, are positive when they leave it and enter
+    the device, with hbar = k_B = 1. Energy and heat are those of the quanta exchanged, which is what is counted;
     `device_energy_currents` is the energy that the device takes up, Tr[H D_r rho], which always adds up to zero and differs from the
     quanta only in a local master equation whose Hamiltonian does not conserve them. `heat_covariance` is the zero-frequency noise
     of the heat currents. `status` is 0 where all is well (`qtd.Status`).
 
-    A nonthermal reservoir has no entry in `temperatures`; its "heat" is energy - mu_0 * particles with the mu_0 it was given. Where it
-    drives, what it supplies is the free energy J - T_0 I_S at the temperature T_0 of the reservoir that takes the heat.
+    `temperatures` and `chemical_potentials` of the reservoirs called `names`; `cooled` and `driven_by` as in `operate`; `of_jumps`: not of
+    a coherent conductor. A nonthermal reservoir has no entry in `temperatures`, and one in `nonthermal_entropy_currents`; its "heat" is
+    energy - mu_0 * particles with the mu_0 it was given. Where it drives, what it supplies is the free energy J - T_0 I_S at the
+    temperature T_0 of the reservoir that takes the heat.
     """
 
     heat_currents: dict[str, Float[Array, ""]]
@@ -151,7 +153,7 @@ class OperatingPoint(eqx.Module):
         return str(Mode(int(self.mode_code)))
 
     def tur(self, reservoir: str) -> Float[Array, ""]:
-        """Thermodynamic uncertainty S_rr sigma / J_r^2 of a heat current, >= 2 for jumps; coherent conductors may go below.
+        """Thermodynamic uncertainty S_rr sigma / J_r^2 of the heat current of `reservoir`, >= 2 for jumps, not for coherent conductors.
 
         **Source:** Kolisnyk and Schaller, Eq. (19).
         """
@@ -322,11 +324,20 @@ def _ratio(output, supplied):
 
 
 def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
-    """The stationary operating point of a network, a Lindbladian, the steady state of one (`qtd.steady.solve`), or a conductor.
+    """The stationary operating point of `system`: a network, a Lindbladian, the steady state of one (`qtd.steady.solve`), or a conductor.
 
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out for an engine or a conductor.
     Raises `ValueError` where values are known and illegal or the steady state is not unique; in compiled code `status` says so and
     every number of that point is NaN.
+
+    Electrons that fall from one lead through a level into another turn work into heat:
+
+    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
+    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> point = qtd.operate(dot)
+    >>> print(f"{point.power:.4f} {point.entropy_production:.4f} {point.mode}")
+    -20.0000 20.0000 heater
     """
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:

@@ -19,7 +19,7 @@ class AbstractTransmission(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, energy: Float[Array, " points"]) -> Float[Array, " points"]:
-        """T, between 0 and 1."""
+        """T at this `energy`, between 0 and 1."""
 
     @abc.abstractmethod
     def window(self) -> tuple[Float[Array, ""], Float[Array, ""]] | None:

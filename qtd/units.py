@@ -29,11 +29,15 @@ _ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
 
 
 class Scale:
-    """What the library's energy unit E is in a laboratory, such as `Scale(1.0, "GHz")`; it then fixes all others.
+    """What the library's energy unit E is in a laboratory: `value` > 0 of `unit`, such as `Scale(1.0, "GHz")`; it then fixes all others.
 
     Energies, temperatures, frequencies, rates: "J", "eV", "K" (k_B T), "Hz" (h nu), "rad/s" or "1/s" (hbar omega); powers: "W"; noise of
     powers: "W^2/Hz"; times: "s"; each with a prefix from "z" to "T", as in "ueV", "mK", "GHz", "fW", "aW^2/Hz", "ns".
-    Constants are the exact ones of the SI (CODATA).
+    Constants are the exact ones of the SI (CODATA). Raises `ValueError` for units that are not known, or not of an energy.
+
+    >>> scale = qtd.units.Scale(5.0, "GHz")
+    >>> print(f"{scale.number(120.0, 'mK'):.4f} E, {scale.quantity(1e-4, 'aW'):.3f} aW")
+    0.5001 E, 10.408 aW
     """
 
     def __init__(self, value: float, unit: str):
@@ -44,15 +48,18 @@ class Scale:
         self.joule = value / size
 
     def number(self, value: Any, unit: str) -> Any:
-        """The library's number for a value in a laboratory unit: `scale.number(50, "mK")` is a temperature."""
+        """The library's number for a `value`, or an array of them, in a laboratory `unit`: `scale.number(50, "mK")` is a temperature."""
         return value / self._size(unit)
 
     def quantity(self, number: Any, unit: str) -> Any:
-        """The value in a laboratory unit of a number of the library: `scale.quantity(point.heat_currents["cold"], "fW")`."""
+        """The value in a laboratory `unit` of a `number` of the library, or an array of them: `scale.quantity(point.power, "fW")`."""
         return number * self._size(unit)
 
     def converted(self, dataset: Any, units: dict[str, str]) -> Any:
-        """A sweep with variables and coordinates in these units, by name, such as `{"J_cold": "fW", "cold.temperature": "mK"}`."""
+        """The `dataset` of a sweep with variables and coordinates in these `units`, by name, such as `{"J_cold": "fW"}`.
+
+        Raises `ValueError` where the dataset has another power of E, or none, as unit.
+        """
         for name, unit in units.items():
             known, wanted = dataset[name].attrs.get("units", ""), _known(unit)[0]
             if known != _power(wanted):
@@ -62,7 +69,7 @@ class Scale:
         return dataset
 
     def table(self, figures: dict[str, Any], units: dict[str, str]) -> str:
-        """Results in words: `point.figures()` by name, those of a power of E in the first unit of that power given as `{"E^2": "fW"}`."""
+        """Results in words: `figures` by name, as of `point.figures()`; `units`: what to show those of a power of E in, `{"E^2": "fW"}`."""
         lines = []
         for name, value in figures.items():
             known = unit_of_figure(name)
@@ -80,12 +87,12 @@ class Scale:
 
 
 def unit_of_figure(name: str) -> str:
-    """In powers of E, of figures such as J_cold or COP ("1"); "" of names that do not tell."""
+    """The unit, in powers of E, of the figure called `name`, such as J_cold ("E^2") or COP ("1"); "" of names that do not tell."""
     return "E" if name == "S_demon" else _FIGURES.get(name.partition("_")[0], "")  # an entropy current, where others are noises
 
 
 def unit_of_parameter(path: str) -> str:
-    """In powers of E, where the name of the parameter tells, else ""."""
+    """The unit, in powers of E, of the parameter at `path` where its last part tells, else ""."""
     last = path.rpartition(".")[2]
     return "E" if last in _ENERGIES or last.startswith("energ") else ""
 

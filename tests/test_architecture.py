@@ -1,7 +1,4 @@
 import ast
-import importlib
-import inspect
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,36 +84,6 @@ def test_importing_is_light_and_leaves_jax_as_it_was():
     code = f"import sys, jax, qtd; print(sorted({LATE!r} & set(sys.modules)), jax.config.jax_enable_x64)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert run.stdout.split("\n")[0] == "[] False"
-
-
-def public_modules():
-    yield qtd
-    for info in pkgutil.walk_packages(qtd.__path__, "qtd."):
-        if not any(part.startswith("_") for part in info.name.split(".")):
-            yield importlib.import_module(info.name)
-
-
-def test_every_public_module_lists_its_names_and_each_has_a_docstring():
-    for module in public_modules():
-        assert module.__doc__, module.__name__
-        names = getattr(module, "__all__", None)
-        assert names, f"{module.__name__} has no __all__"
-        assert sorted(names) == sorted(set(names)), module.__name__
-        for name in names:
-            thing = getattr(module, name)
-            if inspect.ismodule(thing) or inspect.isclass(thing) or callable(thing):
-                assert inspect.getdoc(thing), f"{module.__name__}.{name}"
-                assert not str(inspect.getdoc(thing)).startswith(f"{name}("), f"{module.__name__}.{name} has no docstring of its own"
-
-
-def test_public_methods_have_docstrings():
-    for module in public_modules():
-        for thing in (getattr(module, name) for name in getattr(module, "__all__", ())):
-            if not inspect.isclass(thing) or not thing.__module__.startswith("qtd"):
-                continue
-            for name, member in vars(thing).items():
-                if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
-                    assert inspect.getdoc(getattr(thing, name)), f"{thing.__name__}.{name}"
 
 
 def test_files_hold_one_subject_each():

@@ -145,6 +145,12 @@ def test_single_precision_is_said_and_changes_no_verdict():
 # What goes wrong on the way
 
 
+def test_a_device_that_stands_still_for_ever_has_no_numbers_to_trust():
+    audit = qtd.audit(slow(three_levels(), 0.0), cooled="cold", driven_by="work")
+    assert audit.of("status")[0].severity == WRONG and "unique" in audit.of("status")[0].text
+    assert not any(finding.severity == FINE for finding in audit.of("second law"))
+
+
 class Machine(eqx.Module):
     x: jax.Array
     figure: object = eqx.field(static=True)
@@ -400,8 +406,8 @@ def test_finite_reservoirs_are_told_where_they_end_and_what_their_gases_are():
     checks = healthy.checks("any point")
     assert {x.severity for topic in checks for x in checks[topic]()} == {FINE}
     assert asked(FiniteReservoirs(), "weak coupling", "any point")[0].severity == WRONG
-    stuck = asked(FiniteReservoirs([17.3], rates[:, :1], gases), "equilibrium", "any point")[0]
-    assert stuck.severity == DOUBTFUL and stuck.numbers["conserved"] == 3  # one mode: they stop elsewhere
+    stuck = asked(FiniteReservoirs([17.3, 17.3], rates, gases), "equilibrium", "any point")[0]
+    assert stuck.severity == DOUBTFUL and stuck.numbers["conserved"] == 3  # one energy: they stop elsewhere
     closure = lambda t: FiniteReservoirs([17.1, 17.5], rates, qtd.gases.FermiGas([t, 1.2 * t], [18.8, 18.0], closure="sommerfeld"))
     assert asked(closure(0.1), "closure")[0].severity == FINE
     rough = asked(closure(2.5), "closure")[0]

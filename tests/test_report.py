@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from selenium import webdriver
 
 import qtd
-from qtd.cli import _build
+from qtd.cli._machines import build
 from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QubitRefrigerator, ResonatorRefrigerator
 from qtd.report._recipe import command
 from qtd.report._sensitivities import sensitivities
@@ -35,13 +36,12 @@ def browser():
     driver = shutil.which("chromedriver")
     if not (program and driver):
         missing("no browser: apt-get install chromium chromium-driver")
-    selenium = pytest.importorskip("selenium.webdriver") if os.environ.get("CI") != "true" else __import__("selenium.webdriver").webdriver
-    options = selenium.ChromeOptions()
+    options = webdriver.ChromeOptions()
     options.binary_location = program
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     chrome.execute_cdp_cmd("Network.enable", {})
     offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     chrome.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
@@ -126,7 +126,7 @@ def test_pages_fit_the_screen_and_their_tables_have_headings(opened, fridge_page
 def test_the_command_makes_the_same_machine_again(machine):
     program, what, name, *settings = shlex.split(command(machine))
     assert (program, what) == ("qtd", "show")
-    again = _build(name, tuple(text for text in settings if text != "--set"), False)
+    again = build(name, tuple(text for text in settings if text != "--set"), False)
     assert str(again) == str(machine)
     assert all(np.array_equal(value, qtd.parameters(again)[path]) for path, value in qtd.parameters(machine).items())
 

@@ -29,6 +29,7 @@ Diagonals = Mapping[int, Float[Array, " n"]]
 class Elimination(eqx.Module):
     """The factors of a generator W with one steady state p, and the linear systems they solve.
 
+    `up` and `down`: rates between k - distance and k, and back, by distance; zeros where there is none.
     `populations` is p as eliminated, and `scale` s the sum of all rates, both constant to every derivative. They fix the non-singular
     operator A = W - s p 1^T; what is asked of `solve` must not depend on that choice (sums to zero), and what comes from
     `solve_transposed` does so only by a constant. With s = 1 rounding would grow with the unit of the rates.

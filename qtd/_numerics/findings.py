@@ -19,7 +19,7 @@ class Severity(enum.IntEnum):
 
 
 class Finding(NamedTuple):
-    """One answer of an audit: a topic, one or two sentences, and the numbers in them by name."""
+    """One answer of an audit: its `severity` and `topic`, a `text` of one or two sentences, and the `numbers` in them by name."""
 
     severity: Severity
     topic: str

@@ -126,9 +126,9 @@ def _others(machine, systems, point, how):
     """The same device in other descriptions: those that the machine names, or else the other approaches of its master equation."""
     named = _of(machine, "alternatives")
     if named:
-        return compared(point, {name: lambda other=other: _operate(other, how) for name, other in named.items()})
+        return compared(point, lambda other: _operate(other, how), named)
     known = [system for system in systems.values() if isinstance(system, Lindbladian)]
     if not known:
         text = "Not applicable: there is one description of this device, without coherences that others could treat differently."
         return [Finding(Severity.FINE, "other approaches", text)]
-    return compared(point, {name: lambda other=other: operate(other) for name, other in approaches(known[0]).items()})
+    return compared(point, operate, approaches(known[0]))

@@ -40,6 +40,9 @@ def laws(point: Any, coherent: bool) -> list[Finding]:
     """One finding for each law."""
     found = []
     for name, value, statement, holds in point.laws():
+        if np.isnan(value):
+            found.append(Finding(Severity.NOTE, name, f"It cannot be judged: there is no number for {statement!r}.", {"value": value}))
+            continue
         text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
         severity = Severity.FINE if holds else Severity.WRONG
         if name == "uncertainty" and coherent and not holds:
@@ -53,6 +56,8 @@ def device_energy(point: Any) -> list[Finding]:
     counted, taken = (
         np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)
     )
+    if not np.all(np.isfinite(counted)):
+        return [Finding(Severity.NOTE, "energy of the device", "Not applicable: there are no currents to compare.")]
     precision, largest = 1e4 * float(np.finfo(np.asarray(point.entropy_production).dtype).eps), np.abs(counted).max()
     if not np.any(np.abs(counted - taken) > precision * largest):
         return [Finding(Severity.FINE, "energy of the device", "What is counted is what the device takes up, in every reservoir.")]

@@ -8,10 +8,11 @@ import click
 
 import qtd
 
+from ..parameters import options
 from ._audit import audit
 from ._design import design
 from ._figures import figures
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, options_of, parameters_of, record_of
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, parameters_of, record_of
 from ._report import report
 from ._sweep import sweep
 
@@ -19,7 +20,10 @@ __all__ = ["commands", "main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; bad input ends with exit code 2 and one line on stderr."""
+    """Run the command with these `arguments`, by default those of the process.
+
+    Bad input ends with exit code 2 and one line on stderr.
+    """
     try:
         sys.exit(commands.main(arguments, prog_name="qtd", standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -61,7 +65,7 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
         click.echo(json.dumps({"machine": machine, **record_of(built)}, indent=2))
         return
     click.echo(f"{machine}\n\nOptions and parameters (change with --set PATH=VALUE)")
-    for path, value in {**options_of(built), **parameters_of(built)}.items():
+    for path, value in {**options(built), **parameters_of(built)}.items():
         click.echo(f"  {path:<34} {f'{value:.10g}' if isinstance(value, float) else value}")
     click.echo(f"\n{built.operate()!r}")
 

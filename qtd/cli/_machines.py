@@ -12,6 +12,7 @@ import numpy as np
 import qtd
 
 from ..machines import AbstractMachine
+from ..parameters import options
 
 ALIASES = {"j_c": "J_cold", "j_h": "J_hot", "j_w": "J_work"}
 MACHINE = click.argument("machine", metavar="MACHINE")
@@ -32,16 +33,16 @@ def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachin
     if name not in kinds:
         raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
     machine, changes = kinds[name](), {}
-    options, known = options_of(machine), parameters_of(machine)
+    static, known = options(machine), parameters_of(machine)
     for setting in settings:
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
-        changes[path] = _setting(text, options.get(path, known.get(path)), f"--set {path}")
-    static = {path: value for path, value in changes.items() if path in options}
-    if static:
-        machine = kinds[name](**{**{k: v for k, v in options.items() if v is not None}, **static})
-    return qtd.replace(machine, {path: value for path, value in changes.items() if path not in options})
+        changes[path] = _setting(text, static.get(path, known.get(path)), f"--set {path}")
+    chosen = {path: value for path, value in changes.items() if path in static}
+    if chosen:
+        machine = kinds[name](**{**{k: v for k, v in static.items() if v is not None}, **chosen})
+    return qtd.replace(machine, {path: value for path, value in changes.items() if path not in static})
 
 
 def _setting(text: str, known: Any, label: str) -> Any:
@@ -55,13 +56,6 @@ def _setting(text: str, known: Any, label: str) -> Any:
         return numbers.reshape(np.shape(known)) if numbers.size == np.size(known) else numbers
     number = as_number(text, label)
     return int(number) if isinstance(known, int) and float(number).is_integer() else number
-
-
-def options_of(machine: AbstractMachine) -> dict[str, Any]:
-    """What a machine is built with that is no number: sizes and names."""
-    known = {path.partition(".")[0] for path in qtd.parameters(machine)}
-    asked = inspect.signature(type(machine)).parameters
-    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
 
 
 def parameters_of(machine: AbstractMachine) -> dict[str, Any]:
@@ -104,7 +98,7 @@ def shown(value: float | None) -> str:
 def record_of(machine) -> dict[str, Any]:
     point = machine.operate()
     return {
-        "options": options_of(machine),
+        "options": options(machine),
         "parameters": parameters_of(machine),
         "operating_point": {**figures_of(point), "mode": point.mode, "status": int(point.status)},
         "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in point.laws()},

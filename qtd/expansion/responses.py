@@ -38,10 +38,10 @@ Powers = tuple[int, ...]
 
 
 class Responses(eqx.Module):
-    """Integrals over a cycle by powers of the sources: torque, and by reservoir particles, energy and heat, positive out of it.
+    """Integrals over a cycle by powers of the sources: `torque`, and by reservoir `particles`, `energy` and `heat`, positive out of it.
 
     `powers[i]` are the exponents of `variables`, "velocity" and paths such as "left.chemical_potential", that entry i of every array
-    belongs to. `error` and `status` as in `Coefficients`.
+    belongs to. `temperature` and `chemical_potential` are those of the equilibrium. `error` and `status` as in `Coefficients`.
     """
 
     torque: Float[Array, " terms"]
@@ -64,7 +64,7 @@ class Responses(eqx.Module):
         return readable(self, f"torque and heat out of {', '.join(self.heat)}, by powers of the sources", rows)
 
     def index(self, **powers: int) -> int:
-        """Where the term with these powers stands, such as `index(**{"velocity": 1, "left.temperature": 1})`; those not named are 0."""
+        """Where the term with these `powers` stands, such as `index(**{"velocity": 1, "left.temperature": 1})`; those not named are 0."""
         unknown = set(powers) - set(self.variables)
         wanted = tuple(powers.get(name, 0) for name in self.variables)
         if unknown or wanted not in self.powers:
@@ -74,7 +74,7 @@ class Responses(eqx.Module):
         return self.powers.index(wanted)
 
     def cycle(self, velocity: ArrayLike, deviations: Mapping[str, ArrayLike]) -> Cycle:
-        """Torque, particles, energy and heat of a turn at this velocity and these deviations from equilibrium, order by order.
+        """Torque, particles, energy and heat of a turn at this `velocity` and these deviations from equilibrium, order by order.
 
         `deviations` by path, such as `{"left.chemical_potential": 0.1}`. Torque and particles to one order less than energy and heat, as
         they are multiplied by velocity and potential: so the sums conserve energy, and efficiencies are those of Eqs. (45), (46).
@@ -97,8 +97,8 @@ def responses(
 ) -> Responses:
     """Integrals over the cycle of torque and currents, as coefficients of all powers of velocity, potentials and temperatures.
 
-    Around the equilibrium in which all reservoirs have this temperature and chemical potential, whatever those of the network; powers add
-    up to at most `order`. `panels` as in `coefficients`.
+    Around the equilibrium in which all reservoirs have this `temperature` > 0 and `chemical_potential`, whatever those of the `network`;
+    powers add up to at most `order`. `panels` as in `coefficients`.
     """
     whole(order, "order", 0)
     temperature = as_asked(network, temperature, "temperature")

@@ -29,11 +29,11 @@ __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
 
 class Local(eqx.Module):
-    """At one angle, by order in the velocity: populations q_k, torque, and by reservoir the currents of particles and energy, positive out
-    of it.
+    """At one angle, by order in the velocity: `populations` q_k in the order of `network.energies`, `torque`, and by reservoir
+    `particle_currents` and `energy_currents`, positive out of it.
 
     `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration. `noise`: int <dF(t) dF(0)> dt of the
-    torque at rest.
+    torque at rest. `status` is 0 where all is well (`qtd.Status`).
     """
 
     populations: Float[Array, "orders levels"]
@@ -58,7 +58,8 @@ class Local(eqx.Module):
 
 
 class Coefficients(eqx.Module):
-    """Integrals over a cycle, by order in the velocity: torque C_F, and by reservoir particles, energy and heat, positive out of it.
+    """Integrals over a cycle, by order in the velocity: `torque` C_F, and by reservoir `particles`, `energy` and `heat`, positive out of
+    it.
 
     Work on the coordinate per cycle at the velocity v is sign(v) sum_k C_F^(k) v^k, what leaves a reservoir sign(v) sum_k C^(k) v^(k-1).
     `error`: estimated error of the integrals, relative to those of the absolute values (at least 4e-10 of the largest of that order).
@@ -80,7 +81,10 @@ class Coefficients(eqx.Module):
 
 
 def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
-    """The expansion to `order` at one angle; derivatives with respect to it by Taylor arithmetic, exact at every order."""
+    """The expansion to `order` >= 0 at one `angle`; derivatives with respect to it by Taylor arithmetic, exact at every order.
+
+    `network`: a function from the angle to a `RateNetwork`, as in this whole module. Raises `ValueError` as `qtd.steady.solve` does.
+    """
     whole(order, "order", 0)
     angle = as_asked(network, angle, "angle")
     found = _local(network, angle, max(order, 1))
@@ -89,11 +93,21 @@ def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
 
 
 def coefficients(network: Network, order: int = 3, panels: int | None = None) -> Coefficients:
-    """Integrals over the cycle 0 ... 2 pi to `order`.
+    """Integrals over the cycle 0 ... 2 pi to `order` >= 0, of a `network` as in `local`.
 
     On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change; their lengths follow the device, so no
     grid need be chosen. None: 96 in compiled code; where parameters are known 48, and 384 if those do not suffice.
     `Coefficients.error` tells whether they do: status UNRESOLVED above 1e-6.
+
+    A level that falls while the left gate is open, and rises while the right one is, pumps an electron in a turn:
+
+    >>> lead = qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> def pump(angle):
+    ...     gate, leads = jnp.exp(3.0 * jnp.sin(angle)), {"left": lead, "right": lead}
+    ...     jumps = [("left", 0, 1, gate), ("right", 0, 1, 1 / gate)]
+    ...     return qtd.RateNetwork([0.0, 10.0 * jnp.cos(angle)], jumps, leads, particles=[0, 1])
+    >>> round(float(qtd.expansion.coefficients(pump, order=1).particles["left"][1]), 4)
+    0.9942
     """
     whole(order, "order", 0)
     found = _coefficients(network, order, panels or (48 if is_concrete(network) else 96))

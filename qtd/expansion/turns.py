@@ -24,8 +24,8 @@ _NODES, _WEIGHTS, _FROM_LEFT, _SLOPES = radau(_STAGES)
 
 
 class Cycle(eqx.Module):
-    """One turn at a constant velocity v, exactly: integrals over the angle of torque, particles, energy and heat, as in `Coefficients` but
-    summed to all orders. Work on the coordinate is sign(v) * torque, what leaves a reservoir sign(v) * its entry / v.
+    """One turn at a constant `velocity` v, exactly: integrals over the angle of `torque`, `particles`, `energy` and `heat`, as in
+    `Coefficients` but summed to all orders. Work on the coordinate is sign(v) * torque, what leaves a reservoir sign(v) * its entry / v.
 
     `error`: by how much energy is not conserved, relative to the largest current or power; all of it is due to the panels, so it tells
     how well they resolve the turn. `status` is 0 where all is well (`qtd.Status`), UNRESOLVED at errors above 1e-6.
@@ -47,9 +47,10 @@ class Cycle(eqx.Module):
 
 
 def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> Cycle:
-    """The periodic solution of v dp/dtheta = W(theta) p and its integrals over a turn, v not 0.
+    """The periodic solution of v dp/dtheta = W(theta) p and its integrals over a turn of `network`, v = `velocity` not 0.
 
-    By Radau collocation of order 9 on panels as in `coefficients`; the populations at the start are what the map of a turn leaves as is.
+    By Radau collocation of order 9 on `panels` as in `coefficients`, None for 96, and for 384 where parameters are known and 96 do not
+    suffice; the populations at the start are what the map of a turn leaves as is.
     """
     velocity = _moving(network, velocity)
     found = _cycle(network, velocity, panels or 96)
@@ -59,19 +60,20 @@ def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> C
 
 
 def work_cumulants(network: Network, velocity: ArrayLike, order: int = 2, panels: int = 96) -> Float[Array, " order"]:
-    """Cumulants of the work on the coordinate in a turn at the velocity v, over many turns: mean sign(v) C_F(v), variance, ...
+    """Cumulants of the work on the coordinate of `network` in a turn at `velocity` v, over many turns: mean sign(v) C_F(v), variance, ...
 
     Those of n turns are n times as large, n -> infinity. From the Taylor series of the largest multiplier of a turn of
-    dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field chi.
+    dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field chi, to `order` >= 1; `panels` as in `cycle`.
     """
     whole(order, "order", 1)
     return _work_cumulants(network, _moving(network, velocity), order, panels)
 
 
 def work_generating_function(network: Network, velocity: ArrayLike, field: ArrayLike, panels: int = 96) -> Float[Array, ""]:
-    """ln of the largest multiplier of a turn at this counting field: ln <exp(field * work in n turns)> / n, n -> infinity.
+    """ln of the largest multiplier of a turn of `network` at this counting `field`: ln <exp(field * work in n turns)> / n, n -> infinity.
 
-    0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential (Jarzynski).
+    0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential (Jarzynski). `velocity` not 0; `panels` as in
+    `cycle`.
     """
     return _work_generating_function(network, _moving(network, velocity), as_asked(network, field, "field"), panels)
 

@@ -22,7 +22,7 @@ _SLOTS = 8  # steady velocities of the exact torque that are told apart
 
 
 class Velocities(eqx.Module):
-    """Steady velocities in rising order, NaN for the roots that are complex, or that there are not.
+    """Steady velocities, `values`, in rising order, NaN for the roots that are complex, or that there are not.
 
     `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
     kept, 0 to 0.5 where it may be believed; 0 for the exact torque. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two
@@ -55,7 +55,8 @@ class Velocities(eqx.Module):
 
 
 def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels: int | None = None) -> Velocities:
-    """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to `order`.
+    """Constant velocities at which the torque of `network` integrated over a turn is `load` = 2 pi F_ext: all real roots of the series to
+    `order` >= 1.
 
     For a rotor of large inertia; with implicit derivatives. The series is asymptotic: roots at which it cannot be believed have the status
     UNTRUSTED; `exact_velocities` does without it. `panels` as in `coefficients`. **Source:** Eqs. (60)-(64).
@@ -67,7 +68,7 @@ def steady_velocities(network: Network, load: ArrayLike, order: int = 3, panels:
 
 
 def exact_velocities(network: Network, load: ArrayLike, samples: int = 64, panels: int | None = None) -> Velocities:
-    """All constant velocities at which the torque of `cycle` is `load`: up to 8, with implicit derivatives.
+    """All constant velocities at which the torque of `cycle` of `network` is `load` = 2 pi F_ext: up to 8, with implicit derivatives.
 
     Looked for between `samples` velocities of either sign, from 1e-4 to 30 times the mean rate at which a level is left, evenly on a
     logarithmic scale; two roots between the same neighbours are overlooked. UNRESOLVED where there are more than 8, or where `panels`, as

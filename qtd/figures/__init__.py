@@ -7,8 +7,6 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from tqdm import tqdm
-
 from ._sheet import Claim, Sheet, Verdict, table
 
 __all__ = ["Claim", "Sheet", "Verdict", "claims", "draw", "names", "paper", "table"]
@@ -24,7 +22,7 @@ _MACHINES = (
 
 
 def names(machine: str = "all") -> list[str]:
-    """The machines whose papers have figures here, or the one asked for. Raises `ValueError` for an unknown one."""
+    """The machines whose papers have figures here, or the one `machine` asked for. Raises `ValueError` for an unknown one."""
     if machine == "all":
         return list(_MACHINES)
     if machine not in _MACHINES:
@@ -37,23 +35,21 @@ def paper(machine: str) -> ModuleType:
     return importlib.import_module(f".{names(machine)[0].replace('-', '_')}", __name__)
 
 
-def draw(folder: Path | str, machine: str = "all", progress: bool = False) -> list[Path]:
-    """Draw the figures about a machine, or all, into a folder, and return the files written.
+def draw(folder: Path | str, machine: str) -> list[Path]:
+    """Draw the figures about a machine into a folder, and return the files written.
 
-    MACHINE-figN.png and MACHINE-figN.csv, with every point drawn, for each figure N of the paper; captions.md with all pictures and
+    MACHINE-figN.png and MACHINE-figN.csv, with every point drawn, for each figure N of the paper; MACHINE.md with all pictures and
     captions. Needs double precision.
     """
-    folder, written, text = Path(folder), [], []
-    numbered = [(name, number) for name in names(machine) for number in paper(name).FIGURES]
-    for name, number in tqdm(numbered, disable=not progress, unit="figure"):
-        sheet = paper(name).FIGURES[number]()
-        picture, numbers = sheet.save(folder, name)
+    folder, module, written = Path(folder), paper(machine), []
+    text = [f"# {module.PAPER}"]
+    for number, figure in module.FIGURES.items():
+        sheet = figure()
+        picture, numbers = sheet.save(folder, machine)
         written += [picture, numbers]
-        text.append(
-            f"## {paper(name).PAPER}: Fig. {number}\n\n![Fig. {number}]({picture.name})\n\n{sheet.caption} [Numbers]({numbers.name})\n"
-        )
-    captions = folder / "captions.md"
-    captions.write_text("# Figures\n\n" + "\n".join(text))
+        text += [f"## Fig. {number}", f"![Fig. {number}]({picture.name})", f"{sheet.caption} [Numbers]({numbers.name})"]
+    captions = folder / f"{machine}.md"
+    captions.write_text("\n\n".join(text) + "\n")
     return [*written, captions]
 
 

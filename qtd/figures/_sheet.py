@@ -36,6 +36,7 @@ class Sheet:
     """One figure of a paper: its panels, a caption, and the numbers of everything drawn on it.
 
     - `name`: its number in the paper, such as "2" or "10". `caption`: what it shows, with every parameter.
+    - `mosaic`: the arrangement of its panels and their letters; `size` in inches; `options` go to `Figure.subplot_mosaic`.
     - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one row a point.
     """
 
@@ -50,24 +51,27 @@ class Sheet:
                 ax.set_title(f"({letter})", loc="left", fontsize=8)
 
     def curve(self, panel: str, label: str, x, y, *styles: Any, ax: Axes | None = None, **options) -> None:
-        """Draw y(x) on a panel (or on `ax`, an inset of it) and keep both under `label`; a label that starts with "_" has no legend."""
+        """Draw y(x) on a panel (or on `ax`, an inset of it) and keep both under `label`; a label that starts with "_" has no legend.
+
+        `styles` and `options` go to `Axes.plot`.
+        """
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         (ax or self.panels[panel]).plot(x, y, *styles, label=label, **options)
         self._keep(panel, label.lstrip("_"), ax or self.panels[panel], x=x, y=y)
 
     def map(self, panel: str, name: str, x, y, values, **options) -> None:
-        """Draw values[y, x] as colours and keep them."""
+        """Draw values[y, x] as colours on a `panel` and keep them; `options` go to `Axes.pcolormesh`."""
         x, y, values = (np.asarray(array, float) for array in (x, y, values))
         self._colours = self.panels[panel].pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
         grid = np.meshgrid(x, y)
         self._keep(panel, name, self.panels[panel], x=grid[0].ravel(), y=grid[1].ravel(), value_name=name, value=values.ravel())
 
     def colour_bar(self, label: str, **options) -> None:
-        """One scale for the maps of all panels, which share their limits."""
+        """One scale, with a `label`, for the maps of all panels, which share their limits; `options` go to `Figure.colorbar`."""
         self.figure.colorbar(self._colours, ax=list(self.panels.values()), label=label, **options)
 
     def label(self, panel: str, x: str, y: str, **settings) -> Axes:
-        """Name the axes of a panel; `settings` go to `Axes.set`."""
+        """Name the axes `x` and `y` of a panel; `settings` go to `Axes.set`."""
         ax = self.panels[panel]
         ax.set(xlabel=x, ylabel=y, **settings)
         return ax
@@ -81,7 +85,7 @@ class Sheet:
         return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS).dropna(axis="columns", how="all")
 
     def save(self, folder: Path, paper: str) -> list[Path]:
-        """Write the picture and its numbers as PAPER-figN.png and .csv."""
+        """Write the picture and its numbers into a `folder`, as PAPER-figN.png and .csv."""
         stem = folder / f"{paper}-fig{self.name}"
         picture, numbers = stem.with_suffix(".png"), stem.with_suffix(".csv")
         with matplotlib.rc_context(STYLE):
@@ -110,7 +114,8 @@ class Verdict(enum.StrEnum):
 class Claim(NamedTuple):
     """What a paper says about a figure, and what comes out here.
 
-    `paper`: its number or word; `numbers`: ours, by name; `reason`: what holds and what does not, in words.
+    `statement`: what is said of a `figure`; `paper`: its number or word; `numbers`: ours, by name; `verdict`: whether it came out;
+    `reason`: what holds and what does not, in words.
     """
 
     figure: str
@@ -142,7 +147,7 @@ def in_double_precision(function: Callable) -> Callable:
 
 
 def table(claims: Iterable[Claim]) -> str:
-    """Claims as text, one block each."""
+    """`claims` as text, one block each."""
     blocks = []
     for each in claims:
         ours = "; ".join(f"{name} = {value:.6g}" for name, value in each.numbers.items())

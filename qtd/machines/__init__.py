@@ -1,4 +1,4 @@
-"""Machines: each a PyTree of parameters that knows what couples to what."""
+"""Machines: each a PyTree of parameters that knows what couples to what. Each file names the paper that its equations are from."""
 
 from ._machine import AbstractMachine
 from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator

@@ -1,6 +1,6 @@
 """What the refrigerators of two bodies between three filtered reservoirs have in common."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import equinox as eqx
 import numpy as np
@@ -46,7 +46,7 @@ class AbstractFilteredRefrigerator(AbstractOpenSystem):
         required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
         return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
 
-    def tied(self):
+    def tied(self) -> Self:
         """With the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).
 
         `jax.grad(lambda m: current(m.tied()))` moves the filters with the levels, `jax.grad(current)` leaves them where they are.
@@ -54,7 +54,7 @@ class AbstractFilteredRefrigerator(AbstractOpenSystem):
         centers = resonances(self.energy_1, self.energy_2, self.shift)
         return replace(self, {f"{name}.spectral_density.center": center for name, center in centers.items()})
 
-    def fixed_peak(self):
+    def fixed_peak(self) -> Self:
         """With the strength of each filter set to its width, so that K at its centre is 1 / centre whatever the width.
 
         Without it a narrower filter is a stronger one, and an optimum runs to width 0, out of the model's validity.

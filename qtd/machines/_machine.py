@@ -39,7 +39,7 @@ class AbstractMachine(eqx.Module):
         return {}
 
     def design_problem(self) -> "DesignProblem":
-        """The design problem that this kind of machine poses by default."""
+        """The design problem that this kind of machine poses by default; `ValueError` if it poses none."""
         raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
 
     def survey(self) -> "Survey":
@@ -72,19 +72,19 @@ class AbstractOpenSystem(AbstractMachine):
         )
 
     def covariance(self, quantity: str = "energy") -> Covariance:
-        """Zero-frequency noise of all currents; see `qtd.counting.covariance`."""
+        """Zero-frequency noise of all currents of `quantity`; see `qtd.counting.covariance`."""
         validate(self)
         return covariance(self.system(), quantity)
 
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
-        """Scaled cumulants of a counted current; see `qtd.counting.cumulants`."""
+        """Scaled cumulants, up to `order`, of the current of `quantity` that `weights` counts; see `qtd.counting.cumulants`."""
         validate(self)
         return cumulants(self.system(), weights, order, quantity)
 
 
 class DesignProblem(NamedTuple):
-    """What a person would ask of a machine: `maximize` an observable over bounds, with limits (low, high) on others, from so many starts
-    and by so many steps."""
+    """What a person would ask of the machine `start`: `maximize` an observable `over` bounds, `subject_to` limits (low, high) on others,
+    all by name, from so many `starts` and by so many `steps`."""
 
     start: "AbstractMachine"
     maximize: str
@@ -95,7 +95,7 @@ class DesignProblem(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A figure of a machine by name, and the values of two parameters, by path, over which to map it: (points, *shape of the parameter)."""
+    """A `figure` of a machine, by name, to map `over` two parameters: their values by path, (points, *shape of the parameter)."""
 
     figure: str
     over: dict[str, np.ndarray]

@@ -37,6 +37,12 @@ class CollectiveRefrigerator(AbstractOpenSystem):
 
     **Valid for** rates well below the filter widths and level spacings (Born, Markov and secular approximations); the paper's own
     point is outside unless the heights are scaled down, and currents scale with the heights, so read them per height.
+    **Source:** D. Kolisnyk and G. Schaller, Eqs. (3)-(9). Raises `ValueError` for sectors of fewer than two levels.
+
+    >>> fridge = qtd.machines.CollectiveRefrigerator(num_spins=31)
+    >>> point = fridge.operate()
+    >>> print(f"{point.heat_currents['cold']:.4f} {point.cop:.4f} {point.mode}")
+    0.0970 0.3673 refrigerator
     """
 
     cold: Reservoir
@@ -121,7 +127,7 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         """The operating point averaged over sectors of total spin j, `{j: weight}`, of this machine's N and parity (Eq. A1).
 
         The sectors are conserved, so each run of the machine stays in one: currents and noise are the mean over runs, to which the
-        spread of the currents between sectors adds a variance that grows as time squared. Weights >= 0 are normalised.
+        spread of the currents between sectors adds a variance that grows as time squared. The `weights` >= 0 are normalised.
         """
         if not weights:
             raise ValueError("`weights` must name at least one sector, as in {15.5: 0.9, 14.5: 0.1}.")
@@ -170,7 +176,7 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         return DesignProblem(replace(self, widths), "J_cold", over, {"COP": (required, None)})
 
     def relaxation_network(self, temperature: ArrayLike, spectral_density: AbstractSpectralDensity) -> RateNetwork:
-        """The same levels in contact with one reservoir of this temperature, through J_x (App. C)."""
+        """The same levels in contact with one reservoir of this `temperature` and `spectral_density`, through J_x (App. C)."""
         single, _ = self.matrix_elements()
         states = np.arange(len(self.levels))
         return RateNetwork(
@@ -186,7 +192,7 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         spectral_density: AbstractSpectralDensity | None = None,
         threshold: ArrayLike = 1e-6,
     ) -> Float[Array, ""]:
-        """Time after which the Gibbs state of one temperature has relaxed to that of another (App. C; defaults: Fig. 7).
+        """Time after which the Gibbs state of `initial_temperature` has relaxed to that of `final_temperature` (App. C; defaults: Fig. 7).
 
         Relaxed means that the relative entropy to the final Gibbs state has fallen to `threshold`. Superradiant: scales as 1/N^2.
         `spectral_density`: Ohmic with cut-off 100 by default.
@@ -199,7 +205,10 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         return thermalisation_time(network, initial, threshold)
 
     def decay_time(self, initial_level: float = 3.5, spectral_density: AbstractSpectralDensity | None = None) -> Float[Array, ""]:
-        """Mean time to fall from the level m = `initial_level` to the lowest at zero temperature, one step at a time (Eq. C3)."""
+        """Mean time to fall from the level m = `initial_level` to the lowest at zero temperature, one step at a time (Eq. C3).
+
+        `spectral_density` as in `thermalisation_time`. Raises `ValueError` for what is no level.
+        """
         density = Ohmic(1.0, 100.0) if spectral_density is None else spectral_density
         top = np.flatnonzero(self.levels == initial_level)
         if len(top) == 0:
@@ -234,7 +243,12 @@ class ReducedRefrigerator(eqx.Module):
     r"""Three levels in a ring, each edge driven by one reservoir: closed forms without cancellation (App. G).
 
     `quanta` are the cold and the work gap, the hot one is their sum; `temperatures` and `strengths` (rate prefactors, e.g.
-    Gamma_c = h_c |A_c|^2) are in the order cold, hot, work.
+    Gamma_c = h_c |A_c|^2) are in the order cold, hot, work. `has_laser`: a laser drives the work transition, at its strength both ways.
+    **Source:** Kolisnyk and Schaller, App. G.
+
+    >>> ring = qtd.machines.CollectiveRefrigerator(num_spins=31).reduced()
+    >>> print(f"{ring.current():.4f} {ring.current_hot_drive():.4f}")
+    0.1199 0.1205
     """
 
     quanta: tuple[Float[Array, ""], Float[Array, ""]]

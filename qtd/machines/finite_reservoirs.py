@@ -1,21 +1,19 @@
-"""A few fermionic modes between finite reservoirs, which they cool, heat and fill until all are in equilibrium."""
+"""A few fermionic modes between finite reservoirs, until all are in equilibrium (equation numbers of the paper named in the class)."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
-from .._numerics.printing import readable
 from .._numerics.status import Status, first
 from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
 from ..gases import FermiGas
 from ..parameters import validate
-from ..thermodynamics import Law
 from . import _drift
 from ._finite_checks import finite_checks
+from ._finite_results import Crossings, Equilibrium, Evolution, Flows, Minimum
 from ._machine import AbstractMachine, Survey
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
@@ -35,7 +33,11 @@ class FiniteReservoirs(AbstractMachine):
     - `gases`: a `qtd.gases.FermiGas` with an entry for each reservoir, as it is at time 0.
 
     Currents are positive out of a reservoir. Derivatives with respect to energies are taken at fixed rates. Default: the paper's Fig. 1.
-    **Source:** Eqs. (4), (5), (10), (11) of the paper on finite reservoirs.
+    **Source:** Eqs. (4), (5), (10), (11) of the paper on transient cooling with finite fermionic reservoirs.
+
+    >>> gases = qtd.gases.FermiGas([0.6, 1.0], [20.8, 16.0], alpha=1.5, closure="sommerfeld")
+    >>> print(qtd.machines.FiniteReservoirs(gases=gases).operate().temperature_rates.round(4))
+    [-0.0661  0.5477]
     """
 
     energies: Float[Array, " modes"]
@@ -55,7 +57,7 @@ class FiniteReservoirs(AbstractMachine):
 
     @classmethod
     def from_hamiltonian(cls, hamiltonian: ArrayLike, widths: ArrayLike, gases: FermiGas) -> "FiniteReservoirs":
-        """The modes of a Hermitian matrix over sites, reservoir j coupled to site s with the width `widths[j, s]`.
+        """The modes of `hamiltonian`, Hermitian, over sites; reservoir j of `gases` coupled to site s with the width `widths[j, s]`.
 
         gamma_jk = sum_s widths[j, s] |U_sk|^2. Modes must be further apart than their rates.
         """
@@ -73,12 +75,12 @@ class FiniteReservoirs(AbstractMachine):
     def checks(self, point):
         return finite_checks(self, point)
 
-    def operate(self) -> "Flows":
+    def operate(self) -> Flows:
         """What flows at time 0, the modes in their quasi-stationary state."""
         validate(self)
         return _flows(self)
 
-    def evolve(self, times: ArrayLike, full: bool = False, occupations: ArrayLike | None = None) -> "Evolution":
+    def evolve(self, times: ArrayLike, full: bool = False, occupations: ArrayLike | None = None) -> Evolution:
         """Temperatures and chemical potentials at the given times >= 0.
 
         `full`: with the occupations of the modes as variables, from `occupations` (quasi-stationary by default); by an implicit method.
@@ -95,7 +97,7 @@ class FiniteReservoirs(AbstractMachine):
                 raise ValueError(f"`occupations` must be one for each of {len(self.energies)} modes, with `full=True`.")
         return _evolve(self, times, full, occupations)
 
-    def equilibrium(self) -> "Equilibrium":
+    def equilibrium(self) -> Equilibrium:
         """The common temperature and chemical potential at which the reservoirs hold what they hold now; derivatives are implicit."""
         validate(self)
         return _equilibrium(self)
@@ -105,8 +107,8 @@ class FiniteReservoirs(AbstractMachine):
         validate(self)
         return _relaxation_rates(self)
 
-    def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> "Minimum":
-        """The first minimum of a reservoir's temperature after time 0.
+    def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> Minimum:
+        """The first minimum of the temperature of `reservoir`, a number, after time 0; `full` and `occupations` as in `evolve`.
 
         Its time and value have the derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite
         for a temperature that falls all the way.
@@ -117,8 +119,8 @@ class FiniteReservoirs(AbstractMachine):
             raise ValueError(f"`reservoir` must be below {len(self.rates)}, got {reservoir}.")
         return _minimum(self, reservoir, full, occupations)
 
-    def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> "Crossings":
-        """When the temperatures, or `of` "chemical_potential", of two reservoirs cross; NaN after the last of up to `most` crossings.
+    def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> Crossings:
+        """When the temperatures, or `of` "chemical_potential", of a `pair` of reservoirs cross; NaN after the last of up to `most` times.
 
         A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none.
         """
@@ -154,124 +156,6 @@ class FiniteReservoirs(AbstractMachine):
         gap, bias = t[:, None] - t[None], mu[:, None] - mu[None]
         crossing = (t[:, None] * mu[None] - t[None] * mu[:, None]) / jnp.where(gap == 0, 1.0, gap)
         return jnp.where(gap == 0, jnp.where(bias == 0, jnp.nan, jnp.sign(bias) * jnp.inf), crossing)
-
-
-class Flows(eqx.Module):
-    """What leaves each reservoir per time: particles P, energy J, heat Y = J - mu P; and what follows for it.
-
-    `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms none of which is negative.
-    `occupations` of the modes. `status`: NOT_DEGENERATE where the Sommerfeld expansion is used at mu / T < 10.
-    """
-
-    particles: Float[Array, " reservoirs"]
-    energy: Float[Array, " reservoirs"]
-    heat: Float[Array, " reservoirs"]
-    occupations: Float[Array, " modes"]
-    temperature_rates: Float[Array, " reservoirs"]
-    potential_rates: Float[Array, " reservoirs"]
-    entropy_production: Float[Array, ""]
-    temperatures: Float[Array, " reservoirs"]
-    status: Int[Array, ""]
-
-    @property
-    def mode(self) -> str:
-        """Which reservoirs grow colder, in words, at one known point."""
-        colder = [str(j) for j, rate in enumerate(self.temperature_rates) if rate < 0]
-        return f"{' and '.join(colder)} cool" if len(colder) > 1 else f"{colder[0]} cools" if colder else "nothing cools"
-
-    def figures(self) -> dict[str, Float[Array, ""]]:
-        """All scalars by name; reservoirs are numbered from 0."""
-        values = {"sigma": self.entropy_production}
-        for symbol, entries in (("J", self.heat), ("P", self.particles), ("dT", self.temperature_rates), ("dmu", self.potential_rates)):
-            values |= {f"{symbol}_{j}": entries[j] for j in range(len(entries))}
-        return values
-
-    def laws(self) -> list[Law]:
-        """The laws of thermodynamics at one known point."""
-        energy, particles, sigma = (np.asarray(x, float) for x in (self.energy, self.particles, self.entropy_production))
-        clausius = -float((self.heat / self.temperatures).sum())
-        return [
-            Law("first law", float(energy.sum()), "sum of energy currents = 0", abs(energy.sum()) <= 1e-12 * np.abs(energy).max()),
-            Law("particles", float(sum(particles)), "sum of particle currents = 0", abs(sum(particles)) <= 1e-12 * max(abs(particles))),
-            Law("second law", float(sigma), "entropy production >= 0", bool(sigma >= 0)),
-            Law("Clausius", clausius, "-sum Y / T = entropy production", abs(clausius - sigma) <= 1e-9 * np.abs(energy).max()),
-        ]
-
-    def rows(self) -> list[tuple[str, Array, str]]:
-        """Name, value and meaning of every figure, for printing."""
-        rows = [("P", self.particles, "particles that leave"), ("JE", self.energy, "energy"), ("J", self.heat, "heat")]
-        rows += [("n", self.occupations, "of the modes"), ("dT/dt", self.temperature_rates, ""), ("dmu/dt", self.potential_rates, "")]
-        return [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")]
-
-    def __repr__(self) -> str:
-        return readable(self, "out of each reservoir", self.rows())
-
-
-class Evolution(eqx.Module):
-    """Temperatures and potentials (times, reservoirs), occupations (times, modes), total entropy and its production (times).
-
-    `drift`: largest change of the conserved totals of particles and energy, relative to them. `last`: the last time that was reached; what
-    was asked beyond it is NaN. `status`: SINGULAR if the trajectory ended where a heat capacity vanishes, NOT_CONVERGED if it took too many
-    steps, NOT_DEGENERATE as in `Flows`.
-    """
-
-    times: Float[Array, " times"]
-    temperatures: Float[Array, "times reservoirs"]
-    chemical_potentials: Float[Array, "times reservoirs"]
-    occupations: Float[Array, "times modes"]
-    entropy: Float[Array, " times"]
-    entropy_production: Float[Array, " times"]
-    drift: Float[Array, " two"]
-    last: Float[Array, ""]
-    status: Int[Array, ""]
-
-    def __repr__(self) -> str:
-        rows = [("times", self.times, ""), *((f"T_{j}", x, "temperature") for j, x in enumerate(self.temperatures.T))]
-        rows += [*((f"mu_{j}", x, "chemical potential") for j, x in enumerate(self.chemical_potentials.T)), ("S", self.entropy, "entropy")]
-        rows += [("drift", self.drift, "of particles and energy, relative"), ("last", self.last, "time that was reached")]
-        return readable(self, "finite reservoirs", [*rows, ("status", self.status, "0: fine")])
-
-
-class Equilibrium(eqx.Module):
-    """Where finite reservoirs end. `conserved`: how many combinations of particle numbers and energies never change; more than 2, and the
-    reservoirs stop elsewhere, at occupations that are equal only where they share modes (`unique` is False)."""
-
-    temperature: Float[Array, ""]
-    chemical_potential: Float[Array, ""]
-    conserved: Int[Array, ""]
-    status: Int[Array, ""]
-
-    @property
-    def unique(self) -> Bool[Array, ""]:
-        """Whether the reservoirs get there."""
-        return self.conserved == 2
-
-    def __repr__(self) -> str:
-        rows = [("T", self.temperature, "temperature"), ("mu", self.chemical_potential, "chemical potential")]
-        return readable(self, "equilibrium", [*rows, ("conserved", self.conserved, "quantities"), ("status", self.status, "0: fine")])
-
-
-class Minimum(eqx.Module):
-    """Time and value of a temperature's first minimum; `interior` where it lies after time 0 and before the end."""
-
-    time: Float[Array, ""]
-    temperature: Float[Array, ""]
-    interior: Bool[Array, ""]
-    status: Int[Array, ""]
-
-    def __repr__(self) -> str:
-        rows = [("time", self.time, ""), ("T", self.temperature, "the lowest temperature"), ("status", self.status, "0: fine")]
-        return readable(self, "first minimum of a temperature", rows)
-
-
-class Crossings(eqx.Module):
-    """Times of crossings, NaN after the last one, and the values at which the two met."""
-
-    times: Float[Array, " most"]
-    values: Float[Array, " most"]
-
-    def __repr__(self) -> str:
-        return readable(self, "crossings", [("times", self.times, ""), ("values", self.values, "at which the two met")])
 
 
 def _caution(machine, known: ArrayLike = True):

@@ -1,4 +1,4 @@
-"""The N-demon: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
+"""The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
 
 import functools
 from typing import ClassVar, Literal
@@ -39,11 +39,16 @@ class NDemon(AbstractMachine):
 
     with lambda = `boldness`: 1 is the paper's choice, 0 reversible; and n = `exchange`, particles that the demon passes from the cold to
     the hot lead: the paper has none. Without them any lambda > 0 cools, as far as 0 <= f_l <= 1: see `DemonPoint.margin`.
-    `reference`: the temperature T_0 at which entropy is paid for; that of the hot lead if None.
+    `reference`: the temperature T_0 at which entropy is paid for; that of the hot lead if None. `hot`, `cold`: `qtd.Reservoir`s of
+    fermions.
 
     This is the limit of narrow resonances; `conductor` and `broadened` give them a width.
 
     Defaults: the paper's Fig. 2 at T_c = 0.8, e_4 = 1.6. **Source:** Deghi and Bustos-Marun, Eqs. (19)-(24), (C1)-(C10), (23) corrected.
+
+    >>> point = qtd.machines.NDemon().operate()
+    >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.occupations.round(4)}")
+    4.4283e-04 0.3586 [0.4972 0.2717 0.3765 0.293 ]
     """
 
     hot: Reservoir
@@ -138,11 +143,11 @@ class NDemon(AbstractMachine):
         return maximum_cooling(self.windows(), "cold", ("hot", "cold") if closed else ())
 
     def windows(self, bins: int = 1, narrow: bool = True) -> Windows:
-        """The four resonances for `qtd.nonthermal`."""
+        """The four resonances for `qtd.nonthermal`: `bins` and `narrow` as in `qtd.nonthermal.Windows`."""
         return Windows(self.leads, [(*pair, self.width) for pair in zip(demons.OWNERS, self.energies)], bins, narrow)
 
     def conductor(self, shape: Literal["narrow", "boxcar", "lorentzian"] = "narrow") -> Conductor:
-        """The same demon, with the logits of the narrow limit, between resonances of the weight `width`: points, windows, or lines.
+        """The same demon, with the logits of the narrow limit, between resonances of the weight `width` and this `shape`.
 
         Its logit is that of the lead on the other side, shifted in each window ("narrow", "boxcar"); or that of a Fermi function between
         the two leads, with a bump at each line ("lorentzian") a fifth as wide as the smallest distance of two resonances.
@@ -152,7 +157,7 @@ class NDemon(AbstractMachine):
 
     def broadened(self, shape: Literal["boxcar", "lorentzian"] = "boxcar") -> Balance:
         """`conductor`, with the first three parameters of its occupation moved until it is a demon at this width: no particles from either
-        lead, no energy from the demon. The fourth stays as it is, so `boldness` still says how bold. Differentiable."""
+        lead, no energy from the demon. The fourth stays as it is, so `boldness` still says how bold. `shape` as there. Differentiable."""
         validate(self)
         return demons.broadened(self, _operate(self).logits, shape)
 
@@ -207,7 +212,7 @@ class DemonPoint(eqx.Module):
 
     `heat_currents` of "hot" and "cold" (the demon has none), their `temperatures`; `entropy_current` out of the demon, negative when it
     pays; `cop` is the heat from the cold lead over T_0 times the entropy that enters the demon, NaN where no occupation exists;
-    `carnot_cop` its bound.
+    `carnot_cop` its bound; `entropy_production` that of leads and demon together.
     `occupations` and `logits` of the demon at the four resonances; `margin`: the least distance of an occupation from 0 and 1, negative
     where none is possible; then `status` is NO_OCCUPATION, entropy and COP are NaN, and the heat currents what the formulas give even so.
     """

@@ -45,7 +45,13 @@ class QuantumMotor(AbstractMachine):
       more leads at one of the dots.
 
     Rates are those of lowest order: Gamma well below T, and instantaneous: velocity * radius well below T^2.
-    Defaults: the paper's orbit of radius 20 at a bias of 2. **Source:** Eqs. (52)-(58).
+    Defaults: the paper's orbit of radius 20 at a bias of 2. **Source:** Bustos-Marun and Calvo, Eqs. (52)-(58).
+
+    Its levels at half a turn, empty, bonding, antibonding and doubly occupied, and how they are filled:
+
+    >>> network = qtd.machines.QuantumMotor(radius=20.0).network(jnp.pi)
+    >>> print(network.energies.round(2), qtd.steady_state(network).round(4))
+    [  0.   -13.04   9.32  16.28] [0. 1. 0. 0.]
     """
 
     energy_left: Float[Array, ""]
@@ -104,7 +110,7 @@ class QuantumMotor(AbstractMachine):
         return {"left": self.left, "right": self.right, **self.others}
 
     def network(self, angle: ArrayLike) -> RateNetwork:
-        """Levels and jumps at one angle, for `qtd.expansion` and everything that networks can do."""
+        """Levels and jumps at one `angle`, for `qtd.expansion` and everything that networks can do."""
         angle = as_scalar(angle, "angle")
         turns = angle * jnp.arange(1, self.orbit.shape[2] + 1, dtype=angle.dtype)
         waves = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
@@ -133,30 +139,30 @@ class QuantumMotor(AbstractMachine):
         return motor_checks(self, point)
 
     def local(self, angle: ArrayLike, order: int = 3) -> Local:
-        """Populations, torque, currents, friction, inertia and noise at one angle; see `qtd.expansion.local`."""
+        """Populations, torque, currents, friction, inertia and noise at one `angle`, to `order`; see `qtd.expansion.local`."""
         validate(self)
         return expansion.local(self.network, angle, order)
 
     def coefficients(self, order: int = 3, panels: int | None = None) -> Coefficients:
-        """Integrals over a turn of torque and currents by order in the velocity; see `qtd.expansion.coefficients`."""
+        """Integrals over a turn of torque and currents to `order` in the velocity; `panels` as in `qtd.expansion.coefficients`."""
         validate(self)
         return expansion.coefficients(self.network, order, panels)
 
     def work_coefficients(self, order: int = 3) -> Float[Array, " orders"]:
-        """C_F^(k): the torque integrated over a turn is sum_k C_F^(k) v^k."""
+        """C_F^(k), k = 0 ... `order`: the torque integrated over a turn is sum_k C_F^(k) v^k."""
         return self.coefficients(order).torque
 
     def current_coefficients(self, order: int = 3) -> dict[str, Float[Array, " orders"]]:
-        """C_I^(k) by lead: particles that leave it, integrated over a turn, by order in the velocity."""
+        """C_I^(k), k = 0 ... `order`, by lead: particles that leave it, integrated over a turn, by order in the velocity."""
         return self.coefficients(order).particles
 
     def cycle(self, velocity: ArrayLike) -> Cycle:
-        """One turn at a constant velocity, exactly; see `qtd.expansion.cycle`."""
+        """One turn at a constant `velocity`, not 0, exactly; see `qtd.expansion.cycle`."""
         validate(self)
         return expansion.cycle(self.network, velocity)
 
     def torque_curve(self, velocities: ArrayLike) -> Cycle:
-        """`cycle` at every one of these velocities, none 0."""
+        """`cycle` at every one of these `velocities`, none 0."""
         validate(self)
         return _torque_curve(self, as_real(velocities, "velocities").astype(self.radius.dtype))
 
@@ -164,7 +170,8 @@ class QuantumMotor(AbstractMachine):
         """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext, for a rotor of large inertia.
 
         All real roots of the series to `order`, those at which it cannot be believed UNTRUSTED; or, `exact`, of the torque exact in the
-        velocity. See `qtd.expansion.steady_velocities` and `exact_velocities`. WEAK_TUNNELLING where t_c < 5 (Gamma_L + Gamma_R).
+        velocity. `panels` (of the series): see `qtd.expansion.steady_velocities`, and `exact_velocities`. WEAK_TUNNELLING where t_c < 5
+        (Gamma_L + Gamma_R).
         """
         validate(self)
         series = expansion.steady_velocities
@@ -176,7 +183,7 @@ class QuantumMotor(AbstractMachine):
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
-        in the velocity. NaN where there is no stable velocity. `panels` as in `coefficients`. **Source:** Eqs. (45)-(47).
+        in the velocity. NaN where there is no stable velocity. `order` >= 1; `panels` as in `coefficients`. **Source:** Eqs. (45)-(47).
         """
         validate(self)
         whole(order, "order", 1)
@@ -188,7 +195,8 @@ class QuantumMotor(AbstractMachine):
         """The load at which the motor, turned backwards, starts to pump charge against its bias, or `of` "heat" out of the coldest lead.
 
         There what flows per turn vanishes: the torque at the slowest velocity at which the series of the current, to one order more than
-        the torque, is 0. NaN where there is none: then it never pumps. **Source:** Eqs. (74), (77).
+        the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps. **Source:** Eqs. (74),
+        (77).
         """
         validate(self)
         whole(order, "order", 1)
@@ -199,14 +207,16 @@ class QuantumMotor(AbstractMachine):
     def spin_up(
         self, velocity: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, cycles: int = 100, order: int = 3, **options
     ) -> rotor.SpinUp:
-        """Turns of a rotor of finite inertia from this velocity, or from each of several, until it stands still; `qtd.rotor.spin_up`."""
+        """Turns of a rotor of this `inertia` from `velocity`, or from each of several, until it stands still: `qtd.rotor.spin_up`, also for
+        `load`, `cycles`, `order` and its other `options`."""
         validate(self)
         return rotor.spin_up(self.network, velocity, inertia, load, cycles, order, **options)
 
     def langevin(
         self, velocity: ArrayLike, inertia: ArrayLike, times: ArrayLike, key: PRNGKeyArray, load: ArrayLike = 0.0, **options
     ) -> rotor.Trajectory:
-        """A trajectory of the rotor with the electrons' torque noise; see `qtd.rotor.langevin`."""
+        """A trajectory of the rotor with the electrons' torque noise from `velocity`: see `qtd.rotor.langevin`, also for `inertia`,
+        `times`, `key`, `load` and its other `options`."""
         validate(self)
         return rotor.langevin(self.network, velocity, inertia, times, key, load, **options)
 
@@ -240,8 +250,8 @@ class Mode(enum.IntEnum):
 
 
 class MotorPoint(eqx.Module):
-    """Stationary operation, averages over a turn, positive out of a lead: particles, energy and heat per time; `power` delivered to the
-    load.
+    """Stationary operation at a `velocity`: `particle_currents`, `energy_currents` and `heat_currents`, averages over a turn, positive out
+    of a lead; `power` delivered to the load. `temperatures` and `chemical_potentials` of the leads called `names`.
 
     `omitted` as in `Velocities`, 0 where `exact`. `status` is 0 where all is well (`qtd.Status`).
     """

@@ -1,4 +1,4 @@
-"""Two coupled qubits between three filtered reservoirs (equation numbers of the paper named in the class)."""
+"""The two-qubit refrigerator of Bhandari and Jordan: two coupled qubits between three filtered reservoirs (their equation numbers)."""
 
 import functools
 from typing import Literal
@@ -21,7 +21,7 @@ from ..steady import CoherentSteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 
-__all__ = ["QubitRefrigerator", "Validity"]
+__all__ = ["QubitRefrigerator", "Ring", "Validity"]
 
 Model = Literal["zz", "global", "local", "redfield", "redfield-partial"]
 _MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
@@ -47,6 +47,10 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
     if e_1 > e_2. COP is J_cold / J_hot.
 
     **Source:** the two-qubit refrigerator of B. Bhandari and A. N. Jordan, Secs. II, III and App. A.
+
+    >>> point = qtd.machines.QubitRefrigerator().operate()
+    >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.carnot_cop:.4f}")
+    4.7605e-04 0.0012 0.6667
     """
 
     hot: Reservoir
@@ -230,17 +234,23 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
 
 class Ring(eqx.Module):
-    """The four-state ring of the model "zz" at rest."""
+    """The four-state ring of the model "zz" at rest.
 
-    circulation: Float[Array, ""]  # turns 0 -> 1 -> d -> 2 -> 0 per time
-    affinity: Float[Array, ""]  # entropy made by one turn; its sign is that of the circulation
+    `circulation`: turns 0 -> 1 -> d -> 2 -> 0 per time; `affinity`: entropy made by one turn, whose sign is that of the circulation;
+    `populations` of 0, 1, 2, d; `heat_currents` positive out of a reservoir; `cools` > 0 exactly where heat leaves the cold reservoir:
+    the cooling condition, Eq. (8) corrected.
+    """
+
+    circulation: Float[Array, ""]
+    affinity: Float[Array, ""]
     populations: Float[Array, "4"]
     heat_currents: dict[str, Float[Array, ""]]
-    cools: Float[Array, ""]  # > 0 exactly where heat leaves the cold reservoir: the cooling condition, Eq. (8) corrected
+    cools: Float[Array, ""]
 
 
 class Validity(eqx.Module):
-    """Largest golden-rule rate over the half width of its filter, over the smallest gap, and over the splitting of the qubits.
+    """Largest golden-rule rate over the half width of its filter (`rate_over_width`), over the smallest gap (`rate_over_gap`), and over the
+    splitting of the qubits (`rate_over_splitting`).
 
     The first two bound every model; the third the "global" one (small) against the "local" one (large).
     """

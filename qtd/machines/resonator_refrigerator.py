@@ -1,4 +1,4 @@
-"""Two Kerr-coupled resonators between three filtered reservoirs (equation numbers of the paper named in the class)."""
+"""The refrigerator of two Kerr-coupled resonators of Bhandari and Jordan, between three filtered reservoirs (their equation numbers)."""
 
 from typing import Literal
 
@@ -47,6 +47,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     figures is 1. Defaults: the paper's Fig. 7 at dT = 0.3. COP is J_cold / J_hot.
 
     **Source:** B. Bhandari and A. N. Jordan, Secs. II, IV and Apps. B, C, Eqs. (3), (14), (23), (24), (29), (30) corrected.
+
+    >>> point = qtd.machines.ResonatorRefrigerator(levels=(3, 3)).operate()
+    >>> print(f"{point.heat_currents['cold']:.6f} {point.entropy_production:.4f} {qtd.Status(int(point.status)).name}")
+    0.003307 0.2879 TRUNCATED
     """
 
     hot: Reservoir
@@ -153,7 +157,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     def keldysh(
         self, retarded: greens.Retarded = "causal", points: int = 8192, occupations: greens.Occupations = "mean-field"
     ) -> KeldyshState:
-        """Occupations, currents and validity by Green functions; see `qtd.greens.solve`."""
+        """Occupations, currents and validity by Green functions: `retarded`, `points` and `occupations` as in `qtd.greens.solve`."""
         validate(self)
         return greens.solve(self.modes(), retarded, points, occupations)
 
@@ -192,7 +196,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         return self.shift**2 * g_1 * g_2 / (g_1 + g_2) * (first * (1 + first) * second_slope - second * (1 + second) * first_slope)
 
     def with_cutoff(self, cutoff: ArrayLike) -> "ResonatorRefrigerator":
-        """With one cut-off, the band of the Green functions, for all reservoirs."""
+        """With one `cutoff`, the band of the Green functions, for all reservoirs."""
         return replace(self, {f"{name}.spectral_density.cutoff": cutoff for name in NAMES})
 
     def _photons(self):
@@ -241,7 +245,8 @@ def _by_green_functions(machine, point):
 
 
 class Moments(eqx.Module):
-    """Mean photon numbers; and, by resonator, the population of the top level kept, 0 where only one is."""
+    """Mean photon numbers of the `first` and the `second` resonator and of their `product`; and, by resonator, the population of the `top`
+    level kept, 0 where only one is."""
 
     first: Float[Array, ""]
     second: Float[Array, ""]

@@ -18,9 +18,10 @@ __all__ = ["design_summary", "history", "moves"]
 
 
 def design_summary(optimum: Any, objective: str = "objective", title: str | None = None) -> Figure:
-    """One page on a `qtd.design.Optimum`: filters and currents before and after, the search, and the levels with their net jumps.
+    """One page on an `optimum` of `qtd.design`: filters and currents before and after, the search, and the levels with their net jumps.
 
-    Of a machine without levels: its parameters within their bounds, the search, and the currents.
+    Of a machine without levels: its parameters within their bounds, the search, and the currents. `objective`: the name of what was
+    maximised; `title`: a word before the headline.
     """
     before, after = optimum.start, optimum.machine
     if not _has_one_network(after):
@@ -60,7 +61,10 @@ def _headline(figure, optimum, objective, title):
 
 
 def moves(optimum: Any, ax: Axes | None = None) -> Figure:
-    """Where each parameter of a `qtd.design.Optimum` began (ring) and ended (dot), from its lower to its upper bound."""
+    """Where each parameter of an `optimum` of `qtd.design` began (ring) and ended (dot), from its lower to its upper bound.
+
+    `ax`: where to draw, a new figure by default.
+    """
     ax = axes_or_new(ax)
     start, names = parameters(optimum.start), list(optimum.bounds)
     for row, name in enumerate(names):
@@ -82,7 +86,11 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
 
 
 def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
-    """The best objective so far among starts that meet the constraints, every start thin, and the constraint violation below."""
+    """The search for an `optimum` of `qtd.design`: the best objective so far among starts that meet the constraints, every start thin,
+    and the constraint violation below.
+
+    `objective`: the name of what was maximised; `ax`: where to draw, a new figure by default.
+    """
     ax = axes_or_new(ax)
     trace = optimum.history
     values, every, violations = (np.asarray(x, float) for x in (trace.values, trace.all_values, trace.violations))

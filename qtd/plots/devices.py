@@ -18,7 +18,7 @@ __all__ = ["currents", "filters"]
 def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     """Spectral densities of a machine's reservoirs against energy (filled), and those of a machine `before` (dashed).
 
-    The ticks above the frame are the transition energies that each reservoir drives.
+    The ticks above the frame are the transition energies that each reservoir drives. `ax`: where to draw, a new figure by default.
     """
     ax = axes_or_new(ax)
     networks = [machine.network()] + ([] if before is None else [before.network()])
@@ -49,9 +49,10 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
 
 
 def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None = None) -> Figure:
-    """Heat currents of one operating point, or of several by label, as bars: upwards where heat leaves the reservoir.
+    """Heat currents of operating `points`, of one or of several by label, as bars: upwards where heat leaves the reservoir.
 
-    The scale is logarithmic on either side of zero where the currents differ too much for bars to be seen on a linear one.
+    The scale is logarithmic on either side of zero where the currents differ too much for bars to be seen on a linear one. `ax`: where to
+    draw, a new figure by default.
     """
     ax = axes_or_new(ax)
     points = points if isinstance(points, dict) else {"": points}

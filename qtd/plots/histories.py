@@ -18,6 +18,8 @@ def evolution(found: Evolution, machine: FiniteReservoirs | None = None, axes: S
 
     With the `machine`, its equilibrium is dash-dotted and its modes' energies are dashed. Between two reservoirs the energy at which they
     are equally occupied (`crossover`) is dotted, where it lies among the potentials and modes.
+    - `found`: an `Evolution`; `axes`: two to draw into, a new figure by default.
+
     **Raises** `ValueError` where fewer than two times are positive.
     """
     times = np.asarray(found.times, float)

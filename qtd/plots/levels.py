@@ -26,7 +26,7 @@ def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = N
     levels stand their populations.
 
     - `network`: a `qtd.RateNetwork`, or a machine or `qtd.Lindbladian` whose steady state has no coherences, so that rates describe it.
-    - `levels`: how many to show; by default those between which something flows, 3 to 8.
+    - `levels`: how many to show; by default those between which something flows, 3 to 8. `ax`: where to draw, a new figure by default.
 
     **Raises** `ValueError` for what has no levels with jumps, a network at every angle, or coherences that carry part of the currents.
     """

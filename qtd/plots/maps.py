@@ -50,6 +50,7 @@ def operating_map(
       positive too where both of its currents are reversed.
     - `contours`: a second observable, as labelled lines in the coloured region. `x`, `y`: the dimensions, by default in their order.
     - `signed`: colours on both sides of zero, and no star, for a quantity whose sign says only in which direction something flows.
+    - `ax`: where to draw, a new figure by default.
 
     **Raises** `ValueError` for unknown observables, and where there are more or fewer than two dimensions to draw.
     """

@@ -19,12 +19,13 @@ __all__ = ["torque"]
 def torque(
     motor: QuantumMotor, velocities: ArrayLike | None = None, load: float | None = None, *, order: int = 3, ax: Axes | None = None
 ) -> Figure:
-    """The torque integrated over a turn against the velocity: exact, and by the series to `order` (dashed).
+    """The torque of a `motor`, integrated over a turn, against the velocity: exact, and by the series to `order` (dashed).
 
     The `load` (None: half of the torque at rest, as in `QuantumMotor.operate`) is a horizontal line, and the steady velocities at which
     the exact torque meets it are dots where they are stable and rings where they are not: `QuantumMotor.terminal_velocities` finds the
     same ones, and their derivatives.
 
+    - `ax`: where to draw, a new figure by default.
     - `velocities`: where to compute it, in rising order; steady velocities are found between neighbours. By default on either side of 0 up
       to 30 times the mean rate at which levels are left, on an axis that is logarithmic beyond a tenth of it.
     """
@@ -61,7 +62,7 @@ def _around(motor, ax):
     rate = float(jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles)))
     ax.set_xscale("symlog", linthresh=rate / 10)
     decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(30 * rate))) + 1)
-    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])
+    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])  # those of Matplotlib would overlap around 0
     ahead = np.append(np.linspace(0.0, rate / 10, 10)[1:-1], np.geomspace(rate / 10, 30 * rate, 40))
     return np.concatenate([-ahead[::-1], [0.0], ahead])
 

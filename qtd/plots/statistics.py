@@ -103,7 +103,7 @@ def _curves(ax, places, columns):
 def correlations(covariance: Covariance, ax: Axes | None = None, *, unit: str = "E^3") -> Figure:
     """The noise of all currents as a map: in each cell the correlation S_rs / sqrt(S_rr S_ss), in colour and in large print, over S_rs.
 
-    `unit`: of S_rs; "E" for particles.
+    `covariance`: of `qtd.counting.covariance`; `unit`: of S_rs, "E" for particles; `ax`: where to draw, a new figure by default.
     """
     ax = axes_or_new(ax, (4.8, 4.0))
     noise = np.asarray(covariance.matrix, float)
@@ -132,6 +132,7 @@ def large_deviations(
 ) -> Figure:
     """The generating function of a current, and its rate function beside it; dashed, those of a Gaussian current of the same c_1 and c_2.
 
+    - `found`: of `qtd.counting.large_deviations`; `quantity`: what was counted there; `axes`: two to draw into, a new figure by default.
     - `cumulants`: c_1 and c_2 (more are ignored); by default from the slope of the current at the counting field 0, if that lies inside.
     - `affinity`: A where the fluctuation theorem holds for this current alone, lambda(chi) = lambda(A - chi), I(-j) = I(j) - A j: between
       two reservoirs A = 1/T - 1/T' for the energy out of the first; then A / 2 is marked, and the mirror image is dotted, which must

@@ -21,6 +21,7 @@ def explorer(dataset: xarray.Dataset, title: str | None = None) -> str:
     A curve shows one observable along one parameter, at the values of the others that their sliders have; a mark, and a table of all
     observables, the point itself. The curve has gaps where there is no number, and the table the status that says why.
 
+    - `title`: the headline.
     - `dataset`: an `xarray.Dataset` of `qtd.sweep` with 1 to 4 dimensions; observables that have more of their own, such as
       cumulants, are left out.
 

@@ -8,10 +8,10 @@ import xarray
 from markupsafe import Markup, escape
 
 from .._numerics.status import Status
-from ..parameters import parameters
+from ..parameters import options, parameters
 from ..units import unit_of_figure, unit_of_parameter
 from ._pictures import pictures
-from ._recipe import command, options
+from ._recipe import command
 from ._sensitivities import sensitivities
 from ._survey import survey
 
@@ -28,6 +28,7 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
 
     - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`; its method `survey` says which figure the page is about, and
       over which two parameters it is mapped.
+    - `title`: the headline, by default the name of its class.
     - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left out if None.
     - `table`: the `survey` of this machine, where it is known already.
 

@@ -1,6 +1,5 @@
 """How to make a machine again: the command that shows it, from what distinguishes it from the default of its kind."""
 
-import inspect
 import re
 import shlex
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import machines
-from ..parameters import parameters
+from ..parameters import options, parameters
 
-__all__ = ["command", "options"]
+__all__ = ["command"]
 
 
 def command(machine: Any) -> str | None:
@@ -28,13 +27,6 @@ def command(machine: Any) -> str | None:
     changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
     settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
     return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings])
-
-
-def options(machine: Any) -> dict[str, Any]:
-    """What a machine is built with that is no number: sizes and names."""
-    known = {path.partition(".")[0] for path in parameters(machine)}
-    asked = inspect.signature(type(machine)).parameters
-    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
 
 
 def _written(value):

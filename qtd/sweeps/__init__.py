@@ -36,7 +36,7 @@ def sweep(
     client: "distributed.Client | None" = None,
     units: Mapping[str, str] | None = None,
 ) -> xarray.Dataset:
-    """What a machine does at many points of its parameters.
+    """What a `machine` does at many points of its parameters.
 
     - `over`: `{path: values}`, a grid with a dimension for each path (as in `qtd.parameters`); or `zipped`, `sobol`, `random`; or a list
       of these, of which all combinations are computed.
@@ -45,6 +45,7 @@ def sweep(
     - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`.
     - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
       (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun.
+    - `progress`: show a bar on stderr.
     - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see the path of the store.
     - `units`: by name, where names like J_cold or temperature do not tell them; they are kept in the store.
 
@@ -53,6 +54,10 @@ def sweep(
     whole numbers and truth values have no NaN); no other has.
     Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
     names, and for a store that is another sweep's, exists (without `resume`) or is being written; `OSError` if it cannot be written to.
+
+    >>> table = qtd.sweep(qtd.machines.NDemon(), over={"cold.temperature": [0.7, 0.8, 0.9]}, observe=["J_cold", "COP"])
+    >>> print(table.COP.values.round(4))
+    [0.2999 0.3586 0.4228]
     """
     validate(machine)
     axes, observed = axes_of(over, machine), observables_of(observe, machine)

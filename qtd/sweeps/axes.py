@@ -16,14 +16,14 @@ __all__ = ["Axis", "random", "sobol", "zipped"]
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One dimension of a sweep: its name, and the values of all parameters that change along it, (points, *shape of the parameter)."""
+    """One dimension of a sweep: its `name`, and the `values` of all parameters that change along it, (points, *shape of the parameter)."""
 
     name: str
     values: dict[str, Any]
 
     @property
     def points(self) -> int:
-        """Along it."""
+        """How many there are along it."""
         return len(next(iter(self.values.values())))
 
 
@@ -31,7 +31,13 @@ Over = Mapping[str, ArrayLike] | Axis | Sequence[Mapping[str, ArrayLike] | Axis]
 
 
 def zipped(values: Mapping[str, ArrayLike], name: str = "point") -> Axis:
-    """Parameters that change together: lists of the same length, by path, along one dimension called `name`."""
+    """Parameters that change together, along one dimension called `name`. `values`: lists of one length, by path.
+
+    >>> together = qtd.sweeps.zipped({"hot.temperature": [1.0, 1.1], "cold.temperature": [0.7, 0.8]})
+    >>> table = qtd.sweep(qtd.machines.NDemon(), over=together, observe=["J_cold", "COP"])
+    >>> print(table.COP.values.round(4))
+    [0.2999 0.3158]
+    """
     if not values:
         raise ValueError("`values` must name a parameter.")
     arrays = {path: np.asarray(value) for path, value in values.items()}
@@ -41,12 +47,20 @@ def zipped(values: Mapping[str, ArrayLike], name: str = "point") -> Axis:
 
 
 def sobol(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "point") -> Axis:
-    """Points that fill a box evenly (scrambled Sobol sequence); `bounds`: path -> (low, high) or (low, high, "log")."""
+    """Points that fill a box evenly (scrambled Sobol sequence), along one dimension called `name`.
+
+    - `bounds`: path -> (low, high), or (low, high, "log") with low > 0. `points`: how many, >= 1. `seed`: of the scrambling.
+
+    >>> design = qtd.sweeps.sobol({"cold.temperature": (0.5, 1.0), "width": (1e-3, 1e-1, "log")}, points=8)
+    >>> shares = np.log(design.values["width"] / 1e-3) / np.log(100)  # one in each eighth
+    >>> print(np.sort(np.floor(8 * shares)))
+    [0. 1. 2. 3. 4. 5. 6. 7.]
+    """
     return _spread(bounds, _of_engine(qmc.Sobol(len(bounds), rng=np.random.default_rng(seed)), points), name)
 
 
 def random(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "point") -> Axis:
-    """Independent points, uniform in a box; `bounds` as in `sobol`."""
+    """Independent points, uniform in a box; `bounds`, `points`, `seed` and `name` as in `sobol`."""
     return _spread(bounds, np.random.default_rng(seed).uniform(size=(_counted(points), len(bounds))), name)
 
 

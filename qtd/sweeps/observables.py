@@ -27,7 +27,8 @@ _NOTHING = [
 
 
 def gradient(observable: Observable, paths: Sequence[str]) -> Observable:
-    """The derivatives of a scalar of a machine with respect to the parameters at these paths, as a dictionary by path."""
+    """The derivatives of `observable`, a scalar of a machine, with respect to the parameters at these `paths`: a function of the machine
+    that returns a dictionary by path."""
 
     def slopes(machine):
         known = parameters(machine)
