@@ -73,3 +73,15 @@ def test_where_nothing_stops_the_status_says_so():
 def test_bad_input_is_named(arguments, words):
     with pytest.raises(ValueError, match=words):
         cool_down(FRIDGE, **arguments)
+
+
+def test_a_second_call_compiles_nothing():
+    compilations = []
+    cool_down(FRIDGE)
+    listen = lambda event, duration, **_: compilations.append(event) if event.endswith("backend_compile_duration") else None
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        cool_down(FRIDGE)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert not compilations

@@ -67,6 +67,12 @@ def test_a_start_that_is_not_finite_spoils_no_other():
     assert np.isfinite(best.value) and best.parameters[CENTER] < 2.2
 
 
+def test_where_a_constraint_is_no_number_the_objective_does_not_count():
+    known = lambda machine: jnp.where(machine.cold.spectral_density.center > 1.8, jnp.nan, cop(machine))  # the largest current is at 2
+    best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (known, -10.0, None)}, starts=4, steps=5)
+    assert best.feasible and best.parameters[CENTER] < 1.8
+
+
 @pytest.mark.parametrize(
     ("over", "constraints", "words"),
     [
