@@ -105,6 +105,8 @@ def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective
     ax.legend(loc="lower right", framealpha=0.9, fontsize="small")
     bottom = _violation(ax, steps, violations) if optimum.constraints else ax
     bottom.set_xlabel("step")
+    bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure_of(ax).draw_without_rendering()  # only then does the layout know where that label is
     return figure_of(ax)
 
 
