@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -175,3 +176,25 @@ def test_lists_of_numbers_are_set_with_commas(capsys):
     assert record["parameters"]["gases.temperature"] == [0.5, 0.9]
     code, _, err = run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5")
     assert code == 2 and "must have shape (2,), got (1,)" in err
+
+
+def test_audit_says_whether_to_trust_a_machine(capsys):
+    code, out, _ = run(capsys, "audit", "n-demon", "--set", "width=0.001")
+    assert code == 0 and "first law" in out and "nothing speaks against" in out
+    code, out, _ = run(capsys, "audit", "collective-refrigerator", "--set", "num_spins=5", "--json")
+    record = json.loads(out)
+    assert code == 1 and any(each["topic"] == "weak coupling" for each in record["findings"])  # heights of 1 are far too much
+
+
+def test_report_writes_a_page_and_an_explorer(capsys, tmp_path):
+    code, out, err = run(capsys, "report", "n-demon", "--out", str(tmp_path / "demon.html"))
+    assert code == 0 and err == "" and "demon-explorer.html" in out
+    page, explorer = ((tmp_path / name).read_text() for name in ("demon.html", "demon-explorer.html"))
+    assert (
+        "first law" in page
+        and "data:image" in page
+        and "<script" in explorer
+        and not re.search("src=.http|href=.http|url\\(http", page + explorer)
+    )
+    assert run(capsys, "report", "n-demon", "--out", str(tmp_path / "absent" / "page.html"))[0] == 2
+    assert "--out" in run(capsys, "report", "n-demon")[2]

@@ -3,6 +3,7 @@
 import enum
 import functools
 import io
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,11 +148,13 @@ def in_double_precision(function: Callable) -> Callable:
 
 
 def table(claims: Iterable[Claim]) -> str:
-    """`claims` as text, one block each."""
+    """`claims` as text, a block each: figure and claim, the paper's number, ours, the reason; and how many came out."""
+    found = list(claims)
+    wrapped = functools.partial(textwrap.fill, width=120, subsequent_indent=" " * 11, break_on_hyphens=False)
     blocks = []
-    for each in claims:
+    for each in found:
         ours = "; ".join(f"{name} = {value:.6g}" for name, value in each.numbers.items())
-        blocks.append(f"{each.verdict.upper():<11} {each.figure}: {each.statement}\n    paper: {each.paper}\n    qtd:   {ours}")
-        if each.reason:
-            blocks[-1] += f"\n    {each.reason}"
-    return "\n".join(blocks)
+        parts = (f"{each.verdict.upper():<11}{each.figure}: {each.statement}", f"    paper  {each.paper}", f"    qtd    {ours}")
+        blocks.append("\n".join(map(wrapped, (*parts, *([f"    reason {each.reason}"] if each.reason else [])))))
+    counts = ", ".join(f"{sum(each.verdict == verdict for each in found)} {verdict}" for verdict in Verdict)
+    return "\n\n".join([*blocks, f"{len(found)} claims: {counts}"])
