@@ -191,3 +191,10 @@ def assert_claims(found, expected):
         for name, text in numbers.items():
             value = claim.numbers[name]
             assert value == printed(text) if isinstance(text, str) else text[0] <= value <= text[1], (claim.figure, name, value, text)
+
+
+def curve(sheet, label, panel="a"):
+    """x and y of a curve on the sheet of a figure."""
+    rows = sheet.table.query("panel == @panel and curve == @label")
+    assert len(rows), label
+    return rows.x.to_numpy(), rows.y.to_numpy()

@@ -134,17 +134,6 @@ def test_machines_name_their_source(module):
             assert "**Source:**" in (inspect.getdoc(thing) or ""), name
 
 
-@pytest.fixture
-def users_configuration():
-    """Strict promotion is ours; a user has JAX's defaults."""
-    strict = jax.config.jax_numpy_dtype_promotion, jax.config.jax_numpy_rank_promotion
-    jax.config.update("jax_numpy_dtype_promotion", "standard")
-    jax.config.update("jax_numpy_rank_promotion", "allow")
-    yield
-    jax.config.update("jax_numpy_dtype_promotion", strict[0])
-    jax.config.update("jax_numpy_rank_promotion", strict[1])
-
-
 def examples():
     """Of all modules, private ones too; each knows `jax`, `jnp`, `np` and `qtd`, and no more."""
     for info in pkgutil.walk_packages(qtd.__path__, "qtd."):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import assert_claims, printed
+from helpers import assert_claims, curve, printed
 
 from qtd.figures import resonator_refrigerator as paper
 
@@ -125,13 +125,6 @@ CLAIMS = {
 @pytest.fixture(scope="module")
 def sheets():
     return {name: draw() for name, draw in paper.FIGURES.items()}
-
-
-def curve(sheet, label, panel="a"):
-    """x and y of a curve on the sheet."""
-    rows = sheet.table.query("panel == @panel and curve == @label")
-    assert len(rows), label
-    return rows.x.to_numpy(), rows.y.to_numpy()
 
 
 def test_verdicts_and_numbers_of_the_claims():
