@@ -219,7 +219,8 @@ class OperatingPoint(eqx.Module):
         """The laws of thermodynamics at one known point, and whether they hold to rounding."""
         heat = np.array([float(self.heat_currents[name]) for name in self.names])
         largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(self.entropy_production).dtype).eps)
-        balance = abs(sum(float(current) for current in self.device_energy_currents.values())) / largest
+        imbalance = abs(sum(float(current) for current in self.device_energy_currents.values()))
+        balance = imbalance / largest if largest != 0 else imbalance
         sigma, tur = float(self.entropy_production), min(float(self.tur(name)) for name in self.names)
         found = [
             Law("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),

@@ -183,7 +183,7 @@ def printed(text, rounding=5e-13):
 def assert_claims(found, expected):
     """Each claim has the verdict expected of it, in order, and each of its numbers is the one printed, none left out.
 
-    `expected`: (verdict, {name of a number: its text on the page, or a (low, high) between which it lies where no page prints it}).
+    `expected`: (verdict, {name of a number: the text of its reference value, or a (low, high) where there is none}).
     """
     assert [str(claim.verdict) for claim in found] == [verdict for verdict, _ in expected]
     for claim, (_, numbers) in zip(found, expected):

@@ -400,7 +400,7 @@ def test_demons_need_an_occupation_and_narrow_resonances():
 
 
 def test_finite_reservoirs_are_told_where_they_end_and_what_their_gases_are():
-    gases = qtd.gases.FermiGas([0.8, 1.0], [18.8, 18.0])
+    gases = qtd.gases.FermiGas([0.8, 1.0], [18.8, 18.0], 100.0)
     rates = 1e-4 * np.sqrt([[17.1, 17.5]] * 2)
     healthy = FiniteReservoirs([17.1, 17.5], rates, gases)
     checks = healthy.checks("any point")
@@ -412,6 +412,15 @@ def test_finite_reservoirs_are_told_where_they_end_and_what_their_gases_are():
     assert asked(closure(0.1), "closure")[0].severity == FINE
     rough = asked(closure(2.5), "closure")[0]
     assert rough.severity == DOUBTFUL and rough.numbers["deviation"] > 0.02
+
+
+def test_modes_that_cannot_follow_their_reservoirs_are_found():
+    rates = jnp.full((2, 2), 4.6)
+    of_size = lambda size: FiniteReservoirs([21.1, 21.5], size * rates, qtd.gases.FermiGas([0.6, 1.0], [20.8, 16.0], size))
+    # Rates in proportion to sizes: the reservoirs change as fast, the modes follow that much faster.
+    large, usual, tiny = (asked(of_size(size), "quasi-stationary modes", "any point")[0] for size in (100.0, 1.0, 0.01))
+    assert (large.severity, usual.severity, tiny.severity) == (FINE, NOTE, WRONG)
+    assert large.numbers["ratio"] == pytest.approx(0.3083 / (2 * 4.6 * 100), rel=0.02)
 
 
 def test_every_machine_says_what_it_is_made_of():

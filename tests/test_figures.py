@@ -1,4 +1,4 @@
-"""The gallery: pictures, their numbers, captions; what is drawn is what the pages print."""
+"""The gallery: pictures, their numbers, captions; what is drawn runs through reference values of an independent implementation."""
 
 import json
 

@@ -43,4 +43,4 @@ def test_currents_of_a_motor_come_with_its_efficiency():
 
 
 def test_notebooks_show_a_drawing_without_pyplot():
-    assert qtd.plots.level_scheme(CollectiveRefrigerator(num_spins=5).network())._repr_png_().startswith(b"\x89PNG")
+    assert qtd.plots.level_scheme(qtd.machines.CollectiveRefrigerator(num_spins=5).network())._repr_png_().startswith(b"\x89PNG")

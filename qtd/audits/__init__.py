@@ -129,6 +129,6 @@ def _others(machine, systems, point, how):
         return compared(point, lambda other: _operate(other, how), named)
     known = [system for system in systems.values() if isinstance(system, Lindbladian)]
     if not known:
-        text = "Not applicable: there is one description of this device, without coherences that others could treat differently."
+        text = "Not compared: this machine names no other description of itself."
         return [Finding(Severity.FINE, "other approaches", text)]
     return compared(point, operate, approaches(known[0]))

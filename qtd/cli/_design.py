@@ -136,5 +136,8 @@ def _design_report(name, problem, best) -> str:
     lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
     for label, point in (("before", before), ("after", after)):
         lines += ["", f"laws of thermodynamics, {label}"]
-        lines += [f"  {law:<14}{value:>14.4g}   {text}: {'ok' if holds else 'VIOLATED'}" for law, value, text, holds in point.laws()]
+        lines += [
+            f"  {law:<14}{value:>14.4g}   {text}: {'undefined' if math.isnan(value) else 'ok' if holds else 'VIOLATED'}"
+            for law, value, text, holds in point.laws()
+        ]
     return "\n".join(lines)

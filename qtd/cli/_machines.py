@@ -101,5 +101,8 @@ def record_of(machine) -> dict[str, Any]:
         "options": options(machine),
         "parameters": parameters_of(machine),
         "operating_point": {**figures_of(point), "mode": point.mode, "status": int(point.status)},
-        "laws": {law: {"value": value, "statement": text, "holds": bool(holds)} for law, value, text, holds in point.laws()},
+        "laws": {
+            law: {"value": None if math.isnan(value) else value, "statement": text, "holds": None if math.isnan(value) else bool(holds)}
+            for law, value, text, holds in point.laws()
+        },
     }

@@ -167,11 +167,11 @@ def _higher_orders() -> Iterator[Claim]:
     wider = [works(series(r, np.arange(10.0, 20.5, 2.0)).torque, r)[:, 1] for r in RADII[1:]]
     yield claim(
         "Fig. 3a",
-        "beyond V = 10 dissipation is inverted: the first order is positive",
+        "beyond V = 10 dissipation can be inverted, with a positive first order",
         "V > 10",
         {f"C_F^(1) = 0 at V, U = {u:g}": v for u, v in zero.items()},
         [np.array_equal(small[:, 1] > 0, bias > zero[20.0]), np.all(np.array(wider) < 0)],
-        "from V = 14 to 20, and only on the smallest orbit",
+        "from V = 14 on, as far as 20 at least, and only on the smallest orbit",
     )
     exceeds, ratio = bias[np.abs(small[:, 3]) > np.abs(small[:, 1])], np.abs(small[:, 3] / small[:, 0])
     peak = small[bias == 16.0][0]

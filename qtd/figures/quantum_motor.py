@@ -117,8 +117,8 @@ def figure_4() -> Sheet:
         delta_T = 0, by Eqs. (62), (73), (74); (b) heat engine and refrigerator at delta_T = 0.5 and V = 0, by Eqs. (62), (76), (77). Lines:
         lowest order, delta_eps = 10, 20, 50, 100; that of the heat engine of radius 10 is too small to be seen, and orbits of radius 10 and
         20 never refrigerate. No line: the load turns the rotor, but nothing is pumped. Dotted, and inset: next order for delta_eps = 10, by
-        Eq. (63). Exactly in the velocity no torque balances the loads of the inset, and the pump does not stop at 5.07: both are artefacts
-        of the truncation. {COMMON}""",
+        Eq. (63). Exactly in the velocity the pump starts at 2.79 and works up to the largest torque there is, at 3.96; beyond, and at the
+        loads of the inset, no velocity is steady: the end at 5.07 and the inset are artefacts of the truncation. {COMMON}""",
         "ab",
         (PAGE, 2.7),
     )

@@ -11,6 +11,7 @@ def finite_checks(machine, point) -> Checks:
     """By topic; `point` is what flows at time 0."""
     return {
         "weak coupling": lambda: _weak(machine),
+        "quasi-stationary modes": lambda: _quasi_stationary(machine),
         "equilibrium": lambda: _equilibrium(machine),
         "conservation": lambda: _conservation(machine),
         "closure": lambda: _closure(machine, point),
@@ -37,6 +38,18 @@ def _weak(machine):
             " so read times in units of one over a rate."
         )
     return [Finding(severity, "weak coupling", text, {"ratio": ratio, "rate": width, "limit": limits[what]})]
+
+
+def _quasi_stationary(machine):
+    """The modes must follow the reservoirs, unless they are variables of their own."""
+    modes = np.asarray(machine.rates, float).sum(0)
+    slowest, fastest = float(modes[modes > 0].min()), float(np.max(machine.relaxation_rates()))
+    ratio = fastest / slowest
+    text = (
+        f"The reservoirs change at rates up to {fastest:.3g}, {ratio:.2g} of the rate {slowest:.3g} at which the slowest mode follows;"
+        " by about this share of themselves flows are off. `evolve(full=True)` lets modes lag behind."
+    )
+    return [Finding(rated(ratio, 0.01, 0.1, 1.0), "quasi-stationary modes", text, {"ratio": ratio})]
 
 
 def _equilibrium(machine):

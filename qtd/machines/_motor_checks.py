@@ -16,6 +16,8 @@ def motor_checks(motor, point) -> Checks:
 def _series(motor, point):
     """The terms left out against those kept, and the torque at this velocity to all orders against the load."""
     omitted = float(point.omitted)
+    if omitted == 0:
+        return [Finding(Severity.FINE, "series", "Not applicable: this steady velocity is exact, it comes from no series.")]
     text = (
         f"At the velocity {float(point.velocity):.4g} the next two terms of the series of the torque are {omitted:.2g} of the largest one"
         " kept; the series converges nowhere, and can be believed only as long as this is small."

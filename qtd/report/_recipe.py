@@ -25,8 +25,9 @@ def command(machine: Any) -> str | None:
     if str(like) != str(machine):  # printed without numbers: the kinds and shapes of all parts
         return None
     changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
+    single = ["--float32"] if any(value.dtype == np.float32 for value in mine.values()) else []
     settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
-    return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings])
+    return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings, *single])
 
 
 def _written(value):

@@ -46,12 +46,14 @@ def test_collective_refrigerator():
         ("reproduced", {"current(51)": "0.806", "noise(51)": "1.216"}),
         ("reproduced", {f"N sqrt(S_cc)/I_c({n})": (185, 203) for n in sizes}),
         (
-            "partly",
+            "reproduced",
             {
                 "d_w at d_h = 0.1": "2.93e-3",
                 "d_w at d_h = 0.5": "2.78e-3",
                 "d_w at d_h = 1": "2.25e-3",
                 "largest current at d_h = 2": (-1, 0),
+                "I_c(d_w = 0.01)": (-1, 0),
+                "I_c(d_w = 0.001)": "0.0970481367",
             },
         ),
         ("reproduced", currents | {"largest current at d_c = 0.6": (-1, 0)}),
@@ -77,8 +79,8 @@ def test_n_demon():
         **along([f"T_c = 0.5, e_4 = {e}" for e in energies], COP="0.177190 0.196076 0.198974 0.195850 0.172786 0.112404 -"),
         **along([f"T_c = 0.8, e_4 = {e}" for e in energies], COP="0.334492 0.358647 0.362376 0.358640 0.334183 0.294554 0.223310"),
     }
-    power = along([f"T_c = 0.5, e_4 = {e}" for e in energies], power="- - 0.000960 0.003747 0.021629 0.050836 -")
-    power |= along([f"T_c = 0.8, e_4 = {e}" for e in energies], power="- - 0.000703 0.002782 0.016810 0.041424 0.088099")
+    power = along([f"T_c = 0.5, e_4 = {e}" for e in energies], power="0.027150 0.004108 0.000960 0.003747 0.021629 0.050836 -")
+    power |= along([f"T_c = 0.8, e_4 = {e}" for e in energies], power="0.018465 0.002890 0.000703 0.002782 0.016810 0.041424 0.088099")
     coldest = along(
         [f"e_4 = {e}" for e in ("1.4", "1.45", "1.55", "1.6", "1.75", "1.9")],
         T_min="0.138745039 0.072034193 0.072084231 0.141326834 0.316061331 0.469404753",

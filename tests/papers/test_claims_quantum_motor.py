@@ -1,6 +1,7 @@
 """Figs. 2 to 6 of Bustos-Marun and Calvo as drawn, and the verdicts on what the paper says about them.
 
-Section 5 of the page: x is the load over C_F^(0), velocities solve Eq. (62) or (63), Q^(k) = sign(v) C^(k) v^(k-1) leaves a lead per turn.
+Reference values of an independent implementation. x is the load over C_F^(0); velocities solve Eq. (62) or (63);
+Q^(k) = sign(v) C^(k) v^(k-1) leaves a lead per turn.
 """
 
 import functools
@@ -40,7 +41,7 @@ CLAIMS = [
     ),
     (REPRODUCED, {"stops in cycle, U = 20": (816, 816), "stops in cycle, U = 40": (1696, 1696), "v, I = 5e6, U = 40": (6.5e-3, 6.8e-3)}),
     (REPRODUCED, by_radius("slope(", "0.546 0.930 0.990 0.9974")),
-    # At V = 2 the page has the -1.385 and the -1.240 of V = 0.
+    # At V = 0 two of these are -1.385 and -1.240.
     (
         PARTLY,
         by_radius("W1(", "-0.88 -1.383 -1.239 -1.158", ", V = 2)") | by_radius("W1(", "-0.40 -1.345 -1.251 -1.177", ", V = 10)"),

@@ -15,7 +15,7 @@ def lead(temperature, potential, rate=0.25):
 
 
 def paper(radius, bias, difference=0.0, repulsion=20.0):
-    """Section 5 of the page: T = 1, potentials +-V / 2, temperatures T +- dT / 2."""
+    """The device of the figures: T = 1, potentials +-V / 2, temperatures T +- dT / 2."""
     leads = lead(1 + difference / 2, bias / 2), lead(1 - difference / 2, -bias / 2)
     return QuantumMotor(radius=radius, repulsion=repulsion, left=leads[0], right=leads[1])
 
@@ -34,7 +34,7 @@ def test_set_a_coefficients():
 def test_set_a_at_one_angle():
     found = SET_A.local(1.0)
     np.testing.assert_allclose(found.populations[0][:3], [0.24147645406, 0.75812709344, 3.9645128062e-04], rtol=1e-10)
-    # Of the fourth, 1.2098930046e-09, the page keeps eight digits, as an LU decomposition does.
+    # Of the fourth, 1.2098930046e-09, eight digits are certain, as an LU decomposition gave it.
     assert float(found.populations[0][3]) == pytest.approx(1.2098930046e-09, rel=1e-8)
     assert relative_error(found.populations[0], exact_populations(qtd.rate_matrix(SET_A.network(1.0)), 60)) < 1e-14
     np.testing.assert_allclose([found.torque[0], found.friction, found.noise], [0.6384367081, 0.4609051785, 0.6477573106], atol=6e-11)
