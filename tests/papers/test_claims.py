@@ -53,7 +53,7 @@ def test_collective_refrigerator():
                 "d_w at d_h = 1": "2.25e-3",
                 "largest current at d_h = 2": (-1, 0),
                 "I_c(d_w = 0.01)": (-np.inf, 0),
-                "I_c(d_w = 0.001)": "0.0970481367",
+                "I_c(d_w = 0.001)": "0.09704813677557",
             },
         ),
         ("reproduced", currents | {"largest current at d_c = 0.6": (-1, 0)}),
