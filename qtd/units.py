@@ -91,8 +91,11 @@ def unit_of_figure(name: str) -> str:
     return "E" if name == "S_demon" else _FIGURES.get(name.partition("_")[0], "")  # an entropy current, where others are noises
 
 
-def unit_of_parameter(path: str) -> str:
-    """The unit, in powers of E, of the parameter at `path` where its last part tells, else ""."""
+def unit_of_parameter(path: str, machine: Any = None) -> str:
+    """The unit, in powers of E, of the parameter at `path` where the `units` of its `machine` or the last part tell, else ""."""
+    own = getattr(machine, "units", {})
+    if path in own:
+        return own[path]
     last = path.rpartition(".")[2]
     return "E" if last in _ENERGIES or last.startswith("energ") else ""
 

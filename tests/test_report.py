@@ -7,6 +7,7 @@ import shlex
 import shutil
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -158,7 +159,40 @@ def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
 def test_a_page_of_a_machine_beyond_its_validity_says_so():
     demon = qtd.replace(NDemon(), {"cold.temperature": 0.3, "energy_4": 1.95})
     html = qtd.report.page(demon)
-    assert "no occupation between 0 and 1 does this" in html and "undefined" in html and ">nan<" not in html and 'id="levels"' not in html
+    assert "no occupation between 0 and 1 does this" in html and ">nan<" not in html and 'id="levels"' not in html
+    assert "<td>undefined</td>" in html and 'class="bad"' not in html  # no law is broken by what does not exist
+
+
+class Boltzmann(qtd.machines.AbstractMachine):
+    """gap exp(-gap / temperature) / scale: a machine of a user who offers figures and nothing else."""
+
+    gap: jax.Array
+    temperature: jax.Array
+    scale: jax.Array
+
+    def operate(self):
+        value = self.gap * jnp.exp(-self.gap / self.temperature) / self.scale
+        return SimpleNamespace(figures=lambda: {"J": value})
+
+
+def test_a_machine_of_ones_own_that_offers_figures_alone_has_a_page(opened):
+    machine = Boltzmann(jnp.array(1.0), jnp.array(0.5), jnp.array(2.0))
+    browser = opened(qtd.report.page(machine, audit=qtd.audit(machine)))
+    assert texts(browser, "h1") == ["Boltzmann"] and texts(browser, "header p")[0].startswith("gap exp(-gap / temperature) / scale: ")
+    assert texts(browser, "#point caption") == [
+        "Currents are positive out of a reservoir; ħ = k_B = 1, energies in one unit E.".replace("_", "")
+    ]
+    assert texts(browser, "#point tbody th") == ["J"] and not texts(browser, ".caution")
+    rows = zip(texts(browser, "#slopes tbody th"), texts(browser, "#slopes tbody td:last-child"))
+    assert dict(rows) == {"temperature": "+2", "gap": "-1", "scale": "-1"}  # by hand
+    opened(qtd.report.explorer(qtd.report.survey(machine)))
+
+
+def test_a_class_without_a_docstring_is_not_described_by_its_signature():
+    silent = type("Silent", (Boltzmann,), {"__annotations__": {}})
+    html = qtd.report.page(silent(jnp.array(1.0), jnp.array(0.5), jnp.array(0.0)))
+    assert "Silent(" not in html and "<p></p>" not in html
+    assert "undefined" in html and ">nan<" not in html and ">-0<" not in html  # divided by 0
 
 
 def test_what_is_no_machine_has_no_page():

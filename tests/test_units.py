@@ -77,3 +77,12 @@ def test_results_print_in_laboratory_units():
 def test_bad_units_are_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_demon_s_exchange_is_a_pure_number_and_that_of_qubits_an_energy():
+    demon, qubits = qtd.machines.NDemon(), qtd.machines.QubitRefrigerator("local")
+    assert qtd.units.unit_of_parameter("exchange", demon) == "1" and qtd.units.unit_of_parameter("exchange", qubits) == "E"
+    table = qtd.sweep(demon, {"exchange": [0.0, 0.01], "energy_4": [1.5, 1.6]}, ["J_cold"])
+    assert table.exchange.attrs["units"] == "1" and table.energy_4.attrs["units"] == "E"
+    with pytest.raises(ValueError, match="must be a unit of 1, got 'GHz'"):
+        qtd.units.Scale(1.0, "GHz").converted(table, {"exchange": "GHz"})

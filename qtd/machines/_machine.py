@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -20,7 +20,9 @@ __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "
 
 
 class AbstractMachine(eqx.Module):
-    """A device with named parameters, and what it does at them."""
+    """A device with named parameters, and what it does at them. `units`: of parameters whose names do not tell; "1" for pure numbers."""
+
+    units: ClassVar[Mapping[str, str]] = {}
 
     @abc.abstractmethod
     def operate(self) -> Any:

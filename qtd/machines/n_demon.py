@@ -1,6 +1,7 @@
 """The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
 
 import functools
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -50,6 +51,8 @@ class NDemon(AbstractMachine):
     >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.occupations.round(4)}")
     4.4283e-04 0.3586 [0.4972 0.2717 0.3765 0.293 ]
     """
+
+    units: ClassVar[Mapping[str, str]] = {"exchange": "1"}  # particles per width / 2 pi, no energy as elsewhere
 
     hot: Reservoir
     cold: Reservoir

@@ -43,10 +43,10 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
     return template("page.html").render(
         title=title or type(machine).__name__,
         kind=type(machine).__name__,
-        summary=(type(machine).__doc__ or "").strip().partition("\n")[0].replace("\\", ""),
+        summary=_summary(type(machine)),
         mode=getattr(point, "mode", ""),
         status=Status(int(getattr(point, "status", 0))),
-        options={name: written(value) for name, value in options(machine).items()},
+        options={name: written(value) for name, value in options(machine).items() if value != {}},
         parameters=_parameters(machine),
         rows=_rows(point),
         laws=point.laws() if hasattr(point, "laws") else [],
@@ -62,6 +62,12 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
     )
 
 
+def _summary(kind):
+    """The first line of what its author says of it; a class without a docstring is given its signature as one."""
+    said = (kind.__doc__ or "").strip().partition("\n")[0].replace("\\", "")
+    return "" if said.startswith(f"{kind.__name__}(") else said
+
+
 def template(name: str) -> jinja2.Template:
     """A page of this folder to be filled in; what is filled in is escaped."""
     environment = jinja2.Environment(
@@ -71,7 +77,7 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"written": written, "power": _power, "wrapped": _wrapped, "unbroken": _unbroken}
+    environment.filters |= {"written": written, "change": _change, "power": _power, "wrapped": _wrapped, "unbroken": _unbroken}
     return environment.get_template(name)
 
 
@@ -86,6 +92,11 @@ def written(value: Any) -> str:
         digits = lambda number: f"{number + 0.0:.6g}" if np.isfinite(number) else "undefined"  # no negative zeros
         return ", ".join(digits(float(number)) for number in numbers.ravel())
     return str(value)
+
+
+def _change(number: float) -> str:
+    """With its sign, unless it is 0."""
+    return f"{number:+.4g}" if number and np.isfinite(number) else written(number)
 
 
 def _power(unit: str) -> Markup:
@@ -105,7 +116,7 @@ def _unbroken(numbers: str) -> Markup:
 
 
 def _parameters(machine):
-    return [(path, written(value), unit_of_parameter(path)) for path, value in parameters(machine).items()]
+    return [(path, written(value), unit_of_parameter(path, machine)) for path, value in parameters(machine).items()]
 
 
 def _rows(point):

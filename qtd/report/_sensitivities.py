@@ -23,7 +23,7 @@ class Sensitivity(NamedTuple):
 def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
     """Of a figure of the machine, for every number in it (entries of arrays one by one), by reverse mode; the strongest first.
 
-    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the figure is 0 or has no derivative.
+    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the figure is 0 or no number, or has no derivative.
     """
     value, slopes = _differentiated(machine, parameters(machine), figure)
     found = []
@@ -31,7 +31,7 @@ def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
         for place, number in np.ndenumerate(np.asarray(numbers, float)):
             name = f"{path}[{','.join(map(str, place))}]" if place else path
             slope = float(np.asarray(slopes[path])[place])
-            relative = slope * number / float(value) if value != 0 else np.nan
+            relative = slope * number / float(value) if value != 0 and np.isfinite(value) else np.nan
             found.append(Sensitivity(name, float(number), slope, float(relative)))
     return sorted(found, key=lambda s: -np.nan_to_num(abs(s.logarithmic), nan=-1.0))
 

@@ -7,7 +7,7 @@ import xarray
 
 from ..design import observables
 from ..sweeps import sweep
-from ..units import unit_of_figure, unit_of_parameter
+from ..units import unit_of_figure
 
 __all__ = ["survey"]
 
@@ -36,5 +36,5 @@ def _by_entry(table, path, values):
         raise ValueError(f"`survey` must vary one entry of {path!r}, got {len(moving)}.")
     place = ",".join(str(int(i)) for i in np.unravel_index(moving[0], values.shape[1:]))
     name = f"{path}[{place}]"
-    coordinate = (name, columns[:, moving[0]], {"units": unit_of_parameter(path)})
+    coordinate = (name, columns[:, moving[0]], {"units": table[path].attrs["units"]})
     return table.drop_vars(path).rename({f"{path}.index": name}).assign_coords({name: coordinate})

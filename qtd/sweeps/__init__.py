@@ -11,6 +11,7 @@ import xarray
 from tqdm import tqdm
 
 from ..parameters import validate
+from ..units import unit_of_parameter
 from ._kernel import Kernel, Program
 from ._layout import laid_out
 from ._run import Task, Work, doubles, locally, on_cluster
@@ -66,8 +67,9 @@ def sweep(
     task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
     program = task.program()
     _check_names(axes, program.outputs, units or {})
+    known = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values} | dict(units or {})
     path = None if store is None else Path(store).absolute()
-    with _opened(path, resume, axes, program, task.identity(axes, program), dict(units or {})) as kept:
+    with _opened(path, resume, axes, program, task.identity(axes, program), known) as kept:
         layout, missing = kept.layout, kept.missing()
         if client is not None and path is not None:
             computed = on_cluster(client, task, path, kept.note("sweep"), missing)

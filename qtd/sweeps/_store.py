@@ -19,7 +19,7 @@ import zarr.codecs
 from zarr.storage import MemoryStore
 
 from .._numerics.status import Status
-from ..units import unit_of_figure, unit_of_parameter
+from ..units import unit_of_figure
 from ._layout import Layout
 from .axes import Axis
 
@@ -154,7 +154,7 @@ def _filled(group, axes, layout, outputs, identity, units):
     for axis, size in zip(axes, layout.block):
         for path, values in axis.values.items():
             dims = axis.name, *(f"{path}.axis{i}" for i in range(values.ndim - 1))
-            about = {"units": units.get(path, unit_of_parameter(path)), "long_name": path}
+            about = {"units": units[path], "long_name": path}
             group.create_array(path, data=values, chunks=(size, *values.shape[1:]), dimension_names=dims, attributes=about)
         if axis.name not in axis.values:
             group.create_array(axis.name, data=np.arange(axis.points), dimension_names=(axis.name,))
