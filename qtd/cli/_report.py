@@ -1,9 +1,11 @@
 """`qtd report`."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 import qtd
 
@@ -21,7 +23,15 @@ def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) ->
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
         raise click.UsageError(f"--out must be a file in a directory that can be written to, got {str(out)!r}.")
     explorer = out.with_name(f"{out.stem}-explorer.html")
-    table = qtd.report.survey(built)
-    out.write_text(qtd.report.page(built, machine, qtd.audit(built), table), encoding="utf-8")
-    explorer.write_text(qtd.report.explorer(table, machine), encoding="utf-8")
+    with tqdm(total=3, disable=not sys.stderr.isatty(), unit="step") as bar:  # a minute for motors, most of it compilation
+        bar.set_description("map")
+        table = qtd.report.survey(built)
+        explorer.write_text(qtd.report.explorer(table, machine), encoding="utf-8")
+        bar.update()
+        bar.set_description("audit")
+        audit = qtd.audit(built)
+        bar.update()
+        bar.set_description("page")
+        out.write_text(qtd.report.page(built, machine, audit, table), encoding="utf-8")
+        bar.update()
     click.echo(f"Written: {out}, {explorer}")
