@@ -73,6 +73,11 @@ def _turned_jvp(primals, tangents):
     return primals[0] ** 2, jax.custom_derivatives.linear_call(forwards, backwards, primals[0], tangents[0])
 
 
+def test_a_machine_without_numbers_has_no_derivatives():
+    (found,) = gradients(Probe(None, lambda _: Point(jnp.array(1.0), ())))
+    assert found.severity == UNCHECKED and "no numbers" in found.text
+
+
 def test_reverse_mode_is_compared_with_forward_mode():
     forward, reverse = probed(lambda x: jnp.exp(-x) * x, 2.0)
     assert reverse.severity == FINE and "jax.grad) agrees" in reverse.text and reverse.numbers["reverse"] < 1e-14

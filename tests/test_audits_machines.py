@@ -172,5 +172,5 @@ def test_a_redfield_alternative_judges_as_long_as_its_state_is_one(status, sever
 def test_without_exchange_there_is_no_approach_to_choose():
     (found,) = asked(QubitRefrigerator(), "other approaches", "any point")
     assert found.severity == INAPPLICABLE
-    heat = [list(map(float, QubitRefrigerator(model).operate().heat_currents.values())) for model in ("zz", "local", "redfield")]
+    heat = [list(map(float, QubitRefrigerator(model).operate().heat_currents.values())) for model in ("zz", "redfield")]
     assert np.allclose(heat[1:], heat[0], rtol=1e-9)

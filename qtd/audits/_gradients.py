@@ -30,18 +30,18 @@ class Probe:
         self.names: list[str] = []
         self.others: list[str] = []
 
+        def at(leaves):
+            return operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+
         def figures(leaves):
-            point = operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+            point = at(leaves)
             found = point.figures() if hasattr(point, "figures") else {}
             self.others = _other_noise(point, found)
             self.names = [name for name in found if name not in self.others]
             return _stacked(found, self.names), point
 
-        def some_figures(leaves, names):
-            return _stacked(operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest)).figures(), names)
-
         self._run = eqx.filter_jit(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
-        self._turn = eqx.filter_jit(lambda leaves, names, weights: jax.vjp(lambda x: some_figures(x, names), leaves)[1](weights)[0])
+        self._turn = eqx.filter_jit(lambda leaves, names, weights: jax.vjp(lambda x: _stacked(at(x).figures(), names), leaves)[1](weights))
         self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
         self.values, _, self.point = self._run(self.leaves, self.still)
 
@@ -57,7 +57,7 @@ class Probe:
 
     def reverse(self, names: tuple[str, ...], weights: np.ndarray) -> np.ndarray:
         """The slopes of the sum of these figures times `weights`, per relative change of each leaf, by reverse mode."""
-        gradients = self._turn(self.leaves, names, jnp.asarray(weights, self.values.dtype))
+        (gradients,) = self._turn(self.leaves, names, jnp.asarray(weights, self.values.dtype))
         return np.array([float(jnp.sum(gradient * direction)) for gradient, direction in zip(gradients, self.directions)])
 
 
@@ -81,6 +81,8 @@ def gradients(probe: Probe) -> list[Finding]:
     known = np.isfinite(values)
     if not known.any():
         return [Finding(Severity.UNCHECKED, _TOPIC, "No figure has a value here, so none has a derivative.")]
+    if not probe.leaves:
+        return [Finding(Severity.UNCHECKED, _TOPIC, "The machine has no numbers with respect to which there would be derivatives.")]
     exact = np.stack([probe.slope(i) for i in count])
     few = 32 * float(jnp.finfo(probe.values.dtype).eps)
     with np.errstate(invalid="ignore"):
