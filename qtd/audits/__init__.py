@@ -34,8 +34,9 @@ def audit(machine: Any, **how: Any) -> Audit:
     - `how`: what its `operate` is asked, such as `load=1.0` of a motor; of a network `cooled="cold", driven_by="work"`.
 
     A machine says what it is made of (`systems`), what else would describe it (`alternatives`), and what only it can know (`checks`); see
-    `qtd.machines.AbstractMachine`. What does not apply is said, and why. Nothing raises: a check that cannot be made is a finding. An
-    audit takes seconds, most of them to compile derivatives. Only a machine that is a batch of several raises a `ValueError`: audit one.
+    `qtd.machines.AbstractMachine`. What does not apply is said, and what could not be checked. Nothing raises: a check that cannot be
+    made is a finding. Only a machine that is a batch of several raises a `ValueError`: audit one. An audit takes seconds, that of a motor
+    a minute, most of it to compile derivatives in both modes.
     """
     require_one_point(machine)
     point, found = _point(machine, how)
