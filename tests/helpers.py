@@ -55,6 +55,18 @@ def random_refrigerator(seed, num_spins=15, narrowest=1e-4):
     return qtd.machines.CollectiveRefrigerator(num_spins, **reservoirs, interaction=interaction)
 
 
+def slow(network, factor):
+    """The same network with all rates times a factor."""
+    return qtd.replace(network, {f"strengths.{name}": strength * factor for name, strength in network.strengths.items()})
+
+
+def spurious_refrigerator():
+    """A local master equation that cools by exchange alone, which no device can do."""
+    reservoir = lambda t, center, width: qtd.Reservoir(t, spectral_density=qtd.spectral.Resonator(center, width))
+    reservoirs = reservoir(1.0, 2.4, 0.1), reservoir(1.0, 2.4, 0.2), reservoir(0.95, 2.0, 0.15)
+    return qtd.machines.QubitRefrigerator("local", 2.4, 2.0, 0.0, 0.2, 0.05, *reservoirs)
+
+
 def stack(machines):
     """Machines of one structure as one machine with a leading batch axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *machines)

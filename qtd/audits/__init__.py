@@ -17,8 +17,11 @@ from ._gradients import Probe, gradients
 from ._networks import network_checks
 from ._points import point_checks
 from ._report import Audit
+from ._shapes import require_one_point
 
 __all__ = ["Audit", "Finding", "Severity", "audit"]
+
+_OF_SYSTEMS = "detailed balance", "weak coupling", "steady state", "precision", "kinetic uncertainty"
 
 System = RateNetwork | Lindbladian | Conductor
 
@@ -31,17 +34,34 @@ def audit(machine: Any, **how: Any) -> Audit:
     - `how`: what its `operate` is asked, such as `load=1.0` of a motor; of a network `cooled="cold", driven_by="work"`.
 
     A machine says what it is made of (`systems`), what else would describe it (`alternatives`), and what only it can know (`checks`); see
-    `qtd.machines.AbstractMachine`. What does not apply is said, and why. Nothing raises: a check that cannot be made is a finding. An
-    audit takes seconds, most of them to compile derivatives.
+    `qtd.machines.AbstractMachine`. What does not apply is said, and what could not be checked. Nothing raises: a check that cannot be
+    made is a finding. Only a machine that is a batch of several raises a `ValueError`: audit one. An audit takes seconds, that of a motor
+    a minute, most of it to compile derivatives in both modes.
     """
+    require_one_point(machine)
     point, found = _point(machine, how)
     systems, unknown = _systems(machine)
-    coherent = any(not isinstance(system, RateNetwork) for system in systems.values())
+    of_systems = [*unknown, *_of_systems(systems)]
     if point is not None:
-        found += _asked(point_checks(point, coherent))
-        found += _asked(_of(machine, "checks", point))
+        coherent = any(not isinstance(system, RateNetwork) for system in systems.values())
+        found += [*_asked(point_checks(point, coherent)), *_own(machine, point)]
+    if point is not None and not _about([*found, *of_systems], "other approaches"):
         found += _asked({"other approaches": lambda: _others(machine, systems, point, how)})
-    return Audit(type(machine).__name__, [*found, *unknown, *_of_systems(systems)])
+    if not systems and not unknown:
+        of_systems = _not_looked_at([topic for topic in _OF_SYSTEMS if not _about(found, topic)])
+    return Audit(type(machine).__name__, [*found, *of_systems])
+
+
+def _not_looked_at(topics):
+    """Of a machine that does not say what it is made of."""
+    if not topics:
+        return []
+    text = f"Not looked at: {', '.join(topics)}. This machine names no network, master equation or conductor (`systems`)."
+    return [Finding(Severity.UNCHECKED, "systems", text)]
+
+
+def _about(found, topic):
+    return any(finding.topic == topic for finding in found)
 
 
 def _operate(machine, how):
@@ -63,7 +83,7 @@ def _without_derivatives(machine, how, reason):
         point = _operate(machine, how)
     except Exception as error:
         return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")]
-    return point, [Finding(Severity.DOUBTFUL, "gradients", f"Figures have no derivatives that could be checked: {_one_line(reason)}")]
+    return point, [Finding(Severity.UNCHECKED, "gradients", f"Figures have no derivatives that could be checked: {_one_line(reason)}")]
 
 
 def _one_line(error):
@@ -77,7 +97,7 @@ def _systems(machine) -> tuple[dict[str, System], list[Finding]]:
     try:
         return dict(_of(machine, "systems")), []
     except Exception as error:
-        return {}, [Finding(Severity.DOUBTFUL, "systems", f"What it is made of could not be looked at: {_one_line(error)}")]
+        return {}, [Finding(Severity.UNCHECKED, "systems", f"What it is made of could not be looked at: {_one_line(error)}")]
 
 
 def _of(machine, name, *arguments):
@@ -91,24 +111,30 @@ def _asked(checks: Checks) -> list[Finding]:
         try:
             found += check()
         except Exception as error:
-            found.append(Finding(Severity.DOUBTFUL, topic, f"This could not be checked: {_one_line(error)}"))
+            found.append(Finding(Severity.UNCHECKED, topic, f"This could not be checked: {_one_line(error)}"))
     return found
 
 
+def _own(machine, point):
+    """What the machine itself checks."""
+    try:
+        return _asked(_of(machine, "checks", point))
+    except Exception as error:
+        return [Finding(Severity.UNCHECKED, "checks", f"What only this machine knows could not be checked: {_one_line(error)}")]
+
+
 def _of_systems(systems: dict[str, System]) -> list[Finding]:
-    """The findings about every system; of several, such as a network at several angles, the worst of each kind."""
+    """The findings about every system; of several, such as a network at several angles, the worst of each topic and kind."""
     by_place = {place: _asked(_checks_of(system)) for place, system in systems.items()}
     if len(by_place) < 2:
         return [finding for found in by_place.values() for finding in found]
-    kinds: dict[tuple[str, int], Finding] = {}
+    worst: dict[tuple[str, str], tuple[str, Finding]] = {}
     for place, found in by_place.items():
-        seen: dict[str, int] = {}
         for finding in found:
-            key = finding.topic, seen.setdefault(finding.topic, 0)
-            seen[finding.topic] += 1
-            if key not in kinds or finding.severity > kinds[key].severity:
-                kinds[key] = finding._replace(text=f"At {place}: {finding.text}")
-    return list(kinds.values())
+            key = finding.topic, finding.kind
+            if key not in worst or finding.rank > worst[key][1].rank:
+                worst[key] = place, finding
+    return [finding._replace(text=f"At {place}, the worst of {len(by_place)}: {finding.text}") for place, finding in worst.values()]
 
 
 def _checks_of(system: System) -> Checks:
@@ -119,16 +145,17 @@ def _checks_of(system: System) -> Checks:
         return lindbladian_checks(state()) if isinstance(system, Lindbladian) else network_checks(state())
     except ValueError as error:
         text = str(error)
-        return {"steady state": lambda: [Finding(Severity.WRONG, "steady state", text)]}
+        return {"steady state": lambda: [Finding(Severity.WRONG, "steady state", text, kind="relaxation")]}
 
 
 def _others(machine, systems, point, how):
     """The same device in other descriptions: those that the machine names, or else the other approaches of its master equation."""
     named = _of(machine, "alternatives")
+    coherent = [system for system in systems.values() if isinstance(system, Lindbladian)]
+    is_redfield = any(system.structure.approach == "redfield" for system in coherent)
     if named:
-        return compared(point, lambda other: _operate(other, how), named)
-    known = [system for system in systems.values() if isinstance(system, Lindbladian)]
-    if not known:
-        text = "Not compared: this machine names no other description of itself."
-        return [Finding(Severity.FINE, "other approaches", text)]
-    return compared(point, operate, approaches(known[0]))
+        return compared(point, lambda other: _operate(other, how), named, is_redfield)
+    if coherent:
+        return compared(point, operate, approaches(coherent[0]), is_redfield)
+    text = "Not compared with local, global or Redfield equations: this machine names no other description of itself."
+    return [Finding(Severity.UNCHECKED, "other approaches", text)]

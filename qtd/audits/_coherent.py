@@ -6,11 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._numerics.batching import add
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..counting import covariance
 from ..lindblad import Lindbladian
 from ..steady import CoherentSteadyState, solve
 from . import _networks
+from ._coupling import advised, secular, weak_coupling
 from ._jumps import tabulated
 
 
@@ -24,8 +26,8 @@ def lindbladian_checks(state: CoherentSteadyState) -> Checks:
 
     def weak():
         known = jumps()
-        found = _networks.weak_coupling(known, state.reservoirs)
-        return _networks.advised([*found, *_networks.secular(known)]) if approach == "global" else found
+        found = weak_coupling(known, state.reservoirs)
+        return advised([*found, *secular(known)]) if approach == "global" else found
 
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),
@@ -42,15 +44,16 @@ def relaxation(state: CoherentSteadyState) -> list[Finding]:
     precision = float(np.finfo(np.asarray(state.vector).dtype).eps)
     rate, _ = _networks.slowest(np.linalg.eigvals(inverse), precision)
     fastest = float(max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values()))
-    numbers = {"rate": rate, "time": 1 / rate if rate else np.inf, "fastest": fastest}
+    time = 1 / rate if rate else np.inf
     text = (
-        f"There is one steady state. The slowest way to it has the rate {rate:.4g}, which is a time of {numbers['time']:.4g};"
+        f"There is one steady state. The slowest way to it has the rate {rate:.4g}, which is a time of {time:.4g};"
         f" the fastest jump has the rate {fastest:.4g}."
     )
+    severity = DIGITS.rate(precision * fastest * time)
     if not rate > 0:
+        severity = Severity.DOUBTFUL
         text += " A mode that does not decay cannot be: the equation leaves the states, or rounding hides the decay."
-        return [Finding(Severity.DOUBTFUL, "steady state", text, numbers)]
-    return [Finding(rated(precision * fastest / rate, 1e-8, 1e-4), "steady state", text, numbers)]
+    return [Finding(severity, "steady state", text, {"rate": rate, "time": time, "fastest": fastest}, "relaxation", time)]
 
 
 @eqx.filter_jit
@@ -63,15 +66,18 @@ def _inverse(state):
 
 def positivity(state: CoherentSteadyState) -> list[Finding]:
     """The smallest eigenvalue of the density matrix; and populations against rounding, which here is relative to the largest entry."""
-    smallest, rounding = float(state.smallest_eigenvalue), 100 * float(np.finfo(np.asarray(state.vector).dtype).eps)
-    numbers, form = {"smallest_eigenvalue": smallest}, state.lindbladian.structure.approach
-    if smallest >= rounding:
-        return [Finding(Severity.FINE, "positivity", f"The smallest probability in the steady state is {smallest:.3g}.", numbers)]
-    if smallest >= -rounding:
-        text = f"The smallest probability in the steady state, {smallest:.2g}, is below what rounding leaves of it."
-        return [Finding(Severity.NOTE, "positivity", text, numbers)]
-    text = f"The steady state has the negative probability {smallest:.3g}: the {form} equation does not hold here."
-    return [Finding(rated(-smallest, rounding, rounding, 1e-3), "positivity", text, numbers)]
+    smallest, rounding = float(state.smallest_eigenvalue), NOTHING * float(np.finfo(np.asarray(state.vector).dtype).eps)
+    approach = state.lindbladian.structure.approach
+    severity, text = Severity.FINE, f"The smallest probability in the steady state is {smallest:.3g}."
+    if smallest < rounding:
+        severity, text = (
+            Severity.NOTE,
+            f"The smallest probability in the steady state, {smallest:.2g}, is below what rounding leaves of it.",
+        )
+    if smallest < -rounding:
+        severity = Limits(rounding, rounding, NEGATIVE).rate(-smallest)
+        text = f"The steady state has the negative probability {smallest:.3g}: the {approach} equation does not hold here."
+    return [Finding(severity, "positivity", text, {"smallest_eigenvalue": smallest}, "smallest", -smallest)]
 
 
 def kinetic_uncertainty(state: CoherentSteadyState) -> list[Finding]:

@@ -2,20 +2,22 @@
 
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import FIRST_ORDER
 from ..scattering import Conductor
 
 _NOT_ASKED = {
-    "detailed balance": "Not applicable: particles pass through, there are no jumps with rates up and down.",
-    "weak coupling": "Not applicable: scattering is exact at any coupling, as long as particles do not interact.",
-    "steady state": "Not applicable: a current that passes through has no state that it relaxes to.",
-    "kinetic uncertainty": "Not applicable: without jumps there is no number of jumps per time.",
+    "detailed balance": "Particles pass through, there are no jumps with rates up and down.",
+    "weak coupling": "Scattering is exact at any coupling, as long as particles do not interact.",
+    "steady state": "A current that passes through has no state that it relaxes to.",
+    "kinetic uncertainty": "Without jumps there is no number of jumps per time.",
+    "other approaches": "No master equation is involved, of which there would be several.",
 }
 
 
 def conductor_checks(conductor: Conductor) -> Checks:
     """By topic."""
-    skipped = {topic: lambda topic=topic, text=text: [Finding(Severity.FINE, topic, text)] for topic, text in _NOT_ASKED.items()}
+    skipped = {topic: lambda topic=topic, text=text: [Finding(Severity.INAPPLICABLE, topic, text)] for topic, text in _NOT_ASKED.items()}
     return {**skipped, "narrow resonances": lambda: narrow(conductor)} if conductor.narrow else skipped
 
 
@@ -31,9 +33,9 @@ def narrow(conductor: Conductor) -> list[Finding]:
     width, limits = max(widths), {"the lowest temperature": known, "the distance of two resonances": distances}
     ratios = {what: width / float(min(values)) for what, values in limits.items() if len(values)}
     what = max(ratios, key=lambda what: ratios[what])
+    ratio = ratios[what]
     text = (
-        f"Resonances are taken as points; they are {width:.3g} wide, {ratios[what]:.3g} times {what}, which has to be"
-        " small. Currents grow in"
-        " proportion to this width: read them per width, or give the resonances a shape."
+        f"Resonances are taken as points; they are {width:.3g} wide, {ratio:.3g} times {what}, which has to be small."
+        " Currents grow in proportion to this width: read them per width, or give the resonances a shape."
     )
-    return [Finding(rated(ratios[what], 0.01, 0.3, 1.0), "narrow resonances", text, {"ratio": ratios[what], "width": width})]
+    return [Finding(FIRST_ORDER.rate(ratio), "narrow resonances", text, {"ratio": ratio, "width": width}, "width", ratio)]

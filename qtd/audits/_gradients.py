@@ -1,4 +1,4 @@
-"""Derivatives of a machine's figures against differences of them."""
+"""Derivatives of a machine's figures: forward mode against differences, and reverse mode against forward mode."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,29 +8,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._numerics.findings import Finding, Severity, rated
+from .._numerics.findings import Finding, Severity
+from .._numerics.limits import RESOLVED, SLOPES
 from ..parameters import parameters
 
+_TOPIC = "gradients"
 _STEPS = 1e-2 / 4.0 ** np.arange(8)  # relative
 
 
 class Probe:
-    """A machine's operating point and the derivatives of its figures, those of noise left out, by one compiled program."""
+    """A machine's operating point and the derivatives of its figures, by one compiled program for each mode.
+
+    Of the noise only that of one reservoir is taken, the cooled one or else the first; that of the `others` comes from the same formulas,
+    and would take as long again to compile for each.
+    """
 
     def __init__(self, machine: Any, operate: Callable[[Any], Any]):
         numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
         self.leaves, structure = jax.tree.flatten(numbers)
         self.paths, self.directions = list(parameters(machine)), [_direction(leaf) for leaf in self.leaves]
         self.names: list[str] = []
+        self.others: list[str] = []
+
+        def at(leaves):
+            return operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
 
         def figures(leaves):
-            point = operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+            point = at(leaves)
             found = point.figures() if hasattr(point, "figures") else {}
-            noise = {f"{kind}_{name}" for name in getattr(point, "names", ()) for kind in ("S", "TUR")}
-            self.names = [name for name in found if name not in noise]
-            return jnp.stack([jnp.asarray(found[name]) for name in self.names]) if self.names else jnp.zeros(0), point
+            self.others = _other_noise(point, found)
+            self.names = [name for name in found if name not in self.others]
+            return _stacked(found, self.names), point
 
         self._run = eqx.filter_jit(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
+        self._turn = eqx.filter_jit(lambda leaves, names, weights: jax.vjp(lambda x: _stacked(at(x).figures(), names), leaves)[1](weights))
         self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
         self.values, _, self.point = self._run(self.leaves, self.still)
 
@@ -44,14 +55,34 @@ class Probe:
         leaf = self.leaves[i] + jnp.asarray(step, self.leaves[i].dtype) * self.directions[i]
         return np.asarray(self._run([*self.leaves[:i], leaf, *self.leaves[i + 1 :]], self.still)[0], float)
 
+    def reverse(self, names: tuple[str, ...], weights: np.ndarray) -> np.ndarray:
+        """The slopes of the sum of these figures times `weights`, per relative change of each leaf, by reverse mode."""
+        (gradients,) = self._turn(self.leaves, names, jnp.asarray(weights, self.values.dtype))
+        return np.array([float(jnp.sum(gradient * direction)) for gradient, direction in zip(gradients, self.directions)])
+
+
+def _stacked(figures, names):
+    return jnp.stack([jnp.asarray(figures[name]) for name in names]) if names else jnp.zeros(0)
+
+
+def _other_noise(point, figures):
+    """Figures of the noise of all reservoirs but one."""
+    reservoirs = list(getattr(point, "names", ()))
+    cooled = getattr(point, "cooled", None)
+    kept = cooled if cooled in reservoirs else next(iter(reservoirs), None)
+    noise = {f"{kind}_{name}" for name in reservoirs if name != kept for kind in ("S", "TUR")}
+    return [name for name in figures if name in noise]
+
 
 def gradients(probe: Probe) -> list[Finding]:
     """Derivatives of the figures with respect to every parameter (arrays: along one direction) against central differences extrapolated to
-    step 0, each with its own estimate of error (Ridders)."""
+    step 0, each with its own estimate of error (Ridders); and one gradient by reverse mode, of a mixture of all figures."""
     values, count = np.asarray(probe.values, float), range(len(probe.leaves))
     known = np.isfinite(values)
     if not known.any():
-        return [Finding(Severity.NOTE, "gradients", "Not applicable: no figure has a value here, so none has a derivative.")]
+        return [Finding(Severity.UNCHECKED, _TOPIC, "No figure has a value here, so none has a derivative.")]
+    if not probe.leaves:
+        return [Finding(Severity.UNCHECKED, _TOPIC, "The machine has no numbers with respect to which there would be derivatives.")]
     exact = np.stack([probe.slope(i) for i in count])
     few = 32 * float(jnp.finfo(probe.values.dtype).eps)
     with np.errstate(invalid="ignore"):
@@ -59,7 +90,9 @@ def gradients(probe: Probe) -> list[Finding]:
         # What moves by a few units in the last place of a parameter is rounding.
         noise = np.stack([np.max([np.abs(probe.moved(i, k * few) - values) for k in (-2, -1, 1, 2)], axis=0) for i in count])
         differences, errors = _extrapolated(np.stack([np.stack([central(i, step) for step in _STEPS]) for i in count]), noise)
-    return _judged(probe.paths, exact[:, known], differences[:, known], errors[:, known], np.array(probe.names)[known])
+    labels = np.array(probe.names)[known]
+    found = _forward(probe.paths, exact[:, known], differences[:, known], errors[:, known], labels, probe.others)
+    return [*found, *_reverse(probe, exact[:, known], labels)]
 
 
 def _direction(leaf):
@@ -86,43 +119,63 @@ def _extrapolated(table, noise):
     return best, error
 
 
-def _judged(paths, exact, differences, errors, labels):
-    found = []
-    nowhere = ~np.isfinite(exact)
-    if nowhere.any():
-        i, k = np.argwhere(nowhere)[0]
-        text = (
-            f"The derivative of {labels[k]} with respect to {paths[i]} is not a number; {nowhere.sum()} of {exact.size}"
-            " derivatives are not."
-        )
-        found.append(Finding(Severity.DOUBTFUL, "gradients", text, {"missing": float(nowhere.sum())}))
-    # Relative to the largest derivative of the figure, along directions that are relative to the parameters.
+def _forward(paths, exact, differences, errors, labels, others):
+    """All derivatives, (parameters, figures), relative to the largest one of the figure; directions are relative to the parameters."""
+    finite = np.isfinite(exact)
     scale = np.maximum(np.max(np.where(np.isfinite(differences), np.abs(differences), 0), axis=0), np.finfo(float).tiny)
-    resolved = ~nowhere & (errors < 1e-3 * scale[None])
-    unclear = ~nowhere & ~resolved
-    defect = np.where(resolved, np.maximum(np.abs(exact - differences) - 10 * errors, 0) / scale[None], 0)
+    resolved = finite & (errors < RESOLVED * scale[None])
+    unclear, found = finite & ~resolved, []
+    name = lambda where: f"{labels[where[1]]} with respect to {paths[where[0]]}"
+    if not finite.all():
+        first, missing = name(np.argwhere(~finite)[0]), int((~finite).sum())
+        text = f"The derivative of {first} is not a number; {missing} of {exact.size} derivatives are not."
+        found.append(Finding(Severity.DOUBTFUL, _TOPIC, text, {"missing": float(missing)}))
     if resolved.any():
-        i, k = np.unravel_index(np.argmax(np.where(resolved, np.abs(exact - differences) / scale[None], -1)), exact.shape)
-        if defect.max() > 0:
-            i, k = np.unravel_index(np.argmax(defect), defect.shape)
-        away = float(abs(exact[i, k] - differences[i, k]) / scale[k])
+        away = np.where(resolved, np.abs(exact - differences), 0) / scale[None]
+        defect = np.where(resolved, np.maximum(np.abs(exact - differences) - 10 * errors, 0), 0) / scale[None]
+        judged = defect if defect.max() > 0 else away
+        worst = np.unravel_index(np.argmax(judged), judged.shape)
+        severity = SLOPES.rate(float(defect.max()))
         text = (
-            f"{resolved.sum()} derivatives of figures agree with differences of them; at worst that of {labels[k]} with"
-            f" respect to {paths[i]},"
-            f" by {away:.1g} of the figure's largest derivative."
+            f"{resolved.sum()} derivatives agree with differences: those of {', '.join(labels)} with respect to {len(paths)} parameters."
+            f" At worst that of {name(worst)} is off by {away[worst]:.1g} of the figure's largest derivative."
         )
-        severity = rated(float(defect.max()), 1e-5, 1e-4, 1e-3)
+        if others:
+            text += f" The noise of one reservoir stands for that of the others ({', '.join(others)}), which was not checked."
         if severity > Severity.NOTE:
             text = (
-                f"The derivative of {labels[k]} with respect to {paths[i]}, per relative change, is {exact[i, k]:.6g}, but differences give"
-                f" {differences[i, k]:.6g} +- {errors[i, k]:.1g}: do not design with it."
+                f"The derivative of {name(worst)}, per relative change, is {exact[worst]:.6g},"
+                f" but differences give {differences[worst]:.6g} +- {errors[worst]:.1g}: do not design with it."
             )
-        found.append(Finding(severity, "gradients", text, {"deviation": away, "compared": float(resolved.sum())}))
+        found.append(Finding(severity, _TOPIC, text, {"deviation": float(away[worst]), "compared": float(resolved.sum())}))
     if unclear.any():
-        i, k = np.argwhere(unclear)[0]
+        first = name(np.argwhere(unclear)[0])
         text = (
-            f"{unclear.sum()} derivatives could not be compared, such as that of {labels[k]} with respect to {paths[i]}: differences of the"
-            " figure do not settle, as at a kink, a step, the edge of what is legal, or where rounding is larger than the change."
+            f"{unclear.sum()} derivatives could not be compared, such as that of {first}. Differences do not settle:"
+            " it may be at a kink, a step, the edge of what is legal, or where rounding is larger than the change."
         )
-        found.append(Finding(Severity.NOTE, "gradients", text, {"unresolved": float(unclear.sum())}))
+        found.append(Finding(Severity.UNCHECKED, _TOPIC, text, {"unresolved": float(unclear.sum())}))
     return found
+
+
+def _reverse(probe, exact, labels):
+    """The gradient of a mixture of figures, each over its largest derivative, with fixed random weights so that nothing cancels."""
+    usable = np.all(np.isfinite(exact), axis=0)
+    if not usable.any():
+        return []
+    slopes, names = exact[:, usable], tuple(str(name) for name in labels[usable])
+    largest = np.max(np.abs(slopes), axis=0)
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, len(names)) / np.where(largest > 0, largest, 1.0)
+    try:
+        turned = probe.reverse(names, weights)
+    except Exception as error:
+        text = f"Reverse mode (jax.grad) could not be checked: {' '.join(str(error).split())[:200]}"
+        return [Finding(Severity.UNCHECKED, _TOPIC, text)]
+    away = np.abs(turned - slopes @ weights)
+    away = np.where(np.isnan(away), np.inf, away)
+    worst = int(np.argmax(away))
+    severity, text = SLOPES.rate(float(away[worst])), "Reverse mode (jax.grad) agrees with forward mode"
+    if severity > Severity.NOTE:
+        text = "Reverse mode (jax.grad) does not agree with forward mode: do not design with it. They differ"
+    text += f" for a mixture of these figures, at worst for {probe.paths[worst]}, by {away[worst]:.1g} of their largest derivatives."
+    return [Finding(severity, _TOPIC, text, {"reverse": float(away[worst])})]

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import OF_A_SUM, UNBALANCED
 from .._numerics.status import Status
 
 _FATAL = {
@@ -16,14 +17,17 @@ _HARMLESS = {Status.COP_UNDEFINED, Status.BELOW_BAND}
 
 def point_checks(point: Any, coherent: bool) -> Checks:
     """By topic, for what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
-    checks = {}
-    if hasattr(point, "status"):
-        checks["status"] = lambda: status(point)
-    if hasattr(point, "laws"):
-        checks["laws"] = lambda: laws(point, coherent)
+    checks = {
+        "status": lambda: status(point) if hasattr(point, "status") else _missing("status", "it cannot say whether all went well"),
+        "laws": lambda: laws(point, coherent) if hasattr(point, "laws") else _missing("laws", "no law of thermodynamics was checked"),
+    }
     if hasattr(point, "device_energy_currents"):
         checks["energy of the device"] = lambda: device_energy(point)
     return checks
+
+
+def _missing(topic, what):
+    return [Finding(Severity.UNCHECKED, topic, f"What the machine returns has no `{topic}`, so that {what}.")]
 
 
 def status(point: Any) -> list[Finding]:
@@ -41,7 +45,8 @@ def laws(point: Any, coherent: bool) -> list[Finding]:
     found = []
     for name, value, statement, holds in point.laws():
         if np.isnan(value):
-            found.append(Finding(Severity.NOTE, name, f"It cannot be judged: there is no number for {statement!r}.", {"value": value}))
+            text = f"It cannot be judged: there is no number for {statement!r}."
+            found.append(Finding(Severity.UNCHECKED, name, text, {"value": value}))
             continue
         text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
         severity = Severity.FINE if holds else Severity.WRONG
@@ -57,23 +62,23 @@ def device_energy(point: Any) -> list[Finding]:
         np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)
     )
     if not np.all(np.isfinite(counted)):
-        return [Finding(Severity.NOTE, "energy of the device", "Not applicable: there are no currents to compare.")]
-    precision, largest = 1e4 * float(np.finfo(np.asarray(point.entropy_production).dtype).eps), np.abs(counted).max()
+        return [Finding(Severity.UNCHECKED, "energy of the device", "There are no currents to compare.")]
+    precision, largest = OF_A_SUM * float(np.finfo(np.asarray(point.entropy_production).dtype).eps), np.abs(counted).max()
     if not np.any(np.abs(counted - taken) > precision * largest):
         return [Finding(Severity.FINE, "energy of the device", "What is counted is what the device takes up, in every reservoir.")]
     lost = abs(counted.sum())
     seen = np.abs(counted)[np.abs(counted) > precision * largest]
     share, smallest = float(lost / seen.min()), float(seen.min())
     text = (
-        f"The quanta counted are not conserved: they add up to {counted.sum():.3g}, which somebody else has to supply, {share:.2g} of the"
-        f" smallest current ({smallest:.3g})."
+        f"The quanta counted are not conserved: they add up to {counted.sum():.3g}, which somebody else has to supply."
+        f" That is {share:.2g} of the smallest current ({smallest:.3g})."
     )
-    found = [Finding(rated(share, 1e-6, 1e-2, 1.0), "energy of the device", text, {"sum": float(counted.sum()), "share": share})]
+    found = [Finding(UNBALANCED.rate(share), "energy of the device", text, {"sum": float(counted.sum()), "share": share})]
     sigma = float(point.device_entropy_production)
     if sigma < -precision * largest:
         text = (
-            f"With the energy that the device takes up the entropy production is {sigma:.4g}: so counted, this master equation breaks the"
-            " second law. Compare the global or Redfield approach."
+            f"With the energy that the device takes up the entropy production is {sigma:.4g}:"
+            " so counted, this master equation breaks the second law. Compare the global or Redfield approach."
         )
         found.append(Finding(Severity.WRONG, "energy of the device", text, {"entropy_production": sigma}))
     return found

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import CONSERVED, CROSSOVER, DEGENERATE, DIFFERENCE, FIRST_ORDER
 from ..parameters import replace
 
 
@@ -25,19 +26,16 @@ def _weak(machine):
     if len(energies) > 1:
         limits["smallest distance of two modes"] = float(np.diff(energies).min())
     what = min(limits, key=lambda what: limits[what])
-    ratio = width / limits[what]
-    text = (
-        f"The fastest mode exchanges electrons at the rate {width:.3g}, {ratio:.3g} times the {what} ({limits[what]:.3g}),"
-        " which has to be small."
-    )
-    severity = rated(ratio, 0.01, 0.1, 1.0)
+    ratio, limit = width / limits[what], limits[what]
+    text = f"The fastest mode exchanges electrons at the rate {width:.3g}, {ratio:.3g} times the {what} ({limit:.3g}). It has to be small."
+    severity = FIRST_ORDER.rate(ratio)
     if severity > Severity.NOTE:
+        factor = FIRST_ORDER.note / ratio
         text += (
-            f" Rates only set the pace: with all of them times {0.01 / ratio:.1g} everything happens as much more"
-            " slowly and is else the same,"
-            " so read times in units of one over a rate."
+            " Rates only set the pace, so read times in units of one over a rate:"
+            f" with all rates times {factor:.1g} everything happens as much more slowly and is else the same."
         )
-    return [Finding(severity, "weak coupling", text, {"ratio": ratio, "rate": width, "limit": limits[what]})]
+    return [Finding(severity, "weak coupling", text, {"ratio": ratio, "rate": width, "limit": limit})]
 
 
 def _quasi_stationary(machine):
@@ -49,7 +47,7 @@ def _quasi_stationary(machine):
         f"The reservoirs change at rates up to {fastest:.3g}, {ratio:.2g} of the rate {slowest:.3g} at which the slowest mode follows;"
         " by about this share of themselves flows are off. `evolve(full=True)` lets modes lag behind."
     )
-    return [Finding(rated(ratio, 0.01, 0.1, 1.0), "quasi-stationary modes", text, {"ratio": ratio})]
+    return [Finding(FIRST_ORDER.rate(ratio), "quasi-stationary modes", text, {"ratio": ratio})]
 
 
 def _equilibrium(machine):
@@ -57,18 +55,17 @@ def _equilibrium(machine):
     count = int(end.conserved)
     if count > 2:
         text = (
-            f"The reservoirs conserve {count} quantities, not 2: they stop before they have one temperature and"
-            " potential, and `equilibrium`"
-            " is not where they get to. Let them share modes of different energies."
+            f"The reservoirs conserve {count} quantities, not 2: they stop before they have one temperature and potential,"
+            " and `equilibrium` is not where they get to. Let them share modes of different energies."
         )
         return [Finding(Severity.DOUBTFUL, "equilibrium", text, {"conserved": float(count)})]
     slowest = float(rates[rates > 1e-12 * rates.max()].min())
-    numbers = {"temperature": float(end.temperature), "chemical_potential": float(end.chemical_potential), "rate": slowest}
+    temperature, potential = float(end.temperature), float(end.chemical_potential)
     text = (
-        f"All reservoirs end at the temperature {numbers['temperature']:.6g} and the chemical potential"
-        f" {numbers['chemical_potential']:.6g};"
+        f"All reservoirs end at the temperature {temperature:.6g} and the chemical potential {potential:.6g};"
         f" the slowest way there has the rate {slowest:.3g}, a time of {1 / slowest:.3g}."
     )
+    numbers = {"temperature": temperature, "chemical_potential": potential, "rate": slowest}
     return [Finding(Severity.FINE, "equilibrium", text, numbers)]
 
 
@@ -80,13 +77,13 @@ def _conservation(machine):
     drift, entropy = float(jnp.max(course.drift)), np.asarray(course.entropy, float)
     grown = np.diff(entropy) >= -1e3 * np.finfo(np.asarray(course.entropy).dtype).eps * np.abs(entropy[1:])
     reached, asked = float(course.last), float(times[-1])
-    text = f"Up to the time {min(reached, asked):.3g} the totals of particles and energy drift by {drift:.1g} of themselves, and entropy"
-    text += " grows all the way." if grown.all() else " falls on the way, which is impossible."
-    severity = max(rated(drift, 1e-7, 1e-4), Severity.FINE if grown.all() else Severity.WRONG)
-    found = [Finding(severity, "conservation", text, {"drift": drift, "time": min(reached, asked)})]
+    last, entropy_does = min(reached, asked), "grows all the way" if grown.all() else "falls on the way, which is impossible"
+    text = f"Up to the time {last:.3g} the totals of particles and energy drift by {drift:.1g} of themselves, and entropy {entropy_does}."
+    severity = CONSERVED.rate(drift) if grown.all() else Severity.WRONG
+    found = [Finding(severity, "conservation", text, {"drift": drift, "time": last}, "drift", drift)]
     if reached < asked * (1 - 1e-9):
         text = f"The reservoirs can be followed only up to the time {reached:.4g}, where the model of a gas has no heat capacity left."
-        found.append(Finding(Severity.DOUBTFUL, "conservation", text, {"last": reached}))
+        found.append(Finding(Severity.DOUBTFUL, "conservation", text, {"last": reached}, "end"))
     return found
 
 
@@ -98,10 +95,10 @@ def _closure(machine, point):
     exact = replace(machine, {"gases.closure": "exact"}).operate().temperature_rates
     off = float(jnp.max(jnp.abs(point.temperature_rates / exact - 1)))
     text = (
-        f"The Sommerfeld expansion (mu / T down to {lowest:.3g}, to be 10 and more) changes the rate of a temperature by {off:.2g} of it"
-        ' against the exact integrals; closure="exact" has no such error.'
+        f"The Sommerfeld expansion (mu / T down to {lowest:.3g}, to be {DEGENERATE:.0f} and more) changes the rate of a temperature"
+        f' by {off:.2g} of it against the exact integrals; closure="exact" has no such error.'
     )
-    severity = max(rated(off, 0.01, 0.1), Severity.DOUBTFUL if lowest < 10 else Severity.FINE)
+    severity = max(DIFFERENCE.rate(off), Severity.DOUBTFUL if lowest < DEGENERATE else Severity.FINE)
     return [Finding(severity, "closure", text, {"degeneracy": lowest, "deviation": off})]
 
 
@@ -113,9 +110,10 @@ def _signs(machine):
     distance = float(apart[j, q, k]) / float(machine.gases.temperature.max())
     if not np.isfinite(distance):
         return [Finding(Severity.FINE, "signs", "No energy is equally occupied in two reservoirs.")]
+    energy = float(crossover[j, q])
     text = (
-        f"Reservoirs {j} and {q} are equally occupied at the energy {crossover[j, q]:.6g}, and the next mode is"
-        f" {distance:.2g} temperatures away:"
-        " there the exchange changes its direction."
+        f"Reservoirs {j} and {q} are equally occupied at the energy {energy:.6g}, where the exchange changes its direction;"
+        f" the next mode is {distance:.2g} temperatures away."
     )
-    return [Finding(rated(-distance, -1e-3, np.inf), "signs", text, {"crossover": float(crossover[j, q]), "distance": distance})]
+    severity = Severity.NOTE if distance < CROSSOVER else Severity.FINE
+    return [Finding(severity, "signs", text, {"crossover": energy, "distance": distance})]

@@ -29,7 +29,8 @@ class AbstractMachine(eqx.Module):
         """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
 
     def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
-        """The networks, master equations and conductors that its numbers come from, by where they are met; for audits."""
+        """The networks, master equations and conductors that its numbers come from, by where they are met; for audits, which
+        say what they could not look at where there are none."""
         return {}
 
     def alternatives(self) -> Mapping[str, Any]:
@@ -37,7 +38,8 @@ class AbstractMachine(eqx.Module):
         return {}
 
     def checks(self, point: Any) -> Checks:
-        """What only this machine knows about the validity of `point`, what its `operate` has returned: for audits, functions by topic."""
+        """What only this machine knows about the validity of `point`, what its `operate` has returned: for audits, functions by topic.
+        Findings about "other approaches" take the place of a comparison with `alternatives`."""
         return {}
 
     def design_problem(self) -> "DesignProblem":

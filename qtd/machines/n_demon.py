@@ -11,7 +11,8 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.status import Status, first
@@ -279,8 +280,9 @@ def _occupation(margin):
     if margin < 0:
         text += ": no reservoir has it, and the currents are not those of any machine."
         return [Finding(Severity.WRONG, "occupation", text, {"margin": margin})]
-    text += "." if margin > 0.01 else "; at that edge COP falls to 0 ever more steeply."
-    return [Finding(rated(-margin, -0.01, np.inf), "occupation", text, {"margin": margin})]
+    if margin <= OCCUPIED:
+        return [Finding(Severity.NOTE, "occupation", f"{text}; at that edge COP falls to 0 ever more steeply.", {"margin": margin})]
+    return [Finding(Severity.FINE, "occupation", f"{text}.", {"margin": margin})]
 
 
 def _lead_logits(machine):

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
+from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.structure import Structure
 from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require
 from ..lindblad import Lindbladian
@@ -128,6 +129,10 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         others = [model for model in ("local", "global", "redfield") if model != self.model]
         return {model: replace(self, {"model": model}) for model in others}
 
+    def checks(self, point) -> Checks:
+        is_rate_equation = self.model in ("zz", "global")
+        return {"other approaches": _nothing_to_choose} if is_rate_equation and not self.alternatives() else {}
+
     def operate(self) -> OperatingPoint:
         """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`.
 
@@ -231,6 +236,11 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
         c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
         return mean + splitting / 2, mean - splitting / 2, c, s, jnp.where(is_split, self.exchange / safe, 0.0)
+
+
+def _nothing_to_choose():
+    text = "Without an exchange of quanta local, global and Redfield equations are this same rate equation."
+    return [Finding(Severity.INAPPLICABLE, "other approaches", text)]
 
 
 class Ring(eqx.Module):

@@ -11,7 +11,8 @@ from jaxtyping import Array, ArrayLike, Float
 from .. import greens
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity, rated
+from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.limits import CORRELATED, DIFFERENCE, TRUNCATED
 from .._numerics.status import Status
 from .._numerics.validation import as_scalar, check, is_concrete, positive, require
 from ..counting import Covariance
@@ -177,7 +178,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         return {name: _photon_current(self, state, name) for name in NAMES}
 
     def checks(self, point) -> Checks:
-        return {"truncation": lambda: _truncation(self), "green functions": lambda: _by_green_functions(self, point)}
+        return {"truncation": lambda: _truncation(self), "other approaches": lambda: _by_green_functions(self, point)}
 
     def weak_coupling_current(self) -> Float[Array, ""]:
         r"""Cooling current to lowest order in coupling and shift, where both methods agree.
@@ -215,33 +216,41 @@ def _truncation(machine):
     text = f"The top level kept of a resonator holds {top:.2g} of its population; above 1e-3 resonators need more `levels`."
     if min(machine.levels) == 2:
         text += " With two levels it is a qubit: if that is meant, `QubitRefrigerator` says the same without cutting anything off."
-    return [Finding(rated(top, 1e-5, 1e-3), "truncation", text, {"top": top})]
+    return [Finding(TRUNCATED.rate(top), "truncation", text, {"top": top})]
 
 
 def _by_green_functions(machine, point):
-    """What the other method says; it holds for shifts that are small against the line widths, rates for a weak coupling."""
-    topic, rates, limit = "green functions", float(point.heat_currents["cold"]), float(machine.weak_coupling_current())
+    """What the other method says. It is a reference where exchange and correlation add at most a tenth to the photons of a mode, as for a
+    shift small against the line widths; rates hold for a weak coupling, and the difference is what the coupling does to them."""
+    rates, limit = float(point.heat_currents["cold"]), float(machine.weak_coupling_current())
     machine.modes()  # raises where they do not apply
-    state = eqx.filter_jit(lambda m: m.keldysh())(machine)
-    code, ratio = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
+    state = eqx.filter_jit(lambda m: m.keldysh(points=2**17))(machine)  # resolves lines a hundredth of a filter wide
+    code, added = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
     cold, margin = float(state.heat_currents["cold"]), float(state.stability_margins.min())
-    numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": ratio, "margin": margin}
+    numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": added, "margin": margin}
+    severity, text = _judged_by_green_functions(code, numbers)
+    return [Finding(severity, "other approaches", text, numbers)]
+
+
+def _judged_by_green_functions(code: Status, numbers: dict[str, float]) -> tuple[Severity, str]:
+    """How bad the difference is, and in words; `code` is the status of the Green functions."""
+    rates, cold, limit, added, margin = numbers.values()
     if code == Status.UNSTABLE:
-        text = (
-            f"At this coupling a mode is unstable (margin {margin:.3g}) and has no steady state; rates, which assume weak"
-            " coupling, miss that."
-        )
-        return [Finding(Severity.DOUBTFUL, topic, text, numbers)]
+        text = f"By Green functions a mode is unstable at this coupling (margin {margin:.3g}) and has no steady state."
+        return Severity.DOUBTFUL, f"{text} Rates, which assume weak coupling, miss that."
     if code not in (Status.OK, Status.STRONG_CORRELATION):
-        return [Finding(Severity.NOTE, topic, f"They cannot be compared with: {code.message}.", numbers)]
+        return Severity.UNCHECKED, f"Not compared with Green functions: {code.message}."
     text = (
-        f"The cooling current is {rates:.4g} by `operate`, {cold:.4g} by Green functions at any coupling, and"
-        f" {limit:.4g} in the limit of weak"
-        f" coupling and small shift. Exchange and correlation add {ratio:.2g} to the photons of a mode"
+        f"The cooling current is {rates:.4g} by `operate`, {cold:.4g} by Green functions at any coupling,"
+        f" and {limit:.4g} in the limit of weak coupling and small shift."
     )
-    text += "." if ratio <= 0.1 else ": more than 0.1, so that Green functions are no reference here."
-    off = abs(cold - rates) / max(abs(cold), abs(rates))
-    return [Finding(Severity.FINE if ratio <= 0.1 and off < 0.1 else Severity.NOTE, topic, text, numbers)]
+    if not added <= CORRELATED:
+        reason = f"Exchange and correlation add {added:.2g} to the photons of a mode, more than {CORRELATED:g}"
+        return Severity.NOTE, f"{text} {reason}: Green functions are no reference here, so this is a note whatever the difference."
+    off = abs(cold - rates) / max(abs(cold), abs(rates), np.finfo(float).tiny)
+    severity = DIFFERENCE.rate(off)
+    text += f" Exchange and correlation add only {added:.2g} to the photons of a mode, and the two differ by {off:.2g} of a current"
+    return severity, f"{text}." if severity == Severity.FINE else f"{text}: so much does this coupling change what rates say."
 
 
 class Moments(eqx.Module):
