@@ -11,7 +11,7 @@ from ._qubit_data import (
     SHIFTS,
     best_bias,
     exchange_alone,
-    figure_4,
+    figure_4_current,
     figure_4_resonant,
     first_energy,
     global_exchange_alone,
@@ -109,24 +109,27 @@ def _on_shift() -> Iterator[Claim]:
 
 def _on_energy() -> Iterator[Claim]:
     energy = np.linspace(-2.0, -0.01, 200)
-    largest = [np.max(figure_4(energy)), np.max(figure_4_resonant(energy))]
+    largest = [np.max(figure_4_current(energy)), np.max(figure_4_resonant(energy))]
     yield claim(
         "Fig. 4",
         "the cold reservoir is heated where eps_1 < 0",
         "heating",
-        {f"J_C(eps_1 = {e:g})": figure_4(e) for e in (-0.5, -1.0)} | {"J_C(-1), centres |eps_1|": figure_4_resonant(-1.0)},
+        {f"J_C(eps_1 = {e:g})": figure_4_current(e) for e in (-0.5, -1.0)} | {"J_C(-1), centres |eps_1|": figure_4_resonant(-1.0)},
         [value < 0 for value in largest],
         f"for -2 < eps_1 < 0 J_C is at most {largest[0]:.0e}, and {largest[1]:.0e} if the filters are read as centred on |eps_1|",
     )
-    first, (best, height) = first_energy(), peak(figure_4, 0.3, 3.0)
+    first, (best, height) = first_energy(), peak(figure_4_current, 0.3, 3.0)
     ideal = 0.1 * 1.3 / 0.7
     yield claim(
         "Fig. 4",
         "the cold reservoir is cooled where eps_1 > 0",
         "cooling",
-        {"eps_1 where cooling begins": first, "the same by Eq. 10": ideal, "J_C(eps_1 = 0.1)": figure_4(0.1)}
+        {"eps_1 where cooling begins": first, "the same by Eq. 10": ideal, "J_C(eps_1 = 0.1)": figure_4_current(0.1)}
         | {"eps_1 of maximum": best, "largest J_C": height},
-        [np.all(figure_4(np.linspace(first + 1e-3, 4.0, 200)) > 0), np.all(figure_4(np.linspace(1e-3, first - 1e-3, 50)) > 0)],
+        [
+            np.all(figure_4_current(np.linspace(first + 1e-3, 4.0, 200)) > 0),
+            np.all(figure_4_current(np.linspace(1e-3, first - 1e-3, 50)) > 0),
+        ],
         f"only above eps_1 = {first:.3f}; Eq. (10) demands {ideal:.3f}",
     )
 

@@ -53,8 +53,7 @@ def without_exchange(bias, shift, energy_1=2.0, energy_2=2.0):
     return _ring(bias, shift, energy_1, energy_2, energy_1, energy_1 + shift)
 
 
-def figure_4(energy_1):
-    """Its current."""
+def figure_4_current(energy_1):
     return without_exchange(0.3, 0.1, energy_1, 2.1)
 
 
@@ -72,4 +71,4 @@ def last_bias(shift):
 
 
 def first_energy():
-    return root(figure_4, 0.1, 0.5)
+    return root(figure_4_current, 0.1, 0.5)

@@ -9,8 +9,7 @@ import numpy as np
 
 from ._filtered import BIAS, SHIFT, current_axes
 from ._qubit_claims import all_claims
-from ._qubit_data import SHIFTS, best_bias, figure_4_resonant, first_energy, last_bias, local, secular, without_exchange
-from ._qubit_data import figure_4 as current_of_figure_4
+from ._qubit_data import SHIFTS, best_bias, figure_4_current, figure_4_resonant, first_energy, last_bias, local, secular, without_exchange
 from ._sheet import COLUMN, PALETTE, Claim, Sheet, in_double_precision
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_3", "figure_4", "figure_5"]
@@ -55,7 +54,7 @@ def figure_4() -> Sheet:
     for ends, colour in (((-2, first_energy()), PALETTE[1]), ((first_energy(), 4), PALETTE[0])):
         ax.axvspan(*ends, color=colour, alpha=0.12, lw=0)
     negative = energy[energy < 0]
-    sheet.curve("a", r"$\Omega_L=\epsilon_1$", energy, current_of_figure_4(energy), "k")
+    sheet.curve("a", r"$\Omega_L=\epsilon_1$", energy, figure_4_current(energy), "k")
     sheet.curve("a", r"$\Omega_L=|\epsilon_1|$", negative, figure_4_resonant(negative), "--", color=PALETTE[1])
     ax.legend(loc="lower right")
     return sheet
