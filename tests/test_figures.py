@@ -101,6 +101,16 @@ def test_the_command_draws_and_judges(capsys, tmp_path):
     assert run("--out", str(tmp_path / "file"))[0] == 2
 
 
+def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
+    numbers = {"COP": float("nan"), "bound": float("inf"), "J_c": 2.0}
+    monkeypatch.setattr(n_demon, "claims", lambda: [figures._sheet.claim("Fig. 2b", "it cools", "yes", numbers, [True])])
+    with pytest.raises(SystemExit):
+        main(["figures", "n-demon", "--claims", "--json"])
+    constants = []
+    record = json.loads(capsys.readouterr().out, parse_constant=constants.append)  # NaN and Infinity, which are no JSON
+    assert constants == [] and record["claims"]["n-demon"][0]["numbers"] == {"COP": None, "bound": None, "J_c": 2.0}
+
+
 def test_every_machine_has_figures():
     machines = {name for name in dir(qtd.machines) if name[0].isupper()} - {"AbstractMachine", "ReducedRefrigerator"}
     assert {"".join(part.title() for part in name.split("-")) for name in figures.names()} == machines
