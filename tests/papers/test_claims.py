@@ -5,71 +5,10 @@ Where no page prints a number it is bounded by what the claim says.
 
 import numpy as np
 import pytest
-from helpers import assert_claims
+from helpers import along, assert_claims
 
 from qtd import figures
-from qtd.figures import collective_refrigerator, finite_reservoirs, n_demon
-
-
-def along(columns, **rows):
-    """{"name(column)": text} of a printed table; "-" is no number."""
-    return {f"{name}({column})": text for name, row in rows.items() for column, text in zip(columns, row.split()) if text != "-"}
-
-
-def test_collective_refrigerator():
-    sizes, edges = (11, 21, 41, 51), {0.001: "2.692954", 0.002: "2.300553", 0.004: "1.728509", 0.006: "1.361515", 0.008: "1.103982"}
-    full = along(
-        sizes,
-        I_c="0.01354773005 0.04635460524 0.1656853291 0.2522796294",
-        S_cc="0.05229841466 0.1807504062 0.6535494291 0.9980727392",
-    )
-    slopes = {"I_c/N^2(11)": "1.12e-4", "I_c/N^2(21)": "1.05e-4", "I_c/N^2(41)": "0.986e-4", "I_c/N^2(51)": "0.970e-4"}
-    reduced = {"I_c reduced(11)": "0.01659228493", "I_c reduced(51)": "0.3130478476", "G4(11)": "0.01666866784", "G4(51)": "0.3144819912"}
-    reduced |= {"current(51)": "0.995440", "noise(51)": "0.996554"}  # quotients of the table
-    currents = {
-        **along(
-            ("d_c = 0.05, d_h = 0.05", "d_c = 0.05, d_h = 0.5", "d_c = 0.05, d_h = 1", "d_c = 0.05, d_h = 2"),
-            I_c="0.1041 0.0925 0.0585 -0.0453",
-        ),
-        **along(
-            ("d_c = 0.1, d_h = 0.05", "d_c = 0.1, d_h = 0.5", "d_c = 0.1, d_h = 1", "d_c = 0.1, d_h = 2"),
-            I_c="0.0974 0.0854 0.0513 -0.0528",
-        ),
-        **along(
-            ("d_c = 0.3, d_h = 0.05", "d_c = 0.3, d_h = 0.5", "d_c = 0.3, d_h = 1", "d_c = 0.3, d_h = 2"),
-            I_c="0.0243 0.0117 -0.0235 -0.131",
-        ),
-    }
-    expected = [
-        ("reproduced", full | slopes),
-        ("reproduced", reduced),
-        ("reproduced", {"current(51)": "0.806", "noise(51)": "1.216"}),
-        ("reproduced", {f"N sqrt(S_cc)/I_c({n})": (185, 203) for n in sizes}),
-        (
-            "reproduced",
-            {
-                "d_w at d_h = 0.1": "2.93e-3",
-                "d_w at d_h = 0.5": "2.78e-3",
-                "d_w at d_h = 1": "2.25e-3",
-                "largest current at d_h = 2": (-1, 0),
-                "I_c(d_w = 0.01)": (-np.inf, 0),
-                "I_c(d_w = 0.001)": "0.09704813677557",
-            },
-        ),
-        ("reproduced", currents | {"largest current at d_c = 0.6": (-1, 0)}),
-        (
-            "reproduced",
-            {f"beta_c at d_w = {width:g}": text for width, text in edges.items()}
-            | along([f"beta_c = 1, d_w = {width:g}" for width in edges], I_c="0.761687 0.716261 0.567538 0.367631 0.131119"),
-        ),
-        ("partly", {"d_w = 0.001": "2.692954", "d_w = 1e-6": (2.7, 2.95), "d_w = 1e-6, others 0.01": (2.95, 3.0)}),
-        ("reproduced", {f"largest beta_c that cools, ({letter})": (1.0, 4.95) for letter in "abcd"}),
-        ("reproduced", {f"d_w that ends cooling there, beta_h = {h}": (4.5e-4, 5.5e-4) for h in ("1.5", "2", "2.5")}),
-        ("reproduced", {f"largest COP over bound, ({letter})": (0.0, 1.0) for letter in "abcd"}),
-        ("reproduced", {"mode energy": "3.74299345444", "coupling squared": "0.0265676988728", "residual density at 3": "0.159346850952"}),
-        ("reproduced", along((11, 21, 31, 51, 101), **{"N^2 t_th": "59.6 63.4 65.0 66.4 67.6"})),
-    ]
-    assert_claims(collective_refrigerator.claims(), expected)
+from qtd.figures import finite_reservoirs, n_demon
 
 
 def test_n_demon():
