@@ -94,7 +94,7 @@ def test_the_command_draws_and_judges(capsys, tmp_path):
     )
     code, out, _ = run("n-demon", "--claims")
     assert code == 0 and out.startswith("Deghi") and "\nNOT " in out and "paper  trade-off" in out
-    assert out.endswith("6 claims: 4 reproduced, 1 partly, 1 not\n") and max(map(len, out.splitlines())) <= 120
+    assert out.endswith("8 claims: 6 reproduced, 1 partly, 1 not\n") and max(map(len, out.splitlines())) <= 120
     assert run("n-demon") == (2, "", "qtd: error: figures needs --out, a directory to write to, or --claims.\n")
     assert run("motor", "--claims")[0] == 2 and "no figures are known of 'motor'" in run("motor", "--claims")[2]
     (tmp_path / "file").touch()
