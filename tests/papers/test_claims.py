@@ -9,6 +9,7 @@ from helpers import along, assert_claims
 from scipy.integrate import quad
 from scipy.optimize import brentq, fsolve
 
+from papers.test_finite_reservoirs import SWAPS
 from qtd import figures
 from qtd.figures import finite_reservoirs, n_demon
 
@@ -97,11 +98,19 @@ def test_n_demon():
 
 
 def test_finite_reservoirs():
+    modes = np.array([21.1, 21.5])
+    fermi = lambda temperature, potential: 1 / (1 + np.exp((modes - potential) / temperature))
+    flow = np.sqrt(modes) / 2 * (fermi(0.6, 20.8) - fermi(1.0, 16.0))  # Eq. (10) with gamma_1k = gamma_2k = sqrt(omega_k)
+    particles, energy = flow.sum(), modes @ flow
     turns = {f"extrema of T_{j}": (n, n) for j, n in enumerate((2, 1, 3, 2), 1)} | {
         f"extrema of mu_{j}": (n, n) for j, n in enumerate((1, 0, 4, 1), 1)
     }
     expected = [
-        ("reproduced", {"Y_1": "0.6347", "Y_2": "-7.3273", "omega_tilde": "28.0"}),
+        (
+            "reproduced",
+            {"Y_1": "0.6347", "Y_2": "-7.3273", "omega_tilde": "28.0"}
+            | {f"{name}_{j}": f"{sign * flow:.12f}" for name, flow in (("P", particles), ("J", energy)) for j, sign in ((1, 1), (2, -1))},
+        ),
         ("reproduced", {"T_min / T(0)": "0.61507", "time": "8.639"}),
         ("reproduced", {"time of entry": "4.17", "omega_tilde in the end": "21.289"}),
         ("reproduced", {"T_eq": "1.54344", "mu_eq": "18.403405", "largest T_2": "1.8710"}),
@@ -115,6 +124,10 @@ def test_finite_reservoirs():
                 "lowest mu_1": "18.3772",
                 "largest mu_2": "18.4237",
             },
+        ),
+        (
+            "reproduced",
+            {f"potentials cross for {name} {'below' if above else 'above'}": text for name, (*_, text, above) in SWAPS.items()},
         ),
         ("reproduced", turns | {"T_eq": "0.48237", "lowest T_4": "0.12871", "lowest T_1": "0.17313"}),
         ("reproduced", {"T_eq": "1.16001", "mu_eq": "19.29989"}),
