@@ -192,6 +192,11 @@ def printed(text, rounding=5e-13):
     return pytest.approx(float(text), rel=0, abs=0.51 * 10.0 ** (int(exponent or 0) - decimals) + rounding * abs(float(text)))
 
 
+def along(columns, **rows):
+    """{"name(column)": text} of a printed table; "-" is no number."""
+    return {f"{name}({column})": text for name, row in rows.items() for column, text in zip(columns, row.split()) if text != "-"}
+
+
 def assert_claims(found, expected):
     """Each claim has the verdict expected of it, in order, and each of its numbers is the one printed, none left out.
 

@@ -94,11 +94,21 @@ def test_the_command_draws_and_judges(capsys, tmp_path):
     )
     code, out, _ = run("n-demon", "--claims")
     assert code == 0 and out.startswith("Deghi") and "\nNOT " in out and "paper  trade-off" in out
-    assert out.endswith("6 claims: 4 reproduced, 1 partly, 1 not\n") and max(map(len, out.splitlines())) <= 120
+    assert out.endswith("8 claims: 6 reproduced, 1 partly, 1 not\n") and max(map(len, out.splitlines())) <= 120
     assert run("n-demon") == (2, "", "qtd: error: figures needs --out, a directory to write to, or --claims.\n")
     assert run("motor", "--claims")[0] == 2 and "no figures are known of 'motor'" in run("motor", "--claims")[2]
     (tmp_path / "file").touch()
     assert run("--out", str(tmp_path / "file"))[0] == 2
+
+
+def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
+    numbers = {"COP": float("nan"), "bound": float("inf"), "J_c": 2.0}
+    monkeypatch.setattr(n_demon, "claims", lambda: [figures._sheet.claim("Fig. 2b", "it cools", "yes", numbers, [True])])
+    with pytest.raises(SystemExit):
+        main(["figures", "n-demon", "--claims", "--json"])
+    constants = []
+    record = json.loads(capsys.readouterr().out, parse_constant=constants.append)  # NaN and Infinity, which are no JSON
+    assert constants == [] and record["claims"]["n-demon"][0]["numbers"] == {"COP": None, "bound": None, "J_c": 2.0}
 
 
 def test_every_machine_has_figures():

@@ -14,7 +14,7 @@ import numpy as np
 
 import qtd
 
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, figures_of, observable, observables_of, record_of, shown
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, figures_of, observable, observables_of, record_of, shown
 
 
 @click.command("design")
@@ -107,7 +107,7 @@ def _design_record(name, problem, best) -> dict[str, Any]:
         "active_constraints": list(best.active_constraints),
         "before": record_of(best.start),
         "after": record_of(best.machine),
-        "history": [None if not math.isfinite(x) else x for x in np.asarray(best.history.values, float).tolist()],
+        "history": [defined(x) for x in np.asarray(best.history.values, float)],
     }
 
 

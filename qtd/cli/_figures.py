@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 import qtd
 
-from ._machines import JSON
+from ._machines import JSON, defined
 
 
 @click.command("figures")
@@ -33,11 +33,15 @@ def figures(machine: str, out: Path | None, claims: bool, as_json: bool) -> None
     found = {name: done[name][1] for name in names if claims}
     if as_json:
         record = {"written": [str(path) for path in written]} if written else {}
-        record |= {"claims": {name: [each._asdict() for each in made] for name, made in found.items()}} if claims else {}
+        record |= {"claims": {name: [_record(each) for each in made] for name, made in found.items()}} if claims else {}
         click.echo(json.dumps(record, indent=2))
         return
     blocks = [f"{qtd.figures.paper(name).PAPER}\n\n{qtd.figures.table(made)}" for name, made in found.items()]
     click.echo("\n\n\n".join([*blocks, *([f"Written: {len(written)} files in {out}"] if written else [])]))
+
+
+def _record(claim):
+    return claim._asdict() | {"numbers": {name: defined(value) for name, value in claim.numbers.items()}}
 
 
 def _every(names, out, claims):

@@ -85,10 +85,14 @@ def as_number(text: str, where: str) -> float:
     return value
 
 
+def defined(value: float) -> float | None:
+    """A number as JSON has it: None, which prints as null, where it is not finite; no negative zeros."""
+    return float(value) + 0.0 if math.isfinite(value) else None
+
+
 def figures_of(point) -> dict[str, float | None]:
     """The numbers of a result by name; None where one is not defined."""
-    values = {name: float(value) + 0.0 for name, value in point.figures().items()}  # no negative zeros
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {name: defined(value) for name, value in point.figures().items()}
 
 
 def shown(value: float | None) -> str:

@@ -1,7 +1,6 @@
 """`qtd sweep`."""
 
 import json
-import math
 import os
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 import qtd
 
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, observable, observables_of, shown
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, shown
 
 
 @click.command("sweep")
@@ -71,8 +70,7 @@ def _sweep_record(name, found, store) -> dict[str, Any]:
     for key in (key for key in found if key != "status"):
         best = found[key].where(np.isfinite(found[key]), -np.inf).argmax(...)
         where = {path: float(found[path][best[path]]) for path in found[key].dims}
-        value = float(found[key][best]) + 0.0
-        largest[key] = {"value": value if math.isfinite(value) else None, "units": found[key].attrs["units"], "at": where}
+        largest[key] = {"value": defined(found[key][best]), "units": found[key].attrs["units"], "at": where}
     codes, counts = np.unique(found.status, return_counts=True)
     return {
         "machine": name,

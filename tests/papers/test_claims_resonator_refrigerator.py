@@ -13,6 +13,7 @@ MAXIMA_7 = {
     "3 x 2": ("0.2899", "0.00292078"),
     "3 x 3": ("0.2786", "0.00332318"),
     "4 x 4": ("0.2797", "0.00386443"),
+    "6 x 6": ("0.2830", "0.00415837"),
     "16 x 16": ("0.2843", "0.00422071"),
 }
 FIGURE_8 = {  # maximum and zeros
@@ -57,12 +58,23 @@ CLAIMS = {
         REPRODUCED,
         {
             f"J_C over the qubits' ({levels})": gain
-            for levels, gain in {"2 x 3": "1.134", "3 x 2": "1.642", "3 x 3": "1.861", "4 x 4": "2.165", "16 x 16": "2.369"}.items()
+            for levels, gain in {
+                "2 x 3": "1.134",
+                "3 x 2": "1.642",
+                "3 x 3": "1.861",
+                "4 x 4": "2.165",
+                "6 x 6": "2.333",
+                "16 x 16": "2.369",
+            }.items()
         },
     ),
     "the largest correction": (
         REPRODUCED,
-        {"relative gain from 2 to 3 levels each": "0.86", "relative gain from 3 to 4 levels each": "0.16"},
+        {
+            "relative gain from 2 to 3 levels each": "0.86",
+            "relative gain from 3 to 4 levels each": "0.16",
+            "relative gain from 4 to 6 levels each": "0.077",  # 0.077 to 0.078: 2.333 / 2.165 of the table
+        },
     ),
     "against Delta_z the current reaches": (
         REPRODUCED,
@@ -117,7 +129,11 @@ CLAIMS = {
     ),
     "finite cooling proves": (
         NOT,
-        {"J_C(dT = 0.3), causal, lambda = 0.5": "1.4e-7", "J_C(dT = 0.3), causal, lambda = 0.7": "-6.8e-6"},
+        {
+            "J_C(dT = 0.3), causal, lambda = 0.5": "1.4e-7",
+            "J_C(dT = 0.3), causal, lambda = 0.7": "-6.8e-6",
+            "lambda where cooling ends (causal, dT = 0.3)": "0.50",
+        },
     ),
 }
 
@@ -133,7 +149,7 @@ def test_verdicts_and_numbers_of_the_claims():
     assert_claims(found, list(CLAIMS.values()))
 
 
-@pytest.mark.parametrize("levels", MAXIMA_7)
+@pytest.mark.parametrize("levels", [levels for levels in MAXIMA_7 if levels != "6 x 6"])  # which the figure leaves out
 def test_figure_7_rises_to_one_maximum_and_falls_below_zero(sheets, levels):
     bias, current = curve(sheets["7"], levels)
     at, height = map(float, MAXIMA_7[levels])

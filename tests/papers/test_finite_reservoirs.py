@@ -163,17 +163,19 @@ def test_in_figure_2_omega_tilde_is_negative_for_a_while_and_enters_between_the_
     assert equal[0] > 18.8 and np.all(equal[1:3] < 0) and 0 < equal[3] < equal[4] < 17.1 < equal[5] < 17.5
 
 
-@pytest.mark.parametrize(
-    ("place", "indices", "threshold", "above"),
-    [
-        (1, [0], 0.675598, True),
-        (1, [1], 1.092175, False),
-        (2, [0], 18.578535, True),
-        (2, [1], 18.338037, False),
-        (0, [0, 1], 17.512535, False),
-    ],
-)
-def test_which_order_swaps_turns_over_where_the_page_says(place, indices, threshold, above):
+SWAPS = {  # one number of Fig. 2: where it stands, its threshold, and whether temperatures change order above it
+    "T_1": (1, [0], "0.675598", True),
+    "T_2": (1, [1], "1.092175", False),
+    "mu_1": (2, [0], "18.578535", True),
+    "mu_2": (2, [1], "18.338037", False),
+    "omega_1": (0, [0, 1], "17.512535", False),
+}
+
+
+@pytest.mark.parametrize("name", SWAPS)
+def test_which_order_swaps_turns_over_where_the_page_says(name):
+    place, indices, text, above = SWAPS[name]
+    threshold = float(text)
     for shift in (-2e-3, 2e-3):
         parts = [list(part) for part in FIGURES[2]]
         for index, value in zip(indices, (threshold + shift, threshold + shift + 0.4)):  # the modes stay 0.4 apart
