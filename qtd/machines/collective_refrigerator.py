@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
+from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import replace
 from ..reservoirs import Reservoir
@@ -20,6 +21,8 @@ from ..thermodynamics import OperatingPoint
 from ._machine import AbstractOpenSystem, DesignProblem
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
+
+_FEW = 8  # levels, up to which an audit solves the Redfield equation: compiling it takes seconds, of 16 levels half a minute
 
 
 class CollectiveRefrigerator(AbstractOpenSystem):
@@ -104,9 +107,42 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             reservoirs={"cold": self.cold, "hot": self.hot, "work": self.work},
         )
 
+    def lindbladian(self, approach: Literal["global", "redfield"] = "redfield") -> Lindbladian:
+        """The master equation of this sector with its coherences, in another `approach` of `qtd.Lindbladian`; "global" is `network` again.
+
+        There is no "local" one of its own: the spins are one system. It joins all coherences, L (L - 1) real numbers for L levels: for up
+        to 20 levels or so.
+        """
+        flip = self._collective_spin()
+        return Lindbladian(
+            bare={"interaction": (self.interaction, np.diag(self.levels**2))},
+            couplings={"cold": flip, "hot": flip @ flip / self.num_spins, "work": flip},
+            reservoirs={"cold": self.cold, "hot": self.hot, "work": self.work},
+            approach=approach,
+        )
+
+    def _collective_spin(self):
+        """J_x among the levels: even or odd superpositions of m and -m. For odd N, 1/2 and -1/2 join into one level and make it an entry of
+        its own."""
+        single, _ = self.matrix_elements()
+        flip = np.diag(np.sqrt(single), 1) + np.diag(np.sqrt(single), -1)
+        if self.num_spins % 2:
+            flip[0, 0] = (_total_spin(self.num_spins, self.spin) + 0.5) / 2 * (1 if self.parity == "even" else -1)
+        return flip
+
+    def alternatives(self):
+        return {"redfield": self.lindbladian()} if len(self.levels) <= _FEW else {}
+
     def checks(self, point) -> Checks:
         complete = f"No level is left out: the {len(self.levels)} levels of this sector are all there are."
-        return {"truncation": lambda: [Finding(Severity.FINE, "truncation", complete)]}
+        checks: Checks = {"truncation": lambda: [Finding(Severity.FINE, "truncation", complete)]}
+        if self.alternatives():
+            return checks
+        omitted = (
+            f"Not compared with the Redfield equation, which takes long for {len(self.levels)} levels:"
+            f" compare a machine of up to {2 * _FEW - 1} spins, or solve `lindbladian()`."
+        )
+        return {**checks, "other approaches": lambda: [Finding(Severity.UNCHECKED, "other approaches", omitted)]}
 
     def matrix_elements(self) -> tuple[np.ndarray, np.ndarray]:
         """Squared elements of J_x between neighbouring levels, and of J_x^2 / N between next-nearest ones (Eqs. 8, 9).
