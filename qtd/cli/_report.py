@@ -23,7 +23,7 @@ def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) ->
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
         raise click.UsageError(f"--out must be a file in a directory that can be written to, got {str(out)!r}.")
     explorer = out.with_name(f"{out.stem}-explorer.html")
-    with tqdm(total=3, disable=not sys.stderr.isatty(), unit="step") as bar:  # a minute for motors, most of it compilation
+    with tqdm(total=3, disable=not sys.stderr.isatty(), unit="step") as bar:  # minutes for motors, most of it compilation
         bar.set_description("map")
         table = qtd.report.survey(built)
         explorer.write_text(qtd.report.explorer(table, machine), encoding="utf-8")
