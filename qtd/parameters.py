@@ -27,10 +27,10 @@ def parameters(machine: Any) -> dict[str, Array]:
 
 
 def options(machine: Any) -> dict[str, Any]:
-    """What a `machine` is built with that is no number: sizes and names, by the names of the arguments."""
+    """What a `machine` is built with that is no number: sizes and names, by the names of the arguments; no parts that are empty."""
     known = {path.partition(".")[0] for path in parameters(machine)}
     asked = inspect.signature(type(machine)).parameters
-    return {name: value for name, value in vars(machine).items() if name in asked and name not in known}
+    return {name: value for name, value in vars(machine).items() if name in asked and name not in known and value != {}}
 
 
 def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:

@@ -7,7 +7,7 @@ from helpers import as_float32, dot, three_levels
 
 import qtd
 from qtd.machines import CollectiveRefrigerator
-from qtd.parameters import validate
+from qtd.parameters import options, validate
 
 FRIDGE = CollectiveRefrigerator(num_spins=5)
 
@@ -156,3 +156,8 @@ def test_levels_of_a_sector_are_counted(parity):
     count = lambda n, **sector: len(CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels)
     assert count(31) == 16 and count(7, spin=2.5) == 3
     assert count(6) == (4 if parity == "even" else 3)
+
+
+def test_parts_of_which_there_are_none_are_no_options():
+    assert options(qtd.machines.QuantumMotor()) == {}
+    assert options(qtd.machines.ResonatorRefrigerator((3, 4))) == {"levels": (3, 4)}

@@ -179,9 +179,7 @@ def test_a_machine_of_ones_own_that_offers_figures_alone_has_a_page(opened):
     machine = Boltzmann(jnp.array(1.0), jnp.array(0.5), jnp.array(2.0))
     browser = opened(qtd.report.page(machine, audit=qtd.audit(machine)))
     assert texts(browser, "h1") == ["Boltzmann"] and texts(browser, "header p")[0].startswith("gap exp(-gap / temperature) / scale: ")
-    assert texts(browser, "#point caption") == [
-        "Currents are positive out of a reservoir; ħ = k_B = 1, energies in one unit E.".replace("_", "")
-    ]
+    assert texts(browser, "#point caption") == ["Currents are positive out of a reservoir; ħ = kB = 1, energies in one unit E."]
     assert texts(browser, "#point tbody th") == ["J"] and not texts(browser, ".caution")
     rows = zip(texts(browser, "#slopes tbody th"), texts(browser, "#slopes tbody td:last-child"))
     assert dict(rows) == {"temperature": "+2", "gap": "-1", "scale": "-1"}  # by hand

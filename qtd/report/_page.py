@@ -46,7 +46,7 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
         summary=_summary(type(machine)),
         mode=getattr(point, "mode", ""),
         status=Status(int(getattr(point, "status", 0))),
-        options={name: written(value) for name, value in options(machine).items() if value != {}},
+        options={name: written(value) for name, value in options(machine).items()},
         parameters=_parameters(machine),
         rows=_rows(point),
         laws=point.laws() if hasattr(point, "laws") else [],
