@@ -70,10 +70,8 @@ def positivity(state: CoherentSteadyState) -> list[Finding]:
     approach = state.lindbladian.structure.approach
     severity, text = Severity.FINE, f"The smallest probability in the steady state is {smallest:.3g}."
     if smallest < rounding:
-        severity, text = (
-            Severity.NOTE,
-            f"The smallest probability in the steady state, {smallest:.2g}, is below what rounding leaves of it.",
-        )
+        severity = Severity.NOTE
+        text = f"The smallest probability in the steady state, {smallest:.2g}, is below what rounding leaves of it."
     if smallest < -rounding:
         severity = Limits(rounding, rounding, NEGATIVE).rate(-smallest)
         text = f"The steady state has the negative probability {smallest:.3g}: the {approach} equation does not hold here."

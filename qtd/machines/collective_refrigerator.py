@@ -130,13 +130,17 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             flip[0, 0] = (_total_spin(self.num_spins, self.spin) + 0.5) / 2 * (1 if self.parity == "even" else -1)
         return flip
 
+    @property
+    def _has_few_levels(self):
+        return len(self.levels) <= _FEW
+
     def alternatives(self):
-        return {"redfield": self.lindbladian()} if len(self.levels) <= _FEW else {}
+        return {"redfield": self.lindbladian()} if self._has_few_levels else {}
 
     def checks(self, point) -> Checks:
         complete = f"No level is left out: the {len(self.levels)} levels of this sector are all there are."
         checks: Checks = {"truncation": lambda: [Finding(Severity.FINE, "truncation", complete)]}
-        if self.alternatives():
+        if self._has_few_levels:
             return checks
         omitted = (
             f"Not compared with the Redfield equation, which takes long for {len(self.levels)} levels:"
