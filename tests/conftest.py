@@ -1,18 +1,123 @@
-"""Float64, and no silent promotion of types or ranks, in every test; and an end to what each file has compiled."""
+"""How tests run: in double precision, without silent promotion, compiled quickly and never twice; `tests/README.md` says why."""
 
+import gc
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+import hypothesis
 import jax
 import pytest
+
+pytest_plugins = ["budget"]
+
+# Compilation has no place in a deadline, and the same devices are drawn every time: ten times as many in the deep tier.
+hypothesis.settings.register_profile("everyday", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.register_profile("deep", hypothesis.settings.get_profile("everyday"), max_examples=600)
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# XLA's older emitters of loops and no optimisation: a quarter of the seconds of compilation, the same numbers to the last digits.
+QUICK_FLAGS = "--xla_cpu_use_fusion_emitters=false"
+# XLA ends a process that names a flag it does not know; these releases of jaxlib know the flag above.
+KNOWN_TO = (0, 9), (0, 10)
+CACHE_BYTES = 2 << 30
+# Linux allows a process 65 530 memory maps, and every compiled program holds some of them; a worker may fill a third of 8 GB.
+MEMORY_MAPS = 40_000
+MEMORY_BYTES = 3 << 30
+
+
+def pytest_addoption(parser):
+    parser.addoption("--as-users", action="store_true", help="compile as users do, with all of XLA's optimisations")
+
+
+def pytest_configure(config):
+    """Where and how this process compiles, and, through the environment, those that it starts: workers, commands, notebooks."""
+    hypothesis.settings.load_profile("deep" if config.getoption("--as-users") else "everyday")
+    if not config.getoption("--as-users"):
+        jaxlib = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
+        if jaxlib in KNOWN_TO:
+            os.environ["XLA_FLAGS"] = f"{QUICK_FLAGS} {os.environ.get('XLA_FLAGS', '')}"
+        _set("jax_disable_most_optimizations", True)
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and hasattr(config, "cache"):
+        _set("jax_compilation_cache_dir", str(_cache_folder(config)))
+        _set("jax_persistent_cache_min_compile_time_secs", 0.0)
+        _set("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _set(option, value):
+    jax.config.update(option, value)
+    os.environ[option.upper()] = str(value)
+
+
+def _cache_folder(config):
+    """Of what was compiled by these versions on this kind of processor, inside pytest's own cache."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        processor = platform.processor()
+    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib")]
+    key = hashlib.sha256("".join([*versions, platform.machine(), processor]).encode()).hexdigest()[:16]
+    folder = config.cache.mkdir("compiled")
+    if not hasattr(config, "workerinput"):
+        _remove_oldest(folder)
+    return folder / key
+
+
+def _remove_oldest(folder):
+    """What was written first goes first, until the folder is within its bound."""
+    entries = sorted(folder.rglob("*-cache"), key=lambda path: path.stat().st_mtime)
+    excess = sum(path.stat().st_size for path in entries) - CACHE_BYTES
+    for path in entries:
+        if excess <= 0:
+            break
+        excess -= path.stat().st_size
+        path.unlink()
+
+
+def pytest_collection_modifyitems(items):
+    """Notebooks cannot mark themselves; tests of one row of a table stand together, so that a worker compiles its program once."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker("deep")
+    items.sort(key=_place)
+
+
+def _place(item):
+    """Folder, and row of a table or else file: the order of pytest but within the two folders that run over tables."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    over_table = item.path.parent.name in ("laws", "transforms") and "name" in parameters
+    return str(item.path.parent), parameters["name"] if over_table else item.path.name
+
+
+def pytest_runtest_setup(item):
+    """Before any fixture: whether what this test compiles is to run fast."""
+    if not item.config.getoption("--as-users"):
+        _set("jax_disable_most_optimizations", not item.get_closest_marker("optimised"))
+
 
 @pytest.fixture(scope="module", autouse=True)
-def forget_compiled_programs():
-    """Each holds several memory maps, of which Linux allows a process 65 530: a run of all tests would end in a segmentation fault."""
+def forget_compiled_programs_in_time():
+    """A run of all tests would end in a segmentation fault where no memory map is left, or fill the memory."""
     yield
-    jax.clear_caches()
+    if _memory_maps() > MEMORY_MAPS or _resident_bytes() > MEMORY_BYTES:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _memory_maps():
+    maps = pathlib.Path("/proc/self/maps")
+    return maps.read_bytes().count(b"\n") if maps.exists() else 0
+
+
+def _resident_bytes():
+    pages = pathlib.Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else 0
 
 
 @pytest.fixture

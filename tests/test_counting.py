@@ -45,11 +45,6 @@ def dominant(matrix, digits=40):
 
 
 @jax.jit
-def value(fields, network=NETWORK):
-    return generating_function(network, fields)
-
-
-@jax.jit
 def vector_value(chi):
     return generating_function(NETWORK, dict(zip(NAMES, chi)))
 
@@ -65,7 +60,7 @@ cold_slope = jax.jit(jax.grad(cold_value))
 @pytest.mark.parametrize("fields", FIELDS)
 def test_generating_function_is_the_largest_eigenvalue(fields):
     expected = dominant(tilted_matrix(NETWORK, fields))
-    found = float(value({name: jnp.asarray(chi) for name, chi in fields.items()}))
+    found = float(vector_value(jnp.asarray([fields.get(name, 0.0) for name in NAMES])))
     assert found == pytest.approx(expected, rel=1e-12)
 
 
@@ -81,6 +76,13 @@ def test_generating_function_of_a_dot_is_the_closed_form():
         found = float(generating_function(dot(), {"left": chi}, "particles"))
         # Next to zero the value is a difference of rates of order one.
         assert found == pytest.approx(dot_generating_function(chi), rel=1e-12, abs=3e-16)
+
+
+def test_what_is_not_counted_has_no_field():
+    zeros = dict.fromkeys(NAMES, 0.0)
+    for fields in ({"cold": 2.0, "hot": -1.0}, {"work": -3.0}):
+        wanted = float(vector_value(jnp.asarray([{**zeros, **fields}[name] for name in NAMES])))
+        assert float(generating_function(NETWORK, fields)) == pytest.approx(wanted, rel=1e-13)
 
 
 def test_generating_function_vanishes_without_fields():

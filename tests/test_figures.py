@@ -125,3 +125,13 @@ def test_single_precision_is_refused():
             n_demon.figure_2()
     finally:
         jax.config.update("jax_enable_x64", True)
+
+
+def test_a_claim_is_judged_by_its_parts():
+    judged = lambda *parts: str(figures._sheet.claim("Fig. 1", "", "", {}, list(parts)).verdict)
+    assert (judged(True, True), judged(True, False), judged(False)) == ("reproduced", "partly", "not")
+
+
+def test_unknown_figures_are_refused():
+    with pytest.raises(ValueError, match="no figures are known of 'engine'; there is all, n-demon"):
+        figures.names("engine")

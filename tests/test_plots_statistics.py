@@ -1,74 +1,14 @@
-import io
-
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from test_plots import CONTACT, line, rendered
 
 import qtd
 from qtd.counting import LargeDeviations
-from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, QuantumMotor, QubitRefrigerator
-from qtd.plots import correlations, cumulants, evolution, large_deviations, level_scheme, torque
+from qtd.machines import CollectiveRefrigerator
+from qtd.plots import correlations, cumulants, large_deviations
 
 FRIDGE = CollectiveRefrigerator(num_spins=5)
-OHMIC = qtd.spectral.Ohmic(0.1, 10.0)
-CONTACT = qtd.RateNetwork(
-    [0.0, 1.0],
-    [("hot", 0, 1, 1.0), ("cold", 0, 1, 1.0)],
-    {"hot": qtd.Reservoir(1.0, spectral_density=OHMIC), "cold": qtd.Reservoir(0.6, spectral_density=OHMIC)},
-)
-
-
-def rendered(figure):
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=50)
-    assert stream.getvalue()[:4] == b"\x89PNG"
-    return figure.axes
-
-
-def line(ax, label):
-    (found,) = [line for line in ax.lines if line.get_label() == label]
-    return np.asarray(found.get_xdata(), float), np.asarray(found.get_ydata(), float)
-
-
-def arrows(ax):
-    """Numbers beside the arrows, and energies from and to which they run, in the order of drawing."""
-    drawn = [text for text in ax.texts if text.get_text() == ""]
-    return [(arrow.xyann[1], arrow.xy[1]) for arrow in drawn], [text.get_text() for text in ax.texts if "$" not in text.get_text()][1::2]
-
-
-def test_a_level_scheme_draws_the_net_current_of_every_jump_in_its_direction():
-    ax = rendered(level_scheme(CONTACT))[0]
-    ends, numbers = arrows(ax)
-    current = float(qtd.operate(CONTACT).heat_currents["hot"])  # the quantum is 1
-    assert ends == [(0.0, 1.0), (1.0, 0.0)] and numbers == [f"{current:.2g}"] * 2
-    populations = qtd.steady_state(CONTACT)
-    assert [text.get_text() for text in ax.texts if "$" in text.get_text()] == [f"$p$ = {float(p):.3g}" for p in populations]
-
-
-def test_numbers_beside_arrows_do_not_overlap_at_column_width():
-    machines = [CollectiveRefrigerator(31), QubitRefrigerator(), qtd.machines.ResonatorRefrigerator((3, 3)), QuantumMotor().network(0.8)]
-    for machine in machines:
-        figure = Figure(figsize=(3.4, 2.8), layout="constrained")
-        ax = rendered(level_scheme(machine, figure.subplots()))[0]
-        figure.draw_without_rendering()
-        boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
-        overlaps = sum(a.shrunk(0.8, 0.8).overlaps(b.shrunk(0.8, 0.8)) for i, a in enumerate(boxes) for b in boxes[:i])
-        assert overlaps == 0, type(machine).__name__
-
-
-def test_a_level_scheme_takes_what_rates_describe_and_refuses_the_rest():
-    resonant, apart = (QubitRefrigerator("global", energy_2=e, exchange=0.05) for e in (2.0, 2.1))
-    assert arrows(level_scheme(apart).axes[0]) == arrows(level_scheme(apart.network()).axes[0])
-    assert arrows(level_scheme(resonant).axes[0])[0]
-    with pytest.raises(ValueError, match=r"coherences up to 0\.\d+, which carry part"):
-        level_scheme(QubitRefrigerator("local", exchange=0.05))
-    with pytest.raises(ValueError, match="network at every angle"):
-        level_scheme(QuantumMotor())
-    with pytest.raises(ValueError, match="NDemon, which has no levels"):
-        level_scheme(qtd.machines.NDemon())
 
 
 def test_bars_are_the_cumulants_of_each_reservoir():
@@ -118,46 +58,3 @@ def test_the_gaussian_has_the_first_two_cumulants_and_leaves_with_the_third():
     assert np.array_equal(line(right, "exact")[1], found.rates)
     beside = LargeDeviations(found.fields[:5], found.generating_function[:5], found.currents[:5])
     assert not any("Gaussian" in str(each.get_label()) for each in large_deviations(beside).axes[0].lines)  # 0 lies outside
-
-
-class Rotor(eqx.Module):
-    """A motor in closed form: C_F = 1 - v + 0.04 v^2, exactly; the load 0.5 is met at 0.51 (stable) and 24.5 (unstable)."""
-
-    def work_coefficients(self, order):
-        return jnp.array([1.0, -1.0, 0.04])[: order + 1]
-
-    def torque_curve(self, velocities):
-        velocities = jnp.asarray(velocities)
-        nothing = jnp.zeros_like(velocities)
-        return qtd.expansion.Cycle(velocities, 1 - velocities + 0.04 * velocities**2, {}, {}, {}, nothing, nothing.astype(int))
-
-    def network(self, angle):
-        return CONTACT
-
-
-@pytest.mark.parametrize("velocities", [np.linspace(-1.0, 30.0, 32), None])
-def test_torque_meets_the_load_at_filled_and_open_marks(velocities):
-    ax = rendered(torque(Rotor(), velocities, load=0.5, order=1))[0]
-    at, drawn = line(ax, "exact")
-    assert np.allclose(drawn, 1 - at + 0.04 * at**2) and 0.0 in at
-    assert np.allclose(line(ax, "series to order 1")[1], 1 - at)
-    for label, filled in (("stable", True), ("unstable", False)) if velocities is not None else (("stable", True),):
-        (marks,) = [each for each in ax.lines if each.get_label() == f"{label} steady velocity"]
-        v = float(marks.get_xdata()[0])
-        assert 1 - v + 0.04 * v**2 == pytest.approx(0.5) and (marks.get_markerfacecolor() != "white") == filled == (v < 12.5)
-    assert line(ax, "load 0.5")[1][0] == 0.5
-
-
-def test_the_history_of_finite_reservoirs_shows_where_they_end():
-    pair = FiniteReservoirs()
-    found = pair.evolve(jnp.concatenate([jnp.zeros(1), jnp.geomspace(0.1, 1e4, 30)]))
-    left, right = rendered(evolution(found, pair))
-    for j in (0, 1):
-        assert np.array_equal(line(left, f"reservoir {j}")[1], found.temperatures[1:, j])
-        assert np.array_equal(line(right, f"reservoir {j}")[1], found.chemical_potentials[1:, j])
-    assert line(left, "equilibrium")[1][0] == float(pair.equilibrium().temperature)
-    assert line(right, "modes")[1][0] == float(pair.energies[0]) and left.get_xscale() == "log"
-    crossing = jax.vmap(lambda t, mu: (t[0] * mu[1] - t[1] * mu[0]) / (t[0] - t[1]))(found.temperatures, found.chemical_potentials)
-    assert np.allclose(line(right, "equally occupied")[1], crossing[1:])
-    with pytest.raises(ValueError, match="two or more times above 0"):
-        evolution(pair.evolve(jnp.zeros(1)), pair)

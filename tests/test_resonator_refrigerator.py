@@ -1,10 +1,12 @@
-"""What the two-resonator refrigerator does beside its numbers: bad input, edges of the legal range, digits, large boxes, both methods."""
+"""What the two-resonator refrigerator does beside its numbers: bad input, digits, both methods."""
 
 import jax
 import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
+from machines import observe_green_functions, random_resonators, resonators
+from papers.test_resonator_refrigerator import figure_7
 
 import qtd
 from qtd.machines import ResonatorRefrigerator
@@ -227,3 +229,23 @@ def test_known_parameters_may_be_closed_over_in_compiled_code(method):
     assert float(warm(0.9)) == pytest.approx(float(known()), rel=1e-12)
     made = jax.jit(lambda: broad().operate(method, points=1024).heat_currents["cold"])
     assert float(made()) == pytest.approx(float(known()), rel=1e-12)
+
+
+def test_two_levels_each_are_the_two_qubits():
+    machine = figure_7((2, 2))
+    order = [0, 2, 1, 3]  # of 00, 01, 10, 11
+    qubits = qtd.machines.QubitRefrigerator("zz", 1.0, 1.0, 0.05, 0.0, 1.0, machine.hot, machine.sink, machine.cold)
+    matrix = qtd.rate_matrix(qubits.network())[jnp.asarray(order)][:, jnp.asarray(order)]
+    np.testing.assert_allclose(qtd.rate_matrix(machine.network()), matrix, rtol=1e-14, atol=0)
+
+
+def test_the_slope_with_the_band_agrees_with_differences():
+    vector = jnp.array(random_resonators(0))
+    current = lambda cutoff: observe_green_functions(resonators(vector, cutoff=cutoff))[0][0]
+    run = jax.jit(jax.value_and_grad(current))
+    at = lambda n: float(run(6.0 + 0.03 * n)[0])
+    wanted = sum(weight * (at(n) - at(-n)) / (2 * n) for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1))) / 0.03
+    assert float(run(6.0)[1]) == pytest.approx(wanted, rel=1e-6)
+    fridge = resonators(vector)
+    by_machine = jax.grad(lambda cutoff: fridge.with_cutoff(cutoff).keldysh("causal", 4096).heat_currents["cold"])(6.0)
+    assert float(by_machine) == pytest.approx(wanted, rel=1e-6)

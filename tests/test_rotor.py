@@ -1,5 +1,7 @@
 """The rotor: spinning up against SciPy, standing still, and what torque noise does to it."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,10 +26,23 @@ def paper(radius, bias, repulsion=20.0):
 ANGLES = 2 * np.pi * np.arange(512) / 512
 LOCAL = jax.jit(jax.vmap(lambda motor, angle: motor.local(angle, 3), in_axes=(None, 0)))
 BISTABLE = paper(10.0, 15.42, 40.0)
-SAMPLES = LOCAL(BISTABLE, ANGLES)
-TORQUE = 2 * np.pi * np.asarray(SAMPLES.torque).mean(0)
-LOAD = float(TORQUE[0]) + 0.05
-VELOCITIES = np.sort(np.roots([*TORQUE[:0:-1], -0.05]).real)  # stable, unstable, stable
+
+
+class Curve(NamedTuple):
+    """The bistable motor, sampled: what it does at rest at the angles, its torque in powers of the velocity, a load, and where it
+    turns steadily with that load: stable, unstable, stable."""
+
+    samples: Any
+    torque: np.ndarray
+    load: float
+    velocities: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def bistable():
+    samples = LOCAL(BISTABLE, ANGLES)
+    torque = 2 * np.pi * np.asarray(samples.torque).mean(0)
+    return Curve(samples, torque, float(torque[0]) + 0.05, np.sort(np.roots([*torque[:0:-1], -0.05]).real))
 
 
 def fourier(values):
@@ -39,17 +54,17 @@ def fourier(values):
 
 
 @pytest.mark.parametrize(("velocity", "electronic"), [(6e-3, False), (-9e-3, False), (6e-3, True)])
-def test_spinning_up_agrees_with_an_integration_in_time(velocity, electronic):
+def test_spinning_up_agrees_with_an_integration_in_time(bistable, velocity, electronic):
     # Second method: Newton's equation in time, not in the angle, by SciPy; the torque as a Fourier sum. A light rotor with large ripple.
     inertia = 1e6
-    push = [fourier(np.asarray(SAMPLES.torque)[:, k]) for k in range(4)]
-    extra = fourier(np.asarray(SAMPLES.inertia))
+    push = [fourier(np.asarray(bistable.samples.torque)[:, k]) for k in range(4)]
+    extra = fourier(np.asarray(bistable.samples.inertia))
     heavy = lambda angle: inertia + (extra(angle) if electronic else 0.0)
-    slope = lambda _, y: [y[1], (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - LOAD / (2 * np.pi)) / heavy(y[0])]
+    slope = lambda _, y: [y[1], (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi)) / heavy(y[0])]
     turned = lambda _, y: abs(y[0]) - 2 * np.pi
     turned.terminal = True
     wanted = solve_ivp(slope, (0, 1e5), [0.0, velocity], "DOP853", rtol=1e-10, atol=1e-13, events=turned)
-    found = BISTABLE.spin_up(velocity, inertia, LOAD, 1, electronic_inertia=electronic)
+    found = BISTABLE.spin_up(velocity, inertia, bistable.load, 1, electronic_inertia=electronic)
     assert not found.stopped and int(found.status) == 0
     assert float(found.velocities[1]) == pytest.approx(wanted.y[1, -1], rel=1e-8)
     assert float(found.times[1]) == pytest.approx(wanted.t[-1], rel=1e-7)
@@ -57,14 +72,14 @@ def test_spinning_up_agrees_with_an_integration_in_time(velocity, electronic):
     assert float(found.angle) == pytest.approx(np.sign(velocity) * 2 * np.pi, rel=1e-12)
 
 
-def test_a_rotor_stops_where_an_integration_in_time_turns_around():
+def test_a_rotor_stops_where_an_integration_in_time_turns_around(bistable):
     inertia, velocity = 1e5, 2e-3
-    push = [fourier(np.asarray(SAMPLES.torque)[:, k]) for k in range(4)]
-    slope = lambda _, y: [y[1], (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - LOAD / (2 * np.pi)) / inertia]
+    push = [fourier(np.asarray(bistable.samples.torque)[:, k]) for k in range(4)]
+    slope = lambda _, y: [y[1], (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi)) / inertia]
     still = lambda _, y: y[1]
     still.terminal = True
     wanted = solve_ivp(slope, (0, 1e6), [0.0, velocity], "DOP853", rtol=1e-11, atol=1e-14, events=still)
-    found = BISTABLE.spin_up(velocity, inertia, LOAD, 3)
+    found = BISTABLE.spin_up(velocity, inertia, bistable.load, 3)
     assert bool(found.stopped) and float(found.velocities[-1]) == 0 == float(found.mean_velocities[-1])
     assert float(found.angle) == pytest.approx(wanted.y[0, -1], rel=1e-6)
     assert float(found.times[-1]) == pytest.approx(wanted.t[-1], rel=1e-6)
@@ -73,12 +88,12 @@ def test_a_rotor_stops_where_an_integration_in_time_turns_around():
 TOGETHER = jax.jit(lambda motor, velocities, load: motor.spin_up(velocities, 2e7, load, 20, panels=48))
 
 
-def test_many_rotors_spin_up_together_as_they_do_alone():
+def test_many_rotors_spin_up_together_as_they_do_alone(bistable):
     velocities = np.array([-0.01, -4e-3, 1e-4, 3e-4, 1.5e-3, 6e-3])
-    found = TOGETHER(BISTABLE, velocities, LOAD)
+    found = TOGETHER(BISTABLE, velocities, bistable.load)
     assert np.asarray(found.stopped).tolist() == [False, False, True, True, False, False]
     for i, velocity in enumerate(velocities):
-        alone = TOGETHER(BISTABLE, np.array([velocity] * 6), LOAD)
+        alone = TOGETHER(BISTABLE, np.array([velocity] * 6), bistable.load)
         np.testing.assert_allclose(found.velocities[i], alone.velocities[0], rtol=1e-13)
     assert np.all(np.diff(found.velocities[5]) > 0) and np.all(np.diff(np.abs(found.velocities[0])) < 0)
 
@@ -95,11 +110,11 @@ END = jax.jit(lambda radius, load: qtd.replace(BISTABLE, {"radius": radius}).spi
 SLOPE = jax.jit(jax.grad(lambda *x: END(*x), argnums=(0, 1)))
 
 
-def test_the_final_velocity_has_derivatives():
+def test_the_final_velocity_has_derivatives(bistable):
     for i, step in enumerate((1e-4, 1e-4)):
-        at = lambda n, i=i, step=step: float(END(*(x + n * step * (i == j) for j, x in enumerate((10.0, LOAD)))))
+        at = lambda n, i=i, step=step: float(END(*(x + n * step * (i == j) for j, x in enumerate((10.0, bistable.load)))))
         wanted = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
-        assert float(SLOPE(10.0, LOAD)[i]) == pytest.approx(wanted, rel=1e-6)
+        assert float(SLOPE(10.0, bistable.load)[i]) == pytest.approx(wanted, rel=1e-6)
 
 
 # A small orbit on which friction is of one size everywhere, in equilibrium: T = 1.
@@ -137,15 +152,15 @@ def test_precision_costs_entropy():
     assert float(2 * spread * point.entropy_production / point.velocity**2) >= 2
 
 
-ESCAPE = jax.jit(lambda stable, barrier, inertia: rotor.escape_time(BISTABLE.network, stable, barrier, inertia, LOAD))
+ESCAPE = jax.jit(lambda stable, barrier, inertia, load: rotor.escape_time(BISTABLE.network, stable, barrier, inertia, load))
 
 
-def test_escape_takes_as_long_as_kramers_says_and_as_a_markov_chain_takes():
-    negative, unstable, positive = VELOCITIES
-    noise = float(np.asarray(SAMPLES.noise).mean())
-    net = np.polynomial.Polynomial(TORQUE) - LOAD
+def test_escape_takes_as_long_as_kramers_says_and_as_a_markov_chain_takes(bistable):
+    negative, unstable, positive = bistable.velocities
+    noise = float(np.asarray(bistable.samples.noise).mean())
+    net = np.polynomial.Polynomial(bistable.torque) - bistable.load
     for stable, inertia in ((negative, 1.5e6), (positive, 6e6)):
-        found = float(ESCAPE(stable, unstable, inertia))
+        found = float(ESCAPE(stable, unstable, inertia, bistable.load))
         potential = -(inertia / np.pi / noise) * net.integ()
         height = potential(unstable) - potential(stable)
         rates = np.sqrt(-net.deriv()(stable) * net.deriv()(unstable)) / (2 * np.pi * inertia)
@@ -164,10 +179,10 @@ def test_escape_takes_as_long_as_kramers_says_and_as_a_markov_chain_takes():
         assert found == pytest.approx(float(np.interp(abs(stable - far), abs(v[:-1] - far), times)), rel=1e-3)
 
 
-def test_escape_times_have_derivatives():
-    _, unstable, positive = VELOCITIES
-    slope = jax.jit(jax.grad(lambda inertia: jnp.log(ESCAPE(positive, unstable, inertia))))(6e6)
-    wanted = (np.log(ESCAPE(positive, unstable, 6.001e6)) - np.log(ESCAPE(positive, unstable, 5.999e6))) / 2e3
+def test_escape_times_have_derivatives(bistable):
+    _, unstable, positive = bistable.velocities
+    slope = jax.jit(jax.grad(lambda inertia: jnp.log(ESCAPE(positive, unstable, inertia, bistable.load))))(6e6)
+    wanted = (np.log(ESCAPE(positive, unstable, 6.001e6, bistable.load)) - np.log(ESCAPE(positive, unstable, 5.999e6, bistable.load))) / 2e3
     assert float(slope) == pytest.approx(float(wanted), rel=1e-5)
 
 

@@ -174,3 +174,11 @@ def test_the_level_shift_of_a_resonator_is_the_principal_value(energy):
     else:
         wanted = quad(lambda x: strength(x) / (energy - x), 1e-300, cutoff, points=[2.1, 2.2, 2.3], epsabs=1e-13, limit=500)[0]
     assert float(density.level_shift(jnp.asarray(energy))) == pytest.approx(wanted / (2 * np.pi), rel=1e-12)
+
+
+def test_resonator_filters_fall_to_zero_beyond_the_cutoff_and_have_the_stated_peak():
+    density = Resonator(2.0, 0.1, 1.0, 5.0)
+    assert float(density(jnp.array(2.0))) == pytest.approx(1 / (0.1 * 2.0), rel=1e-15)
+    assert float(density(jnp.array(5.1))) == 0.0
+    assert float(density.per_energy(jnp.array(0.0))) == pytest.approx(0.1 / 4, rel=1e-15)
+    assert float(density.per_energy(jnp.array(-1.3))) == float(density.per_energy(jnp.array(1.3)))

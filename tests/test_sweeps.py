@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 import qtd
 
@@ -199,6 +200,20 @@ def test_a_finished_store_opens_as_it_was_written(tmp_path):
     xr.testing.assert_identical(found.load(), again.load())
     xr.testing.assert_identical(xr.open_zarr(tmp_path / "map.zarr", consolidated=False)[list(found)].load(), found)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.zarr"]
+
+
+def test_resume_computes_what_is_not_finished_and_nothing_else(tmp_path, table):
+    qtd.sweep(MACHINE, OVER, OBSERVE, store=tmp_path / "map.zarr")
+    group = zarr.open_group(str(tmp_path / "map.zarr"), mode="r+")
+    finished, lost = group["progress/finished"], np.arange(7) % 2 == 1
+    layout = qtd.sweeps._store.Store(group).layout
+    group["J_c"][:] = 7.0
+    rows = [layout.region(block)[0] for block in range(layout.blocks)]
+    assert all(row.stop - row.start == 1 for row in rows)  # so that a block is lost as a whole, or not
+    finished[:] = [not lost[row.start] for row in rows]
+    again = qtd.sweep(MACHINE, OVER, OBSERVE, store=tmp_path / "map.zarr", resume=True)
+    np.testing.assert_array_equal(again.J_c[lost], table.J_c[lost])
+    assert np.all(again.J_c[~lost] == 7.0) and np.all(np.asarray(finished[:]))
 
 
 @pytest.mark.parametrize(

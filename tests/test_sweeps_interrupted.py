@@ -21,6 +21,8 @@ import zarr
 
 import qtd
 
+pytestmark = pytest.mark.deep
+
 SCRIPT = Path(sweep_script.__file__)
 OBSERVE = {"J_c": sweep_script.cooling, "cop": lambda m: m.operate().cop}
 

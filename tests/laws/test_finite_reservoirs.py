@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qtd
 from qtd.gases import FermiGas
 from qtd.machines import FiniteReservoirs
+
+pytestmark = pytest.mark.digits
 
 
 @jax.jit
@@ -62,19 +63,6 @@ def test_equal_reservoirs_exchange_exactly_nothing():
     assert not np.any(found.particles) and not np.any(found.energy) and float(found.entropy_production) == 0
 
 
-def test_the_clausius_example_of_the_paper():
-    heat, temperatures = np.array([1.0, -5.0, 20.0, -16.0]), np.array([10.0, 20.0, 60.0, 70.0])
-    assert heat.sum() == 0 and (heat / temperatures).sum() == pytest.approx(-0.0452381, rel=1e-6)
-
-
-def test_equal_potentials_between_the_mode_and_h_cool_the_cold_one_although_it_gains_heat():
-    """Who cools is decided by J - h P, not by Y."""
-    machine = FiniteReservoirs(jnp.array([10.01]), jnp.ones((2, 1)), FermiGas(jnp.array([0.5, 1.0]), jnp.array([10.0, 10.0])))
-    assert float(machine.gases.properties().energy_per_particle[0]) > 10.01
-    found = machine.operate()
-    assert float(found.heat[0]) < 0 and float(found.temperature_rates[0]) < 0
-
-
 @pytest.mark.parametrize(
     ("rates", "conserved"),
     [
@@ -98,67 +86,6 @@ def test_in_two_dimensions_the_equilibrium_has_a_closed_form():
     mean = lambda x: (b * x).sum() / b.sum()
     expected = np.sqrt(mean(t**2) + 3 / np.pi**2 * (mean(mu**2) - mean(mu) ** 2)), mean(mu)
     np.testing.assert_allclose([rest.temperature, rest.chemical_potential], expected, rtol=1e-12)
-
-
-def test_equilibration_ends_when_its_share_of_the_entropy_is_left():
-    machine = FiniteReservoirs(gases=FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld"))
-    rest, times = machine.equilibrium(), [float(machine.equilibration_time(share)) for share in (0.5, 0.01)]
-    entropy = machine.evolve(jnp.array([0.0, *times])).entropy
-    end = machine.gases.at(rest.temperature, rest.chemical_potential).properties().entropy.sum()
-    np.testing.assert_allclose((end - entropy[1:]) / (end - entropy[0]), [0.5, 0.01], rtol=1e-8)
-
-
-def test_equilibration_takes_no_time_at_rest_and_for_ever_where_reservoirs_stop_before():
-    same = FermiGas(jnp.array([1.0, 1.0]), jnp.array([20.0, 20.0]), closure="sommerfeld")
-    assert float(FiniteReservoirs(gases=same).equilibration_time()) == 0
-    apart = FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld")
-    assert float(FiniteReservoirs(jnp.array([21.1]), jnp.ones((2, 1)), apart).equilibration_time()) == np.inf
-    with pytest.raises(ValueError, match="`share` must be between 0 and 1"):
-        FiniteReservoirs(gases=apart).equilibration_time(1.0)
-
-
-def test_reservoirs_of_other_dimensions_and_classical_ones_find_their_equilibrium():
-    gases = FermiGas(jnp.array([0.5, 1.0, 2.0]), jnp.array([-1.0, 4.0, 0.5]), jnp.array([1.0, 0.3, 0.1]), jnp.array([0.5, 1.5, 3.0]))
-    machine = FiniteReservoirs(jnp.array([1.0, 3.0]), jnp.ones((3, 2)), gases)
-    rest = machine.equilibrium()
-    found = machine.evolve(jnp.array([1.0, 1e3]))
-    np.testing.assert_allclose(found.temperatures[1], float(rest.temperature), rtol=1e-7)
-    np.testing.assert_allclose(found.chemical_potentials[1], float(rest.chemical_potential), rtol=1e-7, atol=1e-7)
-    assert np.all(found.drift < 1e-9) and int(rest.status) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"rates": -np.ones((2, 2))}, "`rates` must not be negative"),
-        ({"rates": np.ones((3, 2))}, "`rates` must have the shape"),
-        ({"energies": [1.0, np.inf]}, "`energies` must be finite"),
-    ],
-)
-def test_bad_input_is_named(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        FiniteReservoirs(**arguments)
-
-
-def test_bad_questions_are_named():
-    machine = FiniteReservoirs()
-    for ask, words in (
-        (lambda: machine.evolve(jnp.array([-1.0])), "`times` must not be negative"),
-        (lambda: machine.evolve(jnp.array([1.0]), occupations=jnp.zeros(2)), "`occupations`"),
-        (lambda: machine.minimum_temperature(2), "`reservoir` must be below 2"),
-        (lambda: machine.crossing_times((0, 0)), "`pair` must name two"),
-        (lambda: machine.crossing_times(of="mu"), "`of` must be"),
-        (lambda: FiniteReservoirs.from_hamiltonian([[1.0, 1.0], [0.0, 1.0]], np.ones((2, 2)), machine.gases), "Hermitian"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            ask()
-
-
-def test_what_is_beyond_the_models_validity_is_said():
-    warm = FermiGas(jnp.array([1.0, 1.0]), jnp.array([8.0, 20.0]), closure="sommerfeld")
-    assert int(FiniteReservoirs(gases=warm).operate().status) == qtd.Status.NOT_DEGENERATE
-    assert int(FiniteReservoirs(jnp.array([-0.5, 2.0]), np.ones((2, 2))).operate().status) == qtd.Status.BELOW_BAND
-    assert all(law.holds for law in FiniteReservoirs().operate().laws())
 
 
 def test_a_mode_that_meets_no_reservoir_carries_nothing():

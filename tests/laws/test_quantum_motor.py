@@ -7,6 +7,8 @@ import qtd
 from qtd.machines import QuantumMotor
 from qtd.spectral import WideBand
 
+pytestmark = [pytest.mark.digits, pytest.mark.optimised]
+
 PANELS = 24  # enough for radii up to 15 at T = 1
 TURN = jax.jit(lambda motor, velocity: motor.cycle(velocity))
 EXACT = jax.jit(lambda motor, share: motor.operate(share * motor.coefficients(1, panels=PANELS).torque[0], exact=True, panels=PANELS))
@@ -133,52 +135,3 @@ def test_the_unit_of_energy_does_not_matter():
         assert float(other.power) == pytest.approx(4 * float(point.power), rel=1e-10)
         assert float(other.efficiency) == pytest.approx(float(point.efficiency), rel=1e-10)
         assert float(other.entropy_production) == pytest.approx(2 * float(point.entropy_production), rel=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: QuantumMotor(left=lead(1.0, 1.0, 0.0), right=lead(1.0, -1.0, 0.0)), "`left` and `right` must not all"),
-        (lambda: LOPSIDED.operate(0.1, 0), "`order` must be an integer not below 1"),
-        (lambda: LOPSIDED.terminal_velocities(0.1, 0), "`order` must be an integer not below 1"),
-        (lambda: LOPSIDED.pumping_onset(0), "`order` must be an integer not below 1"),
-        (lambda: LOPSIDED.coefficients(-1), "`order` must be an integer not below 0"),
-        (lambda: LOPSIDED.coefficients(1.5), "`order` must be an integer"),
-        (lambda: LOPSIDED.pumping_onset(of="work"), '`of` must be "charge" or "heat"'),
-        (lambda: LOPSIDED.cycle(0.0), "`velocity` must not be 0"),
-        (lambda: LOPSIDED.operate([0.1, 0.2]), "`load` must be one number"),
-        (lambda: QuantumMotor(tunnelling=-1.0), "`tunnelling` must be positive"),
-        (lambda: qtd.replace(LOPSIDED, {"left.temperature": 0.0}), "`temperature` must be positive"),
-        (lambda: qtd.replace(LOPSIDED, {"right.spectral_density.height": -0.1}), "`height` must not be negative"),
-        *[
-            (lambda name=name, value=value: qtd.replace(LOPSIDED, {name: value}), f"`{name}` must be finite")
-            for name in ("energy_left", "energy_right", "radius", "tunnelling", "repulsion")
-            for value in (np.nan, np.inf)
-        ],
-        (lambda: QuantumMotor(orbit=np.full((2, 2, 1), np.nan)), "`orbit` must be finite"),
-        (lambda: qtd.replace(LOPSIDED, {"left.chemical_potential": np.nan}), "`chemical_potential` must be finite"),
-        (lambda: qtd.replace(LOPSIDED, {"left.temperature": np.inf}), "`temperature` must be finite"),
-    ],
-)
-def test_bad_input_names_the_argument(call, words):
-    with pytest.raises(ValueError, match=words):
-        call()
-
-
-def test_weak_tunnelling_is_said_and_keeps_its_numbers():
-    below, above = (qtd.replace(LOPSIDED, {"radius": 3.0, "tunnelling": x}) for x in (2.4, 2.6))  # 5 (Gamma_L + Gamma_R) = 2.5
-    for motor, status in ((below, qtd.Status.WEAK_TUNNELLING), (above, 0)):
-        rest, _ = ROOTS(motor, 0.0)
-        _, found = ROOTS(motor, 0.99 * rest[0])
-        point = SERIES(motor, 0.99 * rest[0])
-        assert int(found.status[0]) == int(point.status) == status
-        assert np.isfinite(float(found.values[0])) and np.isfinite(float(point.power)) and float(point.entropy_production) > 0
-
-
-def test_where_friction_is_negative_the_velocity_is_returned_and_not_stable():
-    motor = paper(10.0, 18.0, repulsion=20.0)
-    torque, _ = ROOTS(motor, 0.0)
-    _, found = ROOTS(motor, 0.9 * torque[0])
-    assert float(torque[1]) > 0 and not bool(found.stable[0])
-    assert float(found.values[0]) == pytest.approx(-0.1 * float(torque[0] / torque[1]), rel=1e-12)
-    assert np.isnan(float(found.slowest[0]))

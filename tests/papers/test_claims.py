@@ -4,13 +4,11 @@ Where no page prints a number it is bounded by what the claim says.
 """
 
 import numpy as np
-import pytest
 from helpers import along, assert_claims
 from scipy.integrate import quad
 from scipy.optimize import brentq, fsolve
 
 from papers.test_finite_reservoirs import SWAPS
-from qtd import figures
 from qtd.figures import finite_reservoirs, n_demon
 
 
@@ -134,13 +132,3 @@ def test_finite_reservoirs():
         ("reproduced", {f"least rise over the whole, Fig. {k}": (-1e-10, np.inf) for k in range(1, 6)}),
     ]
     assert_claims(finite_reservoirs.claims(), expected)
-
-
-def test_a_claim_is_judged_by_its_parts():
-    judged = lambda *parts: str(figures._sheet.claim("Fig. 1", "", "", {}, list(parts)).verdict)
-    assert (judged(True, True), judged(True, False), judged(False)) == ("reproduced", "partly", "not")
-
-
-def test_unknown_figures_are_refused():
-    with pytest.raises(ValueError, match="no figures are known of 'engine'; there is all, n-demon"):
-        figures.names("engine")

@@ -16,6 +16,8 @@ from qtd.figures import _motor_data as data
 from qtd.figures import quantum_motor as paper
 from qtd.machines.quantum_motor import Mode
 
+pytestmark = pytest.mark.optimised
+
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not"
 RADII, LOADS = data.RADII, np.linspace(-12, 12, 24000)
 

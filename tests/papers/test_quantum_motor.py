@@ -132,16 +132,3 @@ def test_heat_engines_of_figure_4b_reach_their_share_of_carnot(radius, share):
     assert {point.mode for point in points} == {"heat engine"}
     best = max(float(point.efficiency / point.carnot_efficiency) for point in points)
     assert best == pytest.approx(share, abs=4e-3)
-
-
-EXACT = jax.jit(lambda motor, load: motor.operate(load, exact=True))
-
-
-def test_the_series_leads_to_the_exact_operating_point():
-    motor = paper(15.0, 2.0)
-    load = 0.5 * motor.work_coefficients(3)[0]
-    found, series = EXACT(motor, load), motor.operate(load)
-    assert int(found.status) == 0 and float(found.velocity) == pytest.approx(float(series.velocity), rel=1e-3)
-    assert float(motor.cycle(found.velocity).torque) == pytest.approx(float(load), rel=1e-11)
-    assert float(sum(found.energy_currents.values())) == pytest.approx(float(found.power), rel=1e-10)
-    assert float(found.entropy_production) > 0 and 0 < float(found.efficiency) < 1

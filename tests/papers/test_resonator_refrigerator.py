@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -226,14 +225,6 @@ def test_the_methods_differ_at_a_fixed_shift_however_weak_the_coupling(shift, ra
     machine = figure_10(1e-3, 0.5, 0.02, (20, 20), shift)
     found = keldysh(machine, "causal", 2**15).heat_currents["cold"] / currents(machine)["cold"]
     assert float(found) == pytest.approx(ratio, abs=6e-4)
-
-
-def test_two_levels_each_are_the_two_qubits():
-    machine = figure_7((2, 2))
-    order = [0, 2, 1, 3]  # of 00, 01, 10, 11
-    qubits = qtd.machines.QubitRefrigerator("zz", 1.0, 1.0, 0.05, 0.0, 1.0, machine.hot, machine.sink, machine.cold)
-    matrix = qtd.rate_matrix(qubits.network())[jnp.asarray(order)][:, jnp.asarray(order)]
-    np.testing.assert_allclose(qtd.rate_matrix(machine.network()), matrix, rtol=1e-14, atol=0)
 
 
 def test_a_resonator_beside_a_qubit_cools_best():

@@ -7,6 +7,8 @@ import pytest
 
 from qtd._numerics.ladders import rounded_once, shift
 
+pytestmark = pytest.mark.digits
+
 DISTANCES = [(1, 2), (2, 5), (-2, 5), (5, 7), (4, 3), (-4, 3), (-3, 200), (1, 1)]
 
 

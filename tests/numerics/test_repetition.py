@@ -1,9 +1,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import qtd
 from qtd._numerics.repetition import as_function, without_repetition
+
+pytestmark = pytest.mark.digits
 
 MACHINE = qtd.machines.CollectiveRefrigerator(num_spins=3)
 

@@ -7,6 +7,8 @@ from helpers import relative_error
 
 from qtd._numerics.special import bose_weights
 
+pytestmark = pytest.mark.digits
+
 MAGNITUDES = np.concatenate([np.logspace(-12, np.log10(700), 60), [0.4999, 0.5, 0.5001]])
 POINTS = jnp.asarray(np.concatenate([-MAGNITUDES, MAGNITUDES]))
 

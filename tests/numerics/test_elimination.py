@@ -7,6 +7,8 @@ from helpers import exact_generator, exact_populations, exact_solve, relative_er
 
 from qtd._numerics.elimination import AbsorbingElimination, Elimination
 
+pytestmark = pytest.mark.digits
+
 SIZES = [(1, 12), (2, 12), (4, 12), (5, 12), (8, 11), (1, 2), (2, 3), (5, 6)]  # up to 4 scalars, beyond that arrays
 
 

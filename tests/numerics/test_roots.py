@@ -7,6 +7,8 @@ import pytest
 
 from qtd._numerics.roots import real_roots
 
+pytestmark = pytest.mark.digits
+
 ROOTS = jax.jit(real_roots)
 REVERSE, FORWARD = jax.jit(jax.jacrev(real_roots)), jax.jit(jax.jacfwd(real_roots))
 

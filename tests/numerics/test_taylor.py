@@ -8,6 +8,8 @@ import pytest
 
 from qtd._numerics.taylor import taylor
 
+pytestmark = pytest.mark.digits
+
 ORDER = 5
 FUNCTIONS = {
     "exp": (jnp.exp, mp.exp),

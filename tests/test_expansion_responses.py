@@ -29,7 +29,12 @@ def device(seed):
 
 DEVICE = device(0)
 RESPONSES = jax.jit(lambda motor, temperature: responses(motor.network, temperature, MU, 3, panels=32))
-FOUND = RESPONSES(DEVICE, T)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Those of the device."""
+    return RESPONSES(DEVICE, T)
 
 
 def shifted(motor, source):
@@ -70,39 +75,39 @@ def test_every_power_of_the_sources_conserves_energy_and_particles(seed):
     assert int(found.status) == 0 and float(found.error) < 1e-9
 
 
-def test_nothing_flows_in_equilibrium_and_first_orders_only_pass_heat_on():
+def test_nothing_flows_in_equilibrium_and_first_orders_only_pass_heat_on(known):
     # Eqs. (37), (38).
-    size = max(abs(term(FOUND, FOUND.heat[name], **{TEMPERATURES[0]: 1})) for name in NAMES)
-    assert all(abs(term(FOUND, FOUND.heat[name])) < 1e-12 * size for name in NAMES) and abs(term(FOUND, FOUND.torque)) < 1e-12
-    for variable in FOUND.variables:
-        each = max(abs(term(FOUND, FOUND.heat[name], **{variable: 1})) for name in NAMES)
-        assert abs(heat(FOUND, **{variable: 1})) < 1e-9 * each
+    size = max(abs(term(known, known.heat[name], **{TEMPERATURES[0]: 1})) for name in NAMES)
+    assert all(abs(term(known, known.heat[name])) < 1e-12 * size for name in NAMES) and abs(term(known, known.torque)) < 1e-12
+    for variable in known.variables:
+        each = max(abs(term(known, known.heat[name], **{variable: 1})) for name in NAMES)
+        assert abs(heat(known, **{variable: 1})) < 1e-9 * each
 
 
-def test_friction_is_delivered_as_heat():
+def test_friction_is_delivered_as_heat(known):
     # Eq. (39), and the friction is positive.
-    friction = -term(FOUND, FOUND.torque, velocity=1)
-    assert friction > 0 and heat(FOUND, velocity=2) == pytest.approx(-friction, rel=1e-9)
+    friction = -term(known, known.torque, velocity=1)
+    assert friction > 0 and heat(known, velocity=2) == pytest.approx(-friction, rel=1e-9)
 
 
-def test_leakage_is_dissipated_as_joule_heat():
+def test_leakage_is_dissipated_as_joule_heat(known):
     # Eq. (40) for one and for two different potentials, with the symmetric matrix of conductances.
-    conductance = np.array([[term(FOUND, FOUND.particles[a], **{f"{b}.chemical_potential": 1}) for b in NAMES] for a in NAMES])
+    conductance = np.array([[term(known, known.particles[a], **{f"{b}.chemical_potential": 1}) for b in NAMES] for a in NAMES])
     np.testing.assert_allclose(conductance, conductance.T, rtol=1e-9)
-    assert heat(FOUND, **dict.fromkeys(POTENTIALS, 1)) == pytest.approx(-2 * conductance[0, 1], rel=1e-9)
+    assert heat(known, **dict.fromkeys(POTENTIALS, 1)) == pytest.approx(-2 * conductance[0, 1], rel=1e-9)
     for i, path in enumerate(POTENTIALS):
-        assert heat(FOUND, **{path: 2}) == pytest.approx(-conductance[i, i], rel=1e-9)
+        assert heat(known, **{path: 2}) == pytest.approx(-conductance[i, i], rel=1e-9)
 
 
 @pytest.mark.parametrize("i", range(2))
-def test_the_heat_pumped_with_a_bias_is_conserved(i):
+def test_the_heat_pumped_with_a_bias_is_conserved(i, known):
     # Eq. (41), and Onsager's relation, by which both of its other terms are the same.
     mixed = {"velocity": 1, POTENTIALS[i]: 1}
-    pumped, pushed = term(FOUND, FOUND.particles[NAMES[i]], velocity=1), term(FOUND, FOUND.torque, **{POTENTIALS[i]: 1})
+    pumped, pushed = term(known, known.particles[NAMES[i]], velocity=1), term(known, known.torque, **{POTENTIALS[i]: 1})
     assert pumped == pytest.approx(pushed, rel=1e-9)
-    assert abs(heat(FOUND, **mixed) + pumped - pushed) < 1e-9 * abs(pumped) and abs(heat(FOUND, **mixed)) < 1e-9 * abs(pumped)
-    heated = term(FOUND, FOUND.torque, **{TEMPERATURES[i]: 1})
-    assert T * heated == pytest.approx(term(FOUND, FOUND.heat[NAMES[i]], velocity=1), rel=1e-9)
+    assert abs(heat(known, **mixed) + pumped - pushed) < 1e-9 * abs(pumped) and abs(heat(known, **mixed)) < 1e-9 * abs(pumped)
+    heated = term(known, known.torque, **{TEMPERATURES[i]: 1})
+    assert T * heated == pytest.approx(term(known, known.heat[NAMES[i]], velocity=1), rel=1e-9)
 
 
 SOURCE = np.array([1.3, -0.6, 0.25, -0.2])
@@ -123,33 +128,33 @@ def test_far_from_equilibrium_every_order_in_the_velocity_conserves_energy():
 SLOPES = jax.jit(jax.jacfwd(lambda source, motor: SERIES(motor, source)))
 
 
-def test_first_powers_are_the_derivatives_of_the_series_in_the_velocity():
+def test_first_powers_are_the_derivatives_of_the_series_in_the_velocity(known):
     slopes = SLOPES(np.zeros(4), DEVICE)
     for j, path in enumerate((*POTENTIALS, *TEMPERATURES)):
         for k in range(3):
             powers = {"velocity": k, path: 1}
-            assert term(FOUND, FOUND.torque, **powers) == pytest.approx(float(slopes.torque[k, j]), rel=1e-9)
+            assert term(known, known.torque, **powers) == pytest.approx(float(slopes.torque[k, j]), rel=1e-9)
             for name in NAMES:
                 for kind in ("particles", "heat"):
                     wanted = np.asarray(getattr(slopes, kind)[name])[k]
-                    assert abs(term(FOUND, getattr(FOUND, kind)[name], **powers) - wanted[j]) < 1e-9 * np.abs(wanted).max()
+                    assert abs(term(known, getattr(known, kind)[name], **powers) - wanted[j]) < 1e-9 * np.abs(wanted).max()
 
 
 SECOND = jax.jit(lambda motor: responses(motor.network, T, MU, 2, panels=32))
 
 
-def test_efficiencies_near_equilibrium_are_those_of_both_expansions():
+def test_efficiencies_near_equilibrium_are_those_of_both_expansions(known):
     # Eq. (46): to second order in bias and velocity together; Eq. (47): to first order in the velocity, at a finite bias.
     bias = 1e-4
     powers = {POTENTIALS[0]: bias / 2, POTENTIALS[1]: -bias / 2}
-    push = sum(term(FOUND, FOUND.torque, **{path: 1}) * value for path, value in powers.items())
-    velocity = -push / (2 * term(FOUND, FOUND.torque, velocity=1))  # half of that without a load
+    push = sum(term(known, known.torque, **{path: 1}) * value for path, value in powers.items())
+    velocity = -push / (2 * term(known, known.torque, velocity=1))  # half of that without a load
     charge = lambda x: (x["left"] - x["right"]) / 2
     turn = SECOND(DEVICE).cycle(velocity, powers)
     found = velocity * float(turn.torque) / (float(charge(turn.particles)) * bias)
     first = [("velocity", velocity), *powers.items()]
-    work = velocity * sum(term(FOUND, FOUND.torque, **{path: 1}) * value for path, value in first)
-    charges = sum(float(charge({n: x[FOUND.index(**{path: 1})] for n, x in FOUND.particles.items()})) * value for path, value in first)
+    work = velocity * sum(term(known, known.torque, **{path: 1}) * value for path, value in first)
+    charges = sum(float(charge({n: x[known.index(**{path: 1})] for n, x in known.particles.items()})) * value for path, value in first)
     assert found == pytest.approx(work / (charges * bias), rel=1e-9) and 0 < found < 1
     assert float(sum(turn.energy.values())) == pytest.approx(velocity * float(turn.torque), rel=1e-6)
     series = SERIES(DEVICE, np.array([bias / 2, -bias / 2, 0.0, 0.0]))
@@ -172,21 +177,21 @@ def test_a_third_lead_has_its_own_powers():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: FOUND.index(speed=1), "`powers` must name velocity, left.chemical_potential"),
-        (lambda: FOUND.index(velocity=4), "with a total up to 3"),
-        (lambda: FOUND.cycle(0.1, {"middle.temperature": 0.1}), "`deviations` must name some of left.chemical_potential"),
-        (lambda: responses(DEVICE.network, -1.0), "`temperature` must be positive"),
-        (lambda: responses(DEVICE.network, 1.0, order=-1), "`order` must be an integer not below 0"),
+        (lambda known: known.index(speed=1), "`powers` must name velocity, left.chemical_potential"),
+        (lambda known: known.index(velocity=4), "with a total up to 3"),
+        (lambda known: known.cycle(0.1, {"middle.temperature": 0.1}), "`deviations` must name some of left.chemical_potential"),
+        (lambda _: responses(DEVICE.network, -1.0), "`temperature` must be positive"),
+        (lambda _: responses(DEVICE.network, 1.0, order=-1), "`order` must be an integer not below 0"),
     ],
 )
-def test_bad_input_names_the_argument(call, words):
+def test_bad_input_names_the_argument(call, words, known):
     with pytest.raises(ValueError, match=words):
-        call()
+        call(known)
 
 
-def test_the_expansion_does_not_depend_on_where_the_leads_are():
+def test_the_expansion_does_not_depend_on_where_the_leads_are(known):
     moved = qtd.replace(DEVICE, {"left.temperature": 3.0, "right.chemical_potential": -1.0})
-    np.testing.assert_allclose(RESPONSES(moved, T).torque, FOUND.torque, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(RESPONSES(moved, T).torque, known.torque, rtol=1e-12, atol=1e-13)
 
 
 def test_derivatives_pass_through():

@@ -8,6 +8,8 @@ import pytest
 import qtd
 from qtd._numerics.batching import follow, settle, together, total
 
+pytestmark = pytest.mark.digits
+
 BATCH, LEVELS = 7, 16
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=31)
 

@@ -1,0 +1,311 @@
+"""Trajectories of equations that have closed solutions."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qtd._numerics import trajectories
+from qtd._numerics.trajectories import course, first_rise, leap, moment
+
+pytestmark = pytest.mark.digits
+
+
+class Turning(NamedTuple):
+    """A spiral, dr/dt = growth * r^3 - damping * r, that turns at a constant `frequency`.
+
+    At radii below `ended` it has ended, and below `settled` it has settled.
+    """
+
+    damping: jax.Array
+    frequency: jax.Array
+    growth: jax.Array
+    ended: jax.Array
+    settled: jax.Array
+
+
+def turning(damping=0.3, frequency=1.1, growth=0.0, ended=0.0, settled=0.0):
+    return Turning(*(jnp.asarray(x, float) for x in (damping, frequency, growth, ended, settled)))
+
+
+def speed(state, at):
+    x, y = state
+    pull = at.growth * (x**2 + y**2) - at.damping
+    return jnp.stack([pull * x - at.frequency * y, pull * y + at.frequency * x])
+
+
+def ends(state, at):
+    return jnp.hypot(*state) < at.ended
+
+
+def settled(state, at):
+    return jnp.hypot(*state) < at.settled
+
+
+def height(state, at):
+    """0 where the spiral crosses a line through the origin."""
+    return state[0]
+
+
+def exact(state, time, at):
+    """The spiral at this time."""
+    square = (state**2).sum()
+    passed = -jnp.expm1(-2 * at.damping * time)
+    scale = jnp.exp(-at.damping * time) / jnp.sqrt(1 - at.growth * square / at.damping * passed)
+    c, s = jnp.cos(at.frequency * time), jnp.sin(at.frequency * time)
+    return scale * jnp.stack([c * state[0] - s * state[1], s * state[0] + c * state[1]])
+
+
+exact_states = jax.jit(jax.vmap(jax.vmap(exact, in_axes=(None, 0, None)), in_axes=(0, None, 0)))
+exact_each = jax.jit(jax.vmap(exact))
+
+
+def stacked(*cases):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *cases)
+
+
+# Every step keeps its error below 1e-10; within steps, states are interpolated.
+PRECISION = 1e-10
+TIMES = jnp.array([0.0, 0.4, 0.4, 1.3, 4.0])
+FORWARDS = jnp.array([1.0, 0.0])
+STARTS = jnp.stack([FORWARDS] * 7).at[1].set(jnp.array([0.3, -0.4]))
+CASES = stacked(
+    turning(),
+    turning(damping=1.0, frequency=-3.0, growth=-2.0),
+    turning(damping=0.0625, frequency=0.5, growth=0.05),
+    turning(ended=0.75),
+    turning(damping=0.5, growth=1.0),
+    turning(frequency=np.nan),
+    turning(frequency=1e4),
+)
+STRONG, ENDING, EXPLODING, UNKNOWN, FAST = 1, 3, 4, 5, 6
+REGULAR = slice(0, 3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps():
+    """Few trajectories here need more, and those that cannot go on try as many as they may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trajectories, "_STEPS", 1000)
+        yield
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(0, None, 0))
+def courses(start, times, at):
+    return course(speed, start, times, at, ends)
+
+
+@pytest.fixture(scope="module")
+def moved(few_steps):
+    """States and last times of all cases, and the states of the closed solution."""
+    found = courses(STARTS, TIMES, CASES)
+    arrays = found.states, found.last, exact_states(STARTS, TIMES, CASES)
+    return tuple(np.asarray(x) for x in arrays)
+
+
+def test_states_are_those_of_the_closed_solution(moved):
+    states, last, wanted = moved
+    np.testing.assert_allclose(states[REGULAR], wanted[REGULAR], rtol=0, atol=50 * PRECISION)
+    assert np.array_equal(states[REGULAR, 0], STARTS[REGULAR])
+    assert np.all(last[REGULAR] == 4.0)
+
+
+def test_a_time_asked_for_twice_gives_one_state_twice(moved):
+    states, _, _ = moved
+    assert np.array_equal(states[:, 1], states[:, 2], equal_nan=True)
+
+
+def test_states_beyond_the_end_of_a_trajectory_are_not_numbers(moved):
+    states, last, wanted = moved
+    # The radius falls as e^(-damping * time); the end is that of the step in which it is too small.
+    ended = -np.log(0.75) / 0.3
+    assert ended <= last[ENDING] < 4.0
+    before = np.asarray(TIMES) < ended
+    found, known = states[ENDING][before], wanted[ENDING][before]
+    np.testing.assert_allclose(found, known, rtol=0, atol=50 * PRECISION)
+    assert np.array_equal(np.isnan(states[ENDING]).all(1), np.asarray(TIMES) > last[ENDING])
+    assert np.isnan(states[ENDING]).any()
+
+
+def test_a_trajectory_ends_where_its_numbers_stop_being_finite(moved):
+    states, last, wanted = moved
+    # 1 = growth / damping * (1 - e^(-2 damping * time))
+    explosion = np.log(2.0)
+    assert float(last[EXPLODING]) == pytest.approx(explosion, rel=1e-8)
+    np.testing.assert_allclose(states[EXPLODING, :3], wanted[EXPLODING, :3], rtol=1e-8)
+    assert np.isnan(states[EXPLODING, 3:]).all()
+    # Nothing is known from the start on, and the others do not notice.
+    assert last[UNKNOWN] == 0
+    assert np.array_equal(states[UNKNOWN, 0], STARTS[UNKNOWN])
+    assert np.isnan(states[UNKNOWN, 1:]).all()
+
+
+def test_all_times_may_be_nought():
+    states, last = (x[REGULAR] for x in courses(STARTS, 0 * TIMES, CASES))
+    assert np.array_equal(states, np.broadcast_to(STARTS[REGULAR, None], states.shape))
+    assert np.all(last < 1e-100)
+
+
+def test_a_trajectory_of_too_many_steps_ends_where_they_do(moved):
+    states, last, _ = moved
+    # A thousand steps of a third of a radian or so.
+    assert 100 / 1e4 < last[FAST] < 1000 / 1e4
+    assert np.array_equal(states[FAST, 0], STARTS[FAST])
+    assert np.isnan(states[FAST, 1:]).all()
+
+
+def test_a_single_trajectory_is_that_of_a_batch_and_has_its_closed_derivatives(moved):
+    def reached(start, times, at):
+        states = course(speed, start, times, at, ends).states
+        return states, states
+
+    case = jax.tree.map(lambda x: x[STRONG], CASES)
+    tangents = jax.jit(jax.jacfwd(reached, (0, 1, 2), has_aux=True))
+    slopes, states = tangents(STARTS[STRONG], TIMES, case)
+    np.testing.assert_allclose(states, moved[0][STRONG], rtol=0, atol=PRECISION)
+    known = jax.vmap(exact, in_axes=(None, 0, None))
+    wanted = jax.jit(jax.jacfwd(known, (0, 1, 2)))(STARTS[STRONG], TIMES, case)
+    # Slopes of interpolated states are known a little less well than these.
+    for found, exactly in zip(jax.tree.leaves(slopes), jax.tree.leaves(wanted)):
+        np.testing.assert_allclose(found, exactly, rtol=0, atol=1000 * PRECISION)
+
+
+# Stiff equations.
+
+
+def following(state, at):
+    """A pair that turns, and a third number that follows the first one at a rate."""
+    x, y, z = state
+    rate, frequency = at
+    return jnp.stack([-frequency * y, frequency * x, rate * (x - z) - frequency * y])
+
+
+def never(state, at):
+    return jnp.zeros((), bool)
+
+
+RATES = jnp.array([1.0, 1e3, 1e6])
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(None, None, 0))
+def stiff_courses(start, times, rate):
+    return course(following, start, times, (rate, jnp.ones_like(rate)), never, stiff=True)
+
+
+def test_stiff_trajectories_take_few_steps_however_fast_one_of_the_rates_is():
+    start, times = jnp.array([1.0, 0.0, 3.0]), np.array([0.0, 0.5, 2.0])
+    states, last = stiff_courses(start, times, RATES)
+    # In 1000 steps an explicit method, stable up to some ten times 1 / rate each, comes to 1e-2.
+    assert np.all(last == 2.0)
+    x, y = np.cos(times), np.sin(times)
+    for rate, found in zip(RATES, states):
+        wanted = np.stack([x, y, x + 2 * np.exp(-float(rate) * times)], axis=1)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=200 * PRECISION)
+
+
+def test_nothing_of_a_stiff_trajectory_is_left_to_lapack():
+    lowered = stiff_courses.lower(jnp.ones(3), jnp.ones(3), RATES).as_text().lower()
+    assert "while" in lowered and "lapack" not in lowered
+
+
+# When something happens for the first time.
+
+
+@jax.jit
+@jax.vmap
+def rises(start, at, horizon):
+    found = first_rise(speed, start, at, height, settled, ends, horizon)
+    return found, found.time + moment(speed, found.state, at, height)
+
+
+BEGINNINGS = stacked(*[FORWARDS] * 6, -FORWARDS)
+HAPPENINGS = stacked(
+    turning(),
+    turning(growth=-0.2),
+    turning(),
+    turning(settled=0.3),
+    turning(ended=0.3),
+    turning(damping=0.5, growth=1.0),
+    turning(),
+)
+LATE, SETTLED, ENDED, GONE = 2, 3, 4, 5
+HORIZONS = jnp.full(7, 100.0).at[LATE].set(4.0)
+# A spiral that starts on the right crosses the vertical line to the left first, then to the right.
+QUARTER = np.pi / 2 / 1.1
+
+
+@pytest.fixture(scope="module")
+def searched(few_steps):
+    """What was found in each case, and the moment when the line was crossed."""
+    return jax.tree.map(np.asarray, rises(BEGINNINGS, HAPPENINGS, HORIZONS))
+
+
+def test_the_first_rise_is_found_and_a_fall_before_it_is_not(searched):
+    found, moments = searched
+    assert np.array_equal(found.happened, [True, True, False, False, False, False, True])
+    wanted = np.array([3, 3, 1]) * QUARTER
+    np.testing.assert_allclose(moments[found.happened], wanted, rtol=50 * PRECISION)
+    # It is left at the end of the step.
+    assert np.all(found.time[found.happened] >= wanted * (1 - PRECISION))
+    assert np.all(found.time[found.happened] < wanted + QUARTER)
+
+
+def test_a_trajectory_is_left_where_it_was_at_that_time(searched):
+    found, _ = searched
+    regular = np.arange(len(HORIZONS)) != GONE
+    wanted = exact_each(BEGINNINGS, found.time, HAPPENINGS)
+    np.testing.assert_allclose(found.state[regular], wanted[regular], rtol=0, atol=50 * PRECISION)
+
+
+def test_a_search_ends_at_its_horizon_or_where_the_trajectory_settles_or_ends(searched):
+    found, _ = searched
+    assert found.time[LATE] == HORIZONS[LATE]
+    for k in (SETTLED, ENDED):
+        assert -np.log(0.3) / 0.3 <= found.time[k] < 3 * QUARTER
+        assert np.hypot(*found.state[k]) < 0.3
+    assert found.time[GONE] == pytest.approx(np.log(2.0), rel=1e-8)
+
+
+# Moments nearby.
+
+
+def test_a_moment_is_found_before_or_after_a_state():
+    angles = np.pi / 2 + np.array([-0.3, 1e-6, 0.0, 0.2])
+    radii = np.array([0.5, 2.0, 1.0, 0.7])
+    states = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    meeting = jax.jit(jax.vmap(lambda state: moment(speed, state, turning(growth=-0.2), height)))
+    # A step over an angle of 0.3 is wrong by 0.3^9 / 9! or so.
+    np.testing.assert_allclose(meeting(states), (np.pi / 2 - angles) / 1.1, rtol=1e-9, atol=1e-15)
+
+
+def test_a_leap_is_a_step_of_order_eight_forwards_or_backwards():
+    at, durations = turning(damping=0.5), jnp.array([-0.8, -0.4, 0.4, 0.8])
+    leaps = jax.jit(jax.vmap(lambda time: leap(speed, FORWARDS, time, at)))
+    wanted = np.stack([exact(FORWARDS, time, at) for time in durations])
+    errors = np.abs(leaps(durations) - wanted).max(1)
+    # The error of a step is about (|rate| * length)^9 / 9!, with a rate of 1.2.
+    assert np.all(errors[1:3] < 0.48**9 / 362880)
+    assert np.all(np.log2(errors[np.array([0, 3])] / errors[1:3]) > 8.5)
+    assert np.array_equal(leaps(jnp.zeros(4)), jnp.stack([FORWARDS] * 4))
+
+
+# Types.
+
+
+def test_float32_stays_float32():
+    start, times, at = jax.tree.map(lambda x: x.astype(jnp.float32), (FORWARDS, TIMES, turning()))
+
+    reached = jax.jit(functools.partial(course, speed, ends=ends))(start, times, args=at)
+    assert {x.dtype for x in reached} == {np.dtype(np.float32)}
+    wanted = exact_states(FORWARDS[None], TIMES, stacked(turning()))[0]
+    np.testing.assert_allclose(reached.states, wanted, rtol=0, atol=1e-4)  # steps are good to 1e-5
+
+    def meeting(state):
+        return moment(speed, leap(speed, state, times[1], at), at, height)
+
+    assert jax.eval_shape(meeting, start).dtype == np.float32
