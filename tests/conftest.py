@@ -1,11 +1,13 @@
 """How tests run: in double precision, without silent promotion, compiled quickly and never twice; `tests/README.md` says why."""
 
+import ctypes
 import gc
 import hashlib
 import importlib.metadata
 import os
 import pathlib
 import platform
+import sys
 
 import hypothesis
 import jax
@@ -17,6 +19,9 @@ pytest_plugins = ["budget"]
 hypothesis.settings.register_profile("everyday", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.register_profile("deep", hypothesis.settings.get_profile("everyday"), max_examples=600)
 
+# Tracing makes millions of small objects, of which next to none are garbage.
+gc.set_threshold(100_000, 50, 1000)
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -26,9 +31,9 @@ QUICK_FLAGS = "--xla_cpu_use_fusion_emitters=false"
 # XLA ends a process that names a flag it does not know; these releases of jaxlib know the flag above.
 KNOWN_TO = (0, 9), (0, 10)
 CACHE_BYTES = 2 << 30
-# Linux allows a process 65 530 memory maps, and every compiled program holds some of them; a worker may fill a third of 8 GB.
+TABLES = "laws", "transforms"  # folders that run over tables of machines
+# Linux allows a process 65 530 memory maps, and every compiled program holds some of them.
 MEMORY_MAPS = 40_000
-MEMORY_BYTES = 3 << 30
 
 
 def pytest_addoption(parser):
@@ -81,7 +86,8 @@ def _remove_oldest(folder):
 
 
 def pytest_collection_modifyitems(items):
-    """Notebooks cannot mark themselves; tests of one row of a table stand together, so that a worker compiles its program once."""
+    """Notebooks cannot mark themselves. What runs over a table comes first, row by row, so that one worker has the program of a row;
+    late tests, which idle workers take from one another, are best short."""
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker("deep")
@@ -89,10 +95,9 @@ def pytest_collection_modifyitems(items):
 
 
 def _place(item):
-    """Folder, and row of a table or else file: the order of pytest but within the two folders that run over tables."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    over_table = item.path.parent.name in ("laws", "transforms") and "name" in parameters
-    return str(item.path.parent), parameters["name"] if over_table else item.path.name
+    folder, parameters = item.path.parent.name, getattr(item, "callspec", None) and item.callspec.params
+    over_table = folder in TABLES and parameters and "name" in parameters
+    return folder not in TABLES, folder, parameters["name"] if over_table else item.path.name
 
 
 def pytest_runtest_setup(item):
@@ -105,9 +110,18 @@ def pytest_runtest_setup(item):
 def forget_compiled_programs_in_time():
     """A run of all tests would end in a segmentation fault where no memory map is left, or fill the memory."""
     yield
-    if _memory_maps() > MEMORY_MAPS or _resident_bytes() > MEMORY_BYTES:
+    if _share_of_memory() > 0.2:
+        _return_what_is_free()
+    if _memory_maps() > MEMORY_MAPS or _share_of_memory() > 0.2:
         jax.clear_caches()
         gc.collect()
+        _return_what_is_free()
+
+
+def _return_what_is_free():
+    """XLA's compiler leaves the heap full of holes; only this gives them back to Linux."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _memory_maps():
@@ -115,9 +129,10 @@ def _memory_maps():
     return maps.read_bytes().count(b"\n") if maps.exists() else 0
 
 
-def _resident_bytes():
+def _share_of_memory():
+    """How much of the computer's memory this process holds."""
     pages = pathlib.Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else 0
+    return int(pages.read_text().split()[1]) / os.sysconf("SC_PHYS_PAGES") if pages.exists() else 0
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Small systems with closed forms, random devices, and independent arithmetic that several tests share."""
 
+import hypothesis
 import jax
 import jax.numpy as jnp
 import mpmath as mp
@@ -10,6 +11,11 @@ import qtd
 from qtd.spectral import Lorentzian, Peaked, WideBand
 
 COLD, HOT, WORK = "cold", "hot", "work"
+
+
+def examples(everyday):
+    """How many examples hypothesis draws: `everyday`, where 60 are usual, and in the deep tier as many more as of all."""
+    return hypothesis.settings(max_examples=everyday * hypothesis.settings().max_examples // 60)
 
 
 def three_levels(cold=0.5, hot=1.0, work=10.0):

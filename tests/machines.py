@@ -158,10 +158,37 @@ def program(name: str) -> Program:
     return Program(ROWS[name])
 
 
+class Alone(NamedTuple):
+    """Some devices of a row, one after the other in one compiled function, and how often that was traced.
+
+    `places` of the devices among the points of the row; their numbers are `values`.
+    """
+
+    places: list[int]
+    values: np.ndarray
+    traces: int
+
+
 @functools.cache
-def observed_alone(name: str) -> Callable:
-    """The numbers and status of one device, compiled; it fails when it is traced a second time."""
-    return eqx.filter_jit(eqx.debug.assert_max_traces(ROWS[name].observe, max_traces=1))
+def alone(name: str) -> Alone:
+    """Devices made of NumPy's numbers and of JAX's, and with a parameter replaced by NumPy's and by Python's."""
+    row, traces = ROWS[name], 0
+
+    @eqx.filter_jit
+    def observe(device):
+        nonlocal traces
+        traces += 1
+        return row.observe(device)[0]
+
+    places = list(range(0, len(row.points), max(1, len(row.points) // 8)))
+    values = np.stack([observe(row.build(row.points[k])) for k in places])
+    device = row.build(jnp.asarray(row.points[0]))
+    observe(device)
+    if isinstance(device, qtd.machines.AbstractMachine):
+        path, value = next(iter(qtd.parameters(device).items()))
+        observe(qtd.replace(device, {path: np.asarray(value)}))
+        observe(qtd.replace(device, {path: np.asarray(value).tolist()}))
+    return Alone(places, values, traces)
 
 
 def largest_slope(unit):

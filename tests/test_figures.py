@@ -7,12 +7,13 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from gallery import claimed, drawn
 from helpers import printed
 
 import qtd
 from qtd import figures
 from qtd.cli import main
-from qtd.figures import collective_refrigerator, finite_reservoirs, n_demon
+from qtd.figures import n_demon
 
 
 def at(sheet, curve, x, panel=None):
@@ -25,7 +26,7 @@ def test_a_folder_holds_pictures_numbers_and_captions(tmp_path):
     written = figures.draw(tmp_path, "n-demon")
     assert [path.name for path in written] == ["n-demon-fig2b.png", "n-demon-fig2b.csv", "n-demon.md"]
     numbers = pd.read_csv(tmp_path / "n-demon-fig2b.csv")
-    pd.testing.assert_frame_equal(numbers, n_demon.figure_2().table, rtol=1e-8)
+    pd.testing.assert_frame_equal(numbers, drawn("n-demon", "2b").table, rtol=1e-8)
     assert numbers.y_name.iloc[0] == "COP" and len(numbers) == 401 * 14
     picture = matplotlib.image.imread(tmp_path / "n-demon-fig2b.png")
     assert picture.shape[1] == 748 and len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 100  # 3.4 inches, colours
@@ -34,7 +35,7 @@ def test_a_folder_holds_pictures_numbers_and_captions(tmp_path):
 
 
 def test_n_demon_runs_through_the_printed_points():
-    sheet = n_demon.figure_2()
+    sheet = drawn("n-demon", "2b")
     near = lambda curve, x: sheet.table[sheet.table.curve == curve].pipe(lambda t: np.interp(x, t.x[:401], t.y[:401]))
     for curve, text in (
         (r"$\varepsilon_4=1.6$", "0.3586"),
@@ -45,21 +46,21 @@ def test_n_demon_runs_through_the_printed_points():
 
 
 def test_collective_refrigerator_runs_through_the_printed_points():
-    sheet = collective_refrigerator.figure_2()
+    sheet = drawn("collective-refrigerator", "2")
     assert at(sheet, "full model", 41) == [printed("0.1656853291"), printed("0.6535494291")]
     assert at(sheet, "reduced model", 41) == [printed("0.2052522117"), printed("0.5382363994")]
-    widths = collective_refrigerator.figure_3().table
+    widths = drawn("collective-refrigerator", "3").table
     near = widths[(widths.panel == "a") & np.isclose(widths.y, 0.1) & (widths.x < 0.0029)]
     assert near.value.min() > 0 and widths[(widths.panel == "a") & np.isclose(widths.y, 0.1) & (widths.x > 0.003)].value.max() < 0
     assert np.all(widths[(widths.y >= 1.999)].value < 0)  # d_h = 2 never cools
-    curves = collective_refrigerator.figure_4().table
+    curves = drawn("collective-refrigerator", "4").table
     assert curves[(curves.curve == r"$\delta_w=0.001\,\Omega$") & np.isclose(curves.x, 1.0)].y.iloc[0] == printed("0.761687")
-    times = collective_refrigerator.figure_7()
+    times = drawn("collective-refrigerator", "7")
     assert 101**2 * at(times, r"$t_{th}$", 101)[0] == printed("67.6")
 
 
 def test_efficiency_is_drawn_where_the_machine_cools_and_nowhere_else():
-    table = collective_refrigerator.figure_5().table
+    table = drawn("collective-refrigerator", "5").table
     inside = table.value.notna()
     assert table[inside].value.between(0, 1).all() and (table.x > table.y)[inside].all() and (table.x < 3 * table.y)[inside].all()
     points = inside.groupby(table.panel).sum()
@@ -67,7 +68,7 @@ def test_efficiency_is_drawn_where_the_machine_cools_and_nowhere_else():
 
 
 def test_the_first_finite_reservoirs_cool_and_rest_as_printed():
-    table = finite_reservoirs.figure_1().table
+    table = drawn("finite-reservoirs", "1").table
     cold = table[table.curve == "$T_1$"]
     assert cold.y.min() == pytest.approx(0.36903938614426, rel=1e-3) and cold.y.iloc[-1] == pytest.approx(1.54344, rel=1e-4)
     crossover = table[table.curve == r"$\tilde\omega$"][:40]
@@ -75,12 +76,15 @@ def test_the_first_finite_reservoirs_cool_and_rest_as_printed():
 
 
 def test_captions_name_every_parameter():
-    caption = collective_refrigerator.figure_5().caption
+    caption = drawn("collective-refrigerator", "5").caption
     assert all(text in caption for text in ("N = 31", "0.0005", "2, 6, 4 Omega", "heights 1", "The paper gives no widths"))
-    assert "T_1 = 0.6 stands in" in finite_reservoirs.figure_3().caption
+    assert "T_1 = 0.6 stands in" in drawn("finite-reservoirs", "3").caption
 
 
-def test_the_command_draws_and_judges(capsys, tmp_path):
+def test_the_command_draws_and_judges(capsys, tmp_path, monkeypatch):
+    claims = claimed("n-demon")
+    monkeypatch.setattr(n_demon, "claims", lambda: claims)
+
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
             main(["figures", *arguments])

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qtd._numerics.fermi import thermal_integrals
@@ -68,7 +69,7 @@ def test_derivatives_in_degeneracy_and_dimension_agree_with_differences():
 
 
 @pytest.mark.parametrize("closure", ["exact", "sommerfeld"])
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.floats(0.2, 3.0), st.floats(4.0, 30.0), st.floats(0.5, 3.0))
 def test_energy_changes_by_heat_and_particles(closure, temperature, degeneracy, alpha):
     """dE = T dS + mu dN, in both closures, and derivatives follow from the moments."""

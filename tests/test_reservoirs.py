@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import as_float32
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import qtd
@@ -22,7 +22,6 @@ def electron_rates(gap, temperature, potential):
     return qtd.Reservoir(temperature, potential, "fermi", spectral_density=Lorentzian(0.5, 0.8, 1.3)).rates(gap, ONE)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.floats(1e-6, 50), st.floats(0.02, 1e4), st.booleans())
 def test_bosons_obey_detailed_balance_and_the_golden_rule(gap, temperature, lowers):
     gap = -gap if lowers else gap
@@ -37,7 +36,6 @@ def test_bosons_obey_detailed_balance_and_the_golden_rule(gap, temperature, lowe
     assert emitted == pytest.approx(density * (1 + occupation), rel=1e-14)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.floats(-20, 20), st.floats(0.05, 1e3), st.floats(-20, 20))
 def test_electrons_obey_detailed_balance_and_the_golden_rule(energy, temperature, potential):
     into, out = (float(x) for x in electron_rates(jnp.array(energy), jnp.array(temperature), jnp.array(potential)))

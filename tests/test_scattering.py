@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import qtd
@@ -187,7 +188,7 @@ def test_levels_between_a_filled_band_and_a_lead_take_steps_of_the_occupation():
     assert float(narrow.particle_currents["l"]) == pytest.approx(-0.2 * 0.0144 / 0.125 * inside / (2 * np.pi), rel=1e-11)
 
 
-@settings(deadline=None, max_examples=200, derandomize=True)
+@examples(200)
 @given(st.lists(st.floats(0.2, 3.0), min_size=12, max_size=12), st.booleans())
 def test_entropy_production_is_never_negative(numbers, with_bosons):
     conductor = RANDOM["bose" if with_bosons else "fermi"](jnp.array(numbers))
@@ -316,7 +317,7 @@ def test_coherent_conductors_beat_the_uncertainty_relation_of_jumps():
     assert float(particles["h", "h"] * point.entropy_production / point.particle_currents["h"] ** 2) < 1
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@examples(100)
 @given(st.lists(st.floats(0.2, 2.0), min_size=11, max_size=11))
 def test_efficiencies_with_nonthermal_fuel_stay_below_one(numbers):
     found = EFFICIENCIES(jnp.array(numbers))

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qtd.gases import FermiGas
@@ -25,7 +26,6 @@ def random_device(seed, reservoirs=3, modes=4):
     return [jnp.asarray(x) for x in (energies, rates, 10 ** rng.uniform(-1.5, 0.7, reservoirs), rng.uniform(-3, 22, reservoirs))]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
 def test_particles_and_energy_are_conserved_and_entropy_is_produced(seed):
     energies, rates, temperatures, potentials = random_device(seed)
@@ -36,7 +36,6 @@ def test_particles_and_energy_are_conserved_and_entropy_is_produced(seed):
     assert float(found.entropy_production) == pytest.approx(-float((found.heat / temperatures).sum()), rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
 def test_at_equal_potentials_the_coldest_loses_no_heat(seed):
     energies, rates, temperatures, _ = random_device(seed)
@@ -44,7 +43,7 @@ def test_at_equal_potentials_the_coldest_loses_no_heat(seed):
     assert float(found.heat[jnp.argmin(temperatures)]) <= 0
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.floats(0.2, 3.0), st.floats(0.2, 3.0), st.floats(0.5, 6.0), st.floats(-8.0, 25.0))
 def test_signs_of_the_flows_follow_the_table(first, second, bias, energy):
     """Two reservoirs and a mode: whose particles flow tells the side of omega_tilde, whose heat that of mu as well."""

@@ -1,7 +1,8 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import assume, given, settings
+from helpers import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import qtd
@@ -10,7 +11,7 @@ from qtd.spectral import WideBand
 
 pytestmark = pytest.mark.digits
 
-LAWS = settings(deadline=None, max_examples=150, derandomize=True)
+LAWS = examples(150)
 
 
 def lead(temperature, potential):

@@ -4,12 +4,12 @@ Where no page prints a number it is bounded by what the claim says.
 """
 
 import numpy as np
+from gallery import claimed
 from helpers import along, assert_claims
 from scipy.integrate import quad
 from scipy.optimize import brentq, fsolve
 
 from papers.test_finite_reservoirs import SWAPS
-from qtd.figures import finite_reservoirs, n_demon
 
 
 def demon_cop(cold, fourth):
@@ -92,7 +92,7 @@ def test_n_demon():
             },
         ),
     ]
-    assert_claims(n_demon.claims(), expected)
+    assert_claims(claimed("n-demon"), expected)
 
 
 def test_finite_reservoirs():
@@ -131,4 +131,4 @@ def test_finite_reservoirs():
         ("reproduced", {"T_eq": "1.16001", "mu_eq": "19.29989"}),
         ("reproduced", {f"least rise over the whole, Fig. {k}": (-1e-10, np.inf) for k in range(1, 6)}),
     ]
-    assert_claims(finite_reservoirs.claims(), expected)
+    assert_claims(claimed("finite-reservoirs"), expected)

@@ -3,10 +3,9 @@ written down here from its matrix elements and solved by LU decomposition.
 """
 
 import numpy as np
+from gallery import claimed
 from helpers import along, assert_claims
 from scipy.optimize import brentq
-
-from qtd.figures import collective_refrigerator
 
 REPRODUCED, PARTLY = "reproduced", "partly"
 CENTERS = {"cold": 2.0, "hot": 6.0, "work": 4.0}
@@ -185,4 +184,4 @@ def test_verdicts_and_numbers_of_the_claims():
         ),
         (REPRODUCED, rectified),
     ]
-    assert_claims(collective_refrigerator.claims(), expected)
+    assert_claims(claimed("collective-refrigerator"), expected)

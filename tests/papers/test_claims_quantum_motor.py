@@ -4,12 +4,12 @@ Reference values of an independent implementation. x is the load over C_F^(0); v
 Q^(k) = sign(v) C^(k) v^(k-1) leaves a lead per turn.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
+from gallery import claimed, drawn
 from helpers import assert_claims, printed
 
 from qtd.figures import _motor_data as data
@@ -90,27 +90,26 @@ CLAIMS = [
 ]
 
 
-@functools.cache
 def sheet(number):
-    return paper.FIGURES[number]()
+    return drawn("quantum-motor", number)
 
 
-def drawn(number, panel, curve):
+def rows_of(number, panel, curve):
     rows = sheet(number).table
     return rows[(rows.panel == panel) & (rows.curve == curve)]
 
 
 def value(number, panel, curve, x):
-    rows = drawn(number, panel, curve)
+    rows = rows_of(number, panel, curve)
     return float(np.interp(x, rows.x, rows.y))
 
 
 def test_verdicts_and_numbers_are_those_of_the_page():
-    assert_claims(paper.claims(), CLAIMS)
+    assert_claims(claimed("quantum-motor"), CLAIMS)
 
 
 def test_rotors_of_figure_2_settle_or_stop():
-    last = lambda panel, curve: drawn("2", panel, curve).iloc[-1]
+    last = lambda panel, curve: rows_of("2", panel, curve).iloc[-1]
     # Third order and finite inertia, 2.5 % above the velocity of an infinitely heavy one; five relaxation times.
     assert last("a", "from 0.001").y == pytest.approx(2.156 * 1.0254, rel=3e-3)
     assert last("b", "from -0.001").y == pytest.approx(-2.151 * 1.0254, rel=3e-3)
@@ -133,8 +132,8 @@ def test_lines_and_circles_of_figure_3():
         assert value("3", panel, "$k=1$", 10) == printed(w1)
         assert w0 is None or value("3", panel, "$k=0$", 10) == printed(w0)
         for k in range(4):
-            circles = drawn("3", panel, f"k={k}, charge and heat")
-            line = drawn("3", panel, f"$k={k}$")
+            circles = rows_of("3", panel, f"k={k}, charge and heat")
+            line = rows_of("3", panel, f"$k={k}$")
             np.testing.assert_allclose(circles.y, line.y[line.x.isin(circles.x)], rtol=1e-9, atol=1e-9)
             assert len(circles) == 21 and line.x.is_monotonic_increasing
     assert value("3", "a", "$k=3$", 16) == printed("-4.1")
@@ -143,12 +142,12 @@ def test_lines_and_circles_of_figure_3():
 def test_curves_of_figure_4_peak_where_the_page_says():
     for panel, motors, pumps in (("a", "0.105 0.454 0.744 0.863", "0.090 0.453 0.744 0.863"), ("b", None, "- - 0.257 0.505")):
         for i, (radius, pump) in enumerate(zip(RADII, pumps.split())):
-            rows = drawn("4", panel, rf"$\delta_\epsilon={radius:g}$")
+            rows = rows_of("4", panel, rf"$\delta_\epsilon={radius:g}$")
             if motors:
                 assert rows.y[rows.x < 1].max() == printed(motors.split()[i])
             beyond = rows.y[rows.x > 1]
             assert beyond.isna().all() if pump == "-" else beyond.max() == printed(pump)
-    rows = drawn("4", "a", r"$\delta_\epsilon=10$, next order")
+    rows = rows_of("4", "a", r"$\delta_\epsilon=10$, next order")
     assert rows.y[rows.x > 1].max() == printed("0.025") and rows.x[(rows.x < 0) & rows.y.notna()].max() == pytest.approx(-8.01, abs=0.006)
 
 
@@ -160,11 +159,11 @@ def test_curves_of_figures_5_and_6_run_through_the_printed_points():
     ):
         for k, text in enumerate(texts.split()):
             assert value("5", panel, f"$k={k}$", x) == printed(text)
-    heat = [drawn("5", "c", f"$k={k}$").y.to_numpy() for k in range(4)]
+    heat = [rows_of("5", "c", f"$k={k}$").y.to_numpy() for k in range(4)]
     np.testing.assert_allclose(np.sum(heat, 0)[~np.isnan(heat[0])], 1.0, rtol=1e-12)
     for k, text in enumerate(("0.851", "-0.476", "0.158")):
         assert value("6", "a", f"$k={k}$", 2) == pytest.approx(float(text), abs=6e-4)  # between two points drawn
-    assert drawn("6", "a", "total").y.min() == printed("0.258")
+    assert rows_of("6", "a", "total").y.min() == printed("0.258")
 
 
 @pytest.mark.parametrize("number", paper.FIGURES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gallery import claimed, drawn
 from helpers import assert_claims, curve, printed
 
 from qtd.figures import qubit_refrigerator as paper
@@ -166,7 +167,7 @@ CLAIMS = {
 
 @pytest.fixture(scope="module")
 def sheets():
-    return {name: draw() for name, draw in paper.FIGURES.items()}
+    return {name: drawn("qubit-refrigerator", name) for name in paper.FIGURES}
 
 
 def crossings(x, y):
@@ -177,7 +178,7 @@ def crossings(x, y):
 
 
 def test_verdicts_and_numbers_of_the_claims():
-    found = paper.claims()
+    found = claimed("qubit-refrigerator")
     assert [each.statement.startswith(start) for each, start in zip(found, CLAIMS, strict=True)] == [True] * len(CLAIMS)
     assert_claims(found, list(CLAIMS.values()))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gallery import claimed, drawn
 from helpers import assert_claims, curve, printed
 
 from qtd.figures import resonator_refrigerator as paper
@@ -140,11 +141,11 @@ CLAIMS = {
 
 @pytest.fixture(scope="module")
 def sheets():
-    return {name: draw() for name, draw in paper.FIGURES.items()}
+    return {name: drawn("resonator-refrigerator", name) for name in paper.FIGURES}
 
 
 def test_verdicts_and_numbers_of_the_claims():
-    found = paper.claims()
+    found = claimed("resonator-refrigerator")
     assert [each.statement.startswith(start) for each, start in zip(found, CLAIMS, strict=True)] == [True] * len(CLAIMS)
     assert_claims(found, list(CLAIMS.values()))
 
