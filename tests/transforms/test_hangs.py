@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.deep
 
 START = """
+import re
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_enable_x64", True)
 import qtd
@@ -62,7 +63,8 @@ PROGRAMS = {
 
 END = """
 lowered = jax.jit({run}).lower(devices := {devices})
-assert "custom_call" not in lowered.as_text(), "a call of LAPACK, or of something else, inside the batch"
+calls = set(re.findall(r"custom_call @(\w+)", lowered.as_text()))
+assert calls <= {{"xla_ffi_python_cpu_callback"}}, calls  # through which diffrax raises errors; no LAPACK, and nothing else
 found = lowered.compile()(devices)
 assert all(bool(jnp.all(jnp.isfinite(x))) for x in jax.tree.leaves(found) if jnp.issubdtype(x.dtype, jnp.inexact))
 assert bool({holds})
