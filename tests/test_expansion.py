@@ -69,7 +69,7 @@ def test_the_electrons_inertia_is_their_answer_to_a_slow_oscillation():
     step = 1e-3
     slope = (8 * (at(angle + step) - at(angle - step)) - (at(angle + 2 * step) - at(angle - 2 * step))) / (12 * step)
     resting = np.asarray(qtd.steady_state(MOTOR.network(angle)))
-    force = -np.asarray(jax.jacfwd(lambda x: MOTOR.network(x).energies)(angle))
+    force = -np.asarray(jax.jit(jax.jacfwd(lambda x: MOTOR.network(x).energies))(angle))
 
     def answer(w):
         system, right = 1j * w * np.eye(4) - at(angle), (slope @ resting).astype(complex)
@@ -92,7 +92,7 @@ def test_what_turning_pumps_is_what_a_bias_pushes(seed):
             "right.temperature": 1.1 - t / 2,
         }
     )
-    push = jax.grad(lambda v, t: local(qtd.replace(motor, hotter(v, t)).network, angle, 1).torque[0], argnums=(0, 1))(0.0, 0.0)
+    push = jax.jit(jax.grad(lambda v, t: local(qtd.replace(motor, hotter(v, t)).network, angle, 1).torque[0], argnums=(0, 1)))(0.0, 0.0)
     pumped = LOCAL(motor, angle)
     particles = [float(pumped.particle_currents[name][1]) for name in NAMES]
     heat = [float(pumped.energy_currents[name][1]) - 0.4 * n for name, n in zip(NAMES, particles)]
@@ -105,20 +105,20 @@ def test_what_turning_pumps_is_what_a_bias_pushes(seed):
 def test_taylor_derivatives_agree_with_fourier_ones(motor):
     count = 512
     angles = 2 * np.pi * np.arange(count) / count
-    generators = np.asarray(jax.vmap(lambda x: qtd.rate_matrix(motor.network(x)))(jnp.asarray(angles)))
-    resting = np.asarray(jax.vmap(lambda x: qtd.steady_state(motor.network(x)))(jnp.asarray(angles)))
+    generators = np.asarray(jax.jit(jax.vmap(lambda x: qtd.rate_matrix(motor.network(x))))(jnp.asarray(angles)))
+    resting = np.asarray(jax.jit(jax.vmap(lambda x: qtd.steady_state(motor.network(x))))(jnp.asarray(angles)))
     frequencies = np.fft.fftfreq(count, 1 / count)
     q = [resting]
     for _ in range(3):
         slope = np.fft.ifft(1j * frequencies[:, None] * np.fft.fft(q[-1], axis=0), axis=0).real
         shifted = generators - np.einsum("kii->ki", generators)[:, :, None]
         q.append(np.linalg.solve(shifted, slope[..., None])[..., 0])
-    found = jax.vmap(lambda x: local(motor.network, x, 3).populations)(jnp.asarray(angles[::64]))
+    found = jax.jit(jax.vmap(lambda x: local(motor.network, x, 3).populations))(jnp.asarray(angles[::64]))
     for k in range(4):
         rounding = 1e-14 * (count / 2) ** k  # every Fourier derivative multiplies it by the highest frequency
         np.testing.assert_allclose(found[:, k], q[k][::64], rtol=0, atol=(1e-10 + rounding) * np.abs(q[k]).max())
     energies = lambda x: motor.network(x).energies
-    force = -np.asarray(jax.vmap(jax.jacfwd(energies))(jnp.asarray(angles)))
+    force = -np.asarray(jax.jit(jax.vmap(jax.jacfwd(energies)))(jnp.asarray(angles)))
     torque = [(force * p).sum() * 2 * np.pi / count for p in q]
     np.testing.assert_allclose(SERIES(motor).torque, torque, rtol=1e-8)
 
@@ -127,7 +127,7 @@ def test_taylor_derivatives_agree_with_fourier_ones(motor):
 def test_the_exact_turn_agrees_with_fourier_collocation(velocity):
     count = 401
     angles = 2 * np.pi * np.arange(count) / count
-    generators = np.asarray(jax.vmap(lambda x: qtd.rate_matrix(MOTOR.network(x)))(jnp.asarray(angles)))
+    generators = np.asarray(jax.jit(jax.vmap(lambda x: qtd.rate_matrix(MOTOR.network(x))))(jnp.asarray(angles)))
     k = np.arange(count)
     distance = k[:, None] - k[None]
     with np.errstate(divide="ignore"):
@@ -137,7 +137,7 @@ def test_the_exact_turn_agrees_with_fourier_collocation(velocity):
     right = np.zeros(4 * count)
     system[-1], right[-1] = np.kron(np.eye(count)[0], np.ones(4)), 1.0
     p = np.linalg.solve(system, right).reshape(count, 4)
-    force = -np.asarray(jax.vmap(jax.jacfwd(lambda x: MOTOR.network(x).energies))(jnp.asarray(angles)))
+    force = -np.asarray(jax.jit(jax.vmap(jax.jacfwd(lambda x: MOTOR.network(x).energies)))(jnp.asarray(angles)))
     found = TURN(MOTOR, velocity)
     assert float(found.torque) == pytest.approx((force * p).sum() * 2 * np.pi / count, rel=1e-9)
     assert float(sum(found.energy.values())) == pytest.approx(velocity * float(found.torque), rel=1e-10)

@@ -133,5 +133,5 @@ def test_the_full_model_has_derivatives_without_lapack():
 @pytest.mark.parametrize("closure", ["exact", "sommerfeld"])
 def test_flows_have_derivatives_where_reservoirs_are_equal(closure):
     equal = lambda t: FiniteReservoirs(gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure)).operate().heat[0]
-    slope, difference = jax.grad(equal)(jnp.asarray(1.0)), (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5
+    slope, difference = jax.jit(jax.grad(equal))(jnp.asarray(1.0)), (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5
     assert float(slope) == pytest.approx(float(difference), rel=1e-8)

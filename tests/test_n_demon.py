@@ -110,7 +110,7 @@ def test_currents_keep_their_digits_where_occupations_nearly_agree(cold, energy_
 
 
 def test_unphysical_points_spoil_no_gradient():
-    slope = jax.grad(lambda b: demon(0.5, 1.6, boldness=b).operate().cop)
+    slope = jax.jit(jax.grad(lambda b: demon(0.5, 1.6, boldness=b).operate().cop))
     assert np.isnan(float(demon(0.5, 1.6, boldness=20.0).operate().cop)) and np.isfinite(float(slope(1.0)))
 
 
@@ -119,7 +119,7 @@ def test_slopes_where_the_cold_resonances_meet(energy_4):
     # Trap: 0/0, and an absolute value with no slope at 0.
     cop = lambda e: qtd.replace(NDemon(), {"energy_4": e}).operate().cop
     far = [float(cop(1.5 + x)) for x in (-2e-3, -1e-3, 1e-3, 2e-3)]
-    assert float(jax.grad(cop)(energy_4)) == pytest.approx((far[0] - 8 * far[1] + 8 * far[2] - far[3]) / 12e-3, abs=1e-6)
+    assert float(jax.jit(jax.grad(cop))(energy_4)) == pytest.approx((far[0] - 8 * far[1] + 8 * far[2] - far[3]) / 12e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", ["boxcar", "lorentzian"])

@@ -74,7 +74,7 @@ def cut(**cutoffs):
 def test_an_edge_above_a_cutoff_stops_the_ring():
     point = cut(cold=2.05).operate()  # the cold reservoir no longer drives 1 <-> d
     assert float(point.heat_currents["cold"]) == 0.0 and float(point.heat_currents["hot"]) > 0 and int(point.status) == 0
-    slope = jax.grad(lambda m: m.operate().heat_currents["hot"])(cut(cold=2.05))
+    slope = jax.jit(jax.grad(lambda m: m.operate().heat_currents["hot"]))(cut(cold=2.05))
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(slope))
 
 
@@ -252,13 +252,13 @@ def test_ring_currents_are_exact_where_null_vectors_fail(bias, width):
 def test_linear_response_is_the_slope_at_equal_temperatures():
     machine = figure_3(0.1, 0.0)
     slope = lambda bias: cooling(qtd.replace(machine, {"hot.temperature": 1 + bias, "cold.temperature": 1 - bias}))
-    assert float(machine.linear_response(1.0)) == pytest.approx(float(jax.grad(slope)(0.0)), rel=1e-12)
+    assert float(machine.linear_response(1.0)) == pytest.approx(float(jax.jit(jax.grad(slope))(0.0)), rel=1e-12)
 
 
 def test_ties_add_the_motion_of_the_filters_to_the_slope():
     machine = figure_3(0.1, 0.2, energy_1=2.0)
-    free = jax.grad(cooling)(machine)
-    tied = jax.grad(lambda m: cooling(m.tied()))(machine)
+    free = jax.jit(jax.grad(cooling))(machine)
+    tied = jax.jit(jax.grad(lambda m: cooling(m.tied())))(machine)
     wanted = free.energy_1 + free.hot.spectral_density.center + free.sink.spectral_density.center
     assert float(tied.energy_1) == pytest.approx(float(wanted), rel=1e-12)
     assert float(tied.hot.spectral_density.center) == 0.0
@@ -280,4 +280,4 @@ def test_exactly_at_equal_levels_without_exchange_global_is_the_local_basis():
     observed = lambda model, vector: observe_qubits(qubits(model, vector))[0]
     found, wanted = observed("global", vector), observed("zz", vector)
     np.testing.assert_allclose(found[:4], wanted[:4], rtol=1e-9)  # the ring's closed form against differences of fluxes
-    assert bool(jnp.all(jnp.isfinite(jax.grad(lambda x: observed("global", x)[0])(vector))))
+    assert bool(jnp.all(jnp.isfinite(jax.jit(jax.grad(lambda x: observed("global", x)[0]))(vector))))

@@ -176,5 +176,5 @@ def test_a_device_that_conserves_no_probability_fails_alone_in_a_batch():
         found = currents(Conductor(TRIO, scatterer=scatterer))
         return found.particle_currents["a"], found.status
 
-    values, status = jax.vmap(flow)(jnp.array([0.0, 0.1]))
+    values, status = jax.jit(jax.vmap(flow))(jnp.array([0.0, 0.1]))
     assert status.tolist() == [0, qtd.Status.NOT_UNITARY] and np.isfinite(np.asarray(values)).tolist() == [True, False]

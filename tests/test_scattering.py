@@ -122,7 +122,7 @@ def test_three_leads_obey_both_laws_and_their_noise_adds_up_to_nothing(flux):
 
 def test_noise_in_equilibrium_is_the_response():
     at = lambda bias: currents(two(BreitWigner(1.1, 0.2, 0.1), (0.8, 1.0 + bias), (0.8, 1.0)))
-    slope = jax.grad(lambda bias: at(bias).particle_currents["h"])(0.0)
+    slope = jax.jit(jax.grad(lambda bias: at(bias).particle_currents["h"]))(0.0)
     assert float(at(0.0).particle_noise[0, 0]) == pytest.approx(2 * 0.8 * float(slope), rel=1e-11)
     assert abs(float(at(0.0).particle_currents["h"])) < 1e-18
 
@@ -134,7 +134,7 @@ def test_slopes_with_windows_and_lines_are_exact(make, path):
     at = lambda x: currents(two(make(**{"center": 1.2, "width": 0.3, path: x}))).heat_currents["h"]
     x, h = {"center": 1.2, "width": 0.3}[path], 1e-3
     wanted = sum(weight * (at(x + n * h) - at(x - n * h)) / (2 * n * h) for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1)))
-    assert float(jax.grad(at)(x)) == pytest.approx(float(wanted), rel=1e-10)
+    assert float(jax.jit(jax.grad(at))(x)) == pytest.approx(float(wanted), rel=1e-10)
 
 
 WIRE = Mixture([0.3, 0.7], [Thermal(0.2, 1.8), Thermal(0.2, 0.6)])
@@ -216,8 +216,8 @@ def test_logits_keep_what_occupations_lose():
     u = jnp.array([-700.0, -40.0, -1e-3, 0.0, 2.0, 40.0, 700.0])
     response = occupation(u, "fermi") * occupation(-u, "fermi")
     np.testing.assert_allclose(difference(u, u + 1e-9, "fermi"), 1e-9 * response, rtol=2e-4)  # what 700 knows of 1e-9
-    assert bool(jnp.all(jnp.isfinite(jax.vmap(jax.grad(lambda x: difference(x, x, "fermi")))(u))))
-    slope = jax.grad(lambda x: difference(x, jnp.asarray(0.3), "fermi"))(0.3)
+    assert bool(jnp.all(jnp.isfinite(jax.jit(jax.vmap(jax.grad(lambda x: difference(x, x, "fermi"))))(u))))
+    slope = jax.jit(jax.grad(lambda x: difference(x, jnp.asarray(0.3), "fermi")))(0.3)
     assert float(slope) == pytest.approx(-float(occupation(jnp.asarray(0.3), "fermi") * occupation(jnp.asarray(-0.3), "fermi")), rel=1e-14)
     # A wire's occupation far below its steps: the naive ln(1/f - 1) is -inf from 40 temperatures on.
     deep = Mixture([0.3, 0.7], [Thermal(1.0, 0.0), Thermal(1.0, 1.0)])(jnp.array([-30.0, -40.0, -300.0]))

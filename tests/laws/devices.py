@@ -73,7 +73,7 @@ def solver(name: str) -> Callable[[Any], Balance]:
 
     def solve(vector):
         machine = device.build(vector)
-        point, network, populations = machine.operate(), machine.network(), device.populations(machine)
+        point, network, populations = machine.operate(), machine.network(), jnp.abs(device.populations(machine))
         gaps = jnp.abs(network.energies[:, None] - network.energies[None]) * (1 - jnp.eye(len(network.energies)))
         gross = [jnp.sum(qtd.rate_matrix(network, reservoir) * gaps * populations[None]) for reservoir in device.names]
         noise = [jnp.stack([point.heat_covariance[a, b] for b in device.names]) for a in device.names]

@@ -44,8 +44,8 @@ def test_reference_currents(cold, energy_4, heat, entropy, cop):
 
 
 def test_reference_slopes():
-    cop = jax.grad(lambda m: m.operate().cop)(NDemon())
-    heat = jax.grad(lambda m: m.operate().heat_currents["cold"])(NDemon())
+    cop = jax.jit(jax.grad(lambda m: m.operate().cop))(NDemon())
+    heat = jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(NDemon())
     found = [cop.cold.temperature, cop.hot.temperature, cop.energy_2, cop.energy_3, cop.energy_4, heat.cold.temperature, heat.energy_4]
     wanted = [0.613357652331, -0.486432433457, 0.00565518388435, 0.0986460404708, -0.098719820879, -0.000427508673588, 0.00876318396445]
     np.testing.assert_allclose(found, wanted, rtol=1e-11)
@@ -62,7 +62,9 @@ def test_reference_limits_and_compromise():
     point = demon(0.5, 1.6, boldness=0.08762471 / unit).operate()
     assert float(point.cop) == pytest.approx(0.09080275, rel=1e-6)
     assert float(point.heat_currents["cold"]) == pytest.approx(0.00139459, rel=3e-6)
-    slope = jax.grad(lambda b: (lambda p: p.cop * p.heat_currents["cold"])(demon(0.5, 1.6, boldness=b).operate()))(0.08762471 / unit)
+    slope = jax.jit(jax.grad(lambda b: (lambda p: p.cop * p.heat_currents["cold"])(demon(0.5, 1.6, boldness=b).operate())))(
+        0.08762471 / unit
+    )
     assert abs(float(slope)) < 1e-9
 
 
@@ -74,7 +76,7 @@ def test_minimum_cold_temperatures_and_their_slopes(energy_4, lowest):
     at = lambda energy: demon(1.0, energy).minimum_cold_temperature()
     assert float(at(energy_4)) == pytest.approx(lowest, abs=6e-10)
     wanted = (at(energy_4 + 1e-5) - at(energy_4 - 1e-5)) / 2e-5
-    assert float(jax.grad(at)(energy_4)) == pytest.approx(float(wanted), rel=1e-7)
+    assert float(jax.jit(jax.grad(at))(energy_4)) == pytest.approx(float(wanted), rel=1e-7)
     assert int(demon(lowest + 1e-6, energy_4).operate().status) == 0 != int(demon(lowest - 1e-6, energy_4).operate().status)
 
 
@@ -195,7 +197,7 @@ def test_a_biased_wire_is_a_demon():
     assert float(point.cop) == pytest.approx(0.478131, abs=6e-7)
     for flows in (point.particle_currents, point.energy_currents):
         assert abs(float(flows["demon"])) < 1e-16
-    slope = jax.grad(lambda share: demon(0.9, 1.9).wire(share).parameters[0])(0.3)
+    slope = jax.jit(jax.grad(lambda share: demon(0.9, 1.9).wire(share).parameters[0]))(0.3)
     ends = [float(demon(0.9, 1.9).wire(0.3 + h).parameters[0]) for h in (-1e-5, 1e-5)]
     assert float(slope) == pytest.approx((ends[1] - ends[0]) / 2e-5, rel=1e-6)
 
