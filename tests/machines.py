@@ -107,7 +107,6 @@ class Program:
             return Outcome(values, status, slopes, pull(weights)[0])
 
         vector = jnp.asarray(row.points[0])
-        self.numbers = len(jax.eval_shape(lambda v: row.observe(row.build(v)), vector)[0])
         self.weights = np.eye(len(jax.eval_shape(lambda v: backward(row.build(v)), vector)[0]))
         self.ways = np.eye(len(vector))[: len(row.paths)]
         lowered = jax.jit(jax.vmap(one, (0, None, None))).lower(jnp.asarray(row.points), self.ways[0], self.weights[0])
