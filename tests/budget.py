@@ -103,6 +103,7 @@ class Budget:
             if name == "budget":
                 self._keep(report.nodeid, value)
 
+    @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
     def pytest_testnodedown(self, node, error):
         collection = getattr(node, "workeroutput", {}).get("collection")
         if collection:
