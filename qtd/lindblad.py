@@ -31,8 +31,8 @@ class Lindbladian(eqx.Module):
        D_r \rho = \Lambda \rho A + A \rho \Lambda^\dagger - A \Lambda \rho - \rho \Lambda^\dagger A, \qquad
        \Lambda_{ac} = \tfrac12 A_{ac} k_r(E_a - E_c) $$
 
-    with k_r(gap) the golden-rule rate of a jump that raises the device's energy by `gap` (`AbstractReservoir.rates`). Of the products of
-    two jumps that D_r consists of, the approach keeps:
+    with k_r(gap) the golden-rule rate of a jump that raises the device's energy by `gap` (`AbstractReservoir.rates`). Two jumps that take
+    different numbers of particles out of a reservoir make no product: <c c> = 0. Of the products that D_r consists of, the approach keeps:
 
     - `"local"`: E are the levels of H_0, which must be diagonal as given; only products of jumps with equal gaps. Of Lindblad form. The
       quanta of H_0 obey the second law, the energy of H the first one.

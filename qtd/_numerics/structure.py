@@ -30,6 +30,7 @@ class Edges:
 
     Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the element (c, d) to (a, b), for e = c -> a
     and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
+    A reservoir at rest has a definite number of particles, <c c> = 0: both jumps of a product take the same number out of it.
     """
 
     def __init__(self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None):
@@ -40,7 +41,7 @@ class Edges:
         self.particles = particles[self.upper] - particles[self.lower]
         self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
         self._key: tuple = ()
-        every = list(product(range(len(self._jumps)), repeat=2))
+        every = [(e, f) for e, f in product(range(len(self._jumps)), repeat=2) if self.particles[e] == self.particles[f]]
         if levels is not None:
             gaps = levels[:, self.upper] - levels[:, self.lower]
             every = [(e, f) for e, f in every if not (np.any(gaps[:, e]) and np.array_equal(gaps[:, e], -gaps[:, f]))]
