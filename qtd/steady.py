@@ -183,12 +183,15 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     lower, net = topology.lower(eliminated), lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)]
     # Settled: computed twice they could be rounded twice, in ways that differ, and what leaves a level would not arrive at the other.
     flows = [settle(flow) for flow in net(eliminated, lower)]
-    # One Newton step for W p = 0. It carries the derivatives of p, of any order. Its value is that of rounding in the flows: added to
-    # them it makes them obey Kirchhoff's law at every level to the last digits; p itself is better without.
+    # A Newton step for W p = 0 carries the derivatives of p, of any order. Its value is that of rounding in the flows: added to them it
+    # makes them obey Kirchhoff's law at every level; p itself is better without. Where slow flows leave levels that exchange much, what
+    # the step leaves of the large flows may be more than the small ones, and a second step takes as many digits off it again.
     correction = elimination.solve(-topology.net(flows))
-    lower_correction, populations = topology.lower(correction), eliminated + (correction - lax.stop_gradient(correction))
-    flows = [x + y for x, y in zip(flows, net(correction, lower_correction))]
-    activity = [u * (x + y) + d * populations for (u, d), x, y in zip(rates, lower, lower_correction)]
+    populations = eliminated + (correction - lax.stop_gradient(correction))
+    flows = [x + y for x, y in zip(flows, net(correction, topology.lower(correction)))]
+    again = elimination.solve(-topology.net(flows))
+    flows = [x + y for x, y in zip(flows, net(again, topology.lower(again)))]
+    activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
     return elimination, populations, flows, activity
 
 

@@ -6,22 +6,33 @@ and Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positi
 relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for bandwidth b.
 
 The factors are made from values, without derivatives; those enter through `solves.solve`, and no elimination is ever differentiated.
+
+The level eliminated last must hold population: what a solve adds to it is taken off all levels again in proportion to their populations,
+and where it holds next to nothing that is a difference of large numbers. Of few levels the fullest one changes places with level 0.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import add, follow, total
+from .batching import add, batched_last, sum_over, total
 from .ladders import shift
 from .solves import solve
 
 # Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch; beyond, on the b diagonals
 # at a level together.
 _NARROW = 4
+# Up to so many levels any of them may be the last.
+_FEW = 8
+_POOR = 0.01  # share of the fullest level below which level 0 is not the last one
+_LARGE = 0.3  # weights beyond this power of the largest number are scaled down
 
 Diagonals = Mapping[int, Float[Array, " n"]]
 
@@ -41,10 +52,8 @@ class Elimination(eqx.Module):
     scale: Float[Array, ""]
 
     def __init__(self, up: Diagonals, down: Diagonals):
-        self.rates, self.factors = _Rates(dict(up), dict(down)), _eliminate(up, down)
-        ground = jnp.zeros_like(self.factors.times).at[0].set(1)
-        weights = _forward(self.factors.gains, ground)
-        self.populations = follow(weights / total(weights), weights)
+        self.rates = _Rates(dict(up), dict(down))
+        self.factors, self.populations = _at_rest(up, down)
         self.scale = lax.stop_gradient(add(total(x) for x in (*up.values(), *down.values())))
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -101,24 +110,31 @@ class _Factors(eqx.Module):
     """`gains` are rates k-d -> k over the rate out of k, once the levels above k are gone; `shares` the parts of what leaves k that
     go to k-d; `times` one over the rate out of k, 0 where k is never eliminated (the last level, if nothing is lost).
 
-    Gains and shares are lists of diagonals, of as many as the band has up to `_NARROW`, or else one array (n, b).
+    Gains and shares are lists of diagonals, of as many as the band has up to `_NARROW`, or else one array (n, b). `last`: 1 at the level
+    that has changed places with level 0, or at level 0; None where levels are too many for that.
     """
 
     gains: list[Float[Array, " n"]] | Float[Array, "n b"]
     shares: list[Float[Array, " n"]] | Float[Array, "n b"]
     times: Float[Array, " n"]
+    last: Float[Array, " n"] | None = None
+
+    def in_place(self, x):
+        """Values on levels, (n, *batch), in the order of elimination; and back again."""
+        return x if self.last is None else _exchange(self.last, x)
 
 
 def _conserving(factors, y, transposed):
     """x with (W - s p 1^T) x = y, or transposed; arrays may have batch axes after that of the levels."""
     factors, p, scale = factors
+    p, y = factors.in_place(p), factors.in_place(y)
     if transposed:
         mean = (p * y).sum(0, keepdims=True)
         z = _forward(factors.shares, -factors.times * _backward(factors.gains, y - mean))
-        return z - ((p * z).sum(0, keepdims=True) + mean / scale[None])
+        return factors.in_place(z - ((p * z).sum(0, keepdims=True) + mean / scale[None]))
     sum_y = y.sum(0, keepdims=True)
     x = _forward(factors.gains, -factors.times * _backward(factors.shares, y - p * sum_y))
-    return x - p * (x.sum(0, keepdims=True) + sum_y / scale[None])
+    return factors.in_place(x - p * (x.sum(0, keepdims=True) + sum_y / scale[None]))
 
 
 def _absorbing(factors, y, transposed):
@@ -127,21 +143,124 @@ def _absorbing(factors, y, transposed):
     return _forward(last, -factors.times * _backward(first, y))
 
 
+def _at_rest(up, down):
+    """The factors of a generator and its populations, without derivatives; a batch keeps its axis last."""
+    operands, structure = jax.tree.flatten(lax.stop_gradient((dict(up), dict(down))))
+    found = _at_rest_p.bind(*operands, structure=structure)
+    return jax.tree.unflatten(jax.tree.structure(_layout(operands, structure)), found)
+
+
+def _rested(*operands, structure):
+    up, down = jax.tree.unflatten(structure, operands)
+    some = next(iter(up.values()))
+    if len(some) <= _FEW:
+        return _with_fullest_last(*({d: rates.get(d, jnp.zeros_like(some)) for d in range(1, len(some))} for rates in (up, down)))
+    factors = _eliminate(up, down)
+    return factors, _populations(factors)
+
+
+def _with_fullest_last(up, down):
+    """Factors and populations by rates over all distances, eliminated anew where level 0 holds little."""
+    first = _eliminate(up, down)
+    populations = _populations(first)
+    fullest = jnp.where(populations[0] < _POOR * populations.max(0), populations.argmax(0), 0)
+    levels = jnp.arange(len(populations)).reshape(-1, *(1,) * fullest.ndim)
+    last = (levels == fullest[None]).astype(populations.dtype)
+
+    def again():
+        made = _eliminate(*_exchanged(up, down, last))
+        new, old = (made, _exchange(last, _populations(made))), (first, populations)
+        return jax.tree.map(lambda x, y: jnp.where(_beside(fullest > 0, x), x, y), new, old)
+
+    factors, populations = lax.cond(jnp.any(fullest > 0), again, lambda: (first, populations))
+    return _Factors(factors.gains, factors.shares, factors.times, last), populations
+
+
+def _exchanged(up, down, last):
+    """The rates after levels have changed places."""
+    n, some = len(last), up[1]
+    dense = jnp.zeros((n, n, *some.shape[1:]), some.dtype)
+    for d in up:
+        high, low = jnp.arange(d, n), jnp.arange(n - d)
+        dense = dense.at[high, low].set(up[d][d:]).at[low, high].set(down[d][d:])
+    dense = _exchange(last, _exchange(last, dense).swapaxes(0, 1)).swapaxes(0, 1)
+    diagonal = lambda offset: jnp.moveaxis(jnp.diagonal(dense, offset), -1, 0)
+    padded = lambda d, x: jnp.concatenate([jnp.zeros_like(some[:d]), x])
+    return {d: padded(d, diagonal(-d)) for d in up}, {d: padded(d, diagonal(d)) for d in up}
+
+
+def _exchange(last, x):
+    """Level 0 and the one marked by `last` change places, on the first axis."""
+    marked = (last > 0).reshape(len(last), *(1,) * (x.ndim - last.ndim), *last.shape[1:])
+    first = jnp.where(marked, x, 0).sum(0, keepdims=True)
+    return jnp.concatenate([first, jnp.where(marked, x[:1], x)[1:]])
+
+
+def _beside(x, y):
+    """x, of a batch alone, for arithmetic with y."""
+    return x.reshape(*(1,) * (y.ndim - x.ndim), *x.shape)
+
+
+def _populations(factors):
+    """One steady state, scaled down on the way wherever it becomes so large that it might overflow."""
+    start, step = _forward_step(factors.gains, factors.times)
+    large = float(jnp.finfo(factors.times.dtype).max) ** _LARGE
+
+    def scaled(recent, inputs):
+        recent, value = step(recent, inputs)
+        share = jnp.where(value > large, 1 / value, 1.0)
+        return jax.tree.map(lambda x: x * _beside(share, x), recent), (value * share, share)
+
+    ground = jnp.zeros_like(factors.times).at[0].set(1)
+    _, (values, shares) = lax.scan(scaled, start, (ground, factors.gains))
+    later = jnp.concatenate([lax.cumprod(shares, reverse=True)[1:], jnp.ones_like(shares[:1])])
+    weights = values * later
+    return weights / sum_over(weights, 0)[None]
+
+
+_at_rest_p = Primitive("at_rest")
+_at_rest_p.multiple_results = True
+_at_rest_p.def_impl(lambda *operands, **how: jax.tree.leaves(jax.jit(partial(_rested, **how))(*operands)))
+_at_rest_p.def_abstract_eval(lambda *avals, structure: [avals[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(avals, structure))])
+mlir.register_lowering(_at_rest_p, mlir.lower_fun(lambda *operands, **how: jax.tree.leaves(_rested(*operands, **how))))
+
+
+def _layout(operands, structure):
+    """The shapes of what `_rested` returns."""
+    up, _ = jax.tree.unflatten(structure, operands)
+    n, *batch = next(iter(up.values())).shape
+    b = n - 1 if n <= _FEW else max(up)
+    of = lambda *shape: jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype)
+    coefficients = [of(n)] * b if b <= _NARROW else of(n, b)
+    return _Factors(coefficients, coefficients, of(n), of(n) if n <= _FEW else None), of(n)
+
+
+def _at_rest_batch(args, dims, **how):
+    found = _at_rest_p.bind(*batched_last(args, dims), **how)
+    return found, [x.ndim - 1 for x in found]
+
+
+batching.primitive_batchers[_at_rest_p] = _at_rest_batch
+
+
 def _eliminate(up, down, lost=None):
-    """The factors, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost)."""
+    """The factors, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost); arrays may have batch axes after that of the
+    levels."""
     up, down, lost = lax.stop_gradient((dict(up), dict(down), lost))
     b, some = max(up), next(iter(up.values()))
-    n, zero = len(some), jnp.zeros((), some.dtype)
+    nothing = jnp.zeros_like(some)
     # What the last level would divide by, were it eliminated, is made 1 if nothing is lost.
-    ground = jnp.zeros(n, some.dtype).at[0].set(1.0 if lost is None else 0.0)
-    rows = [[rates.get(d, jnp.zeros(n, some.dtype)) for d in range(1, b + 1)] for rates in (up, down)]
+    ground = nothing.at[0].set(1.0 if lost is None else 0.0)
+    rows = [[rates.get(d, nothing) for d in range(1, b + 1)] for rates in (up, down)]
     leaks = [] if lost is None else [lost]
     if b <= _NARROW:
-        _, factors = lax.scan(_scalar_step, [[zero] * (b + len(leaks))] * b, (ground, *rows, leaks), reverse=True)
+        start = [[nothing[0]] * (b + len(leaks))] * b
+        _, factors = lax.scan(_scalar_step, start, (ground, *rows, leaks), reverse=True)
     else:
         columns = [jnp.stack(x, axis=1) for x in rows]
-        leaks = jnp.stack(leaks, axis=1) if leaks else jnp.zeros((n, 0), some.dtype)
-        _, factors = lax.scan(_array_step, jnp.zeros((b, b + leaks.shape[1]), some.dtype), (ground, *columns, leaks), reverse=True)
+        leaks = jnp.stack(leaks, axis=1) if leaks else columns[0][:, :0]
+        start = jnp.zeros((b, b + leaks.shape[1], *some.shape[1:]), some.dtype)
+        _, factors = lax.scan(_array_step, start, (ground, *columns, leaks), reverse=True)
     gains, shares, times = factors
     return _Factors(gains, shares, times)
 
@@ -155,10 +274,10 @@ def _array_step(filled, inputs):
     b = len(filled)
     ground, up, down, leak = inputs
     out = jnp.concatenate([filled[0, 1:b], jnp.zeros_like(up[:1]), filled[0, b:]]) + jnp.concatenate([down, leak])
-    into = jnp.append(filled[1:, 0], 0) + up
-    time = 1 / (out.sum() + ground)
-    share, gain = out * time, into * time
-    kept = jnp.pad(filled[1:, 1:], ((0, 1), (0, 0)))
+    into = jnp.concatenate([filled[1:, 0], jnp.zeros_like(up[:1])]) + up
+    time = 1 / (out.sum(0) + ground)
+    share, gain = out * time[None], into * time[None]
+    kept = jnp.concatenate([filled[1:, 1:], jnp.zeros_like(filled[:1, 1:])])
     kept = jnp.concatenate([kept[:, : b - 1], jnp.zeros_like(kept[:, :1]), kept[:, b - 1 :]], axis=1)
     return kept + into[:, None] * share[None, :], (gain, share[:b], time * (1 - ground))
 
@@ -180,11 +299,14 @@ def _scalar_step(filled, inputs):
 
 def _forward(coefficients, source):
     """x_k = source_k + sum_d coefficients[d-1]_k x_{k-d}, for k = 0, 1, ..."""
-    if isinstance(coefficients, list):
-        start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_forward
-    else:
-        start, step = jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype), _array_forward
+    start, step = _forward_step(coefficients, source)
     return lax.scan(step, start, (source, coefficients))[1]
+
+
+def _forward_step(coefficients, source):
+    if isinstance(coefficients, list):
+        return (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_forward
+    return jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype), _array_forward
 
 
 def _backward(coefficients, source):
