@@ -51,6 +51,11 @@ class SteadyState(eqx.Module):
         )
 
     @property
+    def is_classical(self) -> bool:
+        """Whether it jumps between levels and no more, so that what binds jumps binds it."""
+        return True
+
+    @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """By name, in the order of the network."""
         return {name: self.network.reservoirs[name] for name in self.network.topology.names}
@@ -138,6 +143,11 @@ class CoherentSteadyState(eqx.Module):
         rounding = 100 * jnp.finfo(self.vector.dtype).eps * jnp.eye(self.lindbladian.structure.size, dtype=self.vector.dtype)
         rho = self.density_matrix
         return smallest_pivot(rho + rounding.astype(rho.dtype)) < 0
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether no coherence is kept, so that what binds jumps binds it."""
+        return not self.lindbladian.structure.variables.pairs
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:

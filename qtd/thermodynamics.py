@@ -1,6 +1,6 @@
 """Operating points: from currents to the laws of thermodynamics, figures of merit, their bounds, and the mode of operation."""
 
-import enum
+import functools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -10,10 +10,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
-from ._numerics.printing import readable
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_scalar, is_concrete
+from .certificates import Certificate
 from .counting import Covariance, System, covariance
+from .efficiencies import Efficiencies, Mode
 from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import validate
@@ -21,19 +22,6 @@ from .scattering import Conductor, currents
 from .steady import settle_down
 
 __all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]
-
-
-class Mode(enum.IntEnum):
-    """What a machine does, from the signs of its currents (heat and power, positive into the device and out of it)."""
-
-    DISSIPATOR = 0  # heat runs down, nothing useful
-    REFRIGERATOR = 1  # heat leaves the cooled reservoir
-    HEAT_ENGINE = 2  # power is delivered
-    HEAT_TRANSFORMER = 3  # the hottest reservoir is heated by the others, without power
-    HEATER = 4  # power is consumed and the cooled reservoir is heated
-
-    def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
 
 
 class Law(NamedTuple):
@@ -55,7 +43,7 @@ class OperatingPoint(eqx.Module):
     of the heat currents. `status` is 0 where all is well (`qtd.Status`).
 
     `temperatures` and `chemical_potentials` of the reservoirs called `names`; `cooled` and `driven_by` as in `operate`; `of_jumps`: not of
-    a coherent conductor. A nonthermal reservoir has no entry in `temperatures`, and one in `nonthermal_entropy_currents`; its "heat" is
+    a coherent device. A nonthermal reservoir has no entry in `temperatures`, and one in `nonthermal_entropy_currents`; its "heat" is
     energy - mu_0 * particles with the mu_0 it was given. Where it drives, what it supplies is the free energy J - T_0 I_S at the
     temperature T_0 of the reservoir that takes the heat.
     """
@@ -72,7 +60,7 @@ class OperatingPoint(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     cooled: str | None = eqx.field(static=True)
     driven_by: str | None = eqx.field(static=True)
-    of_jumps: bool = eqx.field(static=True, default=True)  # coherent conductors may beat the uncertainty relation of jumps
+    of_jumps: bool = eqx.field(static=True, default=True)  # coherent devices may beat the uncertainty relation of jumps
 
     @property
     def entropy_currents(self) -> dict[str, Float[Array, ""]]:
@@ -100,47 +88,68 @@ class OperatingPoint(eqx.Module):
     @property
     def cop(self) -> Float[Array, ""]:
         """Coefficient of performance: heat taken from the cooled reservoir over heat taken from the driving one (or over the power
-        consumed, where no reservoir drives). A signed ratio: it is a figure of merit where the mode is refrigerator."""
-        cooled = self.heat_currents[self._role("cooled")]
-        ratio = cooled / self._supplied
-        return jnp.where(self.status == Status.COP_UNDEFINED, jnp.nan, ratio)
+        consumed, where no reservoir drives). Negative where the cooled reservoir is heated; NaN where nothing is supplied, and where the
+        cooled reservoir is hotter than the one that takes the heat."""
+        cooled, supplied = self.heat_currents[self._role("cooled")], self._supplied
+        means = (supplied > 0) & ~self._is_hot & (self.status != Status.COP_UNDEFINED)
+        return jnp.where(means, cooled / jnp.where(means, supplied, 1.0), jnp.nan)
 
     @property
     def carnot_cop(self) -> Float[Array, ""]:
-        """The largest COP that the second law allows: (1/T_h - 1/T_w) / (1/T_c - 1/T_h), for cooled c, driving w and a third, h."""
-        return (1 / self._rejecting_temperature - self._inverse_driving_temperature) / self._cold_bias
+        """The largest COP that the second law allows: (1/T_h - 1/T_w) / (1/T_c - 1/T_h), for cooled c, driving w and a third, h; NaN unless
+        T_c <= T_h <= T_w."""
+        drive = 1 / self._rejecting_temperature - self._inverse_driving_temperature
+        return jnp.where((drive >= 0) & (self._cold_bias >= 0), drive / self._cold_bias, jnp.nan)
 
     @property
     def carnot_cop_hot_drive(self) -> Float[Array, ""]:
         """`carnot_cop` for an infinitely hot driving reservoir, T_c / (T_h - T_c). **Source:** Kolisnyk and Schaller, Eq. (18)."""
-        return 1 / self._rejecting_temperature / self._cold_bias
+        bound = 1 / self._rejecting_temperature / self._cold_bias
+        return jnp.where(self._cold_bias >= 0, bound, jnp.nan)
 
     @property
     def cop_bound_from_noise(self) -> Float[Array, ""]:
         """Upper bound on the COP from the uncertainty relation: carnot_cop_hot_drive / (1 + 2 J_c / (S_cc (1/T_c - 1/T_h))).
 
-        Holds where J_c > 0, J_w > 0 and T_c <= T_h <= T_w. **Source:** Kolisnyk and Schaller, Eqs. (20), (F2).
+        NaN unless J_c > 0, what drives supplies something, and T_c <= T_h <= T_w; and for coherent devices, which the relation does not
+        bind. **Source:** Kolisnyk and Schaller, Eqs. (20), (F2).
         """
         cooled = self._role("cooled")
-        noise = self.heat_covariance[cooled, cooled]
-        return self.carnot_cop_hot_drive / (1 + 2 * self.heat_currents[cooled] / (noise * self._cold_bias))
+        current, noise = self.heat_currents[cooled], self.heat_covariance[cooled, cooled]
+        bound = self.carnot_cop_hot_drive / (1 + 2 * current / (noise * self._cold_bias))
+        means = (current > 0) & (self._supplied > 0) & (self.carnot_cop > 0)
+        return jnp.where(means, bound, jnp.nan) if self.of_jumps else jnp.full_like(bound, jnp.nan)
+
+    @property
+    def heat_taken_in(self) -> Float[Array, ""]:
+        """What an engine is driven by: the heat of the reservoir that is named as driving; or else all heat that reservoirs give which are
+        hotter than the surroundings, the coldest ones, or have no temperature."""
+        if self.driven_by is not None:
+            return self.heat_currents[self.driven_by]
+        hotter = {name: temperature > self._coldest for name, temperature in self.temperatures.items()}
+        given = {name: jnp.maximum(self.heat_currents[name], 0) for name in self.names}
+        return add(jnp.where(hotter.get(name, True), given[name], 0) for name in self.names)
 
     @property
     def efficiency(self) -> Float[Array, ""]:
-        """Power delivered over the heat taken in from all reservoirs that give heat: the efficiency of a heat engine."""
-        return self.power / sum(jnp.maximum(self.heat_currents[name], 0) for name in self.names)
+        """Power delivered over `heat_taken_in`, of a heat engine; NaN where no power is delivered or no heat taken in."""
+        means = (self.power > 0) & (self.heat_taken_in > 0)
+        return jnp.where(means, self.power / jnp.where(means, self.heat_taken_in, 1.0), jnp.nan)
 
     @property
     def mode_code(self) -> Int[Array, ""]:
         """`Mode` as an integer array, for compiled code and batches."""
         thermal = [name for name in self.names if name in self.temperatures]
         heat, temperature = (jnp.stack([x[name] for name in thermal]) for x in (self.heat_currents, self.temperatures))
-        coldest = temperature == temperature.min(axis=0, keepdims=True)
         hottest = temperature == temperature.max(axis=0, keepdims=True)
-        cooled = self.heat_currents[self.cooled] if self.cooled else jnp.sum(jnp.where(coldest, heat, 0), axis=0)
+        if self.cooled:
+            cools = (self.heat_currents[self.cooled] > 0) & (self.temperatures[self.cooled] < temperature.max(axis=0)) & ~self._is_hot
+        else:
+            coldest = temperature == self._coldest
+            cools = (jnp.sum(jnp.where(coldest, heat, 0), axis=0) > 0) & ~jnp.all(coldest, axis=0)
         heats_hottest = jnp.sum(jnp.where(hottest, heat, 0), axis=0) < 0
         return jnp.select(
-            [self.power > 0, cooled > 0, self.power < 0, heats_hottest],
+            [self.power > 0, cools, self.power < 0, heats_hottest],
             [int(Mode.HEAT_ENGINE), int(Mode.REFRIGERATOR), int(Mode.HEATER), int(Mode.HEAT_TRANSFORMER)],
             int(Mode.DISSIPATOR),
         )
@@ -152,8 +161,18 @@ class OperatingPoint(eqx.Module):
             raise ValueError("`mode` is a word for one known operating point; use `mode_code` under jit, vmap and for batches.")
         return str(Mode(int(self.mode_code)))
 
+    @property
+    def certificate(self) -> Certificate:
+        """How well these numbers obey the laws that bind them."""
+        return Certificate.of(self)
+
+    def certified(self) -> "OperatingPoint":
+        """The same, its status `INACCURATE` where a law is broken by more than rounding."""
+        fails = (self.status == 0) & ~self.certificate.holds
+        return eqx.tree_at(lambda p: p.status, self, jnp.where(fails, int(Status.INACCURATE), self.status))
+
     def tur(self, reservoir: str) -> Float[Array, ""]:
-        """Thermodynamic uncertainty S_rr sigma / J_r^2 of the heat current of `reservoir`, >= 2 for jumps, not for coherent conductors.
+        """Thermodynamic uncertainty S_rr sigma / J_r^2 of the heat current of `reservoir`, >= 2 for jumps, not for coherent devices.
 
         **Source:** Kolisnyk and Schaller, Eq. (19).
         """
@@ -198,6 +217,16 @@ class OperatingPoint(eqx.Module):
         return self.temperatures[others[0]]
 
     @property
+    def _is_hot(self):
+        """Whether the cooled reservoir is hotter than the one that takes the heat, where there is one."""
+        others = [name for name in self.temperatures if name not in (self.cooled, self.driven_by)]
+        return self.temperatures[self._role("cooled")] > self.temperatures[others[0]] if len(others) == 1 else jnp.asarray(False)
+
+    @property
+    def _coldest(self):
+        return functools.reduce(jnp.minimum, self.temperatures.values())
+
+    @property
     def _inverse_driving_temperature(self):
         return 1 / self.temperatures[self.driven_by] if self.driven_by in self.temperatures else 0.0
 
@@ -221,12 +250,13 @@ class OperatingPoint(eqx.Module):
         largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(self.entropy_production).dtype).eps)
         imbalance = abs(sum(float(current) for current in self.device_energy_currents.values()))
         balance = imbalance / largest if largest != 0 else imbalance
-        sigma, tur = float(self.entropy_production), min(float(self.tur(name)) for name in self.names)
+        sigma = float(self.entropy_production)
         found = [
             Law("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),
             Law("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
         ]
         if self.of_jumps:
+            tur = min(float(self.tur(name)) for name in self.names)
             found.append(Law("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny))
         if self.cooled and self.mode == "refrigerator":
             share = float(self.cop / self.carnot_cop)
@@ -269,61 +299,6 @@ class OperatingPoint(eqx.Module):
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 
-class Efficiencies(eqx.Module):
-    r"""Inputs and outputs of a machine with nonthermal fuel, powers, and how well it turns one into another.
-
-    $$ T_0 \sigma = -W + A_\mu + A_T + E \ge 0, \quad A_\mu = \sum_r I_{N,r} (\mu_r - \mu_0), \quad
-       A_T = \sum_r J_r \frac{T_r - T_0}{T_r}, \quad E = \sum_l [I_{E,l} - \mu_0 I_{N,l} - T_0 I_{S,l}] $$
-
-    `work` W delivered, `chemical` A_mu, `thermal` A_T, `nonthermal` E, `dissipation` T_0 sigma. Each efficiency is at most 1 where the term
-    that it leaves out is zero or negative, and NaN where nothing is supplied.
-    **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
-    """
-
-    work: Float[Array, ""]
-    chemical: Float[Array, ""]
-    thermal: Float[Array, ""]
-    nonthermal: Float[Array, ""]
-    dissipation: Float[Array, ""]
-
-    @property
-    def motor(self) -> Float[Array, ""]:
-        """W / (A_mu + E)."""
-        return _ratio(self.work, self.chemical + self.nonthermal)
-
-    @property
-    def pump(self) -> Float[Array, ""]:
-        """-A_mu / (E - W): particles pushed uphill."""
-        return _ratio(-self.chemical, self.nonthermal - self.work)
-
-    @property
-    def heat_engine(self) -> Float[Array, ""]:
-        """W / (A_T + E)."""
-        return _ratio(self.work, self.thermal + self.nonthermal)
-
-    @property
-    def heat_pump(self) -> Float[Array, ""]:
-        """-A_T / (E - W): heat pushed uphill; for a refrigerator COP / COP_Carnot."""
-        return _ratio(-self.thermal, self.nonthermal - self.work)
-
-    def __repr__(self) -> str:
-        rows = [
-            ("W", self.work, "work delivered per time"),
-            ("A_mu", self.chemical, "supplied by differences of chemical potential"),
-            ("A_T", self.thermal, "supplied by differences of temperature"),
-            ("E", self.nonthermal, "supplied by nonthermal reservoirs"),
-            ("T_0 sigma", self.dissipation, "dissipated"),
-        ]
-        rows += [(name, getattr(self, name), "efficiency") for name in ("motor", "pump", "heat_engine", "heat_pump")]
-        return readable(self, "powers", rows)
-
-
-def _ratio(output, supplied):
-    """NaN where nothing is supplied."""
-    is_supplied = supplied > 0
-    return jnp.where(is_supplied, output / jnp.where(is_supplied, supplied, 1), jnp.nan)
-
-
 def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
     """The stationary operating point of `system`: a network, a Lindbladian, the steady state of one (`qtd.steady.solve`), or a conductor.
 
@@ -358,7 +333,7 @@ def _operate(system, cooled, driven_by):
     idle = cooled is not None and not all(state.drives(name) for name in names)
     of = lambda quantity: {name: state.current(name, quantity) for name in names}
     temperatures = _temperatures(reservoirs)
-    return OperatingPoint(
+    point = OperatingPoint(
         heat_currents=of("heat"),
         energy_currents=of("energy"),
         particle_currents=of("particles"),
@@ -371,12 +346,14 @@ def _operate(system, cooled, driven_by):
         names=names,
         cooled=cooled,
         driven_by=driven_by,
+        of_jumps=state.is_classical,
     )
+    return point.certified()
 
 
 def _conduct(conductor, cooled, driven_by):
     found, temperatures = currents(conductor), _temperatures(conductor.reservoirs)
-    return OperatingPoint(
+    point = OperatingPoint(
         heat_currents=found.heat_currents,
         energy_currents=found.energy_currents,
         particle_currents=found.particle_currents,
@@ -391,6 +368,7 @@ def _conduct(conductor, cooled, driven_by):
         driven_by=driven_by,
         of_jumps=False,
     )
+    return point.certified()
 
 
 def _temperatures(reservoirs):

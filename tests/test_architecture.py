@@ -13,7 +13,7 @@ LAYERS = {
     **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "gases", "parameters", "units"), 1),
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     "steady": 3,
-    **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
+    **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal", "certificates", "efficiencies"), 4),
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "machines": 6,
     **dict.fromkeys(("design", "sweeps", "audits"), 7),

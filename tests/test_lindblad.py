@@ -92,11 +92,16 @@ def dense(approach, bare, interaction, couplings, rates, potentials=None, number
         a, rate = dagger @ operator @ states, rates[name](gaps, change)
         quanta = gaps - (potentials[name] if potentials else 0.0) * change
         if approach == "redfield":
-            half = a * rate / 2
-            # The quantum of a product is that of the factor without rate: then the currents are Tr[H D_r rho].
-            jumps = [both(half, a * quanta.T**n) + both(a * quanta**n, half.conj().T) for n in range(3)]
-            loss = a @ half
-            dissipator = jumps[0] - both(loss, one) - both(one, loss.conj().T)
+            # The quantum of a product is that of the factor without rate: then the currents are Tr[H D_r rho]. Factors that exchange
+            # different numbers of particles make no product.
+            jumps, dissipator = [0, 0, 0], 0
+            for exchanged in set(change.ravel()):
+                part = np.where(change == exchanged, a, 0)
+                half, back = part * rate / 2, part.conj().T
+                counted = [both(half, back * quanta.T**n) + both(part * quanta**n, half.conj().T) for n in range(3)]
+                loss = back @ half
+                jumps = [total + jump for total, jump in zip(jumps, counted)]
+                dissipator = dissipator + counted[0] - both(loss, one) - both(one, loss.conj().T)
         else:
             jumps, dissipator = [0, 0, 0], 0
             for gap, exchanged in set(zip(np.round(gaps, 9).ravel(), change.ravel())):

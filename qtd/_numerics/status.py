@@ -10,8 +10,8 @@ from .validation import is_concrete
 
 class Status(enum.IntEnum):
     """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given; what is only beyond
-    the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION, WEAK_TUNNELLING, NOT_DEGENERATE, BELOW_BAND) keeps its
-    numbers."""
+    the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION, WEAK_TUNNELLING, NOT_DEGENERATE, BELOW_BAND), or does not
+    obey its laws to the last digits (INACCURATE), keeps its numbers."""
 
     OK = 0
     INVALID_PARAMETER = 1
@@ -31,6 +31,7 @@ class Status(enum.IntEnum):
     NOT_DEGENERATE = 15
     SINGULAR = 16
     BELOW_BAND = 17
+    INACCURATE = 18
 
     @property
     def message(self) -> str:
@@ -62,6 +63,8 @@ _MESSAGES = {
     Status.NOT_DEGENERATE: "mu / T is below 10, where the Sommerfeld expansion changes rates by 2 % and more; use the exact closure",
     Status.SINGULAR: "the trajectory ran into a point where the Sommerfeld expansion has no heat capacity; use the exact closure",
     Status.BELOW_BAND: "a mode lies below the band of the reservoirs, at an energy that is not positive; its rates are taken as given",
+    Status.INACCURATE: "a law is broken by more than rounding (`certificate` says which): some currents are too small against what goes to"
+    " and fro, or the equation is not valid here; raise the temperature or the precision, or take another approach",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
 }
 

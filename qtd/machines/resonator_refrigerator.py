@@ -147,6 +147,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             names=NAMES,
             cooled=self.cooled,
             driven_by=self.driven_by,
+            of_jumps=False,
         )
 
     def modes(self) -> KerrModes:

@@ -1,0 +1,63 @@
+"""What a number carries with it: how well the currents of a point obey the laws that bind them."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+__all__ = ["Certificate"]
+
+_FIRST_LAW = 1e-9  # of the largest current
+_ROUNDING = 1e4  # roundings of the largest part of the entropy production
+
+
+class Certificate(eqx.Module):
+    """How well a stationary point obeys its laws, computed with it from the numbers that it gives.
+
+    - `first_law`: |sum of the energies that the device takes up| over the largest of them; at most 1e-9.
+    - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
+    - `smallest_variance`: over the reservoirs; not negative.
+    - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
+    - `holds`: whether all of these do. In equilibrium, at equal temperatures and chemical potentials, currents are nothing but rounding, and
+      only the variances are looked at. So with single precision where 1e-9 is no more than rounding: there it is 1e-3.
+
+    A fault that breaks no law is not seen: a wrong parameter, a model used beyond its validity, or rates that are wrong but obey
+    detailed balance.
+    """
+
+    first_law: Float[Array, ""]
+    second_law: Float[Array, ""]
+    smallest_variance: Float[Array, ""]
+    uncertainty: Float[Array, ""]
+    holds: Bool[Array, ""]
+
+    @classmethod
+    def of(cls, point) -> "Certificate":
+        """Of an operating `point`."""
+        stacked = lambda values: lax.stop_gradient(jnp.stack(list(values)))
+        taken, heat = stacked(point.device_energy_currents.values()), stacked(point.heat_currents[name] for name in point.names)
+        parts = stacked(point.entropy_currents[name] for name in point.names)
+        variances = stacked(point.heat_covariance[name, name] for name in point.names)
+        sigma, rounding = lax.stop_gradient(point.entropy_production), float(jnp.finfo(heat.dtype).eps)
+        allowed = max(_FIRST_LAW, _ROUNDING * rounding)
+        largest, part = _largest(taken), _largest(parts)
+        imbalance, smallest = jnp.abs(sum(taken)), variances.min(axis=0)
+        known = stacked([*point.temperatures.values(), *point.chemical_potentials.values()])
+        split = len(point.temperatures)
+        is_one = lambda x: jnp.all(x == x[:1], axis=0)
+        at_rest = is_one(known[:split]) & is_one(known[split:]) & (split == len(point.names))
+        balanced = (imbalance <= allowed * largest) & (sigma >= -allowed * part)
+        uncertainty = jnp.full_like(sigma, jnp.inf)
+        if point.of_jumps:
+            spread = _ROUNDING * rounding * part
+            balanced &= jnp.all(variances * (sigma + spread)[None] >= 2 * (1 - allowed) * heat**2, axis=0)
+            moves = heat != 0
+            uncertainty = jnp.where(moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf).min(axis=0)
+        ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
+        return cls(
+            ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, (balanced | at_rest) & (smallest >= 0)
+        )
+
+
+def _largest(values):
+    return jnp.abs(values).max(axis=0)
