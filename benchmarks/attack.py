@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import qtd
-from qtd.spectral import Lorentzian, Ohmic, Peaked, WideBand
+from qtd.spectral import Peaked
 
 CHUNK = 2000
 

@@ -18,8 +18,8 @@ class Certificate(eqx.Module):
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
     - `smallest_variance`: over the reservoirs; not negative.
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
-    - `holds`: whether all of these do. In equilibrium, at equal temperatures and chemical potentials, currents are nothing but rounding, and
-      only the variances are looked at. So with single precision where 1e-9 is no more than rounding: there it is 1e-3.
+    - `holds`: whether all of these do. In equilibrium, at equal temperatures and chemical potentials, currents are nothing but rounding,
+      and only the variances are looked at. In single precision 1e-9 is less than rounding, and 1e-3 is allowed.
 
     A fault that breaks no law is not seen: a wrong parameter, a model used beyond its validity, or rates that are wrong but obey
     detailed balance.

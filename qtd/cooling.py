@@ -16,7 +16,7 @@ from ._numerics.quadrature import gauss, integral_up_to
 from ._numerics.roots import bracketed
 from ._numerics.status import Status, first
 from ._numerics.validation import as_scalar, as_share, check
-from .parameters import parameters, replace, validate
+from .parameters import checked, parameters, replace
 
 __all__ = ["CoolDown", "cool_down"]
 
@@ -41,6 +41,7 @@ class CoolDown(eqx.Module):
         return readable(self, "a finite reservoir", [*rows, ("status", self.status, "0: fine")])
 
 
+@checked
 def cool_down(
     machine: Any,
     cold: str = "cold",
@@ -74,7 +75,6 @@ def cool_down(
     >>> print(f"{lowest:.4f} after {found.time:.0f}")
     0.1413 after 1259
     """
-    validate(machine)
     path = f"{cold}.temperature"
     if path not in parameters(machine):
         known = [name.removesuffix(".temperature") for name in parameters(machine) if name.endswith(".temperature")]

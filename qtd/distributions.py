@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.quadrature import graded
-from ._numerics.validation import as_real, as_scalar, check, is_concrete, positive, require
+from ._numerics.validation import as_real, as_scalar, check, positive, require, rule
 
 __all__ = [
     "AbstractDistribution",
@@ -146,8 +145,7 @@ class PiecewiseConstant(AbstractDistribution):
     def __check_init__(self):
         require(self, occupations="nonnegative")
         _check_rising("edges", self.edges)
-        if is_concrete(self.occupations) and np.any(np.asarray(self.occupations) > 1):
-            raise ValueError(f"`occupations` must be at most 1, got {np.asarray(self.occupations).tolist()}.")
+        rule((self.occupations,), lambda f: f <= 1, lambda f: f"`occupations` must be at most 1, got {f.tolist()}.")
 
     def __call__(self, energy):
         f = self.occupations
@@ -172,8 +170,7 @@ class Mixture(AbstractDistribution):
 
     def __check_init__(self):
         require(self, weights="positive")
-        if is_concrete(self.weights) and abs(float(np.sum(np.asarray(self.weights))) - 1) > 1e-6:
-            raise ValueError(f"`weights` must add up to 1, got {np.asarray(self.weights).tolist()}.")
+        rule((self.weights,), lambda w: abs(w.sum() - 1) <= 1e-6, lambda w: f"`weights` must add up to 1, got {w.tolist()}.")
 
     def __call__(self, energy):
         logits = jnp.stack([part(energy) for part in self.parts], axis=-1)
@@ -263,5 +260,4 @@ def _last(values, energy):
 
 def _check_rising(name, edges):
     check(name, edges, "any")
-    if is_concrete(edges) and np.any(np.diff(np.asarray(edges, float)) <= 0):
-        raise ValueError(f"`{name}` must rise, got {np.asarray(edges).tolist()}.")
+    rule((edges,), lambda x: x[1:] > x[:-1], lambda x: f"`{name}` must rise, got {x.tolist()}.")

@@ -15,12 +15,13 @@ from ._numerics.roots import bisect
 from ._numerics.validation import as_real, as_scalar, check, is_concrete
 from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
-from .parameters import validate
+from .parameters import checked
 from .steady import SteadyState, steady_state
 
 __all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_time", "waiting_time_density"]
 
 
+@checked
 def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike) -> Array:
     """What becomes of a `state` of `system` at the given times >= 0: populations of a network, or the density matrix of a Lindbladian.
 
@@ -43,7 +44,6 @@ def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike)
     """
     times = as_real(times, "times")
     check("times", times, "nonnegative")
-    validate(system)
     if isinstance(system, Lindbladian):
         return _relax_coherences(system.complete(), _density_matrix(system, state), times)
     return _relax(system, _populations(system, state), times)
@@ -90,6 +90,7 @@ def relative_entropy(populations: Float[Array, " levels"], reference: Float[Arra
     return jnp.sum(jnp.where(occupied, reference * _entropy_excess(ratio), 0.0))
 
 
+@checked
 def thermalisation_time(network: RateNetwork, populations: ArrayLike, threshold: ArrayLike = 1e-6) -> Float[Array, ""]:
     """The time at which the relative entropy to the steady state of `network`, which only ever falls, reaches `threshold`.
 
@@ -98,7 +99,6 @@ def thermalisation_time(network: RateNetwork, populations: ArrayLike, threshold:
     """
     start, threshold = _populations(network, populations), as_scalar(threshold, "threshold")
     check("threshold", threshold, "positive")
-    validate(network)
     return _thermalisation_time(network, start, threshold)
 
 
@@ -116,6 +116,7 @@ def _thermalisation_time(network, start, threshold):
     return jnp.where(relative_entropy(start, rest) <= threshold, 0.0, time)
 
 
+@checked
 def waiting_time_density(
     network: RateNetwork, reservoirs: str | Sequence[str], times: ArrayLike, populations: ArrayLike | None = None
 ) -> Float[Array, "times"]:
@@ -127,7 +128,6 @@ def waiting_time_density(
     """
     names, times = _names(network, reservoirs), as_real(times, "times")
     check("times", times, "nonnegative")
-    validate(network)
     jumps = jnp.sum(jnp.stack([_jump_matrix(network, name) for name in names]), axis=0)
     undisturbed = rate_matrix(network) - jumps
     start = _after_jump(network, jumps) if populations is None else _populations(network, populations)
@@ -136,13 +136,13 @@ def waiting_time_density(
     return jax.vmap(density)(jnp.atleast_1d(times)).reshape(times.shape)
 
 
+@checked
 def mean_waiting_time(network: RateNetwork, reservoirs: str | Sequence[str], populations: ArrayLike | None = None) -> Float[Array, ""]:
     """Mean time to the next jump of these `reservoirs` of `network`; `populations` at the start as in `waiting_time_density`.
 
     By elimination, for any number of levels.
     """
     names = _names(network, reservoirs)
-    validate(network)
     state, topology = SteadyState(network), network.topology
     counted = [i for name in names for i in topology.of(name)]
     nothing = jnp.zeros_like(state.populations)

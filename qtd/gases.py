@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.fermi import thermal_integrals
 from ._numerics.printing import readable
-from ._numerics.validation import as_real, is_concrete, positive, require
+from ._numerics.validation import as_real, positive, require, rule
 
 __all__ = ["FermiGas", "GasProperties"]
 
@@ -55,10 +55,12 @@ class FermiGas(eqx.Module):
 
     def __check_init__(self):
         require(self, temperature="positive", chemical_potential="any", volume="positive", alpha="positive")
-        if self.closure == "sommerfeld" and is_concrete(self.degeneracy) and not jnp.all(self.degeneracy > self.smallest_degeneracy):
-            raise ValueError(
-                f"`chemical_potential` / `temperature` must exceed {self.smallest_degeneracy} in the Sommerfeld expansion, got"
-                f' {self.degeneracy}; use closure="exact".'
+        if self.closure == "sommerfeld":
+            rule(
+                (self.degeneracy, self.smallest_degeneracy),
+                lambda x, least: x > least,
+                lambda x, least: f"`chemical_potential` / `temperature` must exceed {least} in the Sommerfeld expansion, got {x}; use"
+                ' closure="exact".',
             )
 
     @property

@@ -1,12 +1,13 @@
 """Keldysh Green functions of bosonic modes that shift one another's frequencies, at any coupling to structured reservoirs."""
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
@@ -15,8 +16,8 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.roots import fixed_point
 from ._numerics.status import Status, first, raise_if_known
-from ._numerics.validation import as_real, check, is_concrete
-from .parameters import validate
+from ._numerics.validation import as_real, check, is_concrete, rule
+from .parameters import checked
 from .reservoirs import Reservoir
 from .spectral import Resonator
 
@@ -70,20 +71,19 @@ class KerrModes(eqx.Module):
             if reservoir.statistics != "bose" or not isinstance(density, Resonator):
                 raise ValueError(f"`{name}` must be a reservoir of bosons with a `Resonator` density, got {reservoir!r}.")
             check(f"{name}.spectral_density.center", density.center, "positive")
-        if not is_concrete(self):
-            return
-        shifts = np.asarray(self.shifts)
-        if np.any(np.diagonal(shifts) != 0) or np.any(shifts != shifts.T):
-            raise ValueError(f"`shifts` must be symmetric and zero on its diagonal, got {shifts.tolist()}.")
-        cutoffs = {name: float(self.density(name).cutoff) for name in self.reservoirs}
-        if len(set(cutoffs.values())) > 1:
-            raise ValueError(f"`cutoff` must be the same in all reservoirs, got {cutoffs}.")
-        potentials = {name: float(reservoir.chemical_potential) for name, reservoir in self.reservoirs.items()}
-        if any(potentials.values()):
-            raise ValueError(f"`chemical_potential` must be 0 in all reservoirs, got {potentials}.")
+        told = "`shifts` must be symmetric and zero on its diagonal, got {}."
+        rule((self.shifts,), lambda x: (x == x.T).all() & (x.diagonal() == 0).all(), lambda x: told.format(x.tolist()))
+        named = lambda *values: dict(zip(self.reservoirs, map(float, values)))
+        cutoffs = tuple(self.density(name).cutoff for name in self.reservoirs)
+        told = "`cutoff` must be the same in all reservoirs, got"
+        rule(cutoffs, lambda *x: functools.reduce(operator.and_, (y == x[0] for y in x)), lambda *x: f"{told} {named(*x)}.")
+        for name, reservoir in self.reservoirs.items():
+            told = f"`chemical_potential` must be 0 in all reservoirs, got {{}} in {name!r}."
+            rule((reservoir.chemical_potential,), lambda x: x == 0, told.format)
         for mode in range(len(self.energies)):
-            if not any(float(self.density(name).strength) > 0 for name in self.at(mode)):
-                raise ValueError(f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not unique.")
+            strengths = tuple(self.density(name).strength for name in self.at(mode))
+            told = f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not unique."
+            rule(strengths, lambda *x: sum(x) > 0, lambda *x, told=told: told)
 
     def at(self, mode: int) -> list[str]:
         """Names of the reservoirs of `mode`, a number."""
@@ -136,6 +136,7 @@ class KeldyshState(eqx.Module):
         return f"{text}\n  {'status':<16} {int(self.status):>18}   {Status(int(self.status)).message}" if known else text
 
 
+@checked
 def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, occupations: Occupations = "mean-field") -> KeldyshState:
     r"""Currents to second order in the shifts U, at any coupling to the reservoirs.
 
@@ -172,7 +173,6 @@ def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, o
         raise ValueError(f'`occupations` must be "mean-field" or "correlated", got {occupations!r}.')
     if not isinstance(points, int) or points < 16 or points % 2:
         raise ValueError(f"`points` must be an even whole number of at least 16, got {points!r}.")
-    validate(modes)
     state = _solve(modes, retarded, points, occupations)
     raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NOT_CONVERGED, Status.UNSTABLE, Status.UNRESOLVED)
     return state

@@ -1,6 +1,8 @@
 """What to fill a nonthermal reservoir with: the occupation of least entropy for a given cooling, the one that cools most, and conditions
 such as those of a demon, which exchanges nothing on average."""
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,9 +20,9 @@ from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
 from ._numerics.roots import newton
 from ._numerics.status import Status, first, raise_if_known
-from ._numerics.validation import as_scalar, is_concrete
+from ._numerics.validation import as_scalar, check, is_concrete, rule
 from .distributions import PiecewiseConstant
-from .parameters import validate
+from .parameters import checked
 from .reservoirs import NonthermalReservoir, Reservoir
 from .scattering import Conductor, currents
 
@@ -68,18 +70,24 @@ class Windows(eqx.Module):
         for name, reservoir in self.reservoirs.items():
             if reservoir.temperature is None or reservoir.statistics != "fermi":
                 raise ValueError(f"`reservoirs` must be thermal and of fermions, which {name!r} is not.")
-        if not is_concrete(self.centers, self.widths):
-            return
-        order = np.argsort(np.asarray(self.centers))
-        centers, widths = np.asarray(self.centers)[order], np.asarray(self.widths)[order]
-        if np.any(widths <= 0):
-            raise ValueError(f"`width` must be positive, got {widths.tolist()}.")
-        reach = np.zeros_like(widths) if self.narrow else widths / 2
-        if np.any((centers + reach)[:-1] > (centers - reach)[1:]) or np.any(np.diff(centers) == 0):
-            raise ValueError(
-                f"`windows` must lie apart, got centres {centers.tolist()} and widths {widths.tolist()}: one occupation cannot serve two"
-                " of them. Use a `Conductor` for windows that overlap."
-            )
+        check("center", self.centers, "any")
+        check("width", self.widths, "positive")
+        rule(
+            (self.centers, self.widths),
+            self._are_apart,
+            lambda x, d: f"`windows` must lie apart, got centres {x.tolist()} and widths {d.tolist()}: one occupation cannot serve two of"
+            " them. Use a `Conductor` for windows that overlap.",
+        )
+
+    def _are_apart(self, centers, widths):
+        """Windows that touch may overlap by rounding."""
+        size = abs(centers).max() + widths.max()
+        pairs = ((i, j) for i in range(len(centers)) for j in range(i))
+        distances = [abs(centers[i] - centers[j]) - (0 if self.narrow else (widths[i] + widths[j]) / 2) for i, j in pairs]
+        # Of narrow windows the centres differ; wide ones may touch, up to rounding.
+        least = 0 * size if self.narrow else -4 * float(jnp.finfo(centers.dtype).eps) * size
+        apart = [distance > least if self.narrow else distance >= least for distance in distances]
+        return functools.reduce(operator.and_, apart, size == size)
 
 
 class Filling(eqx.Module):
@@ -129,6 +137,7 @@ class Filling(eqx.Module):
         return readable(self, "currents positive out of a reservoir", rows)
 
 
+@checked
 def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequence[str] = ()) -> Filling:
     r"""The demon behind these `windows` that takes the heat current `heat` out of `cooled` at the smallest entropy current into itself.
 
@@ -139,7 +148,6 @@ def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequen
     Raises `ValueError` where `heat` is more than these windows can give (status NOT_CONVERGED, and NaN, in compiled code).
     **Source:** Deghi and Bustos-Marun, Eqs. (17)-(20), as a convex problem.
     """
-    validate(windows)
     _check_names(windows, cooled, closed)
     found = _least_entropy(windows, as_scalar(heat, "heat"), cooled, tuple(closed))
     if is_concrete(found.status, heat) and jnp.ndim(found.status) == 0 and int(found.status):
@@ -147,13 +155,13 @@ def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequen
     return found
 
 
+@checked
 def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -> Filling:
     """The demon behind these `windows` that cools the reservoir `cooled` most, under the conditions of `least_entropy`, `closed` included.
 
     A linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all, so its entropy current is minus infinity; not
     differentiable, as the corner it sits in changes. Raises `ValueError` where no occupation meets the conditions.
     """
-    validate(windows)
     _check_names(windows, cooled, closed)
     bins = _bins(windows)
     rows, wanted = (np.asarray(x) for x in _conditions(windows, bins, cooled, None, tuple(closed)))

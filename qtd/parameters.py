@@ -2,19 +2,25 @@
 
 import dataclasses
 import difflib
+import functools
 import inspect
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from ._numerics.paths import leaves_by_path
+from ._numerics.status import Status
+from ._numerics.validation import conditions
 
-__all__ = ["options", "parameters", "replace", "validate"]
+__all__ = ["checked", "options", "parameters", "replace", "validate"]
 
 Machine = TypeVar("Machine")
+Function = TypeVar("Function", bound=Callable)
 
 
 def parameters(machine: Any) -> dict[str, Array]:
@@ -50,7 +56,7 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
 
 
 def validate(machine: Any) -> None:
-    """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced values pass."""
+    """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced values pass, as `checked` says."""
     if dataclasses.is_dataclass(machine) and not isinstance(machine, type):
         check = getattr(machine, "__check_init__", None)
         if check is not None:
@@ -64,6 +70,32 @@ def validate(machine: Any) -> None:
         return
     for child in children:
         validate(child)
+
+
+def checked(question: Function) -> Function:
+    """A public question to a machine, its first argument: `ValueError` where that has a known value outside its domain; where values are
+    traced, every number of the answer and all its derivatives are NaN, and its status is INVALID_PARAMETER."""
+
+    @functools.wraps(question)
+    def ask(machine, *args, **kwargs):
+        with conditions() as found:
+            validate(machine)
+        answer = question(machine, *args, **kwargs)
+        return _refused(answer, functools.reduce(operator.and_, found), machine) if found else answer
+
+    return ask  # pyright: ignore[reportReturnType]
+
+
+def _refused(answer, legal, machine):
+    numbers, rest = eqx.partition(answer, eqx.is_inexact_array)
+    # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the answer does not look at.
+    every = sum(jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array)))
+    spoiled = jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every
+    answer = eqx.combine(jax.tree.map(lambda x: x + spoiled.astype(x.dtype), numbers), rest)
+    if not hasattr(answer, "status"):
+        return answer
+    status = jnp.where(legal, answer.status, int(Status.INVALID_PARAMETER))
+    return eqx.tree_at(lambda answer: answer.status, answer, status)
 
 
 def _set(owner: Any, keys, value, path, machine):

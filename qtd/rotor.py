@@ -21,7 +21,7 @@ from ._numerics.printing import readable
 from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
 from ._numerics.status import Status, first
-from ._numerics.validation import as_real, check, is_concrete, whole
+from ._numerics.validation import as_real, check, is_concrete, where_legal, whole
 from .expansion._driven import Network, as_asked, panel_edges, precision
 from .expansion.series import local_at
 
@@ -128,8 +128,7 @@ def langevin(
     times, inertia = as_real(times, "times").astype(precision(network)), as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
     check("times", times, "positive")
-    if is_concrete(times) and not jnp.all(times[1:] > times[:-1]):
-        raise ValueError(f"`times` must rise, got {times}; sort them.")
+    times = where_legal(times, lambda x: (x[1:] > x[:-1]).all(), lambda x: f"`times` must rise, got {x}; sort them.")
     whole(steps, "steps", 1)
     whole(order, "order", 1)
     start = jnp.stack([as_asked(network, angle, "angle"), as_asked(network, velocity, "velocity")])

@@ -7,14 +7,13 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.coherent_elimination import inverse, matmul
 from ._numerics.hermitian import eigensystem
 from ._numerics.quadrature import FAR, graded
-from ._numerics.validation import as_real, check, is_concrete
+from ._numerics.validation import as_real, check, rule
 
 __all__ = ["AbstractScatterer", "Levels", "ScatteringMatrix", "TransmissionMatrix"]
 
@@ -81,10 +80,8 @@ class Levels(AbstractScatterer):
     def __check_init__(self):
         check("hamiltonian", self.real, "any")
         check("hamiltonian", self.imaginary, "any")
-        if is_concrete(self.real, self.imaginary):
-            matrix = np.asarray(self.real) + 1j * np.asarray(self.imaginary)
-            if np.abs(matrix - matrix.conj().T).max() > 1e-6 * np.abs(matrix).max():
-                raise ValueError(f"`hamiltonian` must be Hermitian, got {matrix.tolist()}.")
+        skew = lambda x, y: abs(x - x.T).max() + abs(y + y.T).max() <= 1e-6 * (abs(x).max() + abs(y).max())
+        rule((self.real, self.imaginary), skew, lambda x, y: f"`hamiltonian` must be Hermitian, got {(x + 1j * y).tolist()}.")
         for name, w in self.couplings.items():
             check(f"couplings of {name!r}", w, "any")
 

@@ -15,7 +15,7 @@ from ._numerics.quadrature import panels
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
 from .distributions import difference, shares
-from .parameters import validate
+from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .scatterers import AbstractScatterer
 from .transmissions import AbstractTransmission
@@ -104,6 +104,7 @@ class Currents(eqx.Module):
         return readable(self, "currents positive out of a reservoir", [*rows, ("sigma", self.entropy_production, "entropy production")])
 
 
+@checked
 def currents(conductor: Conductor) -> Currents:
     r"""All stationary currents of a `conductor` and their noise, by quadrature whose points move with windows and steps.
 
@@ -119,7 +120,6 @@ def currents(conductor: Conductor) -> Currents:
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
-    validate(conductor)
     found = _currents(conductor)
     if conductor.statistics == "bose" and is_concrete(found.status) and found.status == Status.INVALID_PARAMETER:
         raise ValueError("`chemical_potential` of bosons must lie below every coupled energy; lower it, or move the windows up.")

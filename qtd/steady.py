@@ -16,7 +16,7 @@ from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.status import Status, first, raise_if_known
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
-from .parameters import validate
+from .parameters import checked
 from .reservoirs import AbstractReservoir
 
 __all__ = ["CoherentSteadyState", "SteadyState", "settle_down", "solve", "stationary", "steady_state"]
@@ -214,12 +214,12 @@ def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentStea
 def solve(system: RateNetwork) -> SteadyState: ...
 @overload
 def solve(system: Lindbladian) -> CoherentSteadyState: ...
+@checked
 def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
     """The steady state of `system` with all that is needed to compute currents and noise from it.
 
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
     """
-    validate(system)
     state = _solve(system)
     raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return state

@@ -17,7 +17,7 @@ from .counting import Covariance, System, covariance
 from .efficiencies import Efficiencies, Mode
 from .lindblad import Lindbladian
 from .networks import RateNetwork
-from .parameters import validate
+from .parameters import checked
 from .scattering import Conductor, currents
 from .steady import settle_down
 
@@ -299,6 +299,7 @@ class OperatingPoint(eqx.Module):
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 
+@checked
 def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
     """The stationary operating point of `system`: a network, a Lindbladian, the steady state of one (`qtd.steady.solve`), or a conductor.
 
@@ -318,7 +319,6 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:
             raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
-    validate(system)
     point = _operate(system, cooled, driven_by)
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY)
     return point

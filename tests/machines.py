@@ -233,10 +233,11 @@ def collective(vector, spins=15):
 
 
 def observe_collective(machine):
-    """I_c, S_cc, COP, sigma."""
+    """I_c, S_cc, COP, sigma. Of a device that is supplied with nothing the COP is NaN, and the ratio of the heats is looked at."""
     point = machine.operate()
-    noise = point.heat_covariance["cold", "cold"]
-    return jnp.stack([point.heat_currents["cold"], noise, point.cop, point.entropy_production]), point.status
+    noise, heat = point.heat_covariance["cold", "cold"], point.heat_currents
+    cop = jnp.where(heat["work"] > 0, point.cop, heat["cold"] / heat["work"])
+    return jnp.stack([heat["cold"], noise, cop, point.entropy_production]), point.status
 
 
 def collective_ranges(points):
@@ -345,6 +346,8 @@ def qubit_row(model):
         largest_slope(lambda points: np.abs(points[:, : len(QUBIT_PATHS)]) + 1e-3),
         illegal=negative(QUBIT_PATHS, ("temperature", "width", "coupling")) + undefined("hot.temperature"),
         single_numbers=(0, 2, 5),
+        # A Redfield equation may have negative noise before it has a negative population.
+        warned=frozenset({qtd.Status.INACCURATE} if model.startswith("redfield") else ()),
         curved=model in ("global", "local"),
     )
 
@@ -438,7 +441,10 @@ DEMON = Row(
     lambda points: np.where(np.array(DEMON_PATHS) == "exchange", 1e-5, 1e-4) * np.ones_like(points),
     largest_slope(np.ones_like),
     illegal=(
-        *negative(DEMON_PATHS, ("temperature",)),
+        *negative(DEMON_PATHS, ("temperature", "width")),
+        *undefined("width"),
+        Illegal({"energy_1": 1.7, "energy_2": 1.7}, INVALID),
+        Illegal({"energy_1": 1.7, "energy_3": 1.7}, INVALID),
         Illegal({"boldness": 50.0}, {qtd.Status.NO_OCCUPATION}),
     ),
     modes=1e-11,

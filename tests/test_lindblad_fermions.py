@@ -133,7 +133,7 @@ def test_redfield_is_that_of_the_operators_and_their_adjoints_apart(devices, nam
 
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_independent_levels_at_the_symmetric_point_carry_what_each_carries_alone(devices, approach):
-    """Levels at e and -e, each met by leads of different strengths: a sum of two closed forms, wherever the gaps differ by more than the rates."""
+    """Levels at e and -e, each met by leads of different strengths: a sum of two closed forms where rates are slow."""
     device, width, t, mu = devices["two levels, one lead meets both"], 1e-9, 0.5, 0.4
     values = np.array([[0.5, -0.5, t, mu, t, -mu, width]])
     currents, _ = operated(device, approach)(values, np.zeros(1))

@@ -1,4 +1,12 @@
-"""Checks of user input: an exception where the value is known, NaN in that point alone where it is traced."""
+"""Checks of user input: an exception where the value is known, NaN in that point alone where it is traced.
+
+Every rule about values is declared once, by `check`, `require` or `rule` in the `__check_init__` of what it is about. Known values that
+break it raise there. Traced ones pass, and `broken_rules` asks the same declarations for conditions that compiled code can look at.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +45,7 @@ def as_scalar(value: ArrayLike, name: str) -> Float[Array, ""]:
 def as_share(value: ArrayLike, name: str) -> Float[Array, ""]:
     """`as_scalar` for a number between 0 and 1, both excluded."""
     number = as_scalar(value, name)
-    if is_concrete(number) and not 0 < number < 1:
-        raise ValueError(f"`{name}` must be between 0 and 1, got {float(number)}.")
-    return number
+    return where_legal(number, lambda x: (x > 0) & (x < 1), lambda x: f"`{name}` must be between 0 and 1, got {float(x)}.")
 
 
 def require(module, **domains: str) -> None:
@@ -48,27 +54,59 @@ def require(module, **domains: str) -> None:
         check(name, getattr(module, name), domain)
 
 
+_asked: contextvars.ContextVar[list | None] = contextvars.ContextVar("conditions on traced values", default=None)
+
+
+def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:
+    """Raise `ValueError` with `message(*values)` unless `holds(*values)`, of NumPy arrays where all are known.
+
+    Traced, they pass, and the condition is noted for `conditions`: `holds` must use what NumPy and JAX arrays have in common.
+    """
+    if is_concrete(values):
+        known = [np.asarray(value) for value in values]
+        if not np.all(holds(*known)):
+            raise ValueError(message(*known))
+    elif (asked := _asked.get()) is not None:
+        asked.append(jnp.all(holds(*values)))
+
+
+@contextlib.contextmanager
+def conditions():
+    """Collects, in a list, the conditions on traced values of all rules that are looked at meanwhile."""
+    token = _asked.set([])
+    try:
+        yield _asked.get()
+    finally:
+        _asked.reset(token)
+
+
 def check(name: str, value: Array, domain: str) -> None:
-    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; traced values pass."""
-    if not is_concrete(value):
-        return
-    known = np.asarray(value)
-    if not np.all(np.isfinite(known)):
-        raise ValueError(f"`{name}` must be finite, got {known}.")
-    if domain == "positive" and not np.all(known > 0):
-        raise ValueError(f"`{name}` must be positive, got {known}.")
-    if domain == "nonnegative" and not np.all(known >= 0):
-        raise ValueError(f"`{name}` must not be negative, got {known}.")
+    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; a `rule`."""
+    rule((value,), lambda x: abs(x) < np.inf, lambda x: f"`{name}` must be finite, got {x}.")
+    if domain == "positive":
+        rule((value,), lambda x: x > 0, lambda x: f"`{name}` must be positive, got {x}.")
+    if domain == "nonnegative":
+        rule((value,), lambda x: x >= 0, lambda x: f"`{name}` must not be negative, got {x}.")
+
+
+def where_legal(value: Array, holds: Callable, message: Callable[..., str]) -> Array:
+    """An argument that obeys a rule: `ValueError` where it is known not to, NaN where it is traced."""
+    rule((value,), holds, message)
+    return value if is_concrete(value) else _where_legal(holds(value), value)
 
 
 def positive(value: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`value` where it is positive, NaN elsewhere: no exception can leave compiled code."""
-    return jnp.where(value > 0, value, _nan_like(value))
+    """`value` where it is positive, NaN elsewhere, and so is its derivative: no exception can leave compiled code."""
+    return _where_legal(value > 0, value)
 
 
 def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`value` where it is not negative, NaN elsewhere."""
-    return jnp.where(value >= 0, value, _nan_like(value))
+    """`value` where it is not negative, NaN elsewhere, and so is its derivative."""
+    return _where_legal(value >= 0, value)
+
+
+def _where_legal(legal, value):
+    return value * jnp.where(legal, jnp.ones_like(value), _nan_like(value))
 
 
 def _nan_like(value):

@@ -27,7 +27,7 @@ from .._numerics.printing import readable
 from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.taylor import taylor
-from .._numerics.validation import as_scalar, is_concrete, whole
+from .._numerics.validation import as_scalar, is_concrete, where_legal, whole
 from ..steady import solve
 from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges, response
 from .turns import Cycle
@@ -103,8 +103,7 @@ def responses(
     whole(order, "order", 0)
     temperature = as_asked(network, temperature, "temperature")
     potential = as_asked(network, chemical_potential, "chemical_potential")
-    if is_concrete(temperature) and not temperature > 0:
-        raise ValueError(f"`temperature` must be positive, got {float(temperature)}.")
+    temperature = where_legal(temperature, lambda x: x > 0, lambda x: f"`temperature` must be positive, got {float(x)}.")
     found = _responses(network, temperature, potential, order, panels or (48 if is_concrete(network) else 96))
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _responses(network, temperature, potential, order, 384)

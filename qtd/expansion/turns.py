@@ -14,7 +14,7 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import radau
 from .._numerics.status import Status, first
-from .._numerics.validation import is_concrete, whole
+from .._numerics.validation import is_concrete, where_legal, whole
 from ._driven import Network, as_asked, described, gained, generator, matrices, panel_edges
 
 __all__ = ["Cycle", "cycle", "work_cumulants", "work_generating_function"]
@@ -79,10 +79,8 @@ def work_generating_function(network: Network, velocity: ArrayLike, field: Array
 
 
 def _moving(network, velocity):
-    velocity = as_asked(network, velocity, "velocity")
-    if is_concrete(velocity) and velocity == 0:
-        raise ValueError("`velocity` must not be 0: a rotor at rest makes no turn. Use `local`.")
-    return velocity
+    told = "`velocity` must not be 0: a rotor at rest makes no turn. Use `local`."
+    return where_legal(as_asked(network, velocity, "velocity"), lambda x: x != 0, lambda x: told)
 
 
 class _Panels(eqx.Module):

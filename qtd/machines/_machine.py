@@ -12,7 +12,7 @@ from .._numerics.findings import Checks
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
-from ..parameters import parameters, validate
+from ..parameters import checked, parameters
 from ..scattering import Conductor
 from ..thermodynamics import OperatingPoint, operate
 
@@ -64,9 +64,9 @@ class AbstractOpenSystem(AbstractMachine):
     def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
         return {"rest": self.system()}
 
+    @checked
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
-        validate(self)
         return operate(self.system(), self.cooled, self.driven_by)
 
     def survey(self) -> "Survey":
@@ -75,14 +75,14 @@ class AbstractOpenSystem(AbstractMachine):
             super().survey() if self.cooled is None else Survey(f"J_{self.cooled}", around(self, *_two(self, f"{self.cooled}.temperature")))
         )
 
+    @checked
     def covariance(self, quantity: str = "energy") -> Covariance:
         """Zero-frequency noise of all currents of `quantity`; see `qtd.counting.covariance`."""
-        validate(self)
         return covariance(self.system(), quantity)
 
+    @checked
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
         """Scaled cumulants, up to `order`, of the current of `quantity` that `weights` counts; see `qtd.counting.cumulants`."""
-        validate(self)
         return cumulants(self.system(), weights, order, quantity)
 
 

@@ -10,7 +10,7 @@ from .._numerics.hermitian import eigensystem
 from .._numerics.status import Status, first
 from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
 from ..gases import FermiGas
-from ..parameters import validate
+from ..parameters import checked
 from . import _drift
 from ._finite_checks import finite_checks
 from ._finite_results import Crossings, Equilibrium, Evolution, Flows, Minimum
@@ -75,18 +75,18 @@ class FiniteReservoirs(AbstractMachine):
     def checks(self, point):
         return finite_checks(self, point)
 
+    @checked
     def operate(self) -> Flows:
         """What flows at time 0, the modes in their quasi-stationary state."""
-        validate(self)
         return _flows(self)
 
+    @checked
     def evolve(self, times: ArrayLike, full: bool = False, occupations: ArrayLike | None = None) -> Evolution:
         """Temperatures and chemical potentials at the given times >= 0.
 
         `full`: with the occupations of the modes as variables, from `occupations` (quasi-stationary by default); by an implicit method.
         Relative errors are about 1e-9. Derivatives in both modes, at the cost of a run for each parameter.
         """
-        validate(self)
         times = as_real(times, "times").astype(self.energies.dtype)
         check("times", times, "nonnegative")
         if times.ndim != 1:
@@ -97,34 +97,34 @@ class FiniteReservoirs(AbstractMachine):
                 raise ValueError(f"`occupations` must be one for each of {len(self.energies)} modes, with `full=True`.")
         return _evolve(self, times, full, occupations)
 
+    @checked
     def equilibrium(self) -> Equilibrium:
         """The common temperature and chemical potential at which the reservoirs hold what they hold now; derivatives are implicit."""
-        validate(self)
         return _equilibrium(self)
 
+    @checked
     def relaxation_rates(self) -> Float[Array, " variables"]:
         """Rates at which small deviations from `equilibrium` decay, in rising order; 0 for every conserved quantity."""
-        validate(self)
         return _relaxation_rates(self)
 
+    @checked
     def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> Minimum:
         """The first minimum of the temperature of `reservoir`, a number, after time 0; `full` and `occupations` as in `evolve`.
 
         Its time and value have the derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite
         for a temperature that falls all the way.
         """
-        validate(self)
         whole(reservoir, "reservoir", 0)
         if reservoir >= len(self.rates):
             raise ValueError(f"`reservoir` must be below {len(self.rates)}, got {reservoir}.")
         return _minimum(self, reservoir, full, occupations)
 
+    @checked
     def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> Crossings:
         """When the temperatures, or `of` "chemical_potential", of a `pair` of reservoirs cross; NaN after the last of up to `most` times.
 
         A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none.
         """
-        validate(self)
         if of not in ("temperature", "chemical_potential"):
             raise ValueError(f'`of` must be "temperature" or "chemical_potential", got {of!r}.')
         if len(set(pair)) != 2 or not all(0 <= j < len(self.rates) for j in pair):
@@ -132,12 +132,12 @@ class FiniteReservoirs(AbstractMachine):
         whole(most, "most", 1)
         return _crossings(self, tuple(pair), of, most)
 
+    @checked
     def equilibration_time(self, share: ArrayLike = 0.01) -> Float[Array, ""]:
         """When all but a `share` of the entropy that the way to `equilibrium` produces has been produced.
 
         Entropy never falls, so there is one such time: 0 in equilibrium, infinite for reservoirs that stop before they get there.
         """
-        validate(self)
         return _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
 
     def survey(self) -> Survey:

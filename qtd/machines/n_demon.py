@@ -16,10 +16,10 @@ from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.status import Status, first
-from .._numerics.validation import as_scalar, is_concrete, positive, require
+from .._numerics.validation import as_scalar, positive, require, rule
 from ..distributions import difference, shares
 from ..nonthermal import Balance, Filling, Windows, least_entropy, maximum_cooling
-from ..parameters import replace, validate
+from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..scattering import Conductor
 from ..spectral import WideBand
@@ -95,43 +95,42 @@ class NDemon(AbstractMachine):
             if reservoir.statistics != "fermi":
                 raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {reservoir.statistics!r}.")
         numbers = self.energy_1, self.energy_2, self.energy_3, self.energy_4
-        potentials = self.hot.chemical_potential, self.cold.chemical_potential
-        if not is_concrete(numbers, potentials):
-            return
-        first, second, third, fourth = map(np.asarray, numbers)
-        if np.any(first == second):
-            raise ValueError(f"`energy_1` and `energy_2` must differ, got {first} twice.")
-        if any(np.any(x == y) for x in (first, second) for y in (third, fourth)):
-            raise ValueError(
-                f"`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got {[float(x) for x in map(np.max, numbers)]}:"
-                " one occupation cannot serve both leads."
-            )
-        if np.any(np.asarray(potentials[0]) != np.asarray(potentials[1])):
-            raise ValueError(f"`chemical_potential` must be the same in both leads, got {potentials[0]} and {potentials[1]}.")
+        rule(numbers[:2], lambda x, y: x != y, lambda x, y: f"`energy_1` and `energy_2` must differ, got {x} twice.")
+        rule(
+            numbers,
+            lambda a, b, c, d: (a != c) & (a != d) & (b != c) & (b != d),
+            lambda *x: f"`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got {[float(np.max(y)) for y in x]}:"
+            " one occupation cannot serve both leads.",
+        )
+        rule(
+            (self.hot.chemical_potential, self.cold.chemical_potential),
+            lambda x, y: x == y,
+            lambda x, y: f"`chemical_potential` must be the same in both leads, got {x} and {y}.",
+        )
 
+    @checked
     def operate(self) -> "DemonPoint":
         """Currents, entropy production, COP and the occupation of the demon."""
-        validate(self)
         return _operate(self)
 
+    @checked
     def limits(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The largest `boldness` for which an occupation exists at this `exchange`, and the cooling current there. Without exchange that is
         the most these resonances give; infinite and 0 for e_3 = e_4."""
-        validate(self)
         return _limits(self)
 
+    @checked
     def minimum_cold_temperature(self) -> Float[Array, ""]:
         """The lowest temperature of the cold lead at which the occupation of this `boldness` exists; it must exist at the present one.
 
         NaN where it does not, or where no such temperature lies above a twentieth of |e_3 - e_4|. Differentiable.
         """
-        validate(self)
         return _minimum_cold_temperature(self)
 
+    @checked
     def least_entropy(self, heat: ArrayLike, closed: bool = False) -> "NDemon":
         """With the `boldness` and `exchange` that take the heat current `heat` from the cold lead at the least entropy, `closed`: without
         exchange. Differentiable. See `qtd.nonthermal.least_entropy`."""
-        validate(self)
         unit = difference(self.cold.logit(self.energy_3), self.cold.logit(self.energy_4), "fermi")
         scale, heat = self.width / (2 * jnp.pi), as_scalar(heat, "heat")
         if closed:
@@ -150,19 +149,19 @@ class NDemon(AbstractMachine):
         """The four resonances for `qtd.nonthermal`: `bins` and `narrow` as in `qtd.nonthermal.Windows`."""
         return Windows(self.leads, [(*pair, self.width) for pair in zip(demons.OWNERS, self.energies)], bins, narrow)
 
+    @checked
     def conductor(self, shape: Literal["narrow", "boxcar", "lorentzian"] = "narrow") -> Conductor:
         """The same demon, with the logits of the narrow limit, between resonances of the weight `width` and this `shape`.
 
         Its logit is that of the lead on the other side, shifted in each window ("narrow", "boxcar"); or that of a Fermi function between
         the two leads, with a bump at each line ("lorentzian") a fifth as wide as the smallest distance of two resonances.
         """
-        validate(self)
         return demons.conductor(self, _operate(self).logits, shape)
 
+    @checked
     def broadened(self, shape: Literal["boxcar", "lorentzian"] = "boxcar") -> Balance:
         """`conductor`, with the first three parameters of its occupation moved until it is a demon at this width: no particles from either
         lead, no energy from the demon. The fourth stays as it is, so `boldness` still says how bold. `shape` as there. Differentiable."""
-        validate(self)
         return demons.broadened(self, _operate(self).logits, shape)
 
     def systems(self):
@@ -172,11 +171,11 @@ class NDemon(AbstractMachine):
     def checks(self, point) -> Checks:
         return {"occupation": lambda: _occupation(float(point.margin))}
 
+    @checked
     def wire(self, share: ArrayLike = 0.3, temperature: ArrayLike = 0.2, start: tuple[float, float] = (2.4, 0.9)) -> Balance:
         """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w = `share`: the potentials at which it
         gives neither particles nor energy, as `parameters`, from `start`; and the conductor of narrow resonances. The leads may exchange
         particles."""
-        validate(self)
         return demons.wire(self, as_scalar(share, "share"), as_scalar(temperature, "temperature"), start)
 
     def design_problem(self) -> DesignProblem:

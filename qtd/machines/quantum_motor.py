@@ -15,11 +15,11 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import real_roots
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_real, as_scalar, is_concrete, require, whole
+from .._numerics.validation import as_real, as_scalar, is_concrete, require, rule, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
 from ..expansion.velocities import velocities_of
 from ..networks import RateNetwork
-from ..parameters import validate
+from ..parameters import checked
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
 from ..thermodynamics import Law
@@ -100,9 +100,10 @@ class QuantumMotor(AbstractMachine):
             if lead.statistics != "fermi":
                 raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {lead.statistics!r}.")
         rates = [lead.spectral_density.height for lead in self.leads.values() if isinstance(lead.spectral_density, WideBand)]
-        if len(rates) == len(self.leads) and is_concrete(rates) and not any(np.any(np.asarray(rate) > 0) for rate in rates):
+        if len(rates) == len(self.leads):
             names = " and ".join(f"`{name}`" for name in self.leads)
-            raise ValueError(f"{names} must not all have a tunnelling rate of 0: no electron gets in; raise a `height`.")
+            told = f"{names} must not all have a tunnelling rate of 0: no electron gets in; raise a `height`."
+            rule(tuple(rates), lambda *x: sum(x) > 0, lambda *x: told)
 
     @property
     def leads(self) -> dict[str, Reservoir]:
@@ -138,14 +139,14 @@ class QuantumMotor(AbstractMachine):
     def checks(self, point):
         return motor_checks(self, point)
 
+    @checked
     def local(self, angle: ArrayLike, order: int = 3) -> Local:
         """Populations, torque, currents, friction, inertia and noise at one `angle`, to `order`; see `qtd.expansion.local`."""
-        validate(self)
         return expansion.local(self.network, angle, order)
 
+    @checked
     def coefficients(self, order: int = 3, panels: int | None = None) -> Coefficients:
         """Integrals over a turn of torque and currents to `order` in the velocity; `panels` as in `qtd.expansion.coefficients`."""
-        validate(self)
         return expansion.coefficients(self.network, order, panels)
 
     def work_coefficients(self, order: int = 3) -> Float[Array, " orders"]:
@@ -156,16 +157,17 @@ class QuantumMotor(AbstractMachine):
         """C_I^(k), k = 0 ... `order`, by lead: particles that leave it, integrated over a turn, by order in the velocity."""
         return self.coefficients(order).particles
 
+    @checked
     def cycle(self, velocity: ArrayLike) -> Cycle:
         """One turn at a constant `velocity`, not 0, exactly; see `qtd.expansion.cycle`."""
-        validate(self)
         return expansion.cycle(self.network, velocity)
 
+    @checked
     def torque_curve(self, velocities: ArrayLike) -> Cycle:
         """`cycle` at every one of these `velocities`, none 0."""
-        validate(self)
         return _torque_curve(self, as_real(velocities, "velocities").astype(self.radius.dtype))
 
+    @checked
     def terminal_velocities(self, load: ArrayLike, order: int = 3, exact: bool = False, panels: int | None = None) -> Velocities:
         """Constant velocities at which the torque integrated over a turn is `load` = 2 pi F_ext, for a rotor of large inertia.
 
@@ -173,24 +175,24 @@ class QuantumMotor(AbstractMachine):
         velocity. `panels` (of the series): see `qtd.expansion.steady_velocities`, and `exact_velocities`. WEAK_TUNNELLING where t_c < 5
         (Gamma_L + Gamma_R).
         """
-        validate(self)
         series = expansion.steady_velocities
         found = expansion.exact_velocities(self.network, load) if exact else series(self.network, load, order, panels)
         weak = jnp.where(jnp.isnan(found.values), 0, self._validity())
         return eqx.tree_at(lambda x: x.status, found, jnp.where(found.status == 0, weak, found.status))
 
+    @checked
     def operate(self, load: ArrayLike | None = None, order: int = 3, exact: bool = False, panels: int | None = None) -> "MotorPoint":
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
         in the velocity. NaN where there is no stable velocity. `order` >= 1; `panels` as in `coefficients`. **Source:** Eqs. (45)-(47).
         """
-        validate(self)
         whole(order, "order", 1)
         found = _operate(self, None if load is None else as_scalar(load, "load").astype(self.radius.dtype), order, exact, panels)
         raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
         return found
 
+    @checked
     def pumping_onset(self, order: int = 1, of: str = "charge", panels: int | None = None) -> Float[Array, ""]:
         """The load at which the motor, turned backwards, starts to pump charge against its bias, or `of` "heat" out of the coldest lead.
 
@@ -198,26 +200,25 @@ class QuantumMotor(AbstractMachine):
         the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps. **Source:** Eqs. (74),
         (77).
         """
-        validate(self)
         whole(order, "order", 1)
         if of not in ("charge", "heat"):
             raise ValueError(f'`of` must be "charge" or "heat", got {of!r}.')
         return _pumping_onset(self, order, of, panels)
 
+    @checked
     def spin_up(
         self, velocity: ArrayLike, inertia: ArrayLike, load: ArrayLike = 0.0, cycles: int = 100, order: int = 3, **options
     ) -> rotor.SpinUp:
         """Turns of a rotor of this `inertia` from `velocity`, or from each of several, until it stands still: `qtd.rotor.spin_up`, also for
         `load`, `cycles`, `order` and its other `options`."""
-        validate(self)
         return rotor.spin_up(self.network, velocity, inertia, load, cycles, order, **options)
 
+    @checked
     def langevin(
         self, velocity: ArrayLike, inertia: ArrayLike, times: ArrayLike, key: PRNGKeyArray, load: ArrayLike = 0.0, **options
     ) -> rotor.Trajectory:
         """A trajectory of the rotor with the electrons' torque noise from `velocity`: see `qtd.rotor.langevin`, also for `inertia`,
         `times`, `key`, `load` and its other `options`."""
-        validate(self)
         return rotor.langevin(self.network, velocity, inertia, times, key, load, **options)
 
     def design_problem(self) -> DesignProblem:

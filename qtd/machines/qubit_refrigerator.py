@@ -13,10 +13,10 @@ from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.status import Status
 from .._numerics.structure import Structure
-from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require
+from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require, rule
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
-from ..parameters import replace, validate
+from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..steady import CoherentSteadyState, solve, steady_state
@@ -93,8 +93,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
                 raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
-        if self.model == "zz" and is_concrete(self.exchange) and np.any(np.asarray(self.exchange) != 0):
-            raise ValueError(f'`exchange` must be 0 in the model "zz", got {self.exchange}; choose "global", "local" or "redfield".')
+        if self.model == "zz":
+            told = '`exchange` must be 0 in the model "zz", got {}; choose "global", "local" or "redfield".'
+            rule((self.exchange,), lambda x: x == 0, told.format)
 
     def system(self) -> RateNetwork | Lindbladian:
         return self.network() if self.model in ("zz", "global") else self.lindbladian()
@@ -134,6 +135,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         is_rate_equation = self.model in ("zz", "global")
         return {"other approaches": _nothing_to_choose} if is_rate_equation and not self.alternatives() else {}
 
+    @checked
     def operate(self) -> OperatingPoint:
         """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`.
 
@@ -149,9 +151,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
         return eqx.tree_at(fields, point, (exact, exact, exact, status)).certified()
 
+    @checked
     def ring(self) -> "Ring":
         """The closed form of the model "zz": circulation, affinity, populations and currents without cancellation (Eqs. 7-10)."""
-        validate(self)
         return _ring(self)
 
     def density_matrix(self) -> Array:

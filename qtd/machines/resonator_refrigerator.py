@@ -1,5 +1,7 @@
 """The refrigerator of two Kerr-coupled resonators of Bhandari and Jordan, between three filtered reservoirs (their equation numbers)."""
 
+import functools
+import operator
 from typing import Literal
 
 import equinox as eqx
@@ -14,11 +16,11 @@ from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import CORRELATED, DIFFERENCE, TRUNCATED
 from .._numerics.status import Status
-from .._numerics.validation import as_scalar, check, is_concrete, positive, require
+from .._numerics.validation import as_scalar, check, positive, require, rule
 from ..counting import Covariance
 from ..greens import KeldyshState, KerrModes
 from ..networks import RateNetwork
-from ..parameters import replace, validate
+from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..steady import SteadyState, solve
@@ -90,10 +92,9 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             if isinstance(reservoir.spectral_density, Resonator):
                 check(f"{name}.spectral_density.center", reservoir.spectral_density.center, "positive")
         numbers = self.energy_1, self.energy_2, self.shift
-        if is_concrete(numbers) and np.any(np.min(self._gaps(*map(np.asarray, numbers)), axis=0) <= 0):
-            raise ValueError(
-                f"`shift` must leave all level spacings positive, got {self.shift} with levels {self.levels}; raise it or keep fewer."
-            )
+        all_rise = lambda *x: functools.reduce(operator.and_, (gap > 0 for gap in self._gaps(*x)))
+        told = f"with levels {self.levels}; raise it or keep fewer."
+        rule(numbers, all_rise, lambda *x: f"`shift` must leave all level spacings positive, got {x[2]} {told}")
 
     def system(self) -> RateNetwork:
         return self.network()
@@ -117,6 +118,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
                 jumps.append((name, low.ravel(), high.ravel(), numbers(photons[high.ravel()])))
         return RateNetwork(energies, jumps, self.reservoirs)
 
+    @checked
     def operate(
         self, method: Literal["rates", "keldysh"] = "rates", retarded: greens.Retarded = "causal", points: int = 8192
     ) -> OperatingPoint:
@@ -127,7 +129,6 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         """
         if method not in ("rates", "keldysh"):
             raise ValueError(f'`method` must be "rates" or "keldysh", got {method!r}.')
-        validate(self)
         if method == "rates":
             state = solve(self.network())
             return _without_cancellation(self, state, operate(state, self.cooled, self.driven_by))
@@ -156,25 +157,25 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         shifts = jnp.stack([jnp.stack([zero, self.shift]), jnp.stack([self.shift, zero])])
         return KerrModes(jnp.stack([self.energy_1, self.energy_2]), shifts, {"hot": 0, "sink": 0, "cold": 1}, self.reservoirs)
 
+    @checked
     def keldysh(
         self, retarded: greens.Retarded = "causal", points: int = 8192, occupations: greens.Occupations = "mean-field"
     ) -> KeldyshState:
         """Occupations, currents and validity by Green functions: `retarded`, `points` and `occupations` as in `qtd.greens.solve`."""
-        validate(self)
         return greens.solve(self.modes(), retarded, points, occupations)
 
+    @checked
     def populations(self) -> Float[Array, "N1 N2"]:
         """Of the photon numbers, by the rate equation."""
-        validate(self)
         return _populations(self, solve(self.network()))
 
     def moments(self) -> "Moments":
         """Mean photon numbers and their product, by the rate equation, and the populations of the top levels kept."""
         return _moments(self, self.populations())
 
+    @checked
     def photon_currents(self) -> dict[str, Float[Array, ""]]:
         """Photons that leave each reservoir per time, by the rate equation: those of hot and sink add up to 0, that of cold is 0."""
-        validate(self)
         state = solve(self.network())
         return {name: _photon_current(self, state, name) for name in NAMES}
 
