@@ -233,11 +233,10 @@ def collective(vector, spins=15):
 
 
 def observe_collective(machine):
-    """I_c, S_cc, COP, sigma. Of a device that is supplied with nothing the COP is NaN, and the ratio of the heats is looked at."""
+    """I_c, S_cc, the ratio of cold and work that is the COP where the device is a refrigerator, sigma."""
     point = machine.operate()
     noise, heat = point.heat_covariance["cold", "cold"], point.heat_currents
-    cop = jnp.where(heat["work"] > 0, point.cop, heat["cold"] / heat["work"])
-    return jnp.stack([heat["cold"], noise, cop, point.entropy_production]), point.status
+    return jnp.stack([heat["cold"], noise, heat["cold"] / heat["work"], point.entropy_production]), point.status
 
 
 def collective_ranges(points):
