@@ -54,7 +54,8 @@ class Lindbladian(eqx.Module):
     `structure`: made from these, all that is static.
 
     Which matrix elements vanish is static; only coherences that can meet the populations are computed. Raises `ValueError` for operators
-    that are not Hermitian or of different sizes, for unknown names, and where the steady state cannot be unique.
+    that are not Hermitian or of different sizes, and for unknown names. A reservoir whose operator commutes with the levels takes
+    coherences away, and no heat.
 
     A qubit at rest with one reservoir is in its Gibbs state:
 

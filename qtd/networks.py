@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 from ._numerics.batching import add, at_every, follow, settle, together
+from ._numerics.graphs import adjacency, bridges
 from ._numerics.ladders import rounded_once, shift
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
@@ -195,6 +195,8 @@ class Topology:
             )
         self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
         self.is_degenerate = bool(np.any(degeneracies != 1))
+        found = bridges(position[every], self.size)
+        self._carrying = {name: ~part for name, part in zip(pairs, np.split(found, np.cumsum([len(x) for x in pairs.values()])[:-1]))}
         self.slots = tuple(slot for name, found in pairs.items() for slot in _slots(name, position[found], self.particles))
         self.diagonals = tuple(diagonal for i, slot in enumerate(self.slots) for diagonal in _diagonals(i, slot))
         self._key = (*((name, found.tobytes()) for name, found in pairs.items()), particles.tobytes(), degeneracies.tobytes())
@@ -221,6 +223,10 @@ class Topology:
         Between parts of a network that hardly exchange anything, a rounding error in the balance of a part would look like an exchange.
         """
         return rounded_once([*flows, *(-self._handed_down(i, flow) for i, flow in enumerate(flows))])
+
+    def carrying(self, diagonal: "Diagonal") -> np.ndarray:
+        """At each level, whether the jump of a `diagonal` down from it is part of a cycle: at rest nothing flows elsewhere."""
+        return np.where(diagonal.jumps >= 0, self._carrying[diagonal.reservoir][diagonal.jumps], False)
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
         """At each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""
@@ -320,7 +326,7 @@ def _check_graph(pairs, size):
         raise ValueError(f"`jumps` names level {pairs.max() if pairs.max() >= size else pairs.min()}; levels are 0 ... {size - 1}.")
     if np.any(pairs[:, 0] == pairs[:, 1]):
         raise ValueError(f"`jumps` joins level {pairs[pairs[:, 0] == pairs[:, 1]][0, 0]} to itself; a jump needs two levels.")
-    count, component = connected_components(_adjacency(pairs, size), directed=False)
+    count, component = connected_components(adjacency(pairs, size), directed=False)
     if count > 1:
         raise ValueError(
             f"`jumps` leave level {int(np.argmax(component != component[0]))} unreachable from level 0: the steady state is not unique."
@@ -331,13 +337,8 @@ def _check_graph(pairs, size):
 def _elimination_order(pairs, size):
     """The given order, or reverse Cuthill-McKee where that makes the band narrower; level 0 towards the front."""
     given = np.arange(size)
-    order = np.asarray(reverse_cuthill_mckee(_adjacency(pairs, size), symmetric_mode=True))
+    order = np.asarray(reverse_cuthill_mckee(adjacency(pairs, size), symmetric_mode=True))
     if np.flatnonzero(order == 0)[0] > size // 2:
         order = order[::-1]
     width = lambda position: np.max(np.abs(np.diff(position[pairs], axis=1)))
     return order if width(np.argsort(order)) < width(given) else given
-
-
-def _adjacency(pairs, size):
-    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
-    return coo_array((np.ones(len(rows)), (rows, columns)), shape=(size, size)).tocsr()

@@ -113,6 +113,11 @@ class CoherentSteadyState(eqx.Module):
 
     def __init__(self, lindbladian: Lindbladian):
         structure = lindbladian.structure
+        if structure.apart is not None:
+            raise ValueError(
+                f"`couplings` leave level {structure.apart} unconnected with level 0, by a symmetry or because nothing drives it: the"
+                " steady state is not unique. Connect them, or ask `qtd.evolution.relax` what becomes of a given state."
+            )
         self.lindbladian = lindbladian
         self.dissipators, unitary, self.energy = lindbladian.dissipators()
         parts = self.dissipators
@@ -129,7 +134,7 @@ class CoherentSteadyState(eqx.Module):
         has_one = scale * largest(self.elimination.factors.times) < 0.01 / jnp.finfo(scale.dtype).eps
         spoiled = settle(jnp.where(has_one, 0.0, jnp.nan).astype(eliminated.dtype))
         correction = settle(correction + follow(jnp.broadcast_to(spoiled, eliminated.shape), eliminated))
-        self.flows = {name: flow + parts[name].flows(correction) for name, flow in flows.items()}
+        self.flows = {name: parts[name].edges.carrying(flow + parts[name].flows(correction)) for name, flow in flows.items()}
         self.vector = settle(eliminated + correction)
         self.status = first(
             (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
@@ -201,6 +206,7 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     flows = [x + y for x, y in zip(flows, net(correction, topology.lower(correction)))]
     again = elimination.solve(-topology.net(flows))
     flows = [x + y for x, y in zip(flows, net(again, topology.lower(again)))]
+    flows = [jnp.where(topology.carrying(diagonal), flow, 0.0) for diagonal, flow in zip(topology.diagonals, flows)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
     return elimination, populations, flows, activity
 

@@ -29,7 +29,7 @@ def follow(x: Array, witness: Array) -> Array:
 def together(tree: Tree) -> Tree:
     """The arrays of a PyTree, all of them batched if one is, the batch axis last."""
     leaves, structure = jax.tree.flatten(tree)
-    witness = add(x[(0,) * x.ndim].astype(leaves[0].dtype) for x in map(lax.stop_gradient, leaves))
+    witness = add(x[(0,) * x.ndim].astype(leaves[0].dtype) for x in map(lax.stop_gradient, leaves) if x.size)
     return jax.tree.unflatten(structure, [follow(x, witness) for x in leaves])
 
 
@@ -105,7 +105,7 @@ batching.primitive_batchers[_settle_p] = lambda args, dims: (_settle_p.bind(*arg
 
 def _settled_on_cpu(x):
     """A loop that touches two rows and changes nothing: XLA for CPUs drops its barriers too early, but does not fuse across loops."""
-    if x.ndim == 0:
+    if x.ndim == 0 or x.size == 0:
         return x
 
     def touch(i, x):
@@ -122,7 +122,7 @@ _sum_p = Primitive("sum_over")
 
 
 def _summed(x, *, axis):
-    if x.shape[axis] > 32:
+    if x.shape[axis] > 32 or x.shape[axis] == 0:
         return x.sum(axis)
     return add(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis]))
 

@@ -1,4 +1,4 @@
-"""Exponentials of generators without subtractions."""
+"""Exponentials of generators, those of rate equations without subtractions."""
 
 import jax.numpy as jnp
 from jax import lax
@@ -8,11 +8,11 @@ _TERMS = 20  # of the Taylor series at norm 1: the next one is 4e-20
 _MOST_SQUARINGS = 120
 
 
-def exponential(generator: Float[Array, "n n"], time: Float[Array, ""], conserving: bool = True) -> Float[Array, "n n"]:
-    """exp(W t) for off-diagonal entries >= 0 and t >= 0, every entry accurate relative to itself.
+def exponential(generator: Float[Array, "n n"], time: Float[Array, ""]) -> Float[Array, "n n"]:
+    """exp(W t) for off-diagonal entries >= 0, columns that sum to zero, and t >= 0, every entry accurate relative to itself.
 
     W + s, with s the largest rate out of a level, has no negative entry; nor have the terms of its Taylor series and their squares.
-    `conserving` says that the columns of W sum to zero: then those of each square are scaled back to 1, which keeps rounding
+    The columns of each square are scaled back to the sum 1, which keeps rounding
     from growing with the number of squarings. Time is a traced number: 0 up to about 2^120 times the fastest relaxation.
     **Source:** Xue and Ye, Math. Comp. 82, 1577 (2013), on entrywise accuracy for essentially nonnegative matrices.
     """
@@ -26,9 +26,27 @@ def exponential(generator: Float[Array, "n n"], time: Float[Array, ""], conservi
     for k in range(_TERMS, 0, -1):
         series = identity + (small / k) * (positive @ series)
     start = jnp.exp(-small) * series
-    scaled = (lambda x: x / x.sum(axis=0, keepdims=True)) if conserving else (lambda x: x)
+    scaled = lambda x: x / x.sum(axis=0, keepdims=True)
 
     def square(propagator, k):
         return lax.cond(k < halvings, lambda x: scaled(x @ x), lambda x: x, propagator), None
 
     return lax.scan(square, scaled(start), jnp.arange(_MOST_SQUARINGS, dtype=norm.dtype))[0]
+
+
+def propagator(generator: Float[Array, "m m"], time: Float[Array, ""]) -> Float[Array, "m m"]:
+    """exp(M t) for any real matrix whose flow does not grow, and t >= 0; errors are about 1e-15 (1 + |M| t).
+
+    By the Taylor series at a norm of at most 1 and squarings, without LAPACK; up to |M| t of about 2^60.
+    """
+    identity = jnp.eye(generator.shape[0], dtype=generator.dtype)
+    norm = lax.stop_gradient(jnp.max(jnp.abs(generator).sum(0)) * time)
+    halvings = jnp.maximum(jnp.ceil(jnp.log2(jnp.maximum(norm, jnp.finfo(norm.dtype).tiny))), 0)
+    small, series = generator * (time * jnp.exp2(-halvings)), identity
+    for k in range(_TERMS, 0, -1):
+        series = identity + small @ series / k
+
+    def square(found, k):
+        return lax.cond(k < halvings, lambda x: x @ x, lambda x: x, found), None
+
+    return lax.scan(square, series, jnp.arange(_MOST_SQUARINGS // 2, dtype=norm.dtype))[0]

@@ -1,5 +1,6 @@
 """Linear maps known when a program is built: sums and selections of vector entries, along batches whose axis stays last."""
 
+import math
 from functools import partial
 
 import jax
@@ -46,13 +47,15 @@ def selection(indices: np.ndarray, size: int) -> LinearMap:
 def _mapped(x, *, of, transposed):
     taken, made = of.shapes(transposed)
     batch = x.shape[len(taken) :]
-    matrix = of.matrix.reshape(-1, of.matrix.shape[-1])
-    matrix, x = matrix.T if transposed else matrix, x.reshape(-1, *batch)
+    matrix = of.matrix.reshape(math.prod(of.matrix.shape[:-1]), of.matrix.shape[-1])
+    matrix, x = matrix.T if transposed else matrix, x.reshape(math.prod(taken), *batch)
+    if 0 in matrix.shape:
+        return jnp.zeros((*made, *batch), x.dtype)
     if 0 < np.count_nonzero(matrix) <= _SPARSE:
         terms = lambda row: [x[j] if row[j] == 1 else float(row[j]) * x[j] for j in np.flatnonzero(row)]
         product = jnp.stack([add(terms(row) or [jnp.zeros(batch, x.dtype)]) for row in matrix])
     else:
-        product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), -1), precision=lax.Precision.HIGHEST)
+        product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), math.prod(batch)), precision=lax.Precision.HIGHEST)
     return product.reshape(*made, *batch)
 
 

@@ -46,6 +46,19 @@ def _small_weight_and_slope(x):
     return weight, weight * jnp.where(is_small, -0.5 - y * tail, (1 - z - closed) / z)
 
 
+def bosons(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """1 / (exp(x) - 1) for x > 0, which nothing overflows in."""
+    return jnp.exp(-x) / -jnp.expm1(-x)
+
+
+def net_flow(forward: Float[Array, ""], backward: Float[Array, ""], affinity: Float[Array, ""]) -> Float[Array, ""]:
+    """`forward` - `backward` of two flows whose ratio is exp(`affinity`): from the larger one, so that nothing cancels or overflows."""
+    falls = affinity > 0
+    return jnp.where(
+        falls, forward * -jnp.expm1(-jnp.where(falls, affinity, 0.0)), backward * jnp.expm1(jnp.where(falls, 0.0, affinity))
+    )
+
+
 def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to themselves, from one exponential."""
     above = x > 0

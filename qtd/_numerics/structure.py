@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .graphs import bridges
 from .linear_map import LinearMap, selection
 from .superoperators import Term, Variables, connected_to_populations
 
@@ -73,6 +74,7 @@ class Edges:
         self.trace_of_coherences = LinearMap(np.array([float(a == b and c != d) for (a, b), (c, d) in ends]))
         upward = np.flatnonzero(self.upper > self.lower)
         lower, upper = self.lower[upward], self.upper[upward]
+        self.rising = np.stack([lower, upper], axis=1)
         gain = {self._jumps[e]: i for i, (e, f) in enumerate(self._gains) if e == f}
         self.upward = selection(upward, count)
         self.up = selection(np.array([gain[jump] for jump in zip(upper, lower)], int), len(self._gains))
@@ -98,7 +100,10 @@ class Edges:
 
 
 class Structure:
-    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is kept as (`variables`)."""
+    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is kept as (`variables`).
+
+    `apart`: a level that nothing connects with level 0, so that there is more than one steady state; None where there is none.
+    """
 
     def __init__(self, bare, interaction, couplings, particles, approach, coherences, is_complete=False):
         if approach not in ("local", "global", "redfield"):
@@ -125,12 +130,14 @@ class Structure:
         self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
         hamiltonian = self._hamiltonian_terms()
         pairs = self._pairs(coherences)
+        terms = [term for edges in self.edges.values() for kind in edges.terms() for term in kind]
+        connected, self.apart = connected_to_populations(self.size, [*terms, *hamiltonian], pairs)
         if not is_complete:
-            terms = [term for edges in self.edges.values() for kind in edges.terms() for term in kind]
-            pairs = connected_to_populations(self.size, [*terms, *hamiltonian], pairs)
+            pairs = connected
         self.variables = Variables(self.size, pairs)
         for edges in self.edges.values():
             edges.restrict(self.variables)
+        self._find_cycles()
         count = len(every) if approach == "local" else self.size
         self.unitary, self.energy = self.variables.generator(hamiltonian, count), self._energy(list(every), count)
         n, d = len(self.variables), self.size
@@ -157,6 +164,16 @@ class Structure:
 
     def __eq__(self, other):
         return self is other or (isinstance(other, Structure) and self._hash == other._hash and self._key == other._key)
+
+    def _find_cycles(self):
+        """Jumps between populations that are part of no cycle carry nothing at rest, unless coherences do."""
+        every = [edges.rising for edges in self.edges.values()]
+        if self.apart is None and not self.variables.pairs:
+            found = bridges(np.concatenate(every), self.size)
+        else:
+            found = np.zeros(sum(map(len, every)), bool)
+        for edges, part in zip(self.edges.values(), np.split(found, np.cumsum([len(x) for x in every])[:-1])):
+            edges.carrying = LinearMap(np.diag(1.0 - part))
 
     def using(self, approach, coherences) -> "Structure":
         return Structure(*self._arguments[:4], approach, coherences)

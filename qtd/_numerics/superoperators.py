@@ -79,16 +79,15 @@ class Variables:
         return LinearMap(real), LinearMap(imaginary)
 
 
-def connected_to_populations(size: int, terms: Iterable[Term], pairs: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Those of the pairs whose coherence can exchange anything with the populations, whatever the values are.
-
-    Raises `ValueError` if populations fall into groups that nothing connects: the steady state would not be unique.
-    """
+def connected_to_populations(
+    size: int, terms: Iterable[Term], pairs: Iterable[tuple[int, ...]]
+) -> tuple[list[tuple[int, ...]], int | None]:
+    """Those of the pairs whose coherence can exchange anything with the populations, whatever the values are; and a level whose
+    population nothing connects with that of level 0, None where there is none."""
     every = Variables(size, pairs)
     found = np.array([(row, column) for row, column, _, factor in every.entries(terms) if factor != 0]).reshape(-1, 2)
     graph = coo_array((np.ones(len(found)), found.T), shape=(len(every),) * 2)
     _, group = connected_components(graph.tocsr(), directed=False)
-    if len(set(group[:size])) > 1:
-        lonely = int(np.argmax(group[:size] != group[0]))
-        raise ValueError(f"`couplings` leave level {lonely} unconnected with level 0: the steady state is not unique.")
-    return [pair for pair in every.pairs if group[0] in group[list(every.places[pair[0], pair[1]])]]
+    apart = np.flatnonzero(group[:size] != group[0])
+    kept = [pair for pair in every.pairs if set(group[:size]) & set(group[list(every.places[pair[0], pair[1]])])]
+    return kept, int(apart[0]) if len(apart) else None

@@ -91,8 +91,21 @@ def gradients(probe: Probe) -> list[Finding]:
         noise = np.stack([np.max([np.abs(probe.moved(i, k * few) - values) for k in (-2, -1, 1, 2)], axis=0) for i in count])
         differences, errors = _extrapolated(np.stack([np.stack([central(i, step) for step in _STEPS]) for i in count]), noise)
     labels = np.array(probe.names)[known]
-    found = _forward(probe.paths, exact[:, known], differences[:, known], errors[:, known], labels, probe.others)
-    return [*found, *_reverse(probe, exact[:, known], labels)]
+    # A rule may tie a parameter to others: moved alone, either way, there is no machine.
+    moves = np.array([any(np.isfinite(probe.moved(i, sign * _STEPS[-1])).any() for sign in (-1, 1)) for i in count])
+    tied = [path for path, free in zip(probe.paths, moves) if not free]
+    exact, differences, errors, count = exact[moves], differences[moves], errors[moves], range(int(moves.sum()))
+    found = [_tied(tied)] if tied else []
+    if not len(count):
+        return found
+    paths = [path for path, free in zip(probe.paths, moves) if free]
+    found += _forward(paths, exact[:, known], differences[:, known], errors[:, known], labels, probe.others)
+    return [*found, *_reverse(probe, exact[:, known], labels, moves)]
+
+
+def _tied(paths):
+    text = f"Moved alone, {' and '.join(paths)} would break a rule of this machine, so no difference says what the derivative is."
+    return Finding(Severity.INAPPLICABLE, _TOPIC, text, {"tied": float(len(paths))})
 
 
 def _direction(leaf):
@@ -158,7 +171,7 @@ def _forward(paths, exact, differences, errors, labels, others):
     return found
 
 
-def _reverse(probe, exact, labels):
+def _reverse(probe, exact, labels, moves):
     """The gradient of a mixture of figures, each over its largest derivative, with fixed random weights so that nothing cancels."""
     usable = np.all(np.isfinite(exact), axis=0)
     if not usable.any():
@@ -167,7 +180,7 @@ def _reverse(probe, exact, labels):
     largest = np.max(np.abs(slopes), axis=0)
     weights = np.random.default_rng(0).uniform(0.5, 1.5, len(names)) / np.where(largest > 0, largest, 1.0)
     try:
-        turned = probe.reverse(names, weights)
+        turned = probe.reverse(names, weights)[moves]
     except Exception as error:
         text = f"Reverse mode (jax.grad) could not be checked: {' '.join(str(error).split())[:200]}"
         return [Finding(Severity.UNCHECKED, _TOPIC, text)]
@@ -177,5 +190,5 @@ def _reverse(probe, exact, labels):
     severity, text = SLOPES.rate(float(away[worst])), "Reverse mode (jax.grad) agrees with forward mode"
     if severity > Severity.NOTE:
         text = "Reverse mode (jax.grad) does not agree with forward mode: do not design with it. They differ"
-    text += f" for a mixture of these figures, at worst for {probe.paths[worst]}, by {away[worst]:.1g} of their largest derivatives."
+    text += f" for a mixture of these figures, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of their largest derivatives."
     return [Finding(severity, _TOPIC, text, {"reverse": float(away[worst])})]

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.special import bosons, net_flow
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
 from ..lindblad import Lindbladian
@@ -265,8 +266,8 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         gap = self.interaction * float(self.levels[1] ** 2 - self.levels[0] ** 2)
         strength = jnp.asarray(self.matrix_elements()[0][0], self.interaction.dtype)
         (up_c, down_c), (up_w, down_w) = (r.rates(gap) for r in (self.cold, self.work))
-        affinity = gap / self.work.temperature - gap / self.cold.temperature
-        return gap * strength * down_c * up_w * jnp.expm1(affinity) / (up_c + down_c + up_w + down_w)
+        affinity = gap * (self.cold.temperature - self.work.temperature) / (self.work.temperature * self.cold.temperature)
+        return gap * strength * net_flow(up_c * down_w, down_c * up_w, affinity) / (up_c + down_c + up_w + down_w)
 
     def rectification(self) -> Float[Array, ""]:
         """Heat current out of the cold reservoir over that into it once cold and work have swapped temperatures; -1 without
@@ -297,14 +298,14 @@ class ReducedRefrigerator(eqx.Module):
     has_laser: bool = eqx.field(static=True)
 
     def current(self) -> Float[Array, ""]:
-        """Cooling current, at any work temperature: q_c (k+ - k-) / a_1, with k+ - k- = k- expm1(affinity)."""
-        _, backward, first, _ = self._cycle()
-        return self.quanta[0] * backward * jnp.expm1(self._affinity()) / first
+        """Cooling current, at any work temperature: q_c (k+ - k-) / a_1."""
+        forward, backward, first, _ = self._cycle()
+        return self.quanta[0] * net_flow(forward, backward, self._affinity()) / first
 
     def noise(self) -> Float[Array, ""]:
         """Zero-frequency noise of the cooling current: q_c^2 [(k+ + k-)/a_1 - 2 a_2 (k+ - k-)^2 / a_1^3]."""
         forward, backward, first, second = self._cycle()
-        net = backward * jnp.expm1(self._affinity())
+        net = net_flow(forward, backward, self._affinity())
         return self.quanta[0] ** 2 * ((forward + backward) / first - 2 * second * net**2 / first**3)
 
     def current_hot_drive(self) -> Float[Array, ""]:
@@ -323,12 +324,14 @@ class ReducedRefrigerator(eqx.Module):
     def _affinity(self):
         """ln(k+ / k-): the entropy made by one cycle."""
         (cold_gap, work_gap), (cold, hot, work) = self.quanta, self.temperatures
-        return (cold_gap + work_gap) / hot - cold_gap / cold - (0.0 if self.has_laser else work_gap / work)
+        # Differences of temperatures, not of their inverses, which would round.
+        driven = work_gap / hot if self.has_laser else work_gap * (work - hot) / (hot * work)
+        return driven - cold_gap * (hot - cold) / (hot * cold)
 
     def _cycle(self):
         """k+, k-, and the coefficients a_1, a_2 of the characteristic polynomial."""
         gaps = self.quanta[0], self.quanta[0] + self.quanta[1], self.quanta[1]
-        n = [1 / jnp.expm1(gap / temperature) for gap, temperature in zip(gaps, self.temperatures)]
+        n = [bosons(gap / temperature) for gap, temperature in zip(gaps, self.temperatures)]
         (up_c, down_c), (up_h, down_h), (up_w, down_w) = ((g * x, g * (1 + x)) for g, x in zip(self.strengths, n))
         if self.has_laser:
             up_w = down_w = self.strengths[2]
@@ -341,7 +344,7 @@ class ReducedRefrigerator(eqx.Module):
 
     def _occupations(self):
         gaps = self.quanta[0], self.quanta[0] + self.quanta[1]
-        return tuple(1 / jnp.expm1(gap / temperature) for gap, temperature in zip(gaps, self.temperatures))
+        return tuple(bosons(gap / temperature) for gap, temperature in zip(gaps, self.temperatures))
 
 
 def _peak_height(reservoir):

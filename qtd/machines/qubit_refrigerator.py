@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.special import net_flow
 from .._numerics.status import Status
 from .._numerics.structure import Structure
 from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require, rule
@@ -292,10 +293,8 @@ def _ring(machine):
     straight = jnp.where(same, machine.shift * further(at_low.temperature), apart)
     affinity = straight + at_low.logarithm - at_high.logarithm
     populations = steady_state(machine.network())
-    falls = affinity > 0
     forward, backward = _passing((f1, f2, f3, f4), (b1, b2, b3)), _passing((b4, b3, b2, b1), (f4, f3, f2))
-    turns = jnp.where(falls, -forward * jnp.expm1(-jnp.where(falls, affinity, 0.0)), backward * jnp.expm1(jnp.where(falls, 0.0, affinity)))
-    circulation = populations[0] * turns
+    circulation = populations[0] * net_flow(forward, backward, affinity)
     heat_hot = low * (populations[0] * at_low.straight + at_low.share * circulation)
     heat_hot = heat_hot + high * (populations[2] * at_high.straight - at_high.share * circulation)
     heat_cold = machine.shift * circulation

@@ -36,7 +36,7 @@ def test_what_is_done_level_by_level_runs_along_the_batch(function):
     # Trap: one operation with a constant or a scalar moves the batch to the front, and the speed falls by a factor of two to four.
     batch = jnp.linspace(0.4, 0.6, BATCH), jnp.linspace(1e-3, 2e-3, BATCH)
     found = list(shapes(jax.make_jaxpr(jax.vmap(function))(*batch).jaxpr, ("mul", "add", "sub", "exp")))
-    assert found.count((LEVELS, BATCH)) > 100
+    assert found.count((LEVELS, BATCH)) > 30  # besides what elimination and solves do, which batch themselves
     assert (BATCH, LEVELS) not in found
 
 

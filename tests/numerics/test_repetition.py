@@ -72,7 +72,7 @@ def test_observables_that_each_solve_the_machine_solve_it_once():
     values = {"cold.temperature": jnp.asarray(0.6)}
     _, single, _ = shortened(lambda values: current(moved(values)), values)
     traced, shorter, outputs = shortened(both, values)
-    assert count(shorter, "scan") == count(single, "scan") < count(traced, "scan")
+    assert count(shorter, "at_rest") == count(single, "at_rest") < count(traced, "at_rest")
     batch = {"cold.temperature": jnp.linspace(0.4, 0.9, 5)}
     for found, expected in zip(jax.jit(jax.vmap(as_function(shorter, outputs)))(batch), jax.jit(jax.vmap(both))(batch)):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
