@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from ._numerics.batching import add, at_every, follow, settle, together
 from ._numerics.graphs import adjacency, bridges
 from ._numerics.ladders import rounded_once, shift
+from ._numerics.linear_map import LinearMap
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
 
@@ -196,7 +197,7 @@ class Topology:
         self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
         self.is_degenerate = bool(np.any(degeneracies != 1))
         found = bridges(position[every], self.size)
-        self._carrying = {name: ~part for name, part in zip(pairs, np.split(found, np.cumsum([len(x) for x in pairs.values()])[:-1]))}
+        self._bridges = dict(zip(pairs, np.split(found, np.cumsum([len(x) for x in pairs.values()])[:-1])))
         self.slots = tuple(slot for name, found in pairs.items() for slot in _slots(name, position[found], self.particles))
         self.diagonals = tuple(diagonal for i, slot in enumerate(self.slots) for diagonal in _diagonals(i, slot))
         self._key = (*((name, found.tobytes()) for name, found in pairs.items()), particles.tobytes(), degeneracies.tobytes())
@@ -224,9 +225,10 @@ class Topology:
         """
         return rounded_once([*flows, *(-self._handed_down(i, flow) for i, flow in enumerate(flows))])
 
-    def carrying(self, diagonal: "Diagonal") -> np.ndarray:
-        """At each level, whether the jump of a `diagonal` down from it is part of a cycle: at rest nothing flows elsewhere."""
-        return np.where(diagonal.jumps >= 0, self._carrying[diagonal.reservoir][diagonal.jumps], False)
+    def on_cycles(self, diagonal: "Diagonal", flow: Float[Array, " levels"]) -> Float[Array, " levels"]:
+        """The flow on a `diagonal`, 0 where the jump is part of no cycle: at rest nothing flows there."""
+        is_bridge = (diagonal.jumps >= 0) & self._bridges[diagonal.reservoir][diagonal.jumps]
+        return LinearMap(np.diag(1.0 - is_bridge))(flow) if is_bridge.any() else flow
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
         """At each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""

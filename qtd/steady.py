@@ -1,5 +1,6 @@
 """Steady states: what a rate network or a Lindbladian settles in, with all that is needed to compute currents and noise."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import overload
 
@@ -46,7 +47,8 @@ class SteadyState(eqx.Module):
         self.network, self.jumps = network, network.jumps()
         self.elimination, self.populations, self.flows, self.activity = stationary(network.topology, self.rates)
         self.status = first(
-            (~jnp.isfinite(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
+            (functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(up)) for up, _, _ in self.jumps)), Status.INFINITE_RATE),
+            (jnp.isnan(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
 
@@ -134,9 +136,11 @@ class CoherentSteadyState(eqx.Module):
         has_one = scale * largest(self.elimination.factors.times) < 0.01 / jnp.finfo(scale.dtype).eps
         spoiled = settle(jnp.where(has_one, 0.0, jnp.nan).astype(eliminated.dtype))
         correction = settle(correction + follow(jnp.broadcast_to(spoiled, eliminated.shape), eliminated))
+        infinite = functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(part.rates)) for part in parts.values()))
         self.flows = {name: parts[name].edges.carrying(flow + parts[name].flows(correction)) for name, flow in flows.items()}
         self.vector = settle(eliminated + correction)
         self.status = first(
+            (infinite, Status.INFINITE_RATE),
             (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
             (~has_one, Status.NO_UNIQUE_STEADY_STATE),
             (self._is_no_state(), Status.NOT_POSITIVE),
@@ -206,7 +210,7 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     flows = [x + y for x, y in zip(flows, net(correction, topology.lower(correction)))]
     again = elimination.solve(-topology.net(flows))
     flows = [x + y for x, y in zip(flows, net(again, topology.lower(again)))]
-    flows = [jnp.where(topology.carrying(diagonal), flow, 0.0) for diagonal, flow in zip(topology.diagonals, flows)]
+    flows = [topology.on_cycles(diagonal, flow) for diagonal, flow in zip(topology.diagonals, flows)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
     return elimination, populations, flows, activity
 
@@ -227,7 +231,7 @@ def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyStat
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
     """
     state = _solve(system)
-    raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+    raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.INFINITE_RATE)
     return state
 
 

@@ -550,7 +550,6 @@ def test_a_device_built_anew_is_not_compiled_anew():
         ({"coherences": [(0, 4)]}, "`coherences` must be pairs of different levels 0 ... 3"),
         ({"coherences": [(1, 1)]}, "`coherences` must be pairs of different levels"),
         ({"coherences": "none"}, '`coherences` must be "all" or pairs'),
-        ({"interaction": None, "couplings": {"hot": X_1}, "reservoirs": {"hot": boson(1.0)}}, "`couplings` leave level 1 unconnected"),
         ({"particles": [0, 1]}, "`particles` must hold one integer for each of the 4"),
         ({"reservoirs": {"hot": lead(LEFT, 1.0), "cold": boson(1.0)}}, "`particles` must change by one .* 'hot'"),
     ],
@@ -573,6 +572,53 @@ def test_bad_names_and_other_approaches_are_refused_later_too():
         cumulants(mixed, "tepid")
     with pytest.raises(ValueError, match='`quantity` must be "energy"'):
         covariance(mixed, "entropy")
+
+
+def test_what_is_not_unique_is_refused_at_rest_and_relaxes_all_the_same():
+    alone = small(interaction=None, couplings={"hot": X_1}, reservoirs={"hot": boson(1.0)})
+    with pytest.raises(ValueError, match="`couplings` leave level 1 unconnected .* not unique"):
+        qtd.steady_state(alone)
+    # The first qubit relaxes, the second, which nothing touches, turns.
+    plus = np.array([[0.5, 0.5], [0.5, 0.5]])
+    rho = np.asarray(qtd.evolution.relax(alone, np.kron(plus, plus), 1e3)).reshape(2, 2, 2, 2)
+    excited = 1 / (1 + np.exp(1.0))
+    np.testing.assert_allclose(np.einsum("ajbj->ab", rho), np.diag([1 - excited, excited]), atol=1e-12)
+    np.testing.assert_allclose(abs(np.einsum("iaib->ab", rho)[0, 1]), 0.5, rtol=1e-12)
+    # A singlet that no reservoir sees keeps its share.
+    dark = small(bare={"both": (1.0, N_1 + N_2)}, interaction=None, couplings={"hot": X_1 + X_2}, reservoirs={"hot": boson(1.0)})
+    singlet = np.array([0.0, 1.0, -1.0, 0.0]) / np.sqrt(2)
+    kept = np.asarray(qtd.evolution.relax(dark, np.outer(singlet, singlet), [1.0, 1e4]))
+    np.testing.assert_allclose(kept[:, :, :], np.outer(singlet, singlet)[None] * np.ones((2, 1, 1)), atol=1e-12)
+
+
+@EVERY_APPROACH
+def test_a_reservoir_that_commutes_with_the_levels_takes_coherence_and_no_heat(approach):
+    """The coherence decays at 2 k T for J = k w and sigma_z, besides half of what relaxation takes."""
+    ohmic = lambda temperature, k: qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e12))
+    reservoirs = {"x": ohmic(0.5, 0.01), "z": ohmic(0.7, 0.02)}
+    qubit = qtd.Lindbladian({"gap": (1.0, NUMBER)}, {"x": X, "z": np.diag([1.0, -1.0])}, reservoirs, approach=approach)
+    point = qtd.operate(qubit)
+    assert int(point.status) == 0 and all(float(heat) == 0 for heat in point.heat_currents.values())
+    states = np.asarray(qtd.evolution.relax(qubit, np.full((2, 2), 0.5), [0.0, 10.0]))
+    rate = -np.log(2 * abs(states[1, 0, 1])) / 10
+    relaxation = 0.01 * (1 + 2 / np.expm1(2.0)) / 2
+    assert rate == pytest.approx(2 * 0.02 * 0.7 + relaxation, rel=1e-10 if approach != "redfield" else 0.02)
+
+
+def test_a_coherence_that_nothing_couples_to_only_turns():
+    device = small(interaction=None, couplings={"hot": X_1}, reservoirs={"hot": boson(1.0)})
+    start = np.kron(np.diag([0.5, 0.5]), np.full((2, 2), 0.5))
+    turned = np.asarray(qtd.evolution.relax(device, start, 200 / 1.3)).reshape(2, 2, 2, 2)
+    np.testing.assert_allclose(abs(np.einsum("iaib->ab", turned)[0, 1]), 0.5, rtol=1e-12)
+
+
+def test_a_flat_density_of_bosons_at_no_gap_is_called_infinite():
+    flat = qtd.Reservoir(1.0, spectral_density=WideBand(0.1))
+    device = qtd.Lindbladian({"gap": (1.0, NUMBER)}, {"x": X, "z": np.diag([1.0, -1.0])}, {"x": boson(1.0), "z": flat})
+    with pytest.raises(ValueError, match="rate is infinite"):
+        qtd.operate(device)
+    with pytest.raises(ValueError, match="rate is infinite"):
+        qtd.operate(qtd.RateNetwork([0.0, 0.0], [("z", 0, 1, 1.0)], {"z": flat}))
 
 
 def test_a_dark_state_is_refused():

@@ -32,6 +32,7 @@ class Status(enum.IntEnum):
     SINGULAR = 16
     BELOW_BAND = 17
     INACCURATE = 18
+    INFINITE_RATE = 19
 
     @property
     def message(self) -> str:
@@ -43,8 +44,9 @@ _MESSAGES = {
     Status.OK: "fine",
     Status.INVALID_PARAMETER: "a parameter is outside its domain (temperatures and widths must be positive, heights not negative,"
     " everything finite); correct it",
-    Status.NO_UNIQUE_STEADY_STATE: "no unique steady state in this precision: some state is cut off from the others because the"
-    " rates that lead there vanish or underflow; connect it, or raise the temperature or the precision",
+    Status.NO_UNIQUE_STEADY_STATE: "no unique steady state in this precision: some state is cut off from the others, by a"
+    " symmetry (a dark state), or because the rates that lead there vanish or underflow; connect it, or raise the temperature or the"
+    " precision",
     Status.COP_UNDEFINED: "the coefficient of performance is undefined: a reservoir of the cooling cycle drives no jump",
     Status.NOT_CONVERGED: "the iteration did not converge; loosen the tolerance or move the start",
     Status.NOT_POSITIVE: "the state has a negative eigenvalue, so the Redfield equation is not valid here; compare with the approach"
@@ -63,6 +65,8 @@ _MESSAGES = {
     Status.NOT_DEGENERATE: "mu / T is below 10, where the Sommerfeld expansion changes rates by 2 % and more; use the exact closure",
     Status.SINGULAR: "the trajectory ran into a point where the Sommerfeld expansion has no heat capacity; use the exact closure",
     Status.BELOW_BAND: "a mode lies below the band of the reservoirs, at an energy that is not positive; its rates are taken as given",
+    Status.INFINITE_RATE: "a rate is infinite: a gap is 0, where a spectral density that does not vanish makes bosons without end; take"
+    " one that grows with the energy, such as `Ohmic`, or another gap",
     Status.INACCURATE: "a law is broken by more than rounding (`certificate` says which): some currents are too small against what goes to"
     " and fro, or the equation is not valid here; raise the temperature or the precision, or take another approach",
     Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",

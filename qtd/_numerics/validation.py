@@ -106,11 +106,9 @@ def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _where_legal(legal, value):
-    return value * jnp.where(legal, jnp.ones_like(value), _nan_like(value))
-
-
-def _nan_like(value):
-    return jnp.nan * lax.stop_gradient(value)  # not a constant, which would move the axis of a batch; see `batching`
+    # Not from constants, which would move the axis of a batch; see `batching`.
+    known = lax.stop_gradient(value)
+    return value * (1 + jnp.where(legal, 0 * known, jnp.nan * known))
 
 
 def whole(value: int, name: str, least: int) -> None:

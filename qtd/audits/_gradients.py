@@ -190,5 +190,6 @@ def _reverse(probe, exact, labels, moves):
     severity, text = SLOPES.rate(float(away[worst])), "Reverse mode (jax.grad) agrees with forward mode"
     if severity > Severity.NOTE:
         text = "Reverse mode (jax.grad) does not agree with forward mode: do not design with it. They differ"
-    text += f" for a mixture of these figures, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of their largest derivatives."
+    text += f" for a mixture of these figures, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of"
+    text += " their largest derivatives."
     return [Finding(severity, _TOPIC, text, {"reverse": float(away[worst])})]
