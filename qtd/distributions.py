@@ -61,7 +61,7 @@ class Thermal(AbstractDistribution):
         return (energy - self.chemical_potential) / positive(self.temperature)
 
     def breaks(self):
-        return [jax.lax.stop_gradient(graded(self.chemical_potential, 2 * self.temperature, 5))]
+        return [jax.lax.stop_gradient(graded(self.chemical_potential, 2 * self.temperature, 5, middle=False))]
 
 
 class LogitBasis(AbstractDistribution):
@@ -230,8 +230,13 @@ def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*ba
     `logit` u of f; `statistics`: "fermi" or "bose".
     """
     if statistics == "fermi":
-        return jax.nn.sigmoid(-logit) * logit + jax.nn.softplus(-logit)
-    return occupation(logit, statistics) * logit - jnp.log(-jnp.expm1(-positive(logit)))
+        # Even in u, and of u > 0 a sum of positive terms.
+        size = jnp.abs(logit)
+        known = jnp.where(jnp.isinf(size), 0.0, size)
+        return jnp.where(jnp.isinf(size), 0.0, occupation(known, statistics) * known + jnp.log1p(jnp.exp(-known)))
+    far = logit > 0.5
+    near = jnp.log(-jnp.expm1(-jnp.where(far, 0.5, positive(logit))))
+    return occupation(logit, statistics) * logit - jnp.where(far, jnp.log1p(-jnp.exp(-jnp.where(far, logit, 1.0))), near)
 
 
 def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:

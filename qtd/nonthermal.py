@@ -166,11 +166,28 @@ def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -
     bins = _bins(windows)
     rows, wanted = (np.asarray(x) for x in _conditions(windows, bins, cooled, None, tuple(closed)))
     weights = np.asarray(_heat(windows, bins, cooled)[0])
-    solution = linprog(-weights, A_eq=rows, b_eq=wanted, bounds=np.stack([-np.asarray(bins.filled), np.asarray(bins.empty)], axis=1))
+    sizes = np.maximum(np.abs(rows).max(axis=1), np.finfo(rows.dtype).tiny)  # its tolerances are absolute
+    rows, wanted, weights = rows / sizes[:, None], wanted / sizes, weights / np.maximum(np.abs(weights).max(), np.finfo(rows.dtype).tiny)
+    low, high = -np.asarray(bins.filled), np.asarray(bins.empty)
+    solution = linprog(-weights, A_eq=rows, b_eq=wanted, bounds=np.stack([low, high], axis=1))
     if not solution.success:
         raise ValueError(f"`windows` leave no occupation that meets the conditions: {solution.message}")
-    filled = np.clip(solution.x, -np.asarray(bins.filled), np.asarray(bins.empty))
-    return _filling(windows, bins, jnp.asarray(filled, bins.filled.dtype), jnp.asarray(int(Status.OK)))
+    change = _corner(solution.x, rows, wanted, low, high)
+    return _filling(windows, bins, jnp.asarray(change, bins.filled.dtype), jnp.asarray(int(Status.OK)))
+
+
+def _corner(found, rows, wanted, low, high):
+    """The corner of the box that an optimiser has found to its tolerance: what is at a bound put there, the rest by the conditions."""
+    room = np.minimum(found - low, high - found)
+    free = np.argsort(-room)[: len(rows)]
+    change = np.where(found - low < high - found, low, high)
+    change[free] = 0
+    change[free] = np.linalg.lstsq(rows[:, free], wanted - rows @ change, rcond=None)[0]
+    missed = np.abs(rows @ change - wanted).max()
+    allowed = 1e4 * np.finfo(rows.dtype).eps
+    if missed > allowed or np.any(change < low - allowed) or np.any(change > high + allowed):
+        raise ValueError(f"`windows` are too different in size: the best occupation misses its conditions by {missed:.1g}.")
+    return np.clip(change, low, high)
 
 
 class Balance(eqx.Module):
@@ -241,7 +258,8 @@ def _of_window(windows, k):
     middles = center + size * jnp.asarray((np.arange(windows.bins) + 0.5) - windows.bins / 2, center.dtype)
 
     def means(middle):
-        energy, weights = panels(middle - size / 2, middle + size / 2, reservoir.breaks())
+        ends = middle - size / 2, middle + size / 2
+        energy, weights = panels(*ends, reservoir.breaks_within(*ends))
         logit = reservoir.logit(energy)
         mean = lambda x: (weights * x).sum() / size
         filled = jax.nn.sigmoid(-logit)

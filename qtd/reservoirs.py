@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.quadrature import FAR, graded
 from ._numerics.special import bose_weights
 from ._numerics.validation import as_scalar, nonnegative, positive, require
 from .distributions import AbstractDistribution, Thermal, occupation
@@ -36,6 +37,10 @@ class AbstractReservoir(eqx.Module):
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
         """Energies between which the occupation is smooth on its own scale, for quadratures."""
+
+    def breaks_within(self, low: Float[Array, ""], high: Float[Array, ""]) -> list[Float[Array, " n"]]:
+        """`breaks` for a window between `low` and `high`."""
+        return self.breaks()
 
     @abc.abstractmethod
     def rates(
@@ -98,6 +103,12 @@ class Reservoir(AbstractReservoir):
 
     def breaks(self) -> list[Float[Array, " n"]]:
         return Thermal(self.temperature, self.chemical_potential).breaks()
+
+    def breaks_within(self, low: Float[Array, ""], high: Float[Array, ""]) -> list[Float[Array, " n"]]:
+        """As `breaks`; far from the chemical potential the tail falls from the nearest edge on, and close to it bosons have a pole."""
+        low, high, potential = jax.lax.stop_gradient((low, high, self.chemical_potential))
+        nearest = Thermal(self.temperature, jnp.clip(potential, low, high)).breaks()
+        return nearest if self.statistics == "fermi" else [*nearest, graded(potential, jnp.abs(low - potential), FAR, middle=False)]
 
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """n(E) or f(E). The Bose function diverges at E = mu and means nothing below."""

@@ -1,5 +1,6 @@
 """Ballistic conductors: particles, energy, heat and entropy that flow between any reservoirs, and their noise (Landauer and Buettiker)."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import equinox as eqx
@@ -115,7 +116,7 @@ def currents(conductor: Conductor) -> Currents:
     $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
-    energy. Raises `ValueError` where they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no
+    energy; at mu = 0 = E their energy and heat are finite, and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no
     probability (NOT_UNITARY).
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
@@ -137,16 +138,20 @@ def _currents(conductor):
         parts.append(scattered)
     flows, noise, produced = (add(x) / (2 * jnp.pi) for x in zip(*parts))
     not_unitary = lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25
-    status = first((jnp.any(jnp.isnan(flows)), Status.INVALID_PARAMETER), (not_unitary, Status.NOT_UNITARY))
-    flows, noise, produced = (jnp.where(status > 0, jnp.nan, x) for x in (flows, noise, produced))
+    uncountable, has_none = _uncountable(conductor)
+    illegal = jnp.any(jnp.isnan(flows)) | has_none
+    status = first((illegal, Status.INVALID_PARAMETER), (not_unitary, Status.NOT_UNITARY), (uncountable, Status.UNCOUNTABLE))
+    flows, noise, produced = (jnp.where(illegal | not_unitary, jnp.nan, x) for x in (flows, noise, produced))
     listed = lambda k: {name: flows[k][i] for i, name in enumerate(names)}
     particles, energies = listed(0), listed(1)
     potentials = {name: conductor.reservoirs[name].chemical_potential for name in names}
     heats = {name: energies[name] - potentials[name] * particles[name] for name in names}
+    particles = {name: jnp.where(uncountable, jnp.nan, particle) for name, particle in particles.items()}
     # `noise` holds that of particles, of energy with particles, and of energy.
     mu = jnp.stack([potentials[name] for name in names])
     heat_noise = noise[2] - (mu[:, None] + mu[None]) * noise[1] + mu[:, None] * mu[None] * noise[0]
-    return Currents(particles, energies, heats, listed(2), produced, noise[0], noise[2], heat_noise, status, names)
+    particle_noise = jnp.where(uncountable, jnp.nan, noise[0])
+    return Currents(particles, energies, heats, listed(2), produced, particle_noise, noise[2], heat_noise, status, names)
 
 
 def _of_link(conductor, ends, transmission):
@@ -220,13 +225,28 @@ def _scattered_noise(energy, weights, amplitudes, f, belongs, sort):
 
 def _points(conductor, reservoirs, window, breaks):
     """Where the occupations of these reservoirs differ, as far as double precision sees, or the window."""
-    breaks = [*breaks, *(x for reservoir in reservoirs for x in reservoir.breaks())]
-    known = lax.stop_gradient(jnp.concatenate([x for reservoir in reservoirs for x in reservoir.breaks()]))
+    of_reservoirs = [x for reservoir in reservoirs for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))]
+    breaks, known = [*breaks, *of_reservoirs], lax.stop_gradient(jnp.concatenate(of_reservoirs))
     low, high = (known.min(), known.max()) if window is None else window
     if window is None and conductor.statistics == "bose":
         floor = jnp.max(jnp.stack([reservoir.chemical_potential for reservoir in reservoirs]))
         low = jnp.maximum(low, lax.stop_gradient(floor))
     return panels(low, high, breaks)
+
+
+def _uncountable(conductor):
+    """Whether bosons are coupled at the chemical potential, where their number has a pole and no integral; and whether that is at an energy
+    other than 0, so that their energy has none either."""
+    if conductor.statistics == "fermi" or conductor.narrow:
+        return jnp.asarray(False), jnp.asarray(False)
+    poles = []
+    for ends, transmission in zip(conductor.ends, conductor.transmissions):
+        floor = jnp.max(jnp.stack([conductor.reservoirs[name].chemical_potential for name in ends]))
+        window = transmission.window()
+        meets = transmission(floor[None])[0] > 0 if window is None else window[0] == floor
+        poles.append((meets, meets & (floor != 0)))
+    either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))
+    return either([meets for meets, _ in poles]), either([none for _, none in poles])
 
 
 def _product(x, flow):

@@ -17,19 +17,23 @@ _EXPANSION = (np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] 
 _PARTS = np.polynomial.legendre.legval(_POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)).T
 
 
-def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int) -> Float[Array, " breaks"]:
+def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int, middle: bool = True) -> Float[Array, " breaks"]:
     """Breakpoints for a feature at `center` that changes over `scale`: every panel beyond it is as long as its distance from it, which is
-    what a pole at center +- i scale allows, up to `scale` * 2**doublings."""
-    distances = np.concatenate([[0.0], 2.0 ** np.arange(doublings + 1)])
-    offsets = jnp.asarray(np.concatenate([-distances[:0:-1], distances]), center.dtype)
-    return center + scale * offsets
+    what a pole at center +- i scale allows, up to `scale` * 2**doublings. Poles at center +- 3/2 i scale need none in the `middle`."""
+    distances = 2.0 ** np.arange(doublings + 1)
+    offsets = np.concatenate([-distances[::-1], [0.0] * middle, distances])
+    return center + scale * jnp.asarray(offsets, center.dtype)
 
 
 def panels(
     low: Float[Array, ""], high: Float[Array, ""], breaks: Sequence[Float[Array, " n"]]
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
-    """Points and weights on [low, high], which may move, with these breakpoints; those outside make panels of no length."""
-    ends = jnp.sort(jnp.concatenate([low[None], *(jnp.clip(x, low, high) for x in breaks), high[None]]))
+    """Points and weights on [low, high], which may move, with these breakpoints; those outside make panels of no length.
+
+    A breakpoint at an end moves with it: its panel of no length, which is evaluated elsewhere, must not gain or lose any by a derivative.
+    """
+    within = lambda x: jnp.where(x <= low, low, jnp.where(x >= high, high, x))
+    ends = jnp.sort(jnp.concatenate([low[None], *map(within, breaks), high[None]]))
     half = (ends[1:] - ends[:-1]) / 2
     # Where a panel has no length an integrand must be finite all the same, which it need not be at the ends.
     middle = jnp.where(half > 0, (ends[1:] + ends[:-1]) / 2, (low + high) / 2)

@@ -33,6 +33,7 @@ class Status(enum.IntEnum):
     BELOW_BAND = 17
     INACCURATE = 18
     INFINITE_RATE = 19
+    UNCOUNTABLE = 20
 
     @property
     def message(self) -> str:
@@ -47,14 +48,16 @@ _MESSAGES = {
     Status.NO_UNIQUE_STEADY_STATE: "no unique steady state in this precision: some state is cut off from the others, by a"
     " symmetry (a dark state), or because the rates that lead there vanish or underflow; connect it, or raise the temperature or the"
     " precision",
-    Status.COP_UNDEFINED: "the coefficient of performance is undefined: a reservoir of the cooling cycle drives no jump",
+    Status.COP_UNDEFINED: "the coefficient of performance is undefined: nothing is cooled and nothing supplied, or a reservoir of the"
+    " cooling cycle drives no jump",
     Status.NOT_CONVERGED: "the iteration did not converge; loosen the tolerance or move the start",
     Status.NOT_POSITIVE: "the state has a negative eigenvalue, so the Redfield equation is not valid here; compare with the approach"
     " that fits the ratio of rates to splittings",
     Status.TRUNCATED: "the top level of a resonator holds more than 1e-3 of its population; give it more levels",
     Status.STRONG_CORRELATION: "exchange and correlation change an occupation by more than a tenth, so second order in the shift does not"
     " suffice; take the numbers as coefficients of the square of the shift",
-    Status.UNRESOLVED: "the grid does not resolve a line, a filter or an orbit; use more `points` or `panels`",
+    Status.UNRESOLVED: "the grid does not resolve a line, a filter or an orbit; use more `points` or `panels`, or, if those do not"
+    " help, move a level into the band",
     Status.NOT_UNITARY: "the scatterer conserves no probability: its matrix is not unitary, or a transmission is negative, or those into"
     " and out of a reservoir differ in sum; correct its function",
     Status.NO_OCCUPATION: "no occupation between 0 and 1 does this; be less bold, or raise the cold temperature",
@@ -65,11 +68,13 @@ _MESSAGES = {
     Status.NOT_DEGENERATE: "mu / T is below 10, where the Sommerfeld expansion changes rates by 2 % and more; use the exact closure",
     Status.SINGULAR: "the trajectory ran into a point where the Sommerfeld expansion has no heat capacity; use the exact closure",
     Status.BELOW_BAND: "a mode lies below the band of the reservoirs, at an energy that is not positive; its rates are taken as given",
+    Status.UNCOUNTABLE: "bosons are coupled down to their chemical potential, where their number has no end: energy and heat are"
+    " right, particle currents and their noise do not exist; let the window begin above it",
     Status.INFINITE_RATE: "a rate is infinite: a gap is 0, where a spectral density that does not vanish makes bosons without end; take"
     " one that grows with the energy, such as `Ohmic`, or another gap",
     Status.INACCURATE: "a law is broken by more than rounding (`certificate` says which): some currents are too small against what goes to"
     " and fro, or the equation is not valid here; raise the temperature or the precision, or take another approach",
-    Status.UNSTABLE: "a mode is unstable, or part of it lies outside the band (its sum rule fails); weaken its coupling, or move the level",
+    Status.UNSTABLE: "a mode is unstable: its margin is not positive; weaken its coupling, or move the level",
 }
 
 

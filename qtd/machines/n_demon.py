@@ -355,7 +355,11 @@ def _operate(machine):
         occupations=jnp.stack(filled),
         logits=jnp.stack(logits),
         margin=margin,
-        status=first((~jnp.isfinite(margin), Status.INVALID_PARAMETER), (~physical, Status.NO_OCCUPATION)),
+        status=first(
+            (~jnp.isfinite(margin), Status.INVALID_PARAMETER),
+            (~physical, Status.NO_OCCUPATION),
+            (~meets & (heat == 0), Status.COP_UNDEFINED),
+        ),
     )
 
 
