@@ -310,7 +310,7 @@ class _Search:
             machine=machine,
             start=self.machine,
             value=values[0],
-            parameters={path: parameters(machine)[path] for path in self.over},
+            parameters={path: parameters(machine, self.over)[path] for path in self.over},
             bounds=self.over,
             active_bounds=bounds,
             constraints=dict(zip(names, values[1:])),
@@ -334,7 +334,7 @@ def _scaled(t, low, high):
 
 
 def _initial_points(machine, over, starts, seed):
-    known = parameters(machine)
+    known = parameters(machine, over)
     dtype = next(iter(known.values())).dtype
     given = []
     for path, (low, high) in over.items():
@@ -357,6 +357,9 @@ def _check(machine, over, subject_to, starts, steps):
     for path, (low, high) in over.items():
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"`over` must give finite bounds (low, high) with low < high for {path!r}, got ({low}, {high}).")
+        if np.ndim(parameters(machine).get(path, 0.0)):
+            first = ",".join("0" * np.ndim(parameters(machine)[path]))
+            raise ValueError(f"`over` must name one number, not the array {path!r}; name its entries, such as {f'{path}[{first}]'!r}.")
         for bound in (low, high):
             replace(machine, {path: bound})
     for name, (_, low, high) in subject_to.items():

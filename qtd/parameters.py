@@ -1,11 +1,11 @@
-"""Dotted paths into any machine: read all its numbers, replace some of them."""
+"""Paths into any machine: read all its numbers, replace some of them."""
 
 import dataclasses
 import difflib
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from ._numerics.paths import leaves_by_path
+from ._numerics.paths import after, first_name, leaves_by_path, place
 from ._numerics.status import Status
 from ._numerics.validation import conditions
 
@@ -23,13 +23,22 @@ Machine = TypeVar("Machine")
 Function = TypeVar("Function", bound=Callable)
 
 
-def parameters(machine: Any) -> dict[str, Array]:
-    """Every number of a `machine`, network or reservoir by its dotted path, such as `"work.spectral_density.width"`.
+def parameters(machine: Any, entries: Iterable[str] = ()) -> dict[str, Array]:
+    """Every number of a `machine`, network or reservoir by its path, such as `"work.spectral_density.width"`; Python's own floats too.
+
+    Places in tuples are in brackets, as in `"transmissions[0].center"`. Arrays are listed whole; wherever a path is asked for, an entry has
+    one as well, such as `"energies[1]"` or `"rates[0,1]"`. `entries`: those to list too, where they exist.
 
     >>> list(qtd.parameters(qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))))
     ['temperature', 'chemical_potential', 'spectral_density.coupling', 'spectral_density.cutoff']
     """
-    return leaves_by_path(machine, eqx.is_inexact_array)
+    known = {path: jnp.asarray(value) for path, value in leaves_by_path(machine, _is_number).items()}
+    for path in entries:
+        array, bracket, rest = path.rpartition("[")
+        where, left = place(bracket + rest)
+        if path not in known and array in known and where is not None and not left and _has(known[array], where):
+            known[path] = known[array][where]
+    return known
 
 
 def options(machine: Any) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
     0.7
     """
     for path, value in changes.items():
-        machine = _set(machine, path.split("."), value, path, machine)
+        machine = _set(machine, path, value, path, machine)
     return machine
 
 
@@ -98,26 +107,30 @@ def _refused(answer, legal, machine):
     return eqx.tree_at(lambda answer: answer.status, answer, status)
 
 
-def _set(owner: Any, keys, value, path, machine):
-    key, rest = keys[0], keys[1:]
-    old = owner.get(key, _MISSING) if isinstance(owner, Mapping) else getattr(owner, key, _MISSING)
-    is_field = isinstance(owner, Mapping) or (
-        dataclasses.is_dataclass(owner) and key in {field.name for field in dataclasses.fields(owner)}
-    )
-    if old is _MISSING or not is_field:
-        raise ValueError(_unknown(path, machine))
-    if rest:
-        new = _set(old, rest, value, path, machine)
-    elif eqx.is_inexact_array(old):
-        new = _like(value, old, path)
-    elif isinstance(old, eqx.Module | Mapping):
-        raise ValueError(f"`{path}` is a part, not a number. {_unknown(path, machine)}")
+def _set(owner: Any, keys: str, value, path: str, machine):
+    """`owner` with what is at `keys`, the rest of a `path` of the `machine`, changed."""
+    if isinstance(owner, tuple | list):
+        where, rest = place(keys)
+        if where is None or len(where) > 1 or where[0] >= len(owner):
+            raise ValueError(_unknown(path, machine))
+        new = _changed(owner[where[0]], rest, value, path, machine)
+        return type(owner)([*owner[: where[0]], new, *owner[where[0] + 1 :]])
+    if isinstance(owner, Mapping):
+        key = first_name(keys, owner)
     else:
+        key = first_name(keys, [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else [])
+    if key is None:
+        raise ValueError(_unknown(path, machine))
+    old, rest = owner[key] if isinstance(owner, Mapping) else getattr(owner, key), after(keys, len(key))
+    if not (rest or _is_number(old) or isinstance(old, eqx.Module | Mapping | tuple)):
         # A static field: the constructor knows what else depends on it.
         try:
             return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
         except TypeError:
             raise ValueError(f"`{path}` is static and made by the constructor; build a new {type(owner).__name__}.") from None
+    if not rest and isinstance(old, tuple) and not jax.tree.leaves(eqx.filter(old, _is_number)):
+        return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
+    new = _changed(old, rest, value, path, machine)
     if isinstance(owner, Mapping):
         return {**owner, key: new}
     changed = object.__new__(type(owner))
@@ -130,6 +143,30 @@ def _set(owner: Any, keys, value, path, machine):
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     return changed
+
+
+def _changed(old, rest, value, path, machine):
+    """What stands for `old`, of which the rest of a path is to be changed."""
+    if _is_number(old):
+        array = jnp.asarray(old)
+        if not rest:
+            return _like(value, array, path)
+        where, left = place(rest)
+        if where is None or left or not _has(array, where):
+            raise ValueError(_unknown(path, machine))
+        return array.at[where].set(_like(value, array[where], path))
+    if rest:
+        return _set(old, rest, value, path, machine)
+    raise ValueError(f"`{path}` is a part, not a number. {_unknown(path, machine)}")
+
+
+def _is_number(leaf):
+    """Whether it is an array of real numbers, traced or not, or a float of Python."""
+    return eqx.is_inexact_array(leaf) or isinstance(leaf, float)
+
+
+def _has(array, where):
+    return len(where) == array.ndim and all(i < n for i, n in zip(where, array.shape))
 
 
 def _like(value, old, path):
@@ -147,5 +184,3 @@ def _unknown(path, machine):
     close = difflib.get_close_matches(path, known, n=3, cutoff=0.4) or known[:3]
     return f"No parameter is called {path!r}; did you mean {', '.join(close)}?"
 
-
-_MISSING = object()

@@ -116,8 +116,8 @@ def currents(conductor: Conductor) -> Currents:
     $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
-    energy; at mu = 0 = E their energy and heat are finite, and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no
-    probability (NOT_UNITARY).
+    energy; at mu = 0 = E their energy and heat are finite, and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where
+    they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no probability (NOT_UNITARY).
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """

@@ -161,3 +161,63 @@ def test_levels_of_a_sector_are_counted(parity):
 def test_parts_of_which_there_are_none_are_no_options():
     assert options(qtd.machines.QuantumMotor()) == {}
     assert options(qtd.machines.ResonatorRefrigerator((3, 4))) == {"levels": (3, 4)}
+
+
+def network_with_a_dot():
+    reservoir = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Ohmic(0.1, 20.0))
+    jumps = [("a.b", 0, 1, 1.0), ("c", 1, 2, 1.0), ("a.b", 0, 2, 0.3)]
+    return qtd.RateNetwork([0.0, 1.0, 2.0], jumps, {"a.b": reservoir(1.0), "c": reservoir(0.5)})
+
+
+def of_c(network):
+    return qtd.operate(network).heat_currents["c"]
+
+
+def test_entries_of_arrays_places_in_tuples_and_names_with_a_dot_have_paths():
+    network = network_with_a_dot()
+    moved = qtd.replace(network, {"reservoirs.a.b.temperature": 2.0, "energies[1]": 1.5, "strengths.a.b[1]": 0.7})
+    assert moved.energies.tolist() == [0.0, 1.5, 2.0] and moved.strengths["a.b"].tolist() == [1.0, 0.7]
+    assert float(moved.reservoirs["a.b"].temperature) == 2.0
+    known = qtd.parameters(moved, ["energies[1]", "energies[3]", "energies[x]"])
+    assert float(known["energies[1]"]) == 1.5 and "energies[3]" not in known and "energies[x]" not in known
+    pair = {"left": qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=qtd.spectral.WideBand(1.0))}
+    pair["right"] = qtd.replace(pair["left"], {"temperature": 0.5})
+    conductor = qtd.scattering.Conductor(pair, [("left", "right", qtd.transmissions.Boxcar(1.0, 0.2))])
+    assert "transmissions[0].center" in list(qtd.parameters(conductor))
+    assert float(qtd.replace(conductor, {"transmissions[0].center": 1.3}).transmissions[0].center) == 1.3
+    # All that are listed can be set.
+    for machine in (network, conductor):
+        for path, value in qtd.parameters(machine).items():
+            assert np.array_equal(qtd.parameters(qtd.replace(machine, {path: value}))[path], value)
+
+
+@pytest.mark.parametrize(
+    "path", ["energies[3]", "energies[0,0]", "energies[1].x", "energies[-1]", "strengths.a.b[9]", "strengths[0]", "energies[]"]
+)
+def test_what_is_no_entry_is_refused(path):
+    with pytest.raises(ValueError, match="No parameter is called"):
+        qtd.replace(network_with_a_dot(), {path: 1.0})
+
+
+def test_entries_can_be_swept_designed_and_differentiated():
+    network, values = network_with_a_dot(), np.linspace(0.5, 1.5, 3)
+    table = qtd.sweep(network, over={"energies[1]": values}, observe={"J": of_c})
+    alone = [float(of_c(qtd.replace(network, {"energies[1]": value}))) for value in values]
+    np.testing.assert_allclose(table.J.values, alone, rtol=1e-12)
+    slope = qtd.sweeps.gradient(of_c, ["energies[1]"])(network)["energies[1]"]
+    whole = jax.grad(lambda energies: of_c(qtd.replace(network, {"energies": energies})))(network.energies)
+    assert float(slope) == pytest.approx(float(whole[1]), rel=1e-12)
+    best = qtd.design.maximize(of_c, network, over={"energies[1]": (0.2, 1.8)}, starts=2, steps=5)
+    assert float(best.parameters["energies[1]"]) == float(best.machine.energies[1])
+    with pytest.raises(ValueError, match=r"name its entries, such as 'energies\[0\]'"):
+        qtd.design.maximize(of_c, network, over={"energies": (0.2, 1.8)})
+
+
+class Parabola(eqx.Module):
+    x: float
+
+
+def test_fields_that_are_floats_of_python_are_parameters():
+    assert float(qtd.parameters(Parabola(2.0))["x"]) == 2.0
+    best = qtd.design.maximize(lambda m: 1 - (m.x - 1) ** 2, Parabola(2.0), over={"x": (0.0, 3.0)}, starts=2, steps=20)
+    assert float(best.parameters["x"]) == pytest.approx(1.0, abs=1e-6)

@@ -1,17 +1,40 @@
-"""Leaves of PyTrees by dotted paths."""
+"""Leaves of PyTrees by paths: fields and names with dots between, places in tuples and entries of arrays in brackets."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
 import jax
 
+PLACE = re.compile(r"\[(\d+(?:,\d+)*)\]")
+
 
 def leaves_by_path(tree: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
-    """Leaves that are kept, such as `{"work.spectral_density.width": ...}`; a tree that is a leaf has the path ""."""
+    """Leaves that are kept, such as `{"work.spectral_density.width": ..., "transmissions[0].center": ...}`; a tree that is a leaf has the
+    path ""."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, keep))
-    return {".".join(_name(key) for key in path): leaf for path, leaf in leaves}
+    return {"".join(map(_step, path)).removeprefix("."): leaf for path, leaf in leaves}
 
 
-def _name(key):
-    return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key))))
+def _step(key):
+    if hasattr(key, "idx"):
+        return f"[{key.idx}]"
+    return f".{getattr(key, 'name', getattr(key, 'key', key))}"
+
+
+def place(path: str) -> tuple[tuple[int, ...] | None, str]:
+    """The place in brackets that a path begins with, None if it begins otherwise, and the rest of it."""
+    found = PLACE.match(path)
+    return (tuple(map(int, found[1].split(","))), after(path, found.end())) if found else (None, path)
+
+
+def first_name(path: str, names: Iterable[str]) -> str | None:
+    """The longest of these names, which may have dots in them, that a path begins with."""
+    fitting = [name for name in names if path == name or path.startswith((f"{name}.", f"{name}["))]
+    return max(fitting, key=len, default=None)
+
+
+def after(path: str, length: int) -> str:
+    """What follows the first so many characters of a path."""
+    return path[length:].removeprefix(".")

@@ -125,7 +125,7 @@ def _design_report(name, problem, best) -> str:
         "",
     ]
     lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
-    start = qtd.parameters(best.start)
+    start = qtd.parameters(best.start, best.parameters)
     for path, value in best.parameters.items():
         mark = f"  at its {best.active_bounds[path]} bound" if path in best.active_bounds else ""
         low, high = best.bounds[path]

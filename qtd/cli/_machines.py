@@ -33,12 +33,14 @@ def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachin
     if name not in kinds:
         raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
     machine, changes = kinds[name](), {}
-    static, known = options(machine), parameters_of(machine)
+    static = options(machine)
+    known = qtd.parameters(machine, [setting.partition("=")[0] for setting in settings])
     for setting in settings:
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
-        changes[path] = _setting(text, static.get(path, known.get(path)), f"--set {path}")
+        like = static[path] if path in static else np.asarray(known[path], float).tolist() if path in known else None
+        changes[path] = _setting(text, like, f"--set {path}")
     chosen = {path: value for path, value in changes.items() if path in static}
     if chosen:
         machine = kinds[name](**{**{k: v for k, v in static.items() if v is not None}, **chosen})
@@ -52,7 +54,7 @@ def _setting(text: str, known: Any, label: str) -> Any:
     if isinstance(known, tuple):
         return tuple(_setting(part, first, label) for part, first in ((part, known[0]) for part in text.split(",")))
     if isinstance(known, list):
-        numbers = np.array([as_number(part, label) for part in text.split(",")])
+        numbers = np.array([as_number(part, label) for part in re.sub(r"[\[\]\s]", "", text).split(",")])
         return numbers.reshape(np.shape(known)) if numbers.size == np.size(known) else numbers
     number = as_number(text, label)
     return int(number) if isinstance(known, int) and float(number).is_integer() else number

@@ -66,7 +66,7 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
     `ax`: where to draw, a new figure by default.
     """
     ax = axes_or_new(ax)
-    start, names = parameters(optimum.start), list(optimum.bounds)
+    start, names = parameters(optimum.start, optimum.bounds), list(optimum.bounds)
     for row, name in enumerate(names):
         low, high = optimum.bounds[name]
         began, ended = ((float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name]))

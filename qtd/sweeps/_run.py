@@ -38,7 +38,7 @@ class Task(NamedTuple):
 
     def program(self) -> Program:
         """All of it as one program."""
-        known = parameters(self.machine)
+        known = parameters(self.machine, self.paths)
         inputs = {path: jax.ShapeDtypeStruct(known[path].shape, known[path].dtype) for path in self.paths}
         return Program(recorder(self.machine, self.observed, self.status), inputs)
 

@@ -84,7 +84,7 @@ def axes_of(over: Over, machine: Any) -> list[Axis]:
         odd = [name for name in names if not isinstance(name, str) or not name or " " in name or "/" in name]
         if odd:
             raise ValueError(f"`over` has a {kind} {odd[0]!r}; stores cannot hold names that are empty or have a space or /: rename it.")
-    known = parameters(machine)
+    known = parameters(machine, [path for axis in axes for path in axis.values])
     return [Axis(axis.name, {path: _checked(path, np.asarray(values), known) for path, values in axis.values.items()}) for axis in axes]
 
 

@@ -31,7 +31,7 @@ def gradient(observable: Observable, paths: Sequence[str]) -> Observable:
     that returns a dictionary by path."""
 
     def slopes(machine):
-        known = parameters(machine)
+        known = parameters(machine, paths)
         return jax.grad(lambda values: observable(replace(machine, values)))({path: known[path] for path in paths})
 
     return slopes
