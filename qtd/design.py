@@ -13,6 +13,7 @@ from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 from tqdm import tqdm
 
+from ._numerics.printing import digits
 from .parameters import parameters, replace, validate
 
 __all__ = ["History", "Optimum", "Problem", "maximize", "observables", "problem"]
@@ -61,7 +62,7 @@ class Optimum(eqx.Module):
     message: str = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        lines = [f"Optimum: {float(self.value):.10g} ({self.message})"]
+        lines = [f"Optimum: {digits(self.value)} ({self.message})"]
         for path, value in self.parameters.items():
             low, high = self.bounds[path]
             mark = f", at its {self.active_bounds[path]} bound" if path in self.active_bounds else ""

@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
+from ._numerics.printing import digits
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_scalar, is_concrete
 from .certificates import Certificate
@@ -279,7 +280,7 @@ class OperatingPoint(eqx.Module):
                 (f"S_{self.cooled}", self.heat_covariance[self.cooled, self.cooled], "noise of the cooling current"),
                 (f"TUR_{self.cooled}", self.tur(self.cooled), "thermodynamic uncertainty, at least 2"),
             ]
-        texts = [(name, f"{float(value):.10g}" if jnp.ndim(value) == 0 else f"array{jnp.shape(value)}", why) for name, value, why in rows]
+        texts = [(name, digits(value) if jnp.ndim(value) == 0 else f"array{jnp.shape(value)}", why) for name, value, why in rows]
         if jnp.ndim(self.status) == 0:
             texts += [
                 ("mode", self.mode, "from the signs"),

@@ -11,10 +11,16 @@ def readable(result, title: str, rows: list[tuple[str, Array, str]]) -> str:
     """`rows` are names, numbers or arrays, and meanings; of traced or batched results only the title."""
     if not is_concrete([value for _, value, _ in rows]) or any(jnp.ndim(value) > 1 for _, value, _ in rows):
         return f"{type(result).__name__}({title})"
-    show = lambda value: "  ".join(f"{float(x):.10g}" for x in np.atleast_1d(np.asarray(value)))
+    show = lambda value: "  ".join(map(digits, np.atleast_1d(np.asarray(value))))
     return f"{type(result).__name__} ({title}; hbar = k_B = 1)\n" + "\n".join(
         f"  {name:<16} {show(value):>18}   {meaning}" for name, value, meaning in rows
     )
+
+
+def digits(value: Array) -> str:
+    """A number with no more digits than its type has."""
+    known = np.asarray(value)
+    return f"{float(known):.{6 if known.dtype == np.float32 else 10}g}"
 
 
 def by_name(symbol: str, values: dict[str, Array], meaning: str) -> list[tuple[str, Array, str]]:

@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+import warnings
 from typing import Any
 
 import click
@@ -29,6 +30,7 @@ def machine_kinds() -> dict[str, type[AbstractMachine]]:
 
 def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachine:
     jax.config.update("jax_enable_x64", not float32)
+    warnings.filterwarnings("ignore", "qtd computes in single precision")  # it was asked for
     kinds = machine_kinds()
     if name not in kinds:
         raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
