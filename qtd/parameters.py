@@ -7,7 +7,7 @@ import inspect
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -61,7 +61,7 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
     0.7
     """
     for path, value in changes.items():
-        machine = _set(machine, path, value, path, machine)
+        machine = cast(Machine, _set(machine, path, value, path, machine))
     return machine
 
 
@@ -88,7 +88,7 @@ def checked(question: Function) -> Function:
 
     @functools.wraps(question)
     def ask(machine, *args, **kwargs):
-        if not jax.config.jax_enable_x64:
+        if jnp.result_type(float) == jnp.float32:
             _say_that_it_is_single()
         with conditions() as found:
             validate(machine)
@@ -110,7 +110,7 @@ def _say_that_it_is_single():
 def _refused(answer, legal, machine):
     numbers, rest = eqx.partition(answer, eqx.is_inexact_array)
     # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the answer does not look at.
-    every = sum(jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array)))
+    every = functools.reduce(operator.add, (jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array))))
     spoiled = jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every
     answer = eqx.combine(jax.tree.map(lambda x: x + spoiled.astype(x.dtype), numbers), rest)
     if not hasattr(answer, "status"):
@@ -123,10 +123,11 @@ def _set(owner: Any, keys: str, value, path: str, machine):
     """`owner` with what is at `keys`, the rest of a `path` of the `machine`, changed."""
     if isinstance(owner, tuple | list):
         where, rest = place(keys)
-        if where is None or len(where) > 1 or where[0] >= len(owner):
+        if where is None or len(where) != 1 or where[0] >= len(owner):
             raise ValueError(_unknown(path, machine))
-        new = _changed(owner[where[0]], rest, value, path, machine)
-        return type(owner)([*owner[: where[0]], new, *owner[where[0] + 1 :]])
+        parts = list(owner)
+        parts[where[0]] = _changed(parts[where[0]], rest, value, path, machine)
+        return type(owner)(parts)
     if isinstance(owner, Mapping):
         key = first_name(keys, owner)
     else:

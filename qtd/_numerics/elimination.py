@@ -13,6 +13,7 @@ and where it holds next to nothing that is a difference of large numbers. Of few
 
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -230,7 +231,7 @@ def _layout(operands, structure):
     up, _ = jax.tree.unflatten(structure, operands)
     n, *batch = next(iter(up.values())).shape
     b = n - 1 if n <= _FEW else max(up)
-    of = lambda *shape: jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype)
+    of = lambda *shape: cast(Array, jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype))
     coefficients = [of(n)] * b if b <= _NARROW else of(n, b)
     return _Factors(coefficients, coefficients, of(n), of(n) if n <= _FEW else None), of(n)
 

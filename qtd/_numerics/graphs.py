@@ -20,16 +20,19 @@ def bridges(pairs: np.ndarray, size: int) -> np.ndarray:
     is part of: 0, but for an accident of 1 in 2^63, where it is part of none.
     """
     order, before = breadth_first_order(adjacency(pairs, size), 0, directed=False)
-    parents = {(int(v), int(before[v])) for v in order[1:]}
-    among = [tuple(map(int, pair)) for pair in pairs]
-    times = Counter(tuple(sorted(pair)) for pair in among)
-    on_tree = np.array([(pair in parents or pair[::-1] in parents) and times[tuple(sorted(pair))] == 1 for pair in among])
+    parents = {_either(v, before[v]): int(v) for v in order[1:]}
+    among = [_either(*pair) for pair in pairs]
+    times = Counter(among)
     labels = np.random.default_rng(0).integers(1, 2**63, len(pairs))
     at = np.zeros(size, np.int64)
-    for pair, label, inside in zip(among, labels, on_tree):
-        if not inside and not (times[tuple(sorted(pair))] > 1 and (pair in parents or pair[::-1] in parents)):
+    for pair, label in zip(among, labels):
+        if pair not in parents:
             at[list(pair)] ^= label
     for v in order[:0:-1]:
         at[before[v]] ^= at[v]
-    below = {pair: at[pair[0]] for pair in parents}
-    return np.array([inside and below.get(pair, below.get(pair[::-1])) == 0 for inside, pair in zip(on_tree, among)], bool)
+    return np.array([times[pair] == 1 and pair in parents and at[parents[pair]] == 0 for pair in among], bool)
+
+
+def _either(a, b):
+    """A pair of levels, whichever comes first."""
+    return (int(a), int(b)) if a < b else (int(b), int(a))

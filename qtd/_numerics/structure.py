@@ -32,12 +32,13 @@ class Edges:
     Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the element (c, d) to (a, b), for e = c -> a
     and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
     A reservoir at rest has a definite number of particles, <c c> = 0: both jumps of a product take the same number out of it.
+    `carrying` keeps the flows of those upward jumps that are part of a cycle.
     """
 
     def __init__(self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None):
         """`levels` are the energies of the levels for each term of H_0 alone: two gaps that are each other's negative for all of them are
         not equal, whatever the coefficients (but for gaps of 0), and need not be looked at."""
-        self.size = len(pattern)
+        self.size, self.carrying = len(pattern), LinearMap(np.eye(0))
         self.upper, self.lower = np.nonzero(pattern)
         self.particles = particles[self.upper] - particles[self.lower]
         self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
