@@ -1,9 +1,12 @@
 """What a number carries with it: how well the currents of a point obey the laws that bind them."""
 
+import functools
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 __all__ = ["Certificate"]
 
@@ -30,6 +33,8 @@ class Certificate(eqx.Module):
     smallest_variance: Float[Array, ""]
     uncertainty: Float[Array, ""]
     holds: Bool[Array, ""]
+    largest: Float[Array, ""]  # of the energies that the device takes up per time
+    at_rest: Bool[Array, ""]  # in equilibrium
 
     @classmethod
     def of(cls, point) -> "Certificate":
@@ -54,9 +59,13 @@ class Certificate(eqx.Module):
             moves = heat != 0
             uncertainty = jnp.where(moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf).min(axis=0)
         ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
-        return cls(
-            ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, (balanced | at_rest) & (smallest >= 0)
-        )
+        holds = (balanced | at_rest) & (smallest >= 0)
+        return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, largest, at_rest)
+
+    def knows(self, doubts: Mapping[str, ArrayLike]) -> Bool[Array, ""]:
+        """Whether currents that may be off by so much, by reservoir, are right to 1e-9 of the largest: what goes round obeys all laws."""
+        allowed = max(_FIRST_LAW, _ROUNDING * float(jnp.finfo(self.largest.dtype).eps)) * self.largest
+        return functools.reduce(jnp.logical_and, (doubt <= allowed for doubt in doubts.values()), jnp.asarray(True)) | self.at_rest
 
 
 def _largest(values):

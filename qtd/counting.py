@@ -296,7 +296,7 @@ def _tilted(state, fields, quantity):
     growth = [fields.get(diagonal.reservoir, 0.0) * q for diagonal, q in zip(topology.diagonals, quanta)]
     logarithm = _left_vector(topology, *lax.stop_gradient((state.rates, growth)))
     rates, _, ratio = _conditioned(topology, state.rates, growth, logarithm)
-    generator, populations, flows, _ = stationary(topology, rates)
+    generator, populations, flows, *_ = stationary(topology, rates)
     value = lax.stop_gradient(ratio @ populations)
     # With the left vector frozen, ratio - value is a perturbation that is zero in value; one turn of second-order perturbation
     # theory around the conditioned generator makes the first two derivatives right.

@@ -41,11 +41,12 @@ class SteadyState(eqx.Module):
     populations: Levels
     flows: list[Levels]  # net jumps lower -> upper per time
     activity: list[Levels]  # jumps of either direction per time
+    doubts: list[Levels]  # about how far the flows are off
     status: Int[Array, ""]
 
     def __init__(self, network: RateNetwork):
         self.network, self.jumps = network, network.jumps()
-        self.elimination, self.populations, self.flows, self.activity = stationary(network.topology, self.rates)
+        self.elimination, self.populations, self.flows, self.activity, self.doubts = stationary(network.topology, self.rates)
         self.status = first(
             (functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(up)) for up, _, _ in self.jumps)), Status.INFINITE_RATE),
             (jnp.isnan(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
@@ -87,6 +88,11 @@ class SteadyState(eqx.Module):
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time."""
         parts = [total(self.quanta(i, quantity) * self.flows[i]) for i in self.network.topology.of(reservoir)]
         return sum(parts, jnp.zeros((), self.populations.dtype))
+
+    def doubt(self, reservoir: str) -> Float[Array, ""]:
+        """About how far the energy current of `reservoir` may be off by rounding; without derivatives."""
+        parts = [total(jnp.abs(self.quanta(i, "energy")) * self.doubts[i]) for i in self.network.topology.of(reservoir)]
+        return lax.stop_gradient(sum(parts, jnp.zeros((), self.populations.dtype)))
 
     def exit_weights(self, charges: Mapping[int, Levels]) -> Levels:
         """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by diagonal."""
@@ -167,6 +173,10 @@ class CoherentSteadyState(eqx.Module):
         """Whether `reservoir`, a name, has any jump."""
         return bool(self.dissipators[reservoir].edges.upper.size)
 
+    def doubt(self, reservoir: str) -> Float[Array, ""]:
+        """0: of coherent devices it is not known."""
+        return jnp.zeros_like(self.vector[0])
+
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time: of the quanta, as they are counted."""
         return self.dissipators[reservoir].current(self.flows[reservoir], self.vector, quantity)
@@ -191,8 +201,9 @@ class CoherentSteadyState(eqx.Module):
         return jnp.min(eigensystem(self.density_matrix)[0])
 
 
-def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels]]:
-    """The factors of the generator, its populations, and by diagonal the net flows and the activity of its jumps.
+def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels], list[Levels]]:
+    """The factors of the generator, its populations, and by diagonal the net flows, the activity of its jumps, and what rounding may have
+    left wrong in the flows.
 
     `topology`: who is joined to whom; `rates`: by its diagonals, lower -> upper and back, in the order of elimination.
     """
@@ -209,10 +220,14 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     populations = eliminated + (correction - lax.stop_gradient(correction))
     flows = [x + y for x, y in zip(flows, net(correction, topology.lower(correction)))]
     again = elimination.solve(-topology.net(flows))
-    flows = [x + y for x, y in zip(flows, net(again, topology.lower(again)))]
+    last = net(again, topology.lower(again))
+    flows = [x + y for x, y in zip(flows, last)]
+    # What the second step has done was as wrong, relative to itself, as all that is computed once.
+    rounding = topology.size * float(jnp.finfo(eliminated.dtype).eps)
+    doubts = [rounding * topology.on_cycles(diagonal, jnp.abs(flow)) for diagonal, flow in zip(topology.diagonals, last)]
     flows = [topology.on_cycles(diagonal, flow) for diagonal, flow in zip(topology.diagonals, flows)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
-    return elimination, populations, flows, activity
+    return elimination, populations, flows, activity, doubts
 
 
 def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:

@@ -1,6 +1,7 @@
 """Operating points: from currents to the laws of thermodynamics, figures of merit, their bounds, and the mode of operation."""
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -167,9 +168,10 @@ class OperatingPoint(eqx.Module):
         """How well these numbers obey the laws that bind them."""
         return Certificate.of(self)
 
-    def certified(self) -> "OperatingPoint":
-        """The same, its status `INACCURATE` where a law is broken by more than rounding."""
-        fails = (self.status == 0) & ~self.certificate.holds
+    def certified(self, doubts: Mapping[str, ArrayLike] | None = None) -> "OperatingPoint":
+        """The same, its status `INACCURATE` where a law is broken by more than rounding, or where the energy currents may be off by more
+        than a 10^-9 of the largest: `doubts` by reservoir."""
+        fails = (self.status == 0) & ~(self.certificate.holds & self.certificate.knows(doubts or {}))
         return eqx.tree_at(lambda p: p.status, self, jnp.where(fails, int(Status.INACCURATE), self.status))
 
     def tur(self, reservoir: str) -> Float[Array, ""]:
@@ -351,7 +353,7 @@ def _operate(system, cooled, driven_by):
         driven_by=driven_by,
         of_jumps=state.is_classical,
     )
-    return point.certified()
+    return point.certified({name: state.doubt(name) for name in names})
 
 
 def _conduct(conductor, cooled, driven_by):

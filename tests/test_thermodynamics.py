@@ -182,3 +182,50 @@ def test_bad_requests_are_named(call, message):
 def test_an_unknown_reservoir_of_a_figure_is_named():
     with pytest.raises(ValueError, match="sun"):
         triangle().tur("sun")
+
+
+def test_what_is_called_cold_but_is_not_is_no_refrigerator():
+    """Heat that leaves the cooled reservoir because that is the hotter one is no cooling, and has no COP and no Carnot bound."""
+    fridge = qtd.replace(qtd.machines.CollectiveRefrigerator(num_spins=31), {"cold.temperature": 0.8, "hot.temperature": 0.4})
+    point = fridge.operate()
+    assert float(point.heat_currents["cold"]) > 0 and point.mode != "refrigerator"
+    assert np.isnan(float(point.carnot_cop)) and np.isnan(float(point.cop)) and np.isnan(float(point.cop_bound_from_noise))
+    assert not any(law.name == "Carnot" for law in point.laws())
+
+
+def test_two_negative_heats_make_no_cop():
+    backwards = triangle(cold=0.1)
+    assert float(backwards.heat_currents["cold"]) < 0 and float(backwards.heat_currents["work"]) < 0
+    assert np.isnan(float(backwards.cop)) and np.isnan(float(backwards.cop_bound_from_noise))
+    assert float(triangle().cop) > 0
+
+
+def test_heat_from_the_surroundings_is_not_taken_in():
+    """A level that a hot gate pumps between two cold leads: the efficiency is that of the gate's heat, whatever the leads exchange."""
+    lead = lambda t, mu: qtd.Reservoir(t, mu, "fermi", spectral_density=qtd.spectral.WideBand(0.1))
+    gate = qtd.Reservoir(2.0, spectral_density=qtd.spectral.Ohmic(0.1, 50.0))
+    leads = {"left": lead(0.5, 0.0), "right": lead(0.5, 0.3), "gate": gate}
+    jumps = [("left", 0, 1, 1.0), ("right", 0, 2, 1.0), ("gate", 1, 2, 1.0)]
+    harvester = qtd.RateNetwork([0.0, 0.2, 1.5], jumps, leads, particles=[0, 1, 1])
+    free, named = qtd.operate(harvester), qtd.operate(harvester, driven_by="gate")
+    assert free.mode == "heat engine" and float(free.heat_currents["left"]) > 0
+    wanted = float(free.power / free.heat_currents["gate"])
+    assert float(free.efficiency) == pytest.approx(wanted, rel=1e-12) and float(named.efficiency) == pytest.approx(wanted, rel=1e-12)
+    assert wanted < 0.75
+    assert np.isnan(float(qtd.operate(dot(**PELTIER)).efficiency))
+
+
+def test_the_uncertainty_relation_is_no_law_of_coherent_devices():
+    """A maser whose noise is below the bound of jumps, and rightly so."""
+    raise_to = lambda a, b: np.outer(np.eye(3)[a], np.eye(3)[b])
+    swap = lambda a, b: raise_to(a, b) + raise_to(b, a)
+    reservoir = lambda n, gap, rate: qtd.Reservoir(gap / np.log1p(1 / n), spectral_density=qtd.spectral.Ohmic(rate / gap, 1e12))
+    maser = qtd.Lindbladian(
+        bare={"upper": (500.0, np.diag([0.0, 0.0, 1.0])), "middle": (300.0, np.diag([0.0, 1.0, 0.0]))},
+        interaction={"drive": (12.1545, swap(1, 2))},
+        couplings={"hot": swap(0, 2), "cold": swap(0, 1)},
+        reservoirs={"hot": reservoir(10.6583, 500.0, 1.5397), "cold": reservoir(0.638518, 300.0, 16.5025)},
+        approach="local",
+    )
+    point = qtd.operate(maser)
+    assert not point.of_jumps and not any(law.name == "uncertainty" for law in point.laws())

@@ -1,0 +1,179 @@
+"""What a number carries: whatever breaks a law by more than rounding is flagged, and nothing else is."""
+
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+from helpers import exact_populations, three_levels
+
+import qtd
+from qtd._numerics.graphs import bridges
+from qtd.certificates import Certificate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import attack
+
+pytestmark = pytest.mark.digits
+
+
+@pytest.mark.parametrize("name", attack.KINDS)
+def test_random_devices_over_wide_decades_break_no_law_unless_their_status_says_so(name):
+    """A small version of `benchmarks/attack.py`."""
+    statuses, broken, places = attack.attack(name, attack.CHUNK * attack.KINDS[name].cost)
+    assert sum(broken.values()) == 0, (broken, places)
+    # Few of them are flagged, or the flag would be worth nothing.
+    assert statuses[qtd.Status.INACCURATE] <= 0.02 * sum(statuses.values())
+
+
+def exact_currents(network, digits=400):
+    """Energy currents of a network from its rates, in high precision."""
+    topology, edges = network.topology, []
+    levels = [mp.mpf(float(e)) for e in np.asarray(network.energies)[topology.order]]
+    dense = np.zeros((topology.size,) * 2)
+    for diagonal, (up, down, _) in zip(topology.diagonals, network.jumps()):
+        for k in diagonal.levels:
+            low, high = int(diagonal.lower[k]), int(k)
+            edges.append((diagonal.reservoir, low, high, float(up[k]), float(down[k])))
+            dense[high, low] += float(up[k])
+            dense[low, high] += float(down[k])
+    mp.mp.dps = digits
+    p = exact_populations(dense, digits)
+    found = dict.fromkeys(topology.names, mp.mpf(0))
+    for name, low, high, up, down in edges:
+        found[name] += (mp.mpf(up) * p[low] - mp.mpf(down) * p[high]) * (levels[high] - levels[low])
+    return found
+
+
+def test_currents_between_rates_far_apart_are_right_where_nothing_is_flagged():
+    seed, checked = 0, 0
+    points = attack.program("networks", seed)(jnp.asarray(attack.KINDS["networks"].draw(np.random.default_rng(seed), attack.CHUNK)))
+    for number in np.flatnonzero(np.asarray(points.status) == 0)[:60]:
+        network = attack.device("networks", seed, int(number))
+        found, exact = qtd.operate(network).energy_currents, exact_currents(network)
+        largest = max(abs(x) for x in exact.values())
+        if largest > 1e-250:
+            checked += 1
+            assert all(abs(float(found[name]) - exact[name]) < 1e-9 * largest for name in exact), number
+    assert checked > 40
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2)])
+def test_levels_may_be_listed_in_any_order_however_cold_it_is(order):
+    """Trap: the level that is eliminated last must hold population, or noise and currents are differences of huge numbers."""
+    energies, place = np.array([0.0, 1.0, 5.0, 7.0]), np.argsort(order)
+    jumps = [("cold", 0, 1, 1.0), ("work", 1, 2, 0.8), ("hot", 0, 2, 1.3), ("hot", 2, 3, 0.4), ("work", 0, 3, 0.2)]
+    baths = {"cold": 0.02, "hot": 0.05, "work": 0.1}
+    reservoirs = {name: qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(0.01, 100.0)) for name, t in baths.items()}
+
+    def build(place):
+        listed = np.empty(4)
+        listed[place] = energies
+        return qtd.RateNetwork(listed, [(name, int(place[a]), int(place[b]), s) for name, a, b, s in jumps], reservoirs)
+
+    found, straight = qtd.operate(build(place)), qtd.operate(build(np.arange(4)))
+    assert int(found.status) == 0
+    for name, current in straight.energy_currents.items():
+        assert float(found.energy_currents[name]) == pytest.approx(float(current), rel=1e-9, abs=0)
+        assert float(found.heat_covariance[name, name]) == pytest.approx(float(straight.heat_covariance[name, name]), rel=1e-9, abs=0)
+
+
+def test_a_chain_of_qubits_as_a_network_keeps_its_laws_in_the_cold():
+    """Couplings 5, fields 0.5, 0.35 and 0.6, listed by the basis, not by the energy."""
+    z, one, x = np.diag([1.0, -1.0]), np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]])
+    on = lambda site, matrix: np.kron(np.kron(*(matrix if site == k else one for k in (0, 1))), matrix if site == 2 else one)
+    bare = {f"field{k}": (field / 2, on(k, z)) for k, field in enumerate((0.5, 0.35, 0.6))}
+    bare |= {"first": (5.0, on(0, z) @ on(1, z)), "second": (5.0, on(1, z) @ on(2, z))}
+    cold = lambda t: qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(0.01, 1e3))
+    chain = qtd.Lindbladian(bare, {f"r{k}": on(k, x) for k in range(3)}, {f"r{k}": cold(t) for k, t in enumerate((0.1, 0.02, 0.02))})
+    point = qtd.operate(chain.network())
+    exact = exact_currents(chain.network())
+    assert all(float(point.heat_covariance[name, name]) > 0 for name in point.names)
+    largest = max(abs(x) for x in exact.values())
+    right = all(abs(float(point.energy_currents[name]) - exact[name]) < 1e-9 * largest for name in exact)
+    assert right if int(point.status) == 0 else int(point.status) == qtd.Status.INACCURATE
+
+
+def test_derivatives_of_currents_between_rates_far_apart_are_right():
+    """First and second, by the temperature of a slow reservoir beside a fast one, whose flows are 10^12 times larger than what passes."""
+    scale = {"a": 1e6, "b": 1e-6, "c": 1e-6}
+
+    def current(warmth):
+        baths = {"a": 1.0, "b": 2.0 * warmth, "c": 0.5}
+        reservoirs = {name: qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(scale[name], 1e3)) for name, t in baths.items()}
+        jumps = [("a", 0, 1, 1.0), ("b", 1, 2, 1.0), ("c", 0, 2, 1.0), ("a", 2, 3, 1.0)]
+        return qtd.operate(qtd.RateNetwork([0.0, 1.0, 1.75, 2.0], jumps, reservoirs)).energy_currents["a"]
+
+    mp.mp.dps = 60
+    n = lambda e, t: 1 / mp.expm1(mp.mpf(e) / mp.mpf(t))
+
+    def exact(warmth):
+        """A ring of three, and a level that hangs on it."""
+        gaps, warm = {"a": mp.mpf(1), "b": mp.mpf("0.75"), "c": mp.mpf("1.75")}, {"a": mp.mpf(1), "b": 2 * warmth, "c": mp.mpf("0.5")}
+        density = {name: mp.mpf(scale[name]) * gap * mp.exp(-gap / 1000) for name, gap in gaps.items()}
+        up = {name: density[name] * n(gap, warm[name]) for name, gap in gaps.items()}
+        down = {name: density[name] * (1 + n(gap, warm[name])) for name, gap in gaps.items()}
+        ground = down["a"] * down["b"] + down["a"] * down["c"] + down["c"] * up["b"]
+        middle = up["a"] * down["c"] + up["a"] * down["b"] + up["c"] * down["b"]
+        high = up["a"] * up["b"] + up["c"] * down["a"] + up["c"] * up["b"]
+        total = ground + middle + high * (1 + mp.exp(mp.mpf("-0.25")))
+        return (up["a"] * ground - down["a"] * middle) / total
+
+    for order, derivative in enumerate((current, jax.grad(current), jax.grad(jax.grad(current)))):
+        expected = mp.diff(exact, mp.mpf(1), order, h=mp.mpf("1e-15")) if order else exact(mp.mpf(1))
+        assert abs(float(derivative(1.0)) / expected - 1) < 1e-9, order
+
+
+def test_a_network_without_a_cycle_carries_exactly_nothing():
+    reservoirs = {name: qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(0.1, 50.0)) for name, t in (("a", 1.0), ("b", 0.3))}
+    tree = qtd.RateNetwork([0.0, 1.0, 2.5, 2.0], [("a", 0, 1, 1.0), ("b", 1, 2, 0.4), ("a", 1, 3, 0.7)], reservoirs)
+    point = qtd.operate(tree)
+    assert int(point.status) == 0 and all(float(x) == 0 for x in point.energy_currents.values())
+    slopes = jax.grad(lambda t: qtd.operate(qtd.replace(tree, {"reservoirs.a.temperature": t})).energy_currents["b"])(1.0)
+    assert float(slopes) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bridges_are_the_pairs_without_which_a_network_falls_apart(seed):
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 9))
+    pairs = [(i, int(rng.integers(0, i))) for i in range(1, size)]
+    pairs += [tuple(rng.choice(size, 2, replace=False)) for _ in range(rng.integers(0, 4))]
+
+    def falls_apart(without):
+        reached, border = {0}, [0]
+        while border:
+            at = border.pop()
+            found = {a + b - at for k, (a, b) in enumerate(pairs) if k != without and at in (a, b)} - reached
+            reached |= found
+            border += found
+        return len(reached) < size
+
+    assert bridges(np.array(pairs), size).tolist() == [falls_apart(k) for k in range(len(pairs))]
+
+
+def test_whatever_breaks_a_law_is_flagged():
+    point = qtd.operate(three_levels(), "cold", "work")
+    assert bool(point.certificate.holds) and int(point.certified().status) == 0
+    heat, spread = point.heat_currents, point.heat_covariance
+    wrong = {
+        "first law": (lambda p: p.device_energy_currents, heat | {"cold": heat["cold"] * (1 + 1e-7)}),
+        "second law": (lambda p: p.heat_currents, {name: -x for name, x in heat.items()}),
+        "uncertainty": (lambda p: p.heat_currents, {name: 10 * x for name, x in heat.items()}),
+        "variance": (lambda p: p.heat_covariance, eqx.tree_at(lambda s: s.entries[0][0], spread, -spread.entries[0][0])),
+        "a number": (lambda p: p.heat_currents, heat | {"cold": jnp.asarray(jnp.nan)}),
+    }
+    for law, (where, value) in wrong.items():
+        spoiled = eqx.tree_at(where, point, value)
+        assert not bool(spoiled.certificate.holds), law
+        assert int(spoiled.certified().status) == qtd.Status.INACCURATE, law
+
+
+def test_equilibrium_is_not_flagged():
+    for t in (1e-2, 1.0, 1e4):
+        point = qtd.operate(three_levels(t, t, t))
+        assert int(point.status) == 0 and isinstance(point.certificate, Certificate)
