@@ -304,3 +304,28 @@ def test_float32_is_kept_by_everything():
             assert leaf.dtype == jnp.float32, name
     # The work current is what remains of fluxes 1e4 times larger, up and down: 1e4 eps = 1e-3, in it and in the COP.
     np.testing.assert_allclose(observe(machine), observe(FRIDGE), rtol=1e-3)
+
+
+@pytest.mark.parametrize("cold", [0.5, 0.05, 8e-3, 2e-3])
+def test_closed_forms_hold_in_the_cold(cold):
+    """Of the three lowest levels and of two, against elimination in high precision; nothing overflows, derivatives included."""
+    fridge = qtd.replace(CollectiveRefrigerator(num_spins=31), {"cold.temperature": cold, "hot.temperature": 1.3 * cold})
+    ring = fridge.reduced()
+    mp.mp.dps = 800
+    gaps = [mp.mpf(float(ring.quanta[0])), mp.mpf(float(ring.quanta[0])) + mp.mpf(float(ring.quanta[1])), mp.mpf(float(ring.quanta[1]))]
+    n = [1 / mp.expm1(gap / mp.mpf(float(t))) for gap, t in zip(gaps, ring.temperatures)]
+    (uc, dc), (uh, dh), (uw, dw) = ((mp.mpf(float(g)) * x, mp.mpf(float(g)) * (1 + x)) for g, x in zip(ring.strengths, n))
+    trees = dc * dh + dc * dw + dh * uw + uc * dw + uc * dh + uh * dw + uh * uw + uh * dc + uc * uw
+    exact = gaps[0] * (uc * uw * dh - dc * dw * uh) / trees
+    if abs(exact) > 1e-290:
+        assert abs(float(ring.current()) / exact - 1) < 1e-11
+    assert np.isfinite(float(ring.noise())) and float(ring.noise()) >= 0
+    moved = lambda t: qtd.replace(fridge, {"hot.temperature": t}).reduced()
+    assert np.isfinite(float(jax.grad(lambda t: moved(t).current())(1.3 * cold)))
+    assert np.isfinite(float(jax.grad(lambda t: moved(t).noise())(1.3 * cold)))
+    for work in (1e-3, cold, 10.0):
+        device = qtd.replace(fridge, {"work.temperature": work})
+        current = float(device.transmitted_current())
+        assert np.isfinite(current) and current * (cold - work) >= 0
+        slope = jax.grad(lambda t: qtd.replace(fridge, {"work.temperature": t}).transmitted_current())(work)
+        assert np.isfinite(float(slope))

@@ -225,3 +225,28 @@ def test_float32_keeps_its_type():
 def test_bad_requests_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.digits
+@pytest.mark.parametrize("fast", [1.0, 1e9, 1e15])
+def test_waiting_times_keep_their_digits_however_fast_another_lead_is(fast):
+    """Between jumps of a slow lead, while a fast one fills and empties two levels."""
+    lead = lambda rate, mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(rate))
+    leads = {"fast": lead(fast, 0.3), "slow": lead(1.0, -0.2)}
+    jumps = [("fast", 0, 1, 1.0), ("fast", 0, 2, 0.5), ("slow", 0, 1, 1.0), ("slow", 0, 2, 2.0)]
+    network = qtd.RateNetwork([0.0, 0.4, -0.3], jumps, leads, particles=[0, 1, 1])
+    times = [0.01, 0.5, 3.0]
+    mp.mp.dps = 60
+    whole, slow = (mp.matrix(np.asarray(x, float).tolist()) for x in (qtd.rate_matrix(network, "fast"), qtd.rate_matrix(network, "slow")))
+    for k in range(3):  # columns of a generator add up to nothing, which rounded ones do not
+        for matrix in (whole, slow):
+            matrix[k, k] = -sum(matrix[i, k] for i in range(3) if i != k)
+    leaving = [-slow[k, k] for k in range(3)]
+    undisturbed = whole + mp.diag([slow[k, k] for k in range(3)])
+    start = [0.2, 0.5, 0.3]
+    found = qtd.evolution.waiting_time_density(network, "slow", times, start)
+    for t, density in zip(times, np.asarray(found)):
+        values, vectors = mp.eig(undisturbed)
+        inside = mp.inverse(vectors) * mp.matrix(start)
+        exact = sum(leaving[i] * vectors[i, k] * mp.exp(values[k] * t) * inside[k] for i in range(3) for k in range(3))
+        assert abs(float(density) / mp.re(exact) - 1) < 1e-11

@@ -281,3 +281,102 @@ def test_exactly_at_equal_levels_without_exchange_global_is_the_local_basis():
     found, wanted = observed("global", vector), observed("zz", vector)
     np.testing.assert_allclose(found[:4], wanted[:4], rtol=1e-9)  # the ring's closed form against differences of fluxes
     assert bool(jnp.all(jnp.isfinite(jax.jit(jax.grad(lambda x: observed("global", x)[0]))(vector))))
+
+
+# --- The ring of the model "zz" at any temperatures ---
+
+
+def ring_in_high_precision(vector):
+    """Heat currents of the four-state ring, by elimination in 900 digits: flows are tiny differences where it is cold."""
+    mp.mp.dps = 900
+    e1, e2, shift, coupling, *temperatures = (mp.mpf(float(x)) for x in vector[:7])
+    filters = {name: [mp.mpf(float(x)) for x in vector[7 + 2 * i : 9 + 2 * i]] for i, name in enumerate(("hot", "sink", "cold"))}
+    baths = dict(zip(filters, temperatures))
+
+    def rates(name, gap):
+        center, width = filters[name]
+        per_energy = coupling * width / ((gap - center) ** 2 + (width * gap) ** 2)
+        return per_energy * gap / mp.expm1(gap / baths[name]), -per_energy * gap / mp.expm1(-gap / baths[name])
+
+    edges = [("hot", 0, 1, e1), ("hot", 2, 3, e1 + shift), ("sink", 0, 1, e1), ("sink", 2, 3, e1 + shift)]
+    edges = [(*edge, *rates(edge[0], edge[3])) for edge in (*edges, ("cold", 0, 2, e2), ("cold", 1, 3, e2 + shift))]
+    rate = [[mp.mpf(0)] * 4 for _ in range(4)]
+    for _, low, high, _, up, down in edges:
+        rate[high][low] += up
+        rate[low][high] += down
+    for k in (3, 2, 1):
+        leaving = sum(rate[j][k] for j in range(k))
+        for i in range(k):
+            for j in range(k):
+                rate[i][j] += rate[i][k] / leaving * rate[k][j] if i != j else 0
+    p = [mp.mpf(1)]
+    for k in (1, 2, 3):
+        p.append(sum(rate[k][j] * p[j] for j in range(k)) / sum(rate[j][k] for j in range(k)))
+    heat = dict.fromkeys(filters, mp.mpf(0))
+    for name, low, high, gap, up, down in edges:
+        heat[name] += gap * (up * p[low] - down * p[high]) / sum(p)
+    return heat
+
+
+def ring_of(vector):
+    baths = [qtd.Reservoir(vector[4 + i], spectral_density=Resonator(vector[7 + 2 * i], vector[8 + 2 * i])) for i in range(3)]
+    return QubitRefrigerator("zz", vector[0], vector[1], vector[2], 0.0, vector[3], *baths)
+
+
+def ring_vectors(count):
+    """Temperatures from 1e-4 to 1e6 in every order, a third of the devices near equilibrium."""
+    rng = np.random.default_rng(5)
+    temperatures = 10 ** rng.uniform(-4, 6, (count, 3))
+    near = rng.random(count) < 0.33
+    close = 10 ** rng.uniform(-2, 6, (count, 1)) * (1 + 10 ** rng.uniform(-12, -3, (count, 3)))
+    temperatures = np.where(near[:, None], close, temperatures)
+    shift = rng.uniform(0.05, 1, (count, 1)) * rng.choice([-1, 1], (count, 1))
+    filters = [part for _ in range(3) for part in (rng.uniform(1, 3, (count, 1)), 10 ** rng.uniform(-4, 0, (count, 1)))]
+    levels = np.stack([rng.uniform(0.5, 3, count), rng.uniform(1.2, 3, count)], axis=1) + np.maximum(-shift, 0)
+    return np.concatenate([levels, shift, 10 ** rng.uniform(-3, 1, (count, 1)), temperatures, *filters], axis=1)
+
+
+@pytest.mark.digits
+def test_the_ring_is_right_at_any_temperatures_in_every_order():
+    @jax.jit
+    @jax.vmap
+    def run(vector):
+        cold = lambda v: ring_of(v).operate().heat_currents["cold"]
+        point = ring_of(vector).operate()
+        return point.heat_currents, point.status, jax.grad(cold)(vector)
+
+    vectors = ring_vectors(80)
+    heat, status, slopes = run(jnp.asarray(vectors))
+    assert np.all(np.asarray(status) == 0) and np.all(np.isfinite(slopes))
+    for k, vector in enumerate(vectors):
+        exact = ring_in_high_precision(vector)
+        largest = max(abs(x) for x in exact.values())
+        if largest > 1e-290:
+            assert all(abs(float(heat[name][k]) - x) < 1e-12 * largest for name, x in exact.items()), k
+        if abs(exact["cold"]) > 1e-290:
+            assert abs(float(heat["cold"][k]) / exact["cold"] - 1) < 5e-12, k
+
+
+def test_a_cold_sink_cools_as_the_network_says():
+    cold = qtd.replace(QubitRefrigerator(), {"sink.temperature": 0.05})
+    assert float(cold.operate().heat_currents["cold"]) == pytest.approx(2.0512e-3, rel=1e-4)
+    for t in (0.05, 0.0025, 1e-4):
+        point = qtd.replace(QubitRefrigerator(), {"sink.temperature": t}).operate()
+        assert int(point.status) == 0 and np.isfinite(float(point.heat_currents["cold"]))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0.02, 2e-3, 1e-4])
+def test_closed_forms_of_linear_response_hold_in_the_cold(temperature):
+    machine = qtd.replace(QubitRefrigerator(), {f"{name}.temperature": temperature for name in ("hot", "sink", "cold")})
+    bias = 1e-6 * temperature
+    biased = qtd.replace(machine, {"hot.temperature": temperature + bias, "cold.temperature": temperature - bias})
+    exact = float(biased.operate().heat_currents["cold"])
+    assert float(machine.linear_response(bias)) == pytest.approx(exact, rel=1e-3, abs=1e-300)
+    density = machine.sink.spectral_density
+    parts = {"center": density.center, "width": density.width}
+    equal = qtd.replace(machine, {f"{name}.spectral_density.{part}": x for name in ("hot", "cold") for part, x in parts.items()})
+    assert np.isfinite(float(equal.small_shift(bias))) and float(equal.small_shift(bias)) <= 0
+    for closed in (machine.linear_response, equal.small_shift):
+        assert np.isfinite(float(jax.grad(lambda b, closed=closed: closed(b))(bias)))
+    slope = jax.grad(lambda t: qtd.replace(machine, {"sink.temperature": t}).linear_response(bias))(temperature)
+    assert np.isfinite(float(slope))
