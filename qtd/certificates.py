@@ -21,8 +21,9 @@ class Certificate(eqx.Module):
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
     - `smallest_variance`: over the reservoirs; not negative.
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
-    - `holds`: whether all of these do. In equilibrium, at equal temperatures and chemical potentials, currents are nothing but rounding,
-      and only the variances are looked at. In single precision 1e-9 is less than rounding, and 1e-3 is allowed.
+    - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
+      rounding, and only the variances are looked at.
+    - `holds`: whether all of these do. In single precision 1e-9 is less than rounding, and 1e-3 is allowed.
 
     A fault that breaks no law is not seen: a wrong parameter, a model used beyond its validity, or rates that are wrong but obey
     detailed balance.
@@ -63,7 +64,8 @@ class Certificate(eqx.Module):
         return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, largest, at_rest)
 
     def knows(self, doubts: Mapping[str, ArrayLike]) -> Bool[Array, ""]:
-        """Whether currents that may be off by so much, by reservoir, are right to 1e-9 of the largest: what goes round obeys all laws."""
+        """Whether currents that may be off by these `doubts`, by reservoir, are right to 1e-9 of the largest: what goes round obeys all
+        laws."""
         allowed = max(_FIRST_LAW, _ROUNDING * float(jnp.finfo(self.largest.dtype).eps)) * self.largest
         return functools.reduce(jnp.logical_and, (doubt <= allowed for doubt in doubts.values()), jnp.asarray(True)) | self.at_rest
 

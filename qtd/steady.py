@@ -31,7 +31,8 @@ class SteadyState(eqx.Module):
     """A network at rest: its jumps, their factors, and the populations; everything stationary is computed from this.
 
     Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.diagonals`.
-    `flows`: net jumps lower -> upper per time; `activity`: jumps of either direction per time; `elimination`: the factors of the generator.
+    `flows`: net jumps lower -> upper per time, and `doubts`, about how far rounding may have moved them; `activity`: jumps of either
+    direction per time; `elimination`: the factors of the generator.
     `status` is 0 where all is well (`qtd.Status`).
     """
 
