@@ -1,6 +1,6 @@
 """Random devices over wide decades: with status 0 no NaN, no broken law, no negative variance, finite gradients.
 
-    python benchmarks/attack.py                     (10^6 devices, about an hour on two cores)
+    python benchmarks/attack.py                     (10^6 devices of ten kinds)
     python benchmarks/attack.py --devices 20000 --only networks "qubits, zz"
 
 Every kind of system and every machine in every model, its widths over 1e-6 to 1, temperatures over 1e-2 to 1e4 and heights over 1e-6 to
@@ -21,7 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import qtd
-from qtd.spectral import Peaked
+from qtd.machines import CollectiveRefrigerator, QubitRefrigerator, ResonatorRefrigerator
+from qtd.scattering import Conductor
+from qtd.spectral import Peaked, Resonator, WideBand
+from qtd.transmissions import Boxcar
+from qtd.transmissions import Lorentzian as TransmissionLine
 
 CHUNK = 2000
 
@@ -102,7 +106,98 @@ def build_network(variant, vector):
     return qtd.RateNetwork(energies, [(f"r{owners[k]}", *PAIRS[k], strengths[k]) for k in kept], reservoirs)
 
 
-KINDS = {"networks": Kind(draw_networks, build_network, 8)}
+NAMES = ("hot", "sink", "cold")
+MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
+
+
+def filters(rng, count, centers):
+    """Temperatures, centres near these, widths and heights of three reservoirs, one after the other."""
+    near = centers * (1 + rng.normal(0, 1e-2, centers.shape))
+    return [decades(rng, -2, 4, (count, 3)), near, decades(rng, -6, 0, (count, 3)), decades(rng, -6, 1, (count, 3))]
+
+
+def draw_qubits(rng, count):
+    energies, shift = rng.uniform(0.5, 3, (count, 2)), rng.uniform(-0.4, 1, (count, 1))
+    centers = np.concatenate([energies[:, :1], energies[:, :1] + shift, energies[:, 1:] + shift], axis=1)
+    other = [energies, shift, rng.uniform(0, 0.3, (count, 1)), decades(rng, -4, 0, (count, 1))]
+    return np.concatenate([*other, *filters(rng, count, centers)], axis=1)
+
+
+def build_qubits(model, variant, vector):
+    e_1, e_2, shift, exchange, coupling = vector[:5]
+    columns = vector[5:].reshape(4, 3).T
+    baths = [qtd.Reservoir(t, spectral_density=Resonator(center, width, strength)) for t, center, width, strength in columns]
+    return QubitRefrigerator(model, e_1, e_2, shift, 0.0 if model == "zz" else exchange, coupling, *baths)
+
+
+def draw_resonators(rng, count):
+    energies, shift = rng.uniform(0.8, 3, (count, 2)), rng.uniform(0.02, 0.5, (count, 1))
+    centers = np.concatenate([energies[:, :1], energies[:, :1] + shift, energies[:, 1:] + shift], axis=1)
+    return np.concatenate([energies, shift, *filters(rng, count, centers)], axis=1)
+
+
+def build_resonators(variant, vector):
+    columns = vector[3:].reshape(4, 3).T
+    baths = [qtd.Reservoir(t, spectral_density=Resonator(center, width, strength)) for t, center, width, strength in columns]
+    return ResonatorRefrigerator((4, 3), *vector[:3], *baths)
+
+
+def draw_collective(rng, count):
+    interaction = decades(rng, -1, 1, (count, 1))
+    return np.concatenate([interaction, *filters(rng, count, interaction * np.array([2.0, 6.0, 4.0]))], axis=1)
+
+
+def build_collective(variant, vector):
+    baths = [qtd.Reservoir(t, spectral_density=Peaked(*rest)) for t, *rest in vector[1:].reshape(4, 3).T]
+    return CollectiveRefrigerator(9 + 4 * variant, *baths, vector[0])
+
+
+def draw_dots(rng, count):
+    """Two levels, hopping, repulsion; temperature, potential and rate of two leads."""
+    leads = [decades(rng, -2, 2, (count, 2)), rng.uniform(-2, 2, (count, 2)), decades(rng, -6, 0, (count, 2))]
+    return np.concatenate([rng.uniform(-2, 2, (count, 2)), decades(rng, -3, 0, (count, 1)), rng.uniform(0, 5, (count, 1)), *leads], axis=1)
+
+
+def build_dots(variant, vector):
+    """The double dot in a row, in the approach of its variant."""
+    lower, sign = np.array([[0.0, 1.0], [0.0, 0.0]]), np.diag([1.0, -1.0])
+    first, second = np.kron(lower, np.eye(2)), np.kron(sign, lower)
+    numbers = [c.T @ c for c in (first, second)]
+    temperatures, potentials, rates = vector[4:].reshape(3, 2)
+    leads = {
+        name: qtd.Reservoir(temperatures[k], potentials[k], "fermi", spectral_density=WideBand(rates[k])) for k, name in enumerate("lr")
+    }
+    return qtd.Lindbladian(
+        bare={"first": (vector[0], numbers[0]), "second": (vector[1], numbers[1]), "both": (vector[3], numbers[0] @ numbers[1])},
+        interaction={"hop": (vector[2], first.T @ second + second.T @ first)},
+        couplings={"l": first + first.T, "r": second + second.T},
+        reservoirs=leads,
+        particles=[0, 1, 1, 2],
+        approach=("local", "global", "redfield")[variant],
+    )
+
+
+def draw_conductors(rng, count):
+    leads = [decades(rng, -2, 2, (count, 3)), rng.uniform(-1, 1, (count, 3))]
+    return np.concatenate([*leads, rng.uniform(-3, 3, (count, 3)), decades(rng, -3, 0, (count, 3))], axis=1)
+
+
+def build_conductors(variant, vector):
+    """A window and two lines between three leads of fermions."""
+    temperatures, potentials, centers, widths = vector.reshape(4, 3)
+    leads = {name: qtd.Reservoir(temperatures[k], potentials[k], "fermi", spectral_density=WideBand(1.0)) for k, name in enumerate("abc")}
+    links = [("a", "b", Boxcar(centers[0], widths[0])), ("b", "c", TransmissionLine(centers[1], widths[1]))]
+    return Conductor(leads, [*links, ("a", "c", TransmissionLine(centers[2], widths[2]))])
+
+
+KINDS = {
+    "networks": Kind(draw_networks, build_network, 8),
+    **{f"qubits, {model}": Kind(draw_qubits, functools.partial(build_qubits, model)) for model in MODELS},
+    "collective": Kind(draw_collective, build_collective, 3),
+    "resonators": Kind(draw_resonators, build_resonators, cost=4),
+    "dots": Kind(draw_dots, build_dots, 3),
+    "conductors": Kind(draw_conductors, build_conductors, cost=4),
+}
 
 
 @functools.cache
