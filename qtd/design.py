@@ -355,7 +355,10 @@ def _check(machine, over, subject_to, starts, steps):
             raise ValueError(f"`{name}` must be a positive integer, got {count!r}.")
     if not over:
         raise ValueError('`over` must name at least one parameter, as in {"cold.temperature": (0.3, 1.0)}.')
-    for path, (low, high) in over.items():
+    for path, bounds in over.items():
+        if np.shape(bounds) != (2,):
+            raise ValueError(f"`over` must give bounds (low, high) for {path!r}, got {bounds!r}.")
+        low, high = bounds
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"`over` must give finite bounds (low, high) with low < high for {path!r}, got ({low}, {high}).")
         if np.ndim(parameters(machine).get(path, 0.0)):

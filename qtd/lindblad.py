@@ -85,7 +85,12 @@ class Lindbladian(eqx.Module):
         approach: Approach = "global",
         coherences: Coherences = "all",
     ):
-        interaction = interaction or {}
+        interaction = {} if interaction is None else interaction
+        for name, terms in (("bare", bare), ("interaction", interaction)):
+            if not isinstance(terms, Mapping) or not all(isinstance(term, tuple | list) and len(term) == 2 for term in terms.values()):
+                raise ValueError(f"`{name}` must be a mapping of names to pairs (coefficient, operator), got {terms!r}.")
+        if not isinstance(couplings, Mapping) or not isinstance(reservoirs, Mapping):
+            raise ValueError("`couplings` and `reservoirs` must be mappings by the same names.")
         if set(couplings) != set(reservoirs) or not couplings:
             raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
         couplings = {name: given if isinstance(given, tuple) else (1.0, given) for name, given in couplings.items()}

@@ -1,6 +1,6 @@
 """Rate networks: levels, the jumps between them, and which reservoir drives each jump."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -65,10 +65,14 @@ class RateNetwork(eqx.Module):
         self.energies = as_real(energies, "energies")
         if self.energies.ndim != 1 or self.energies.shape[0] < 2:
             raise ValueError(f"`energies` must list at least two levels, got shape {self.energies.shape}.")
+        if not isinstance(reservoirs, Mapping) or not all(isinstance(x, AbstractReservoir) for x in reservoirs.values()):
+            raise ValueError(f"`reservoirs` must be a mapping of names to reservoirs, got {' '.join(repr(reservoirs).split())[:80]}.")
+        if isinstance(jumps, str) or not isinstance(jumps, Iterable):
+            raise ValueError(f"`jumps` must be a list of tuples (reservoir, level, level, strength), got {jumps!r}.")
         self.reservoirs = dict(reservoirs)
         pairs, strengths = {name: [] for name in reservoirs}, {name: [] for name in reservoirs}
         for jump in jumps:
-            if len(jump) != 4:
+            if not isinstance(jump, tuple | list) or len(jump) != 4:
                 raise ValueError(f"`jumps` must hold tuples (reservoir, level, level, strength), got {jump!r}.")
             name, a, b, strength = jump
             if name not in pairs:
@@ -189,10 +193,10 @@ class Topology:
         self.order = _elimination_order(every, self.size)
         position = np.argsort(self.order)
         self.bandwidth = int(np.max(np.abs(np.diff(position[every], axis=1))))
-        if self.bandwidth * self.size > _MOST_BAND_ENTRIES:
+        if self.bandwidth * self.size > MOST_BAND_ENTRIES:
             raise ValueError(
                 f"`jumps` join levels up to {self.bandwidth} places apart among {self.size}: the elimination would need more than"
-                f" {_MOST_BAND_ENTRIES} rates. Drop levels that are never populated, or jumps that do not matter."
+                f" {MOST_BAND_ENTRIES} rates. Drop levels that are never populated, or jumps that do not matter."
             )
         self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
         self.is_degenerate = bool(np.any(degeneracies != 1))
@@ -274,7 +278,7 @@ def rate_matrix(network: RateNetwork, reservoir: str | None = None) -> Float[Arr
     return matrix - jnp.diag(matrix.sum(axis=0))
 
 
-_MOST_BAND_ENTRIES = 20_000_000
+MOST_BAND_ENTRIES = 20_000_000
 _FEW = 4  # jumps of a slot over more distances than this are read and added one by one
 
 

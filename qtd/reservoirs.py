@@ -90,7 +90,7 @@ class Reservoir(AbstractReservoir):
         self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
-        if not callable(getattr(spectral_density, "per_energy", None)):
+        if isinstance(spectral_density, type) or not callable(getattr(spectral_density, "per_energy", None)):
             raise ValueError(f"`spectral_density` must be one of `qtd.spectral`, got {spectral_density!r}.")
         self.statistics = statistics
         self.spectral_density = spectral_density

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from html import escape
 from typing import NamedTuple
 
 import equinox as eqx
@@ -298,7 +299,8 @@ class OperatingPoint(eqx.Module):
         )
 
     def _repr_html_(self) -> str:
-        cells = "".join(f"<tr><th>{name}</th><td>{value}</td><td>{meaning}</td></tr>" for name, value, meaning in self.rows())
+        rows = [[escape(text) for text in row] for row in self.rows()]
+        cells = "".join(f"<tr><th>{name}</th><td>{value}</td><td>{meaning}</td></tr>" for name, value, meaning in rows)
         return f"<table><caption>Operating point (currents positive out of a reservoir)</caption>{cells}</table>"
 
 

@@ -198,3 +198,22 @@ def test_report_writes_a_page_and_an_explorer(capsys, tmp_path):
     )
     assert run(capsys, "report", "n-demon", "--out", str(tmp_path / "absent" / "page.html"))[0] == 2
     assert "--out" in run(capsys, "report", "n-demon")[2]
+
+
+@pytest.mark.parametrize("name", ["collective-refrigerator", "CollectiveRefrigerator", "collective_refrigerator", "Collective-Refrigerator"])
+def test_machines_answer_to_any_spelling_of_their_name(capsys, name):
+    code, out, _ = run(capsys, "show", name, "--set", "num_spins=5", "--json")
+    assert code == 0 and json.loads(out)["options"]["num_spins"] == 5
+
+
+def test_a_name_that_is_nearly_one_is_told_which(capsys):
+    code, _, err = run(capsys, "show", "n-deamon")
+    assert code == 2 and "did you mean n-demon?" in err
+
+
+def test_a_path_set_twice_is_refused_and_lists_may_have_brackets(capsys):
+    code, _, err = run(capsys, "show", "n-demon", "--set", "width=0.1", "--set", "width=0.2")
+    assert code == 2 and "'width' twice" in err
+    settings = "--set", "gases.temperature=[0.6,1.0]", "--set", "energies[1]=21.7"
+    code, out, _ = run(capsys, "show", "finite-reservoirs", *settings, "--json")
+    assert code == 0 and json.loads(out)["parameters"]["energies"] == [21.1, 21.7]

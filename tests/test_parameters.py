@@ -221,3 +221,41 @@ def test_fields_that_are_floats_of_python_are_parameters():
     assert float(qtd.parameters(Parabola(2.0))["x"]) == 2.0
     best = qtd.design.maximize(lambda m: 1 - (m.x - 1) ** 2, Parabola(2.0), over={"x": (0.0, 3.0)}, starts=2, steps=20)
     assert float(best.parameters["x"]) == pytest.approx(1.0, abs=1e-6)
+
+
+OHMIC = qtd.spectral.Ohmic(0.1, 20.0)
+BATH = qtd.Reservoir(1.0, spectral_density=OHMIC)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: qtd.Reservoir(1.0, spectral_density=qtd.spectral.Peaked), "`spectral_density` must be one of"),
+        (lambda: qtd.Reservoir("warm", spectral_density=OHMIC), "`temperature` must be a real number"),
+        (lambda: qtd.Reservoir(True, spectral_density=OHMIC), "`temperature` must be real"),
+        (lambda: qtd.RateNetwork([0.0, 1.0], None, {"a": BATH}), "`jumps` must be a list of tuples"),
+        (lambda: qtd.RateNetwork([0.0, 1.0], [3], {"a": BATH}), "`jumps` must hold tuples"),
+        (lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], [BATH]), "`reservoirs` must be a mapping"),
+        (lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], {"a": 1.0}), "`reservoirs` must be a mapping"),
+        (lambda: qtd.Lindbladian([1.0], {"a": np.eye(2)}, {"a": BATH}), "`bare` must be a mapping of names to pairs"),
+        (lambda: qtd.Lindbladian({"h": 1.0}, {"a": np.eye(2)}, {"a": BATH}), "`bare` must be a mapping of names to pairs"),
+        (lambda: CollectiveRefrigerator(10**9), "do not fit into memory"),
+        (lambda: qtd.machines.ResonatorRefrigerator((2000, 2000)), "`levels` = .* are too many"),
+        (lambda: qtd.machines.FiniteReservoirs(energies=[], rates=np.ones((2, 0))), "at least one mode and one reservoir"),
+        (lambda: qtd.design.maximize(of_c, network_with_a_dot(), over={"energies[1]": 1.0}), "must give bounds"),
+    ],
+)
+def test_objects_of_another_kind_are_refused_in_one_line(build, words):
+    with pytest.raises(ValueError, match=words) as raised:
+        build()
+    assert "\n" not in str(raised.value)
+
+
+def test_whole_numbers_beyond_64_bits_are_numbers():
+    assert float(qtd.Reservoir(10**30, spectral_density=OHMIC).temperature) == 1e30
+    assert float(qtd.replace(BATH, {"temperature": 10**30}).temperature) == 1e30
+
+
+def test_names_are_escaped_in_html():
+    network = qtd.RateNetwork([0.0, 1.0], [("<b>", 0, 1, 1.0)], {"<b>": BATH})
+    assert "<b>" not in qtd.operate(network)._repr_html_()

@@ -25,6 +25,8 @@ def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:
     """`value` as a floating-point array; raises `ValueError` if it is not a real, finite number (traced values pass)."""
     try:
         array = jnp.asarray(value)
+    except OverflowError:
+        return as_real(float(value), name)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{name}` must be a real number or an array of them, got {value!r}.") from error
     if jnp.issubdtype(array.dtype, jnp.floating):

@@ -76,7 +76,7 @@ def _problem(machine, objective, over, constraints):
     if not (objective or bounds):
         default = qtd.design.problem(machine)
         return default._replace(subject_to=limits) if limits else default
-    name, function = observable(named, objective or "J_cold")
+    name, function = observable(named, objective or machine.design_problem().maximize)
     if bounds:
         return qtd.design.Problem(name, function, machine, bounds, limits)
     return qtd.design.problem(machine)._replace(objective_name=name, objective=function, machine=machine, subject_to=limits)

@@ -1,5 +1,6 @@
 """What commands share: machines by name, their settings, their figures as numbers and as records."""
 
+import difflib
 import inspect
 import math
 import re
@@ -25,15 +26,23 @@ FLOAT32 = click.option("--float32", is_flag=True, help="Single precision.")
 def machine_kinds() -> dict[str, type[AbstractMachine]]:
     found = (getattr(qtd.machines, name) for name in qtd.machines.__all__)
     machines = [kind for kind in found if isinstance(kind, type) and issubclass(kind, AbstractMachine) and not inspect.isabstract(kind)]
-    return {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in machines}
+    return {kebab(kind.__name__): kind for kind in machines}
+
+
+def kebab(name: str) -> str:
+    """The name of a machine as it is typed: `CollectiveRefrigerator` is collective-refrigerator."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachine:
     jax.config.update("jax_enable_x64", not float32)
     warnings.filterwarnings("ignore", "qtd computes in single precision")  # it was asked for
-    kinds = machine_kinds()
+    kinds, asked = machine_kinds(), name
+    name = kebab(name.replace("_", "-"))
     if name not in kinds:
-        raise click.UsageError(f"no machine is called {name!r}; there is {', '.join(kinds)}.")
+        close = difflib.get_close_matches(name, list(kinds), n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise click.UsageError(f"no machine is called {asked!r}; {hint}There is {', '.join(kinds)}.")
     machine, changes = kinds[name](), {}
     static = options(machine)
     known = qtd.parameters(machine, [setting.partition("=")[0] for setting in settings])
@@ -41,6 +50,8 @@ def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachin
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
+        if path in changes:
+            raise click.UsageError(f"--set names {path!r} twice; give it one value.")
         like = static[path] if path in static else np.asarray(known[path], float).tolist() if path in known else None
         changes[path] = _setting(text, like, f"--set {path}")
     chosen = {path: value for path, value in changes.items() if path in static}

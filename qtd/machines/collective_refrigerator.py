@@ -14,7 +14,7 @@ from .._numerics.special import bosons, net_flow
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
 from ..lindblad import Lindbladian
-from ..networks import RateNetwork
+from ..networks import MOST_BAND_ENTRIES, RateNetwork
 from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
@@ -362,6 +362,8 @@ def _checked_sector(num_spins, parity, spin):
         raise ValueError(f"`num_spins` must be a positive integer, got {num_spins!r}.")
     if parity not in ("even", "odd"):
         raise ValueError(f'`parity` must be "even" or "odd", got {parity!r}.')
+    if num_spins > MOST_BAND_ENTRIES:
+        raise ValueError(f"`num_spins` must be at most {MOST_BAND_ENTRIES}: more levels do not fit into memory, got {num_spins}.")
     total = _total_spin(num_spins, spin)
     if not 0 <= total <= num_spins / 2 or (2 * total - num_spins) % 2:
         raise ValueError(f"`spin` must be one of {num_spins / 2:g}, {num_spins / 2 - 1:g}, ... >= 0 for {num_spins} spins, got {spin!r}.")

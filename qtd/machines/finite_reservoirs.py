@@ -52,6 +52,8 @@ class FiniteReservoirs(AbstractMachine):
     def __check_init__(self):
         require(self, energies="any", rates="nonnegative")
         shape = (*self.gases.temperature.shape, *self.energies.shape)
+        if 0 in shape:
+            raise ValueError(f"`energies` and `gases` must hold at least one mode and one reservoir, got {shape[-1]} and {shape[0]}.")
         if len(shape) != 2 or self.rates.shape != shape:
             raise ValueError(f"`rates` must have the shape (reservoirs, modes) = {shape}, got {self.rates.shape}.")
 

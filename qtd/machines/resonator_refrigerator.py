@@ -19,7 +19,7 @@ from .._numerics.status import Status
 from .._numerics.validation import as_scalar, check, positive, require, rule
 from ..counting import Covariance
 from ..greens import KeldyshState, KerrModes
-from ..networks import RateNetwork
+from ..networks import MOST_BAND_ENTRIES, RateNetwork
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
@@ -76,6 +76,8 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     ):
         if np.shape(levels) != (2,) or not all(isinstance(n, int | np.integer) and n >= 1 for n in levels) or max(levels) < 2:
             raise ValueError(f"`levels` must be two whole numbers of at least 1, not both 1, got {levels!r}.")
+        if float(max(levels)) * float(min(levels)) ** 2 > MOST_BAND_ENTRIES:
+            raise ValueError(f"`levels` = {levels} are too many: their elimination would need more than {MOST_BAND_ENTRIES} rates.")
         self.levels = int(levels[0]), int(levels[1])
         self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
         self.shift = as_scalar(shift, "shift")
