@@ -176,8 +176,9 @@ def _generator(off_diagonal):
     for a in range(size):
         for b in range(size):
             if a != b:
-                matrix[a, b] = mp.mpf(float(off_diagonal[a][b]))
-                matrix[b, b] -= mp.mpf(float(off_diagonal[a][b]))
+                rate = off_diagonal[a][b]
+                matrix[a, b] = rate if isinstance(rate, mp.mpf) else mp.mpf(float(rate))
+                matrix[b, b] -= matrix[a, b]
     return matrix
 
 

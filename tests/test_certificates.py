@@ -37,14 +37,14 @@ def exact_currents(network, digits=400):
     """Energy currents of a network from its rates, in high precision."""
     topology, edges = network.topology, []
     levels = [mp.mpf(float(e)) for e in np.asarray(network.energies)[topology.order]]
-    dense = np.zeros((topology.size,) * 2)
+    dense = np.full((topology.size,) * 2, mp.mpf(0))  # sums of rates, too, would be rounded
+    mp.mp.dps = digits
     for diagonal, (up, down, _) in zip(topology.diagonals, network.jumps()):
         for k in diagonal.levels:
             low, high = int(diagonal.lower[k]), int(k)
             edges.append((diagonal.reservoir, low, high, float(up[k]), float(down[k])))
-            dense[high, low] += float(up[k])
-            dense[low, high] += float(down[k])
-    mp.mp.dps = digits
+            dense[high, low] += mp.mpf(float(up[k]))
+            dense[low, high] += mp.mpf(float(down[k]))
     p = exact_populations(dense, digits)
     found = dict.fromkeys(topology.names, mp.mpf(0))
     for name, low, high, up, down in edges:
@@ -99,6 +99,15 @@ def test_a_chain_of_qubits_as_a_network_keeps_its_laws_in_the_cold():
     largest = max(abs(x) for x in exact.values())
     right = all(abs(float(point.energy_currents[name]) - exact[name]) < 1e-9 * largest for name in exact)
     assert right if int(point.status) == 0 else int(point.status) == qtd.Status.INACCURATE
+
+
+@pytest.mark.parametrize(("apart", "error"), [(1e-3, 1e-11), (1e-6, 1e-10), (1e-9, 1e-6)])
+def test_currents_close_to_equilibrium_keep_what_rates_leave_them(apart, error):
+    temperatures = {"cold.temperature": 0.5, "hot.temperature": 0.5 * (1 + apart), "work.temperature": 0.5 * (1 + 2 * apart)}
+    fridge = qtd.replace(qtd.machines.CollectiveRefrigerator(31), temperatures)
+    point, exact = fridge.operate(), exact_currents(fridge.network())
+    assert int(point.status) == 0
+    assert all(abs(float(point.energy_currents[name]) / x - 1) < error for name, x in exact.items())
 
 
 def test_derivatives_of_currents_between_rates_far_apart_are_right():
