@@ -15,6 +15,7 @@ from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
+from .._numerics.special import decay_over, log1p_over
 from .._numerics.status import Status, first
 from .._numerics.validation import as_scalar, positive, require, rule
 from ..distributions import difference, shares
@@ -303,14 +304,7 @@ def _steepness(machine, leads):
     (third, no_third), (fourth, no_fourth) = leads[2:]
     share = jnp.where(gap > 0, third * no_fourth, fourth * no_third)  # of the smaller logit f, of the larger one 1 - f
     # Not the absolute value, whose slope at 0 would be neither that of one side nor of the other.
-    return share / machine.cold.temperature * _decay_over(jnp.where(gap > 0, gap, -gap))
-
-
-def _decay_over(x):
-    """(1 - exp(-x)) / x for x >= 0, 1 at x = 0."""
-    is_small = x < 1e-5
-    safe = jnp.where(is_small, 1.0, x)
-    return jnp.where(is_small, 1 - x * (1 / 2 - x / 6), -jnp.expm1(-safe) / safe)
+    return share / machine.cold.temperature * decay_over(jnp.where(gap > 0, gap, -gap))
 
 
 def _margins(machine):
@@ -368,14 +362,7 @@ def _stiffness(change, lead_filled, lead_empty, filled, empty):
     rises = change > 0
     width = jnp.where(rises, lead_filled * empty, filled * lead_empty)
     width = jnp.where(width > 0, width, 1)  # no demon; its derivatives must not spoil those of others
-    return settle(_log1p_over(settle(jnp.abs(change) / width)) / width)
-
-
-def _log1p_over(x):
-    """ln(1 + x) / x, 1 at x = 0."""
-    is_small = jnp.abs(x) < 1e-5
-    safe = jnp.where(is_small, 1.0, x)
-    return jnp.where(is_small, 1 - x * (1 / 2 - x * (1 / 3 - x / 4)), jnp.log1p(safe) / safe)
+    return settle(log1p_over(settle(jnp.abs(change) / width)) / width)
 
 
 @compiled
