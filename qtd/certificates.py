@@ -23,7 +23,8 @@ class Certificate(eqx.Module):
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
     - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
       rounding, and only the variances are looked at.
-    - `holds`: whether all of these do. In single precision 1e-9 is less than rounding, and 1e-3 is allowed.
+    - `holds`: whether all of these do; `conserves`: whether the first and the second law do, all that can fail of jumps, whose noise is a
+      sum of squares. In single precision 1e-9 is less than rounding, and 1e-3 is allowed.
 
     A fault that breaks no law is not seen: a wrong parameter, a model used beyond its validity, or rates that are wrong but obey
     detailed balance.
@@ -34,6 +35,7 @@ class Certificate(eqx.Module):
     smallest_variance: Float[Array, ""]
     uncertainty: Float[Array, ""]
     holds: Bool[Array, ""]
+    conserves: Bool[Array, ""]
     largest: Float[Array, ""]  # of the energies that the device takes up per time
     at_rest: Bool[Array, ""]  # in equilibrium
 
@@ -53,21 +55,23 @@ class Certificate(eqx.Module):
         is_one = lambda x: jnp.all(x == x[:1], axis=0)
         at_rest = is_one(known[:split]) & is_one(known[split:]) & (split == len(point.names))
         balanced = (imbalance <= allowed * largest) & (sigma >= -allowed * part)
-        uncertainty = jnp.full_like(sigma, jnp.inf)
+        uncertain, uncertainty = jnp.asarray(True), jnp.full_like(sigma, jnp.inf)
         if point.of_jumps:
             spread = _ROUNDING * rounding * part
-            balanced &= jnp.all(variances * (sigma + spread)[None] >= 2 * (1 - allowed) * heat**2, axis=0)
+            uncertain = jnp.all(variances * (sigma + spread)[None] >= 2 * (1 - allowed) * heat**2, axis=0)
             moves = heat != 0
             uncertainty = jnp.where(moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf).min(axis=0)
         ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
-        holds = (balanced | at_rest) & (smallest >= 0)
-        return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, largest, at_rest)
+        conserves = balanced | at_rest
+        holds = conserves & (uncertain | at_rest) & (smallest >= 0)
+        return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, conserves, largest, at_rest)
 
-    def knows(self, doubts: Mapping[str, ArrayLike]) -> Bool[Array, ""]:
-        """Whether currents that may be off by these `doubts`, by reservoir, are right to 1e-9 of the largest: what goes round obeys all
-        laws."""
-        allowed = max(_FIRST_LAW, _ROUNDING * float(jnp.finfo(self.largest.dtype).eps)) * self.largest
-        return functools.reduce(jnp.logical_and, (doubt <= allowed for doubt in doubts.values()), jnp.asarray(True)) | self.at_rest
+    def knows(self, currents: Mapping[str, Array], doubts: Mapping[str, ArrayLike]) -> Bool[Array, ""]:
+        """Whether energy `currents` that may be off by these `doubts`, by reservoir, are right to 1e-9 of the largest and to 1e-6 of
+        themselves: what goes round obeys all laws."""
+        share = max(_FIRST_LAW, _ROUNDING * float(jnp.finfo(self.largest.dtype).eps))
+        known = [(x <= share * self.largest) & (x <= 1e3 * share * jnp.abs(currents[name])) for name, x in doubts.items()]
+        return functools.reduce(jnp.logical_and, known, jnp.asarray(True)) | self.at_rest
 
 
 def _largest(values):

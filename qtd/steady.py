@@ -14,6 +14,7 @@ from ._numerics.coherent_elimination import CoherentElimination, product
 from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
+from ._numerics.refinement import refinement
 from ._numerics.status import Status, first, raise_if_known
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
@@ -219,15 +220,12 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     # the step leaves of the large flows may be more than the small ones, and a second step takes as many digits off it again.
     correction = elimination.solve(-topology.net(flows))
     populations = eliminated + (correction - lax.stop_gradient(correction))
-    flows = [x + y for x, y in zip(flows, net(correction, topology.lower(correction)))]
-    again = elimination.solve(-topology.net(flows))
-    last = net(again, topology.lower(again))
-    flows = [x + y for x, y in zip(flows, last)]
-    # What the second step has done was as wrong, relative to itself, as all that is computed once.
-    rounding = topology.size * float(jnp.finfo(eliminated.dtype).eps)
-    doubts = [rounding * topology.on_cycles(diagonal, jnp.abs(flow)) for diagonal, flow in zip(topology.diagonals, last)]
-    flows = [topology.on_cycles(diagonal, flow) for diagonal, flow in zip(topology.diagonals, flows)]
+    step = net(correction, topology.lower(correction))
+    flows = [x + y for x, y in zip(flows, step)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
+    again, doubts = refinement(topology, elimination, rates, flows, step, activity)
+    on_cycles = lambda values: [topology.on_cycles(diagonal, value) for diagonal, value in zip(topology.diagonals, values)]
+    flows, doubts = on_cycles([x + y for x, y in zip(flows, again)]), on_cycles(doubts)
     return elimination, populations, flows, activity, doubts
 
 

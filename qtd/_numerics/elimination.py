@@ -59,11 +59,11 @@ class Elimination(eqx.Module):
 
     def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
-        return solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
+        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""
-        return solve(_conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
+        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
 
 
 class AbsorbingElimination(eqx.Module):
@@ -122,11 +122,13 @@ class _Factors(eqx.Module):
 
     def in_place(self, x):
         """Values on levels, (n, *batch), in the order of elimination; and back again."""
-        return x if self.last is None else _exchange(self.last, x)
+        if self.last is None:
+            return x
+        return lax.cond(jnp.any(self.last[0] == 0), lambda: _exchange(self.last, x), lambda: x)
 
 
-def _conserving(factors, y, transposed):
-    """x with (W - s p 1^T) x = y, or transposed; arrays may have batch axes after that of the levels."""
+def conserving(factors, y, transposed):
+    """From factors, populations p and scale s, x with (W - s p 1^T) x = y, or transposed; arrays may have batch axes after the first."""
     factors, p, scale = factors
     p, y = factors.in_place(p), factors.in_place(y)
     if transposed:
@@ -212,10 +214,13 @@ def _populations(factors):
         share = jnp.where(value > large, 1 / value, 1.0)
         return jax.tree.map(lambda x: x * _beside(share, x), recent), (value * share, share)
 
+    def lowered(later, inputs):
+        value, share = inputs
+        return later * share, later * value
+
     ground = jnp.zeros_like(factors.times).at[0].set(1)
-    _, (values, shares) = lax.scan(scaled, start, (ground, factors.gains))
-    later = jnp.concatenate([lax.cumprod(shares, reverse=True)[1:], jnp.ones_like(shares[:1])])
-    weights = values * later
+    _, found = lax.scan(scaled, start, (ground, factors.gains))
+    _, weights = lax.scan(lowered, jnp.ones_like(ground[0]), found, reverse=True)
     return weights / sum_over(weights, 0)[None]
 
 

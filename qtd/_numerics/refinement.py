@@ -1,0 +1,79 @@
+"""A second Newton step for flows at rest, where the first one has left more than the smallest of them."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+from jaxtyping import Array, Float
+
+from .batching import batched_last
+from .elimination import Elimination, conserving
+
+Levels = Float[Array, " n"]
+
+
+class Network(Protocol):
+    """Who is joined to whom: what flows on the diagonals bring to each level, and values at the lower levels of each."""
+
+    def net(self, flows: Sequence[Levels]) -> Levels: ...
+
+    def lower(self, x: Levels) -> list[Levels]: ...
+
+
+def refinement(
+    network: Network, elimination: Elimination, rates: Any, flows: Sequence[Levels], first: Sequence[Levels], gross: Sequence[Levels]
+) -> tuple[list[Levels], list[Levels]]:
+    """What a further step adds to the net `flows`, 0 where none is needed; and about how far they are off then. Without derivatives.
+
+    The `first` step was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what goes to and fro,
+    `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere does, no further
+    step is computed.
+    """
+    known = elimination.factors, elimination.populations, elimination.scale, [tuple(pair) for pair in rates]
+    operands, structure = jax.tree.flatten(lax.stop_gradient((*known, list(flows), list(first), list(gross))))
+    found = _refine_p.bind(*operands, structure=structure, network=network)
+    return found[: len(flows)], found[len(flows) :]
+
+
+def _refined(*operands, structure, network):
+    factors, p, scale, rates, flows, first, gross = jax.tree.unflatten(structure, operands)
+    eps = float(jnp.finfo(p.dtype).eps)
+    needed = _largest(flows) < eps**0.75 * _largest(gross)
+
+    def step():
+        x = conserving((factors, p, scale), -network.net(flows), transposed=False)
+        added = [up * y - down * x for (up, down), y in zip(rates, network.lower(x))]
+        both = [jnp.where(needed[None], y, x) for x, y in zip(first, added)]
+        return [jnp.where(needed[None], y, 0.0) for y in added], both
+
+    nothing = [jnp.zeros_like(flow) for flow in flows]
+    added, last = lax.cond(jnp.any(needed), step, lambda: (nothing, first))
+    return [*added, *(len(p) * eps * jnp.abs(flow) for flow in last)]
+
+
+def _largest(values):
+    """Over levels and diagonals; a batch keeps its axis."""
+    return functools.reduce(jnp.maximum, (jnp.abs(x).max(0) for x in values))
+
+
+def _shapes(*avals, structure, network):
+    flows = jax.tree.unflatten(structure, avals)[4]
+    return [*flows, *flows]
+
+
+def _batch(args, dims, **how):
+    found = _refine_p.bind(*batched_last(args, dims), **how)
+    return found, [x.ndim - 1 for x in found]
+
+
+_refine_p = Primitive("refinement")
+_refine_p.multiple_results = True
+_refine_p.def_impl(lambda *operands, **how: jax.jit(functools.partial(_refined, **how))(*operands))
+_refine_p.def_abstract_eval(_shapes)
+mlir.register_lowering(_refine_p, mlir.lower_fun(_refined))
+batching.primitive_batchers[_refine_p] = _batch
