@@ -31,7 +31,7 @@ from .solves import solve
 # at a level together.
 _NARROW = 4
 # Up to so many levels any of them may be the last.
-_FEW = 8
+FEW = 8
 _POOR = 0.01  # share of the fullest level below which level 0 is not the last one
 _LARGE = 0.3  # weights beyond this power of the largest number are scaled down
 
@@ -156,7 +156,7 @@ def _at_rest(up, down):
 def _rested(*operands, structure):
     up, down = jax.tree.unflatten(structure, operands)
     some = next(iter(up.values()))
-    if len(some) <= _FEW:
+    if len(some) <= FEW:
         return _with_fullest_last(*({d: rates.get(d, jnp.zeros_like(some)) for d in range(1, len(some))} for rates in (up, down)))
     factors = _eliminate(up, down)
     return factors, _populations(factors)
@@ -235,10 +235,10 @@ def _layout(operands, structure):
     """The shapes of what `_rested` returns."""
     up, _ = jax.tree.unflatten(structure, operands)
     n, *batch = next(iter(up.values())).shape
-    b = n - 1 if n <= _FEW else max(up)
+    b = n - 1 if n <= FEW else max(up)
     of = lambda *shape: cast(Array, jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype))
     coefficients = [of(n)] * b if b <= _NARROW else of(n, b)
-    return _Factors(coefficients, coefficients, of(n), of(n) if n <= _FEW else None), of(n)
+    return _Factors(coefficients, coefficients, of(n), of(n) if n <= FEW else None), of(n)
 
 
 def _at_rest_batch(args, dims, **how):

@@ -12,7 +12,7 @@ from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
 from .batching import batched_last
-from .elimination import Elimination, conserving
+from .elimination import FEW, Elimination, conserving
 
 Levels = Float[Array, " n"]
 
@@ -25,19 +25,34 @@ class Network(Protocol):
     def lower(self, x: Levels) -> list[Levels]: ...
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def refinement(
     network: Network, elimination: Elimination, rates: Any, flows: Sequence[Levels], first: Sequence[Levels], gross: Sequence[Levels]
 ) -> tuple[list[Levels], list[Levels]]:
-    """What a further step adds to the net `flows`, 0 where none is needed; and about how far they are off then. Without derivatives.
+    """What a further step adds to the net `flows`, 0 where none is needed; and about how far they are off then.
 
     The `first` step was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what goes to and fro,
     `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere does, no further
-    step is computed.
+    step is computed. Of few levels derivatives always take it: theirs is needed earlier, and costs little.
     """
     known = elimination.factors, elimination.populations, elimination.scale, [tuple(pair) for pair in rates]
     operands, structure = jax.tree.flatten(lax.stop_gradient((*known, list(flows), list(first), list(gross))))
     found = _refine_p.bind(*operands, structure=structure, network=network)
     return found[: len(flows)], found[len(flows) :]
+
+
+@refinement.defjvp
+def _refinement_jvp(network, primals, tangents):
+    found = refinement(network, *primals)
+    still = jax.tree.map(jnp.zeros_like, found)
+    if len(primals[0].populations) > FEW:
+        return found, still
+
+    def step(elimination, rates, flows):
+        x = elimination.solve(-network.net(flows))
+        return [up * y - down * x for (up, down), y in zip(rates, network.lower(x))]
+
+    return found, (jax.jvp(step, primals[:3], tangents[:3])[1], still[1])
 
 
 def _refined(*operands, structure, network):

@@ -296,7 +296,9 @@ def _ring(machine, state):
     falls = affinity > 0
     steps, back = ((f1, f2, f3, f4), (b1, b2, b3)), ((b4, b3, b2, b1), (f4, f3, f2))
     passing = _passing(*(tuple(jnp.where(falls, x, y) for x, y in zip(*pair)) for pair in zip(steps, back)))
-    circulation = populations[0] * passing * jnp.where(falls, 1.0, -1.0) * -jnp.expm1(-jnp.abs(affinity))
+    # Not the absolute value, which has no slope in equilibrium.
+    lost = -jnp.expm1(-jnp.where(falls, affinity, -affinity))
+    circulation = populations[0] * passing * jnp.where(falls, lost, -lost)
     heat_hot = low * (populations[0] * at_low.straight + at_low.share * circulation)
     heat_hot = heat_hot + high * (populations[2] * at_high.straight - at_high.share * circulation)
     heat_cold = machine.shift * circulation
