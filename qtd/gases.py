@@ -59,8 +59,9 @@ class FermiGas(eqx.Module):
             rule(
                 (self.degeneracy, self.smallest_degeneracy),
                 lambda x, least: x > least,
-                lambda x, least: f"`chemical_potential` / `temperature` must exceed {least} in the Sommerfeld expansion, got {x}; use"
-                ' closure="exact".',
+                lambda x, least: (
+                    f'`chemical_potential` / `temperature` must exceed {least} in the Sommerfeld expansion, got {x}; use closure="exact".'
+                ),
             )
 
     @property

@@ -75,8 +75,10 @@ class Windows(eqx.Module):
         rule(
             (self.centers, self.widths),
             self._are_apart,
-            lambda x, d: f"`windows` must lie apart, got centres {x.tolist()} and widths {d.tolist()}: one occupation cannot serve two of"
-            " them. Use a `Conductor` for windows that overlap.",
+            lambda x, d: (
+                f"`windows` must lie apart, got centres {x.tolist()} and widths {d.tolist()}: one occupation cannot serve two of"
+                " them. Use a `Conductor` for windows that overlap."
+            ),
         )
 
     def _are_apart(self, centers, widths):

@@ -196,4 +196,3 @@ def _unknown(path, machine):
     known = list(parameters(machine))
     close = difflib.get_close_matches(path, known, n=3, cutoff=0.4) or known[:3]
     return f"No parameter is called {path!r}; did you mean {', '.join(close)}?"
-

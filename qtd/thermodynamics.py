@@ -328,9 +328,7 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
         if name is not None and name not in system.reservoirs:
             raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
     point = _operate(system, cooled, driven_by)
-    raise_if_known(
-        point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY, Status.INFINITE_RATE
-    )
+    raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY, Status.INFINITE_RATE)
     return point
 
 

@@ -54,9 +54,7 @@ def bosons(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 def net_flow(forward: Float[Array, ""], backward: Float[Array, ""], affinity: Float[Array, ""]) -> Float[Array, ""]:
     """`forward` - `backward` of two flows whose ratio is exp(`affinity`): from the larger one, so that nothing cancels or overflows."""
     falls = affinity > 0
-    return jnp.where(
-        falls, forward * -jnp.expm1(-jnp.where(falls, affinity, 0.0)), backward * jnp.expm1(jnp.where(falls, 0.0, affinity))
-    )
+    return jnp.where(falls, forward * -jnp.expm1(-jnp.where(falls, affinity, 0.0)), backward * jnp.expm1(jnp.where(falls, 0.0, affinity)))
 
 
 def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:

@@ -100,8 +100,10 @@ class NDemon(AbstractMachine):
         rule(
             numbers,
             lambda a, b, c, d: (a != c) & (a != d) & (b != c) & (b != d),
-            lambda *x: f"`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got {[float(np.max(y)) for y in x]}:"
-            " one occupation cannot serve both leads.",
+            lambda *x: (
+                f"`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got {[float(np.max(y)) for y in x]}:"
+                " one occupation cannot serve both leads."
+            ),
         )
         rule(
             (self.hot.chemical_potential, self.cold.chemical_potential),
