@@ -254,6 +254,9 @@ def test_objects_of_another_kind_are_refused_in_one_line(build, words):
 def test_whole_numbers_beyond_64_bits_are_numbers():
     assert float(qtd.Reservoir(10**30, spectral_density=OHMIC).temperature) == 1e30
     assert float(qtd.replace(BATH, {"temperature": 10**30}).temperature) == 1e30
+    assert qtd.RateNetwork([0, 10**30], [("a", 0, 1, 1.0)], {"a": BATH}).energies.tolist() == [0, 1e30]
+    with pytest.raises(ValueError, match="`temperature` must be a real number"):
+        qtd.Reservoir(10**400, spectral_density=OHMIC)
 
 
 def test_names_are_escaped_in_html():

@@ -1,7 +1,7 @@
 """Checks of user input: an exception where the value is known, NaN in that point alone where it is traced.
 
 Every rule about values is declared once, by `check`, `require` or `rule` in the `__check_init__` of what it is about. Known values that
-break it raise there. Traced ones pass, and `broken_rules` asks the same declarations for conditions that compiled code can look at.
+break it raise there. Traced ones pass, and `conditions` asks the same declarations for what compiled code can look at.
 """
 
 import contextlib
@@ -24,10 +24,11 @@ def is_concrete(*values) -> bool:
 def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:
     """`value` as a floating-point array; raises `ValueError` if it is not a real, finite number (traced values pass)."""
     try:
-        array = jnp.asarray(value)
-    except OverflowError:
-        return as_real(float(value), name)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError) as error:
+        try:
+            array = jnp.asarray(value)
+        except OverflowError:  # of whole numbers beyond 64 bits
+            array = jnp.asarray(np.asarray(value, float))
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"`{name}` must be a real number or an array of them, got {value!r}.") from error
     if jnp.issubdtype(array.dtype, jnp.floating):
         return lax.convert_element_type(array, array.dtype)  # a Python float's type is weak, and would compile twice
