@@ -26,9 +26,9 @@ def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike)
 
     - Of a network: (times, levels), p(t) = exp(W t) p(0), in the order of `network.energies`. Exact at every time, whatever the
       stiffness: no step size and no tolerance. Cost O(levels^3 log t) a time, for up to about a thousand levels.
-    - Of a Lindbladian: (times, d, d), in the basis of its operators, by the exponential of its generator L: errors are about
-      1e-15 (1 + |L| t) (1e-6 in float32), with no tolerance. Cost O(d^6 log t) a time, for up to about sixteen states. Its steady
-      state need not be unique.
+    - Of a Lindbladian: (times, d, d), in the basis of its operators, by the exponential of its generator L: errors are at most about
+      1e-15 (1 + |L| t) (1e-6 in float32), with no tolerance; the trace is kept to rounding. Cost O(d^6 log t) a time, for up to about
+      sixteen states. Its steady state need not be unique.
 
     Populations are normalised; instead of a density matrix, populations of the basis states will do. Raises `ValueError` for times < 0
     and for what is no state. Differentiable with respect to everything, the times of a network included.
@@ -61,7 +61,8 @@ def _relax_coherences(lindbladian, matrix, times):
     generator = unitary + sum(part.rate_equation() + part.coherent() for part in dissipators.values())
     start = lindbladian.vector(matrix)
     # One after another: together, all would take as many squarings as the longest.
-    vectors = jax.lax.map(lambda t: propagator(generator, t) @ start, jnp.atleast_1d(times).astype(generator.dtype))
+    at = lambda t: propagator(generator, t, lindbladian.structure.size) @ start
+    vectors = jax.lax.map(at, jnp.atleast_1d(times).astype(generator.dtype))
     return jax.vmap(lindbladian.matrix)(vectors).reshape(*times.shape, *matrix.shape)
 
 

@@ -612,6 +612,22 @@ def test_a_coherence_that_nothing_couples_to_only_turns():
     np.testing.assert_allclose(abs(np.einsum("iaib->ab", turned)[0, 1]), 0.5, rtol=1e-12)
 
 
+@pytest.mark.parametrize("fast", [1.0, 1e3, 1e6, 1e9])
+def test_populations_beside_a_fast_reservoir_relax_as_those_of_the_network(fast):
+    """Trap: without a trace that is kept, every squaring of the exponential doubles its error."""
+    ohmic = lambda temperature, k: qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e9))
+    swap = lambda a: np.outer(np.eye(3)[0], np.eye(3)[a]) + np.outer(np.eye(3)[a], np.eye(3)[0])
+    device = qtd.Lindbladian(
+        {"first": (1.0, np.diag([0.0, 1.0, 0.0])), "second": (2.3, np.diag([0.0, 0.0, 1.0]))},
+        {"fast": swap(1), "slow": swap(2)},
+        {"fast": ohmic(0.5, fast), "slow": ohmic(0.9, 0.01)},
+    )
+    start, times = [0.2, 0.3, 0.5], [1.0, 50.0]
+    states = np.asarray(qtd.evolution.relax(device, start, times))
+    np.testing.assert_allclose(np.diagonal(states, axis1=1, axis2=2), qtd.evolution.relax(device.network(), start, times), atol=1e-13)
+    np.testing.assert_allclose(np.trace(states, axis1=1, axis2=2), 1, atol=1e-14)
+
+
 def test_a_flat_density_of_bosons_at_no_gap_is_called_infinite():
     flat = qtd.Reservoir(1.0, spectral_density=WideBand(0.1))
     device = qtd.Lindbladian({"gap": (1.0, NUMBER)}, {"x": X, "z": np.diag([1.0, -1.0])}, {"x": boson(1.0), "z": flat})

@@ -34,10 +34,11 @@ def exponential(generator: Float[Array, "n n"], time: Float[Array, ""]) -> Float
     return lax.scan(square, scaled(start), jnp.arange(_MOST_SQUARINGS, dtype=norm.dtype))[0]
 
 
-def propagator(generator: Float[Array, "m m"], time: Float[Array, ""]) -> Float[Array, "m m"]:
-    """exp(M t) for any real matrix whose flow does not grow, and t >= 0; errors are about 1e-15 (1 + |M| t).
+def propagator(generator: Float[Array, "m m"], time: Float[Array, ""], levels: int) -> Float[Array, "m m"]:
+    """exp(M t), t >= 0, of a real matrix whose flow does not grow and keeps the sum of the first numbers, the populations of `levels`.
 
-    By the Taylor series at a norm of at most 1 and squarings, without LAPACK; up to |M| t of about 2^60.
+    By the Taylor series at a norm of at most 1 and squarings, without LAPACK; up to |M| t of about 2^60. Errors are at most about
+    1e-15 (1 + |M| t), and each squaring restores the sum.
     """
     identity = jnp.eye(generator.shape[0], dtype=generator.dtype)
     norm = lax.stop_gradient(jnp.max(jnp.abs(generator).sum(0)) * time)
@@ -46,7 +47,12 @@ def propagator(generator: Float[Array, "m m"], time: Float[Array, ""]) -> Float[
     for k in range(_TERMS, 0, -1):
         series = identity + small @ series / k
 
-    def square(found, k):
-        return lax.cond(k < halvings, lambda x: x @ x, lambda x: x, found), None
+    def restored(x):
+        sums, is_population = x[:levels].sum(0), jnp.arange(len(x)) < levels
+        share = jnp.where(is_population, sums, 1.0)
+        return x / share[None] - jnp.where(is_population, 0.0, sums)[None] * (x[:, :1] / sums[0])
 
-    return lax.scan(square, series, jnp.arange(_MOST_SQUARINGS // 2, dtype=norm.dtype))[0]
+    def square(found, k):
+        return lax.cond(k < halvings, lambda x: restored(x @ x), lambda x: x, found), None
+
+    return lax.scan(square, restored(series), jnp.arange(_MOST_SQUARINGS // 2, dtype=norm.dtype))[0]
