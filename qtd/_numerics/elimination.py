@@ -226,9 +226,10 @@ def _populations(factors):
 
 _at_rest_p = Primitive("at_rest")
 _at_rest_p.multiple_results = True
-_at_rest_p.def_impl(lambda *operands, **how: jax.tree.leaves(jax.jit(partial(_rested, **how))(*operands)))
+_traced_once = jax.jit(lambda *operands, structure: jax.tree.leaves(_rested(*operands, structure=structure)), static_argnames="structure")
+_at_rest_p.def_impl(_traced_once)
 _at_rest_p.def_abstract_eval(lambda *avals, structure: [avals[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(avals, structure))])
-mlir.register_lowering(_at_rest_p, mlir.lower_fun(lambda *operands, **how: jax.tree.leaves(_rested(*operands, **how))))
+mlir.register_lowering(_at_rest_p, mlir.lower_fun(_traced_once))
 
 
 def _layout(operands, structure):

@@ -88,7 +88,8 @@ def _batch(args, dims, **how):
 
 _refine_p = Primitive("refinement")
 _refine_p.multiple_results = True
-_refine_p.def_impl(lambda *operands, **how: jax.jit(functools.partial(_refined, **how))(*operands))
+_traced_once = jax.jit(_refined, static_argnames=("structure", "network"))
+_refine_p.def_impl(_traced_once)
 _refine_p.def_abstract_eval(_shapes)
-mlir.register_lowering(_refine_p, mlir.lower_fun(_refined))
+mlir.register_lowering(_refine_p, mlir.lower_fun(_traced_once))
 batching.primitive_batchers[_refine_p] = _batch

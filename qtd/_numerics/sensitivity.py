@@ -5,27 +5,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .batching import settle
 
 
-def by_forward_mode(function: Callable[[Any], Any], parameters: Any, simpler: Callable[[Any], Any] | None = None) -> Any:
-    """function(parameters), floating-point arrays of floating-point arrays, differentiable by forward and by reverse mode.
+def by_forward_mode(function: Callable[[Any], Any], parameters: Any, known: Any = None) -> Any:
+    """function(parameters), arrays of floating-point arrays, differentiable by forward and by reverse mode.
 
     A loop of unknown length can be differentiated forwards only. Here the whole Jacobian is made so, at a cost of 1 + as many runs as there
-    are parameters, all of them side by side; what is left is linear, and linear maps can be transposed. `simpler` is the same function,
-    by a method that costs less to differentiate.
+    are parameters, all of them side by side; what is left is linear, and linear maps can be transposed. Where the value is `known`, the
+    function is called for derivatives only.
     """
     flat, unravel = ravel_pytree(parameters)
-    run = jax.custom_jvp(lambda flat: function(unravel(flat)))
+    run = jax.custom_jvp(lambda flat, known: function(unravel(flat)) if known is None else known)
 
     @run.defjvp
     def run_jvp(primals, tangents):
-        along = lambda direction: jax.jvp(lambda flat: (simpler or function)(unravel(flat)), primals, (direction,))
+        (flat, known), (moved, _) = primals, tangents
+        along = lambda direction: jax.jvp(lambda flat: function(unravel(flat)), (flat,), (direction,))
         values, slopes = jax.vmap(along, out_axes=(None, -1))(jnp.eye(len(flat), dtype=flat.dtype))
-        values = run(*primals) if simpler else values
-        return values, jax.tree.map(lambda slope: slope @ tangents[0], slopes)
+        values = values if known is None else known
+        return values, jax.tree.map(lambda value, slope: slope @ moved if slope.dtype == flat.dtype else no_slope(value), values, slopes)
+
+    no_slope = lambda value: np.zeros(value.shape, jax.dtypes.float0)  # of truth values
 
     # Settled: XLA would pull the known ones of the parameters out of their array, put them back, and so on, fifty times.
-    return run(settle(flat))
+    return run(settle(flat), known)

@@ -3,7 +3,6 @@
 Occupations are part of it in the full model only; else there are none, and the modes are in their quasi-stationary state.
 """
 
-import functools
 import itertools
 
 import equinox as eqx
@@ -16,7 +15,7 @@ from .._numerics.hermitian import eigensystem
 from .._numerics.roots import newton
 from .._numerics.sensitivity import by_forward_mode
 from .._numerics.special import occupied
-from .._numerics.trajectories import course, first_rise, moment
+from .._numerics.trajectories import Course, Equation, Happening, at_times, course, first_rise
 from .._numerics.validation import nonnegative, positive
 
 
@@ -112,25 +111,44 @@ def entropy_production(machine, gases, occupations):
     return jnp.where(machine.rates > 0, leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
 
 
-def states(machine, times, full, occupations):
-    """States at rising times, differentiable, and the last time that was reached."""
+def scale(state, machine):
+    """What errors are measured in: temperatures, potentials or the larger temperatures, and occupations, if they are not too small."""
+    n = len(machine.rates)
+    temperatures = jnp.abs(state[:n])
+    return jnp.concatenate([temperatures, jnp.maximum(jnp.abs(state[n : 2 * n]), temperatures), 0.01 + jnp.abs(state[2 * n :])])
+
+
+EQUATION = Equation(speed, ends, scale)
+
+
+def way(machine, times, full, occupations) -> Course:
+    """The course of states at rising times, differentiable."""
+    found = by_forward_mode(*_run(machine, times, full, occupations))
+    return found._replace(states=at_times(EQUATION, found.states, times, machine))
+
+
+def known_states(machine, states, times, full=False, occupations=None):
+    """The same states at rising times, with derivatives."""
+    run, parameters = _run(machine, times, full, occupations)
+    found = by_forward_mode(lambda parameters: run(parameters).states, parameters, states)
+    return at_times(EQUATION, found, times, machine)
+
+
+def _run(machine, times, full, occupations):
+    """The course as a function, and its parameters."""
     numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
 
-    def run(parameters, stiff):
-        numbers, occupations, times = parameters
+    def run(parameters):
+        numbers, occupations = parameters
         moved = eqx.combine(numbers, rest)
-        return course(speed, start(moved, full, occupations), times, moved, ends, stiff)
+        return course(EQUATION, start(moved, full, occupations), times, moved)
 
-    # Derivatives through the explicit method: those of the implicit one take long to compile, and call LAPACK.
-    explicit = functools.partial(run, stiff=False)
-    return by_forward_mode(functools.partial(run, stiff=full), (numbers, occupations, times), explicit if full else None)
+    return run, (numbers, occupations)
 
 
-def happening(machine, begin, quantity, root=None, stiff=False):
-    """When `quantity` of state and machine first rises through 0 on the way from a state, as the moment when `root` is 0 there; and how
-    the search ended."""
-    found = first_rise(speed, begin, machine, quantity, settled, ends, horizon(machine), stiff)
-    return found.time + moment(speed, found.state, machine, root or quantity), found
+def happening(machine, begin, quantity, stays=lambda *_: True, until=None) -> Happening:
+    """When `quantity` of state and machine first rises through 0 on the way from a state, for long enough to say that it `stays`."""
+    return first_rise(EQUATION, begin, machine, quantity, stays, settled, horizon(machine) if until is None else until)
 
 
 def totals(machine, gases, occupations):

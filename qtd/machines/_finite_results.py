@@ -121,10 +121,12 @@ class Minimum(eqx.Module):
 
 
 class Crossings(eqx.Module):
-    """`times` of crossings, NaN after the last one, and the `values` at which the two met."""
+    """`times` of crossings, NaN after the last one, and the `values` at which the two met; `status` as in `Minimum`."""
 
     times: Float[Array, " most"]
     values: Float[Array, " most"]
+    status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        return readable(self, "crossings", [("times", self.times, ""), ("values", self.values, "at which the two met")])
+        rows = [("times", self.times, ""), ("values", self.values, "at which the two met"), ("status", self.status, "0: fine")]
+        return readable(self, "crossings", rows)

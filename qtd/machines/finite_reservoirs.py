@@ -7,7 +7,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
-from .._numerics.status import Status, first
+from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
 from ..gases import FermiGas
 from ..parameters import checked
@@ -17,6 +17,9 @@ from ._finite_results import Crossings, Equilibrium, Evolution, Flows, Minimum
 from ._machine import AbstractMachine, Survey
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
+
+_NOISE = 1e-8  # of a temperature, by which it must rise again after a minimum
+_APART = 1e-5  # of the larger value, on either side of a crossing
 
 
 class FiniteReservoirs(AbstractMachine):
@@ -140,7 +143,9 @@ class FiniteReservoirs(AbstractMachine):
 
         Entropy never falls, so there is one such time: 0 in equilibrium, infinite for reservoirs that stop before they get there.
         """
-        return _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
+        time, status = _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
+        raise_if_known(status, Status.SINGULAR, Status.NOT_CONVERGED)
+        return time
 
     def survey(self) -> Survey:
         """The heat that leaves the coldest reservoir over its temperature and its chemical potential."""
@@ -160,10 +165,10 @@ class FiniteReservoirs(AbstractMachine):
         return jnp.where(gap == 0, jnp.where(bias == 0, jnp.nan, jnp.sign(bias) * jnp.inf), crossing)
 
 
-def _caution(machine, known: ArrayLike = True):
+def _caution(machine):
     """A check for what keeps its numbers, but should be said; the last of all checks, as it always holds."""
     low = jnp.any(machine.gases.degeneracy < 10) & (machine.gases.closure == "sommerfeld")
-    return jnp.asarray(known), first((low, Status.NOT_DEGENERATE), (jnp.any(machine.energies <= 0), Status.BELOW_BAND))
+    return jnp.asarray(True), first((low, Status.NOT_DEGENERATE), (jnp.any(machine.energies <= 0), Status.BELOW_BAND))
 
 
 @compiled
@@ -181,8 +186,8 @@ def _flows(machine):
 @compiled
 def _evolve(machine, times, full, occupations):
     order = jnp.argsort(times)
-    states, last = _drift.states(machine, times[order], full, occupations)
-    states = jnp.zeros_like(states).at[order].set(states)
+    course = _drift.way(machine, times[order], full, occupations)
+    states = jnp.zeros_like(course.states).at[order].set(course.states)
 
     def at(state):
         gases, modes = _drift.at(machine, state)
@@ -192,13 +197,13 @@ def _evolve(machine, times, full, occupations):
     known, totals, production = jax.vmap(at)(states)
     begin = _drift.totals(machine, *_drift.at(machine, _drift.start(machine, full, occupations)))
     drift = jnp.nanmax(jnp.abs(totals[:, :2] - begin[None, :2]), axis=0) / jnp.abs(begin[:2])
-    stopped = Status.SINGULAR if machine.gases.closure == "sommerfeld" else Status.NOT_CONVERGED
     status = first(
         (~jnp.all(jnp.isfinite(begin)), Status.INVALID_PARAMETER),
-        (last < times.max() * (1 - 1e-12), stopped),
+        (course.ended, Status.SINGULAR),
+        (course.last < times.max(), Status.NOT_CONVERGED),
         _caution(machine),
     )
-    return Evolution(times, *known, totals[:, 2], production, drift, last, status)
+    return Evolution(times, *known, totals[:, 2], production, drift, course.last, status)
 
 
 @compiled
@@ -220,27 +225,21 @@ def _minimum(machine, reservoir, full, occupations):
     frozen, modes = jax.lax.stop_gradient((machine, occupations))
     rise = lambda state, machine: _drift.speed(state, machine)[reservoir]
     start = _drift.start(frozen, full, modes)
-    when, found = _drift.happening(frozen, start, rise, stiff=full)
+    has_risen = lambda now, before, after, _: now[reservoir] > jnp.minimum(before, after)[reservoir] * (1 + _NOISE)
+    found = _drift.happening(frozen, start, rise, has_risen)
     interior = found.happened
-    time = jnp.where(interior, when, 0.0)
-    at = _drift.states(machine, time[None], full, occupations)[0][0]
+    time = jnp.where(interior, found.time, 0.0)
+    at = _drift.known_states(machine, jnp.where(interior, found.state, start)[None], time[None], full, occupations)[0]
     # One Newton step in time: its value polishes the root, its derivative is that of the implicit theorem.
     still = jax.lax.stop_gradient(at)
     curvature = jax.jvp(lambda state: rise(state, frozen), (still,), (_drift.speed(still, frozen),))[1]
     time = time - rise(at, machine) / jnp.where(interior, curvature, 1.0)
-    falls = ~interior & (found.state[reservoir] < start[reservoir])
-    settled = _drift.settled(found.state, frozen)
-    status = first(
-        (~jnp.all(jnp.isfinite(start)), Status.INVALID_PARAMETER),
-        _caution(machine, interior | settled),
-        (_drift.ends(found.state, frozen), Status.SINGULAR),
-        (~settled, Status.NOT_CONVERGED),
-    )
+    falls = ~interior & (found.left[reservoir] < start[reservoir] * (1 - _NOISE))
     return Minimum(
         time=jnp.where(interior, time, jnp.where(falls, jnp.inf, 0.0)),
-        temperature=jnp.where(falls, found.state[reservoir], at[reservoir]),
+        temperature=jnp.where(falls, found.left[reservoir], at[reservoir]),
         interior=interior,
-        status=status,
+        status=_searched(machine, start, found),
     )
 
 
@@ -248,24 +247,33 @@ def _minimum(machine, reservoir, full, occupations):
 def _crossings(machine, pair, of, most):
     frozen = jax.lax.stop_gradient(machine)
     one, other = (j if of == "temperature" else j + len(machine.rates) for j in pair)
-    gap = lambda state, machine=frozen: state[one] - state[other]
+    gap = lambda state: state[one] - state[other]
+    unit = lambda state: _APART * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
+    side_of = lambda state: jnp.where(jnp.abs(gap(state)) > unit(state), jnp.sign(gap(state)), 0.0)
 
     def search(carry, _):
-        time, state, side = carry
-        beyond = lambda state, _: -side * gap(state) - 1e-5 * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
-        # Back from where the gap is large enough to where it was 0.
-        when, found = _drift.happening(frozen, state, beyond, root=gap)
-        return (time + found.time, found.state, -side), jnp.where(found.happened, time + when, jnp.nan)
+        """From a side to the other, or, from none, to one."""
+        time, state, side, count = carry
+        beyond = lambda state, _: jnp.where(side == 0, jnp.abs(gap(state)) - unit(state), -side * gap(state))
+        is_apart = lambda now, *_: jnp.abs(gap(now)) > unit(now)
+        found = _drift.happening(frozen, state, beyond, is_apart, jnp.where(count < most, _drift.horizon(frozen), 0.0))
+        crossed = found.happened & (side != 0)
+        carry = time + found.left_at, found.left, side_of(found.left), jnp.where(crossed, count + 1, count)
+        return carry, (jnp.where(crossed, time + found.time, jnp.nan), found.state, _searched(machine, start, found))
 
     start = _drift.start(frozen, False, None)
-    side = jnp.where(gap(start) < 0, -1.0, 1.0).astype(start.dtype)
-    _, times = jax.lax.scan(search, (jnp.zeros_like(side), start, side), None, length=most)
+    begin = jnp.zeros_like(start[0]), start, side_of(start), 0
+    (*_, count), (times, states, statuses) = jax.lax.scan(search, begin, None, length=most + 1)
+    order = jnp.argsort(times)[:most]
+    times, states = times[order], states[order]
     there = ~jnp.isnan(times)
-    states, _ = _drift.states(machine, jax.lax.cummax(jnp.where(there, times, 0.0)), False, None)
+    states = _drift.known_states(machine, states, jax.lax.cummax(jnp.where(there, times, 0.0)))
     speeds = jax.vmap(lambda state: _drift.speed(state, frozen))(jax.lax.stop_gradient(states))
     later = -jax.vmap(gap)(states) / jnp.where(there, jax.vmap(gap)(speeds), 1.0)
     known = lambda x: jnp.where(there, x, jnp.nan)
-    return Crossings(known(times + later), known(states[:, one] + speeds[:, one] * later))
+    # A search that was not made, because there were enough, has nothing to say.
+    status = jnp.where(count < most, statuses[-1], statuses[0])
+    return Crossings(known(times + later), known(states[:, one] + speeds[:, one] * later), status)
 
 
 @compiled
@@ -277,12 +285,24 @@ def _equilibration(machine, share):
     target = end - share * (end - begin)
     frozen, goal, unit = jax.lax.stop_gradient((machine, target, end - begin))
     start = _drift.start(frozen, False, None)
-    when, found = _drift.happening(frozen, start, lambda state, machine: (of_state(state, machine) - goal) / unit)
-    time = jnp.where(found.happened, when, 0.0)
-    at = _drift.states(machine, time[None], False, None)[0][0]
+    found = _drift.happening(frozen, start, lambda state, machine: (of_state(state, machine) - goal) / unit)
+    time = jnp.where(found.happened, found.time, 0.0)
+    at = _drift.known_states(machine, jnp.where(found.happened, found.state, start)[None], time[None])[0]
     still = jax.lax.stop_gradient(at)
     rate = jax.jvp(lambda state: of_state(state, frozen), (still,), (_drift.speed(still, frozen),))[1]
     # One Newton step in time, for the derivatives of the implicit theorem.
     time = time - (of_state(at, machine) - target) / jnp.where(found.happened, rate, 1.0)
     there = end - begin <= 4 * jnp.finfo(end.dtype).eps * jnp.abs(end)
-    return jnp.where(found.happened, time, jnp.where(there, 0.0, jnp.inf))
+    never = jnp.where(_drift.settled(found.left, frozen), jnp.inf, jnp.nan)
+    return jnp.where(found.happened, time, jnp.where(there, 0.0, never)), _searched(machine, start, found)
+
+
+def _searched(machine, start, found):
+    """The status of a search that may end where the reservoirs have settled."""
+    settled = _drift.settled(found.left, machine)
+    return first(
+        (~jnp.all(jnp.isfinite(start)), Status.INVALID_PARAMETER),
+        (~found.happened & ~settled & found.ended, Status.SINGULAR),
+        (~found.happened & ~settled, Status.NOT_CONVERGED),
+        _caution(machine),
+    )

@@ -98,38 +98,20 @@ def test_all_parameters_are_run_side_by_side():
         assert [variable.aval.shape for variable in loops[0].outvars] == [(3,)] * 2 + [(4, 3)] * 2
 
 
-def test_a_simpler_function_gives_the_derivatives_and_not_the_values():
-    def step(carry, _):
-        a, b = carry
-        return ((a + b) / 2, jnp.sqrt(a * b)), None
-
-    def simpler(parameters):
-        one, several = parameters
-        start = jnp.broadcast_to(one, several.shape), several
-        return lax.scan(step, start, length=8)[0][0] + 100
-
-    def without_slopes(parameters):
-        return lax.stop_gradient(mean(*parameters))
-
-    def both_ways(parameters):
-        run = lambda parameters: by_forward_mode(without_slopes, parameters, simpler)
-        return run(parameters), jax.jacfwd(run)(parameters), jax.jacrev(run)(parameters)
-
-    value, *slopes = jax.jit(both_ways)((PARAMETERS["one"], SEVERAL))
-    found, first, second = exact(1.3, SEVERAL)
-    np.testing.assert_allclose(value, found, rtol=1e-15)
-    for by_one, by_several in slopes:
-        np.testing.assert_allclose(by_one, first, rtol=1e-14)
-        np.testing.assert_allclose(by_several, np.diag(second), rtol=1e-14)
-
-
-def test_values_come_from_the_function_while_derivatives_are_taken():
-    def both(x):
-        run = lambda x: by_forward_mode(lambda x: x**2, x, lambda x: x**2 + 100)
+def test_a_known_value_is_kept_and_has_the_derivatives_of_the_function():
+    def both(x, known):
+        run = lambda x: by_forward_mode(lambda x: x**2 + 100, x, known)
         return jax.jvp(run, (x,), (jnp.ones_like(x),)), jax.value_and_grad(run)(x)
 
-    for value, slope in jax.jit(both)(3.0):
+    for value, slope in jax.jit(both)(3.0, 9.0):
         assert (float(value), float(slope)) == (9.0, 6.0)
+
+
+def test_truth_values_have_no_derivatives_and_spoil_none():
+    run = lambda x: by_forward_mode(lambda x: (x**2, x > 1), x)
+    value, is_large = jax.jit(run)(3.0)
+    assert (float(value), bool(is_large)) == (9.0, True)
+    assert float(jax.jit(jax.grad(lambda x: run(x)[0]))(3.0)) == 6.0
 
 
 def test_batches_agree_with_a_loop_with_their_gradients():
