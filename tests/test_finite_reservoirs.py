@@ -1,13 +1,17 @@
 """What finite reservoirs do beside their numbers: bad input, validity, rest, derivatives."""
 
+from typing import Any, NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import pytest
 from machines import FINITE, finite
 
 import qtd
+from qtd._numerics import trajectories
 from qtd.gases import FermiGas
 from qtd.machines import FiniteReservoirs
 
@@ -29,6 +33,7 @@ def test_bad_questions_are_named():
     machine = FiniteReservoirs()
     for ask, words in (
         (lambda: machine.evolve(jnp.array([-1.0])), "`times` must not be negative"),
+        (lambda: machine.evolve([]), "`times` must be a list of times, at least one"),
         (lambda: machine.evolve(jnp.array([1.0]), occupations=jnp.zeros(2)), "`occupations`"),
         (lambda: machine.minimum_temperature(2), "`reservoir` must be below 2"),
         (lambda: machine.crossing_times((0, 0)), "`pair` must name two"),
@@ -135,3 +140,152 @@ def test_flows_have_derivatives_where_reservoirs_are_equal(closure):
     equal = lambda t: FiniteReservoirs(gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure)).operate().heat[0]
     slope, difference = jax.jit(jax.grad(equal))(jnp.asarray(1.0)), (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5
     assert float(slope) == pytest.approx(float(difference), rel=1e-8)
+
+
+# Slow manifolds: two modes at nearly one energy equalise almost all at once, and the rest in a time that grows as 1 / splitting^2.
+
+SPLITTINGS = (0.4, 0.1, 0.01, 1e-3)
+
+
+def split(splitting, **gases):
+    known = {"temperature": [0.6, 1.0], "chemical_potential": [20.8, 16.0], "closure": "sommerfeld"} | gases
+    return FiniteReservoirs(21.1 + jnp.stack([0.0, splitting]), jnp.full((2, 2), 4.6), FermiGas(**known))
+
+
+class Slow(NamedTuple):
+    times: Any
+    rates: Any
+    hot: Any
+    cold: Any
+
+
+@jax.jit
+def slow(splitting):
+    machine = split(splitting)
+    times = jnp.stack([machine.equilibration_time(share) for share in (1e-4, 1e-6)])
+    return Slow(times, machine.relaxation_rates(), machine.minimum_temperature(1), machine.minimum_temperature(0))
+
+
+@pytest.fixture(scope="module")
+def slowly():
+    return {splitting: slow(splitting) for splitting in SPLITTINGS}
+
+
+@pytest.mark.parametrize("splitting", SPLITTINGS)
+def test_the_end_of_equilibration_has_the_slowest_rate(slowly, splitting):
+    """Entropy is quadratic in deviations, which decay as exp(-rate t): a closed form for the time between two shares."""
+    found = slowly[splitting]
+    expected = np.log(1e-4 / 1e-6) / (2 * float(found.rates[2]))
+    # A deviation of a hundredth, of which the first share is the square, changes the rate by about as much.
+    assert float(found.times[1] - found.times[0]) == pytest.approx(expected, rel=0.02)
+    assert float(found.times[1]) > expected
+
+
+@pytest.mark.parametrize("splitting", SPLITTINGS)
+def test_what_rounding_makes_on_the_way_is_no_minimum(slowly, splitting):
+    """The hot reservoir is heated, and cools again to the end, above where it began; the cold one has its minimum at the start of all."""
+    hot, cold = slowly[splitting].hot, slowly[splitting].cold
+    assert (float(hot.time), float(hot.temperature), bool(hot.interior), int(hot.status)) == (0, 1, False, 0)
+    assert bool(cold.interior) and 8 < float(cold.time) < 30 and 0.355 < float(cold.temperature) < 0.37
+
+
+def test_the_slowest_equilibration_has_a_derivative():
+    time = jax.jit(lambda splitting: split(splitting).equilibration_time())
+    slope = jax.jit(jax.grad(lambda splitting: split(splitting).equilibration_time()))(0.01)
+    assert float(slope) == pytest.approx(float((time(0.01 + 1e-6) - time(0.01 - 1e-6)) / 2e-6), rel=1e-5)
+    assert float(slope) * 0.01 / float(time(0.01)) == pytest.approx(-2, rel=0.02)
+
+
+def third(temperature, speed):
+    """A third reservoir, slow."""
+    gases = FermiGas([0.6, 1.0, temperature], [20.8, 16.0, 18.0], closure="sommerfeld")
+    return FiniteReservoirs([21.1, 21.5], 4.6 * jnp.array([[1.0, 1.0], [1.0, 1.0], [speed, speed]]), gases)
+
+
+@pytest.mark.parametrize("temperature", [0.8, 1.5, 1.543, 2.0])
+def test_crossings_are_all_changes_of_sign_however_late(temperature):
+    machine = third(temperature, 1e-7)
+    found = machine.crossing_times((0, 2))
+    assert int(found.status) in (qtd.Status.OK, qtd.Status.NOT_DEGENERATE)
+    way = machine.evolve(jnp.geomspace(1e-2, 1e9, 400))
+    gap = np.asarray(way.temperatures[:, 0] - way.temperatures[:, 2])
+    clear = np.abs(gap) > 1e-5 * temperature
+    signs = np.sign(np.append(0.6 - temperature, gap[clear]))
+    assert np.isfinite(found.times).sum() == np.count_nonzero(np.diff(signs))
+    crossed = np.isfinite(found.times)
+    there = machine.evolve(np.where(crossed, found.times, 0.0)).temperatures[crossed]
+    np.testing.assert_allclose(there[:, 0], there[:, 2], rtol=1e-9)
+    np.testing.assert_allclose(there[:, 0], found.values[crossed], rtol=1e-9)
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("of", ["temperature", "chemical_potential"])
+def test_reservoirs_that_start_equal_do_not_cross_there(pair, of):
+    """The trap: a search that ended at the start, or began on a side that rounding had chosen."""
+    for gap in (0.0, 1e-12, -1e-12):
+        unequal = {"temperature": [1.0, 1.0 + gap], "chemical_potential": [20.0, 18.0]}
+        if of == "chemical_potential":
+            unequal = {"temperature": [0.6, 1.0], "chemical_potential": [20.0, 20.0 * (1 + gap)]}
+        found = split(0.4, **unequal).crossing_times(pair, of=of, most=2)
+        assert np.isnan(found.times).all() and int(found.status) == 0
+    same = split(0.4, temperature=[1.0, 1.0], chemical_potential=[20.0, 20.0])
+    assert np.isnan(same.crossing_times(pair, of=of, most=2).times).all()
+    assert float(same.minimum_temperature(pair[0]).temperature) == 1.0
+    assert np.array_equal(same.evolve([0.0, 1e3]).temperatures, np.ones((2, 2)))
+
+
+def test_reservoirs_that_start_equal_and_cross_later_do_so_once():
+    """Drawn apart by their potentials at first, they cross on the way to where the slow one ends."""
+    machine = third(0.6, 1e-2)
+    found = [machine.crossing_times(pair, most=4).times for pair in ((0, 2), (2, 0))]
+    assert np.array_equal(found[0], found[1], equal_nan=True)
+    crossed = found[0][np.isfinite(found[0])]
+    assert len(crossed) and np.all(crossed > 1)
+    around = machine.evolve(np.concatenate([crossed * (1 - 1e-6), crossed * (1 + 1e-6)])).temperatures
+    before, after = np.split(np.asarray(around[:, 0] - around[:, 2]), 2)
+    assert np.all(before * after < 0)
+
+
+def test_entropy_production_near_equilibrium_is_that_of_many_digits():
+    """What is interpolated within steps was good to 2e-9, and differences of nearly equal reservoirs to 4e-7."""
+    times = [1.0, 3.0, 300.0]
+    found = split(0.4, temperature=[1.0, 1.001], chemical_potential=[20.0, 20.001]).evolve(times)
+    with mp.workdps(30):
+        energies, rate = [mp.mpf(x) for x in np.asarray(split(0.4).energies)], mp.mpf(4.6) / 2
+
+        def flows(state):
+            t, mu = state[:2], state[2:]
+            x = [[(e - m) / t_j for e in energies] for t_j, m in zip(t, mu)]
+            n = [[1 / (mp.exp(y) + 1) for y in row] for row in x]
+            return [rate * (n[0][k] - n[1][k]) for k in (0, 1)], x
+
+        def speed(_, state):
+            t, mu = state[:2], state[2:]
+            leaving, _ = flows(state)
+            moved = []
+            for sign, t_j, m in ((1, t[0], mu[0]), (-1, t[1], mu[1])):
+                thermal, density = mp.pi**2 / 6 * (t_j / m) ** 2, mp.sqrt(m)
+                zeroth, first = density * (1 - thermal / 4), thermal * density * m
+                second = 2 * thermal * density * m**2
+                heating = sum((e - m - first / zeroth) * sign * p for e, p in zip(energies, leaving))
+                warming = -heating * t_j / (second - first**2 / zeroth)
+                moved.append((warming, (-sign * sum(leaving) - first / t_j * warming) / zeroth))
+            return [moved[0][0], moved[1][0], moved[0][1], moved[1][1]]
+
+        start = [mp.mpf(float(x)) for x in (1.0, 1.001, 20.0, 20.001)]
+        way = mp.odefun(speed, 0, start, tol=mp.mpf(10) ** -20)
+        for time, sigma in zip(times[:2], found.entropy_production):
+            leaving, x = flows(way(time))
+            exactly = sum(p * (x[1][k] - x[0][k]) for k, p in enumerate(leaving))
+            assert float(sigma) == pytest.approx(float(exactly), rel=2e-9)
+
+
+def test_too_many_steps_are_not_called_a_singular_point(monkeypatch):
+    monkeypatch.setattr(trajectories, "_STEPS", 10)
+    # Of a size that has no compiled program yet.
+    machine = FiniteReservoirs(np.linspace(21.1, 21.5, 5), np.full((2, 5), 4.6), split(0.3).gases)
+    found = machine.evolve([1e3])
+    assert int(found.status) == qtd.Status.NOT_CONVERGED and np.isnan(found.temperatures).all()
+    with pytest.raises(ValueError, match="did not converge"):
+        machine.equilibration_time()
+    assert int(machine.crossing_times().status) == int(machine.minimum_temperature(0).status) == qtd.Status.NOT_CONVERGED

@@ -12,7 +12,6 @@ and where it holds next to nothing that is a difference of large numbers. Of few
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import cast
 
 import equinox as eqx

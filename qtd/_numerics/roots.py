@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
@@ -142,28 +143,66 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
 
 
 def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
-    """The n - 1 roots x of sum_k c_k x^k, in rising order, NaN for those that are not real; with implicit derivatives.
+    """The n - 1 roots x of sum_k c_k x^k, n > 1, in rising order, NaN for those that are not real or infinite; with implicit derivatives.
+
+    Each is right to a few roundings of the coefficients, however small or large it is.
+    """
+    degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
+    signs = np.array([[(-1.0) ** k for k in range(degree + 1)], [1.0] * (degree + 1)])
+    ends = (jnp.asarray(signs, frozen.dtype) * frozen[None]).sum(1)
+    # A root at 1 or -1 counts as one within: a little further away the polynomial has the sign of its slope.
+    outwards = (jnp.asarray(signs * np.arange(degree + 1), frozen.dtype) * frozen[None]).sum(1)
+    ends = jnp.where(ends == 0, outwards, ends)
+    within = _roots_within(coefficients, ends)
+    beyond = _roots_within(coefficients[::-1], ends * jnp.asarray(signs[:, -1], frozen.dtype))
+    # Of several roots at infinity, where a power of 1 / x underflows is all that can be told.
+    tiny = float(jnp.finfo(frozen.dtype).tiny)
+    finite = jnp.abs(beyond) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)
+    return jnp.sort(jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.nan)]))[:degree]
+
+
+def _roots_within(coefficients, ends):
+    """The roots between -1 and 1 of a polynomial that is known at these `ends`, NaN for the others.
 
     Between neighbouring extrema, which are roots of the derivative, a polynomial has one root or none.
     """
-    degree = len(coefficients) - 1
+    degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
     evaluate = lambda x, c: jnp.polyval(c[::-1], x)
-    # A leading coefficient of 0 puts a root to infinity.
-    top = jnp.where(coefficients[-1] == 0, jnp.finfo(coefficients.dtype).tiny ** 0.25, coefficients[-1])
-    coefficients = coefficients.at[-1].set(top)
-    if degree == 1:
-        return (-coefficients[0] / top)[None]
-    frozen = lax.stop_gradient(coefficients)
-    powers = 1 / jnp.arange(degree, 0, -1, dtype=frozen.dtype)
-    bound = 2 * jnp.max(jnp.abs(frozen[:-1] / frozen[-1]) ** powers)  # Fujiwara's
-    turns = lax.stop_gradient(real_roots(frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)))
-    inner = jnp.sort(jnp.clip(jnp.where(jnp.isnan(turns), bound, turns), -bound, bound))
-    edges = jnp.concatenate([-bound[None], inner, bound[None]])
+    if degree > 1:
+        derivative = frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)
+        turns = _roots_within(derivative, evaluate(jnp.array([-1.0, 1.0], frozen.dtype), derivative))
+        turns = jnp.sort(jnp.where(jnp.isnan(turns), 1.0, turns))
+    else:
+        turns = frozen[:0]
+    one = jnp.ones_like(frozen[:1])
+    edges = jnp.concatenate([-one, turns, one])
+    values = jnp.concatenate([ends[:1], jnp.where(turns == 1, ends[1], evaluate(turns, frozen)), ends[1:]])
 
-    def between(low, high):
-        there = (evaluate(low, frozen) * evaluate(high, frozen) <= 0) & (low != high)
-        # Where there is none, that of a line stands in: a derivative of what is not a number would spoil those of the others.
-        line = jnp.zeros_like(frozen).at[0].set(-(low + high) / 2).at[1].set(1)
-        return jnp.where(there, bisect(evaluate, low, high, jnp.where(there, coefficients, line)), jnp.nan)
+    def between(low, high, at_low, at_high):
+        there = (at_low * at_high <= 0) & (low != high) & ((at_low != 0) | (at_high != 0))
+        x = jnp.where(there, _sign_change(lambda x: evaluate(x, frozen), low, high, at_high > at_low), 0.0)
+        # Where there is none, that of x stands in: a derivative of what is not a number would spoil those of the others.
+        known = jnp.where(there, coefficients, jnp.zeros_like(frozen).at[1].set(1))
+        for _ in range(2):  # each step makes one more order of the derivative right
+            x = x - evaluate(x, known) / jax.grad(evaluate)(x, known)
+        return jnp.where(there, x, jnp.nan)
 
-    return jnp.sort(jax.vmap(between)(edges[:-1], edges[1:]))
+    return jax.vmap(between)(edges[:-1], edges[1:], values[:-1], values[1:])
+
+
+def _sign_change(function, low, high, rises):
+    """The last x before `function` changes its sign, by halving the number of floats in between: as right at 1e-300 as at 1."""
+    bits = jnp.finfo(low.dtype).bits
+    whole = jnp.int64 if bits == 64 else jnp.int32
+    least = jnp.iinfo(whole).min
+    flip = lambda k: jnp.where(k < 0, least - k, k)  # floats are stored with a sign and a size
+    number = lambda k: lax.bitcast_convert_type(flip(k), low.dtype)
+
+    def halve(_, ends):
+        low, high = ends
+        middle = (low & high) + ((low ^ high) >> 1)  # without overflow
+        above = (function(number(middle)) > 0) == rises
+        return jnp.where(above, low, middle), jnp.where(above, middle, high)
+
+    ends = flip(lax.bitcast_convert_type(low, whole)), flip(lax.bitcast_convert_type(high, whole))
+    return number(lax.fori_loop(0, bits, halve, ends)[0])

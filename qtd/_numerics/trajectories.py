@@ -200,4 +200,3 @@ def _rows(x):
 def _precision(x):
     """Relative error of a step."""
     return 1e-11 if x.dtype == jnp.float64 else 1e-5
-

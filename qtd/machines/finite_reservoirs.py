@@ -89,13 +89,14 @@ class FiniteReservoirs(AbstractMachine):
     def evolve(self, times: ArrayLike, full: bool = False, occupations: ArrayLike | None = None) -> Evolution:
         """Temperatures and chemical potentials at the given times >= 0.
 
-        `full`: with the occupations of the modes as variables, from `occupations` (quasi-stationary by default); by an implicit method.
-        Relative errors are about 1e-9. Derivatives in both modes, at the cost of a run for each parameter.
+        `full`: with the occupations of the modes as variables, from `occupations` (quasi-stationary by default). By an implicit method,
+        for reservoirs that are stiff (modes at nearly one energy, or that exchange at very different rates), too. Relative errors are
+        about 1e-10. Derivatives in both modes, at the cost of a run for each parameter.
         """
         times = as_real(times, "times").astype(self.energies.dtype)
         check("times", times, "nonnegative")
-        if times.ndim != 1:
-            raise ValueError(f"`times` must be a list of times, got shape {times.shape}.")
+        if times.ndim != 1 or not times.size:
+            raise ValueError(f"`times` must be a list of times, at least one, got shape {times.shape}.")
         if occupations is not None:
             occupations = as_real(occupations, "occupations").astype(self.energies.dtype)
             if not full or occupations.shape != self.energies.shape:
@@ -116,8 +117,9 @@ class FiniteReservoirs(AbstractMachine):
     def minimum_temperature(self, reservoir: int, full: bool = False, occupations: ArrayLike | None = None) -> Minimum:
         """The first minimum of the temperature of `reservoir`, a number, after time 0; `full` and `occupations` as in `evolve`.
 
-        Its time and value have the derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite
-        for a temperature that falls all the way.
+        It is one when the temperature rises again by 1e-8 of itself, which rounding does not make. Its time and value have the
+        derivatives of the implicit and the envelope theorem. Where there is none the time is 0, or infinite for a temperature that falls
+        all the way.
         """
         whole(reservoir, "reservoir", 0)
         if reservoir >= len(self.rates):
@@ -128,7 +130,8 @@ class FiniteReservoirs(AbstractMachine):
     def crossing_times(self, pair: tuple[int, int] = (0, 1), of: str = "temperature", most: int = 4) -> Crossings:
         """When the temperatures, or `of` "chemical_potential", of a `pair` of reservoirs cross; NaN after the last of up to `most` times.
 
-        A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none.
+        A crossing counts once the gap is 1e-5 of the larger value on either side, so that rounding near equilibrium makes none, and a
+        start at equal values is none.
         """
         if of not in ("temperature", "chemical_potential"):
             raise ValueError(f'`of` must be "temperature" or "chemical_potential", got {of!r}.')
@@ -141,7 +144,8 @@ class FiniteReservoirs(AbstractMachine):
     def equilibration_time(self, share: ArrayLike = 0.01) -> Float[Array, ""]:
         """When all but a `share` of the entropy that the way to `equilibrium` produces has been produced.
 
-        Entropy never falls, so there is one such time: 0 in equilibrium, infinite for reservoirs that stop before they get there.
+        Entropy never falls, so there is one such time: 0 in equilibrium, infinite for reservoirs that stop before they get there. Raises
+        `ValueError` (in compiled code: NaN) if they run into a point without heat capacity, or take too many steps.
         """
         time, status = _equilibration(self, as_share(share, "share").astype(self.energies.dtype))
         raise_if_known(status, Status.SINGULAR, Status.NOT_CONVERGED)
