@@ -204,7 +204,15 @@ def _beside(x, y):
 
 
 def _populations(factors):
-    """One steady state, scaled down on the way wherever it becomes so large that it might overflow."""
+    """One steady state; where it becomes so large on the way that it overflows, it is made again, scaled down as it grows."""
+    ground = jnp.zeros_like(factors.times).at[0].set(1)
+    weights = _forward(factors.gains, ground)
+    known = jnp.isfinite(sum_over(weights, 0))
+    weights = lax.cond(jnp.all(known), lambda: weights, lambda: jnp.where(known[None], weights, _scaled(factors, ground)))
+    return weights / sum_over(weights, 0)[None]
+
+
+def _scaled(factors, ground):
     start, step = _forward_step(factors.gains, factors.times)
     large = float(jnp.finfo(factors.times.dtype).max) ** _LARGE
 
@@ -217,10 +225,8 @@ def _populations(factors):
         value, share = inputs
         return later * share, later * value
 
-    ground = jnp.zeros_like(factors.times).at[0].set(1)
     _, found = lax.scan(scaled, start, (ground, factors.gains))
-    _, weights = lax.scan(lowered, jnp.ones_like(ground[0]), found, reverse=True)
-    return weights / sum_over(weights, 0)[None]
+    return lax.scan(lowered, jnp.ones_like(ground[0]), found, reverse=True)[1]
 
 
 _at_rest_p = Primitive("at_rest")

@@ -27,18 +27,21 @@ class Network(Protocol):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def refinement(
-    network: Network, elimination: Elimination, rates: Any, flows: Sequence[Levels], first: Sequence[Levels], gross: Sequence[Levels]
+    network: Network, elimination: Elimination, rates: Any, flows: Sequence[Levels], first: Levels, gross: Sequence[Levels]
 ) -> tuple[list[Levels], list[Levels]]:
     """What a further step adds to the net `flows`, 0 where none is needed; and about how far they are off then.
 
-    The `first` step was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what goes to and fro,
-    `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere does, no further
-    step is computed. Of few levels derivatives always take it: theirs is needed earlier, and costs little.
+    The `first` step, in the populations, was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what
+    goes to and fro, `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere
+    does, no further step is computed. Of few levels derivatives always take it: theirs is needed earlier, and costs little.
     """
-    known = elimination.factors, elimination.populations, elimination.scale, [tuple(pair) for pair in rates]
-    operands, structure = jax.tree.flatten(lax.stop_gradient((*known, list(flows), list(first), list(gross))))
-    found = _refine_p.bind(*operands, structure=structure, network=network)
-    return found[: len(flows)], found[len(flows) :]
+    elimination, rates, flows, first, gross = lax.stop_gradient((elimination, rates, flows, first, gross))
+    eps = float(jnp.finfo(first.dtype).eps)
+    needed = _largest(flows) < eps**0.75 * _largest(gross)
+    known = elimination.factors, elimination.populations, elimination.scale
+    operands, structure = jax.tree.flatten((known, -network.net(flows), first, needed))
+    second, last = _refine_p.bind(*operands, structure=structure)
+    return _flows(network, rates, second), [len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)]
 
 
 @refinement.defjvp
@@ -47,38 +50,33 @@ def _refinement_jvp(network, primals, tangents):
     still = jax.tree.map(jnp.zeros_like, found)
     if len(primals[0].populations) > FEW:
         return found, still
-
-    def step(elimination, rates, flows):
-        x = elimination.solve(-network.net(flows))
-        return [up * y - down * x for (up, down), y in zip(rates, network.lower(x))]
-
+    step = lambda elimination, rates, flows: _flows(network, rates, elimination.solve(-network.net(flows)))
     return found, (jax.jvp(step, primals[:3], tangents[:3])[1], still[1])
 
 
-def _refined(*operands, structure, network):
-    factors, p, scale, rates, flows, first, gross = jax.tree.unflatten(structure, operands)
-    eps = float(jnp.finfo(p.dtype).eps)
-    needed = _largest(flows) < eps**0.75 * _largest(gross)
-
-    def step():
-        x = conserving((factors, p, scale), -network.net(flows), transposed=False)
-        added = [up * y - down * x for (up, down), y in zip(rates, network.lower(x))]
-        both = [jnp.where(needed[None], y, x) for x, y in zip(first, added)]
-        return [jnp.where(needed[None], y, 0.0) for y in added], both
-
-    nothing = [jnp.zeros_like(flow) for flow in flows]
-    added, last = lax.cond(jnp.any(needed), step, lambda: (nothing, first))
-    return [*added, *(len(p) * eps * jnp.abs(flow) for flow in last)]
+def _flows(network, rates, x):
+    return [up * y - down * x for (up, down), y in zip(rates, network.lower(x))]
 
 
 def _largest(values):
-    """Over levels and diagonals; a batch keeps its axis."""
+    """Over levels and diagonals."""
     return functools.reduce(jnp.maximum, (jnp.abs(x).max(0) for x in values))
 
 
-def _shapes(*avals, structure, network):
-    flows = jax.tree.unflatten(structure, avals)[4]
-    return [*flows, *flows]
+def _refined(*operands, structure):
+    """The second step, 0 where it is not needed, and the last one that was made."""
+    factors, right, first, needed = jax.tree.unflatten(structure, operands)
+
+    def step():
+        second = conserving(factors, right, transposed=False)
+        return [jnp.where(needed[None], second, 0.0), jnp.where(needed[None], second, first)]
+
+    return lax.cond(jnp.any(needed), step, lambda: [jnp.zeros_like(first), first])
+
+
+def _shapes(*avals, structure):
+    _, right, first, _ = jax.tree.unflatten(structure, avals)
+    return [right, first]
 
 
 def _batch(args, dims, **how):
@@ -88,7 +86,7 @@ def _batch(args, dims, **how):
 
 _refine_p = Primitive("refinement")
 _refine_p.multiple_results = True
-_traced_once = jax.jit(_refined, static_argnames=("structure", "network"))
+_traced_once = jax.jit(_refined, static_argnames="structure")
 _refine_p.def_impl(_traced_once)
 _refine_p.def_abstract_eval(_shapes)
 mlir.register_lowering(_refine_p, mlir.lower_fun(_traced_once))
