@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._numerics.batching import sum_over
-from .._numerics.elimination import Elimination
 from .._numerics.quadrature import equal_shares
 from .._numerics.validation import as_scalar
 from ..networks import RateNetwork
+from ._resting import at_rest
 
 Network = Callable[[Float[Array, ""]], RateNetwork]
 
@@ -34,15 +33,19 @@ def panel_edges(network, panels):
 
 def features(network, angle):
     """Logarithms of what changes with the angle: of rates up over rates down, of their sums, and of odds of the populations."""
-    at = network(angle)
-    jumps, ratios, sizes = at.jumps(), [], []
-    for diagonal, jump in zip(at.topology.diagonals, jumps):
-        up, down = jump.up[diagonal.levels], jump.down[diagonal.levels]
-        ratios.append(jnp.log(up) - jnp.log(down))
-        sizes.append(jnp.log(up + down))
-    up, down = (at.topology.band(rates) for rates in zip(*((jump.up, jump.down) for jump in jumps)))
-    p = Elimination(up, down).populations
-    return jnp.concatenate([*ratios, jnp.log(p) - jnp.log1p(-p)]), jnp.concatenate(sizes)
+    _, *rates = described(network, angle[None])
+    topology = network(angle).topology
+    ratios, sizes = [], []
+    for i, diagonal in enumerate(topology.diagonals):
+        up, down = (rate[diagonal.levels, 0] for rate in rates[2 * i : 2 * i + 2])
+        ratios.append(_logarithm(up) - _logarithm(down))
+        sizes.append(_logarithm(up + down))
+    p, _ = at_rest(matrices(topology, [rate[None] for rate in rates])[0].sum(0))
+    return jnp.concatenate([*ratios, (_logarithm(p) - _logarithm(1 - p))[:, 0]]), jnp.concatenate(sizes)
+
+
+def _logarithm(x):
+    return jnp.log(jnp.maximum(x, jnp.finfo(x.dtype).tiny))
 
 
 def described(network, *points):
@@ -54,12 +57,6 @@ def described(network, *points):
         return (found.energies[found.topology.order], *rates)
 
     return jax.vmap(at, out_axes=-1)(*points)
-
-
-def response(state):
-    """Of a steady state, x = response @ y with W x = y, for every y that adds up to nothing."""
-    p = state.populations
-    return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(jnp.eye(len(p), dtype=p.dtype) - p[:, None])
 
 
 # From here on the last axis of every array is that of the angles, or of other points that are worked on together.
@@ -77,20 +74,15 @@ def matrices(topology, rates):
     return found
 
 
-def generator(rates):
-    """The generator, or a term of its expansion, of rates b -> a: its columns add up to nothing."""
-    one = jnp.eye(rates.shape[-2], dtype=rates.dtype)[..., None]
-    return rates - rates.sum(-3, keepdims=True) * jnp.broadcast_to(one, rates.shape)
+def cyclic(topology, dtype):
+    """1 for jumps b -> a, by reservoir, that are part of a cycle: at rest nothing flows in the others."""
+    kept = [topology.on_cycles(diagonal, jnp.ones(topology.size, dtype))[None, :, None] for diagonal in topology.diagonals]
+    return matrices(topology, [x for x in kept for _ in range(2)])[0, ..., 0]
 
 
 def gained(rates, charge):
     """What leaves a reservoir from each level, of a charge of the levels: sum_a rates[a, b] (charge[a] - charge[b])."""
     return (rates * jnp.broadcast_to(charge[:, None] - charge[None], rates.shape)).sum(-3)
-
-
-def apply(matrix, x):
-    """matrix @ x, at each of the points."""
-    return sum_over(matrix * x[None], 1)
 
 
 def integrals(values, weights, tails):

@@ -28,8 +28,8 @@ from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.taylor import taylor
 from .._numerics.validation import as_scalar, is_concrete, where_legal, whole
-from ..steady import solve
-from ._driven import Network, as_asked, described, gained, generator, integrals, matrices, panel_edges, response
+from ._driven import Network, as_asked, described, gained, integrals, matrices, panel_edges
+from ._resting import Resting, generator
 from .turns import Cycle
 
 __all__ = ["Responses", "responses"]
@@ -140,15 +140,10 @@ def _shifted(network, temperature, potential, angle, heating, bias):
 
 def _at(shifted, angles, temperature, order):
     """At some angles: torque, and particles and energy by reservoir, for every power of velocity and sources; and a status."""
-
-    def at_rest(angle):
-        state = solve(shifted(angle, 0.0, 0.0))
-        return state.populations, response(state), state.status
-
-    populations, solving, status = jax.vmap(at_rest, out_axes=-1)(angles)
     topology = shifted(angles[0], 0.0, 0.0).topology
     names = topology.names
     energies, rates = _rates(shifted, angles, temperature, topology, order)
+    resting = Resting(rates[0])
     # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all sources.
     joint = _powers(1 + 2 * len(names), order)
     spread = np.zeros((len(names), len(joint), len(rates)))
@@ -157,13 +152,13 @@ def _at(shifted, angles, temperature, order):
         sources[2 * r : 2 * r + 2] = own[1:]
         spread[r, joint.index((own[0], *sources)), i] = 1
     rates = jnp.einsum("rai,irbcp->arbcp", jnp.asarray(spread, energies.dtype), rates)
-    q = _expanded(generator(rates.sum(1)), populations, solving, joint, order)
+    q = _expanded(generator(rates.sum(1)), resting.populations, resting.response, joint, order)
     # At this angle, so with sources only. The first power is that of the velocity from here on: the order of q.
     still = np.array([a[0] == 0 for a in joint])
     at_angle = jnp.stack([q[a[0]][joint.index((0, *a[1:]))] for a in joint])
     charges = jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]
     flows = [_convolved(jnp.where(still[:, None, None, None], gained(rates, x), 0), at_angle, joint) for x in charges]
-    return -jnp.einsum("anp,np->ap", at_angle, energies[1]), *flows, status
+    return -jnp.einsum("anp,np->ap", at_angle, energies[1]), *flows, resting.status
 
 
 def _rates(shifted, angles, temperature, topology, order):

@@ -22,8 +22,8 @@ from .._numerics.quadrature import gauss
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.taylor import taylor
 from .._numerics.validation import is_concrete, whole
-from ..steady import solve
-from ._driven import Network, apply, as_asked, described, gained, generator, integrals, matrices, panel_edges, response
+from ._driven import Network, as_asked, cyclic, described, gained, integrals, matrices, panel_edges
+from ._resting import Resting, apply, generator
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -139,15 +139,16 @@ def local_at(network: Network, angles: Float[Array, " points"], order: int) -> L
     """`local` at many angles, the last axis of every array."""
     steps = jnp.stack([angles, jnp.ones_like(angles), *[jnp.zeros_like(angles)] * (order - 1)])
     energies, *rates = taylor(lambda x: described(network, x), steps)
-    resting = jax.vmap(lambda angle: _Resting(network(angle)), out_axes=-1)(angles)
     topology = network(angles[0]).topology
     rates = matrices(topology, rates)
+    resting = Resting(rates[0])
+    flows = resting.flows(rates[0], cyclic(topology, energies.dtype))
     q = _velocity_series(generator(rates.sum(1)), resting.populations, resting.response, order)
-    particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
     currents = []
-    for at_rest, charge in ((resting.particles, particles), (resting.energy, energies[0])):
+    for charge in (jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]):
+        still = gained(flows, charge).sum(1) / 2  # a flow counts at either end
         moving = (gained(rates[0], charge)[:, None] * q[None, 1:]).sum(2)
-        currents.append(jnp.concatenate([at_rest[:, None], moving], axis=1))
+        currents.append(jnp.concatenate([still[:, None], moving], axis=1))
     force = -energies[1]
     spread = (force - (force * q[0]).sum(0, keepdims=True)) * q[0]
     return Local(
@@ -159,22 +160,6 @@ def local_at(network: Network, angles: Float[Array, " points"], order: int) -> L
         noise=-2 * (force * apply(resting.response, spread)).sum(0),
         status=resting.status,
     )
-
-
-class _Resting(eqx.Module):
-    """Without motion. Currents, by reservoir, are those of net jumps, which keep their digits where they nearly balance."""
-
-    populations: Float[Array, " n"]
-    response: Float[Array, "n n"]
-    particles: Float[Array, " reservoirs"]
-    energy: Float[Array, " reservoirs"]
-    status: Int[Array, ""]
-
-    def __init__(self, network):
-        state = solve(network)
-        self.populations, self.response, self.status = state.populations, response(state), state.status
-        current = lambda kind: jnp.stack([state.current(name, kind) for name in network.topology.names])
-        self.particles, self.energy = current("particles"), current("energy")
 
 
 def _velocity_series(generators, resting, response, order):

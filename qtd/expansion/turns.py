@@ -15,7 +15,8 @@ from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import radau
 from .._numerics.status import Status, first
 from .._numerics.validation import is_concrete, where_legal, whole
-from ._driven import Network, as_asked, described, gained, generator, matrices, panel_edges
+from ._driven import Network, as_asked, described, gained, matrices, panel_edges
+from ._resting import generator
 
 __all__ = ["Cycle", "cycle", "work_cumulants", "work_generating_function"]
 
