@@ -1,7 +1,5 @@
 """A driven network without motion, at many angles at once: the last axis of every array is that of the points."""
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
