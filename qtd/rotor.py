@@ -176,7 +176,7 @@ class _Torque(eqx.Module):
 
 def _quantities(network, edges, order):
     """Torque by order in the velocity, electronic inertia and noise, at the points of `gauss`."""
-    found = local_at(network, gauss(edges)[0], max(order, 1))
+    found, _ = local_at(network, gauss(edges)[0], max(order, 1))
     return jnp.concatenate([found.torque[: order + 1], found.inertia[None], found.noise[None]])
 
 

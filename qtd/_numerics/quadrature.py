@@ -9,9 +9,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 FAR = 26  # doublings of a line's width, up to which panels follow its tails
-_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-# Projects on the last Legendre polynomial that the points tell from the others.
-_TAILS = _WEIGHTS * np.polynomial.legendre.Legendre.basis(15)(_POINTS)
+GAUSS = 16  # points in a panel
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(GAUSS)
+# Project on the last Legendre polynomials, of either parity, that the points tell from the others.
+_TAILS = _WEIGHTS * np.polynomial.legendre.legvander(_POINTS, 15)[:, 14:].T
 # Legendre coefficients of the polynomial through values at the points, and its integrals from -1 to each of them.
 _EXPANSION = (np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] * (np.arange(16) + 0.5)).T
 _PARTS = np.polynomial.legendre.legval(_POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)).T
@@ -48,27 +49,32 @@ def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Fl
     """Edges of panels of a period that share its features evenly; constants to every derivative.
 
     `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so
-    |u'| over this root is the density of panels that resolves it.
+    |u'| over this root is the density of panels that resolves it. It is sampled evenly first, and then again where it was found to be
+    high: a feature narrower than the distance of samples is a step between two of them, which says that it is there, but not where.
     """
     samples = 10 * count
-    grid = period * jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
-    logits, logs = jax.vmap(features)(lax.stop_gradient(grid))
-    ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
-    density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(jnp.diff(jnp.clip(logs, -700, 700), axis=0)).sum(1)
-    # Some for the whole period alike, and smeared over neighbours: a feature may lie between two samples.
-    density = density + jnp.mean(density) / 2 + 2 * jnp.pi / samples
-    density = (jnp.roll(density, 1) + density + jnp.roll(density, -1)) / 3
-    filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
-    edges = jnp.interp(jnp.linspace(0.0, 1.0, count + 1, dtype=period.dtype) * filled[-1], filled, grid)
-    return lax.stop_gradient(edges.at[0].set(0.0).at[-1].set(period))
+    shares = jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
+
+    def shared(_, grid):
+        logits, logs = lax.stop_gradient(jax.vmap(features)(grid))
+        ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
+        density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(jnp.diff(jnp.clip(logs, -700, 700), axis=0)).sum(1)
+        # Some for the whole period alike, and smeared over neighbours: a feature may lie between two samples.
+        density = density + (density.sum() / 2 + 2 * jnp.pi) * jnp.diff(grid) / period
+        density = (jnp.roll(density, 1) + density + jnp.roll(density, -1)) / 3
+        filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
+        edges = jnp.interp(shares * filled[-1], filled, grid)
+        return edges.at[0].set(0.0).at[-1].set(grid[-1])
+
+    return lax.fori_loop(0, 2, shared, lax.stop_gradient(period) * shares)[::10]
 
 
-def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
-    """Points and weights on these panels, 16 in each, and weights for what of an integrand the points hardly resolve."""
+def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, "2 points"]]:
+    """Points and weights on these panels, 16 in each, and two rows of weights for what of an integrand the points hardly resolve."""
     half = (edges[1:] - edges[:-1]) / 2
-    points, weights, tails = (jnp.asarray(x, edges.dtype)[None] for x in (_POINTS, _WEIGHTS, _TAILS))
-    spread = lambda x: (half[:, None] * x).reshape(-1)
-    return ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1) + spread(points), spread(weights), spread(tails)
+    spread = lambda x: (half[:, None] * jnp.asarray(x, edges.dtype)[None]).reshape(-1)
+    middle = ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1)
+    return middle + spread(_POINTS), spread(_WEIGHTS), jnp.stack([spread(x) for x in _TAILS])
 
 
 def integral_up_to(edges: Float[Array, " edges"], values: Float[Array, " points"]) -> Float[Array, " points"]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._numerics.quadrature import equal_shares
+from .._numerics.quadrature import GAUSS, equal_shares
 from .._numerics.validation import as_scalar
 from ..networks import RateNetwork
 from ._resting import at_rest
@@ -86,10 +86,15 @@ def gained(rates, charge):
 
 
 def integrals(values, weights, tails):
-    """Integrals of (entries, points) arrays that belong together, and their largest estimated error, relative to the absolute values."""
+    """Integrals of (entries, points) arrays that belong together, and their largest estimated error, relative to the absolute values.
+
+    Errors of panels are added up whatever their signs: on an orbit with a symmetry those of two halves cancel, and say nothing.
+    """
     every = jnp.stack(values)
     size = jnp.abs(every) @ weights
     # What vanishes at every angle, such as leakage in equilibrium, is rounding: it has nothing to resolve.
     size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 0.6 * size.max(0, keepdims=True))
-    error = jnp.max(jnp.abs(every @ tails) / jnp.where(size > 0, size, 1))
+    panels = lambda x: x.reshape(*x.shape[:-1], -1, GAUSS)
+    missed = jnp.einsum("qkps,tps->qkpt", panels(every), panels(tails))
+    error = jnp.max(jnp.abs(missed).max(-1).sum(-1) / jnp.where(size > 0, size, 1))
     return every @ weights, error

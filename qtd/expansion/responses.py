@@ -127,7 +127,7 @@ def _responses(network, temperature, potential, order, panels):
         fewer = [powers.index(_less(a, 1 + 2 * i)) if a[1 + 2 * i] else len(powers) for a in powers]
         padded = jnp.append(particles[name], 0.0)
         heat[name] = energy[name] - potential * particles[name] - padded[np.array(fewer)]
-    status = first((jnp.any(status > 0), jnp.max(status)), (error > 1e-6, Status.UNRESOLVED))
+    status = first((jnp.any(status > 0), jnp.max(status)), (~(error <= 1e-6), Status.UNRESOLVED))
     return Responses(values[0], particles, energy, heat, temperature, potential, error, status, variables, powers)
 
 

@@ -9,10 +9,13 @@ convergence: `cycle` is exact.
 **Source:** Bustos-Marun and Calvo, Eqs. (49)-(51), (59), (65), (70).
 """
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add, settle
@@ -33,7 +36,9 @@ class Local(eqx.Module):
     `particle_currents` and `energy_currents`, positive out of it.
 
     `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration. `noise`: int <dF(t) dF(0)> dt of the
-    torque at rest. `status` is 0 where all is well (`qtd.Status`).
+    torque at rest. `status` is 0 where all is well (`qtd.Status`); UNTRUSTED where coefficients overflow, behind which are levels that hold
+    electrons back, and INACCURATE where they may hide what underflows: where the smallest number times the longest time in the system to
+    the power of the order exceeds 1e-8 of the largest q_k of that order (and 1e-231).
     """
 
     populations: Float[Array, "orders levels"]
@@ -62,8 +67,10 @@ class Coefficients(eqx.Module):
     it.
 
     Work on the coordinate per cycle at the velocity v is sign(v) sum_k C_F^(k) v^k, what leaves a reservoir sign(v) sum_k C^(k) v^(k-1).
-    `error`: estimated error of the integrals, relative to those of the absolute values (at least 4e-10 of the largest of that order).
-    `status` is 0 where all is well (`qtd.Status`).
+    `error`: estimated error of the integrals, relative to those of the absolute values (at least 4e-10 of the largest of that order);
+    `rounding`: of the torque, about 4e-16 of that integral, which for C_F^(0) is no small one however little is left of it.
+    `status` is 0 where all is well (`qtd.Status`); UNRESOLVED at an `error` above 1e-6, UNTRUSTED and INACCURATE as in `Local`, of the
+    whole orbit.
     """
 
     torque: Float[Array, " orders"]
@@ -71,6 +78,7 @@ class Coefficients(eqx.Module):
     energy: dict[str, Float[Array, " orders"]]
     heat: dict[str, Float[Array, " orders"]]
     error: Float[Array, ""]
+    rounding: Float[Array, " orders"]
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
@@ -119,24 +127,38 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
 
 @compiled
 def _local(network, angle, order):
-    return jax.tree.map(lambda x: x[..., 0], local_at(network, angle[None], order))
+    found, lost = local_at(network, angle[None], order)
+    hidden = _hides(lost, found.populations) & (lost > 0.75 * jnp.log(jnp.finfo(lost.dtype).tiny))[0]
+    status = jnp.where((found.status == 0) & hidden, int(Status.INACCURATE), found.status)
+    return jax.tree.map(lambda x: x[..., 0], eqx.tree_at(lambda x: x.status, found, status))
 
 
 @compiled
 def _coefficients(network, order, panels):
     angles, weights, tails = gauss(panel_edges(network, panels))
-    found = local_at(network, angles, max(order, 1))
+    found, lost = local_at(network, angles, max(order, 1))
     known, names = network(angles[0]).reservoirs, tuple(found.particle_currents)
     currents = [*found.particle_currents.values(), *found.energy_currents.values()]
     values, error = integrals([x[: order + 1] for x in (found.torque, *currents)], weights, tails)
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
     heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
-    status = first((jnp.any(found.status > 0), jnp.max(found.status)), (error > 1e-6, Status.UNRESOLVED))
-    return Coefficients(values[0], particles, energy, heat, error, status)
+    rounding = 2 * jnp.finfo(error.dtype).eps * lax.stop_gradient(jnp.abs(found.torque[: order + 1]) @ weights)
+    status = first(
+        (jnp.any(found.status > 0), jnp.max(found.status)),
+        (~(error <= 1e-6), Status.UNRESOLVED),
+        (_hides(lost, found.populations), Status.INACCURATE),
+    )
+    return Coefficients(values[0], particles, energy, heat, error, rounding, status)
 
 
-def local_at(network: Network, angles: Float[Array, " points"], order: int) -> Local:
-    """`local` at many angles, the last axis of every array."""
+def _hides(lost, populations):
+    """Whether what has underflowed may be seen in the populations of the last order, which are the largest."""
+    largest = jnp.abs(populations[-1]).max()
+    return lost.max() > jnp.log(jnp.maximum(largest, jnp.finfo(lost.dtype).tiny)) + jnp.log(jnp.finfo(lost.dtype).eps) / 2
+
+
+def local_at(network: Network, angles: Float[Array, " points"], order: int) -> tuple[Local, Float[Array, " points"]]:
+    """`local` at many angles, the last axis of every array; and the logarithm of what may have become of a number that underflows."""
     steps = jnp.stack([angles, jnp.ones_like(angles), *[jnp.zeros_like(angles)] * (order - 1)])
     energies, *rates = taylor(lambda x: described(network, x), steps)
     topology = network(angles[0]).topology
@@ -151,15 +173,20 @@ def local_at(network: Network, angles: Float[Array, " points"], order: int) -> L
         currents.append(jnp.concatenate([still[:, None], moving], axis=1))
     force = -energies[1]
     spread = (force - (force * q[0]).sum(0, keepdims=True)) * q[0]
-    return Local(
+    still = lax.stop_gradient((resting.response, q, *currents))
+    slowest = jnp.abs(still[0]).max((0, 1))
+    lost = jnp.log(jnp.finfo(slowest.dtype).tiny) + order * jnp.log(slowest)
+    finite = functools.reduce(jnp.logical_and, (jnp.isfinite(x).all((0, 1)) for x in still))
+    found = Local(
         populations=q[:, np.argsort(topology.order)],
         torque=(force[None] * q).sum(1),
         particle_currents=dict(zip(topology.names, currents[0])),
         energy_currents=dict(zip(topology.names, currents[1])),
         inertia=-(force * apply(resting.response, q[1])).sum(0),
         noise=-2 * (force * apply(resting.response, spread)).sum(0),
-        status=resting.status,
+        status=first((resting.status > 0, resting.status), (~finite, Status.UNTRUSTED)),
     )
+    return found, lost
 
 
 def _velocity_series(generators, resting, response, order):

@@ -26,7 +26,8 @@ class Velocities(eqx.Module):
 
     `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
     kept, 0 to 0.5 where it may be believed; 0 for the exact torque. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two
-    roots merge and derivatives are infinite.
+    roots merge and derivatives are infinite, INACCURATE where `Coefficients.rounding` moves the root by more than 1e-6 of itself, as it does
+    in equilibrium without a load.
     """
 
     values: Float[Array, " roots"]
@@ -105,17 +106,27 @@ def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> V
     slope = slopes.sum(1)
     merges = jnp.abs(slope) < 1e-6 * jnp.abs(slopes).sum(1)
     known = lambda x: jnp.where(jnp.isnan(values), jnp.nan, x)
-    status = first((series.status > 0, series.status), (merges, Status.FOLD), (omitted > 0.5, Status.UNTRUSTED))
+    doubt = (series.rounding[None, : order + 1] * jnp.abs(at)[:, None] ** powers[None, : order + 1]).sum(1)
+    status = first(
+        (series.status > 0, series.status),
+        (merges, Status.FOLD),
+        (~(omitted <= 0.5), Status.UNTRUSTED),
+        (doubt > 1e-6 * jnp.abs(slope * at), Status.INACCURATE),
+    )
     failed = jnp.isnan(values) & (series.status == 0)
     return Velocities(values, (slope < 0) & ~jnp.isnan(values), known(omitted), jnp.where(failed, 0, status))
 
 
 @compiled
 def _exact_velocities(network, load, samples, panels):
-    excess = lambda v, known: cycle(known[0], v, panels).torque - known[1]
-    frozen = lax.stop_gradient((network, load))
+    # What the network is made of, in a closure or a PyTree, as an argument: the search has no derivatives, the root has them.
+    turned, numbers = jax.closure_convert(lambda angle: network(angle), load)
+    with_numbers = lambda numbers: jax.tree_util.Partial(lambda *known: turned(known[-1], *known[:-1]), *numbers)
+    excess = lambda v, known: cycle(with_numbers(known[0]), v, panels).torque - known[1]
+    frozen = lax.stop_gradient((numbers, load))
+    still = with_numbers(frozen[0])
     angles = jnp.linspace(0.0, 2 * jnp.pi, 64, endpoint=False, dtype=load.dtype)
-    rate = jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(frozen[0](angle))))(angles))
+    rate = jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(still(angle))))(angles))
     speeds = rate * jnp.geomspace(1e-4, 30.0, samples, dtype=load.dtype)
     velocities = jnp.concatenate([-speeds[::-1], speeds])
     values = lax.map(lambda v: excess(v, frozen), velocities, batch_size=8)
@@ -123,8 +134,8 @@ def _exact_velocities(network, load, samples, panels):
     (left,) = jnp.nonzero(crosses, size=_SLOTS, fill_value=-1)
 
     def refined(i):
-        found = bracketed(excess, velocities[i], velocities[i + 1], (network, load))
-        turn, slopes = eqx.filter_jvp(lambda v: cycle(frozen[0], v, panels), (lax.stop_gradient(found),), (jnp.ones_like(load),))
+        found = bracketed(excess, velocities[i], velocities[i + 1], (numbers, load))
+        turn, slopes = eqx.filter_jvp(lambda v: cycle(still, v, panels), (lax.stop_gradient(found),), (jnp.ones_like(load),))
         return found, slopes.torque, turn.status
 
     nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)

@@ -140,13 +140,17 @@ def test_the_points_of_gauss_integrate_all_polynomials_of_degree_31():
         np.testing.assert_allclose(moments, [2 * half] + [0] * 31, rtol=1e-14, atol=1e-14)
 
 
-def test_tails_tell_what_the_points_hardly_resolve():
-    points, _, tails = (np.asarray(x).reshape(3, POINTS)[2] for x in gauss_jit(EDGES))
+@pytest.mark.parametrize("degree", [14, 15])
+def test_tails_tell_what_of_either_parity_the_points_hardly_resolve(degree):
+    points, _, tails = gauss_jit(EDGES)
+    points, tails = (np.asarray(x).reshape(-1, 3, POINTS)[:, 2] for x in (points, tails))
     half = float(EDGES[3] - EDGES[2]) / 2
-    local = (points - float(EDGES[2] + EDGES[3]) / 2) / half
-    found = [tails @ eval_legendre(degree, local) for degree in range(16)]
+    local = (points[0] - float(EDGES[2] + EDGES[3]) / 2) / half
+    found = [tails[degree - 14] @ eval_legendre(k, local) for k in range(16)]
     # The norm of a Legendre polynomial is 2 / (2 degree + 1).
-    np.testing.assert_allclose(found, [0] * 15 + [half * 2 / 31], rtol=1e-12, atol=1e-14)
+    wanted = np.zeros(16)
+    wanted[degree] = half * 2 / (2 * degree + 1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)
 
 
 def test_an_integral_up_to_each_point_is_the_antiderivative_there():
