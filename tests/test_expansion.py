@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import central_difference
 from scipy.linalg import null_space
 
 import qtd
-from qtd.expansion import coefficients, cycle, local, work_cumulants, work_generating_function
+from qtd.expansion import coefficients, cycle, exact_velocities, local, work_cumulants, work_generating_function
 from qtd.machines import QuantumMotor
 from qtd.spectral import WideBand
 
@@ -256,3 +257,37 @@ def test_a_third_lead_obeys_the_same_laws():
     np.testing.assert_allclose(sum(found.particles.values()), 0, atol=1e-12)
     point = motor.operate(0.02, order=1)
     assert set(point.heat_currents) == {"left", "right", "probe"} and np.isfinite(float(point.velocity))
+
+
+def pump(bias):
+    """A function of the angle with all its numbers in a closure: a level between two leads, whose gates open in turn."""
+    leads = {"left": lead(1.0, bias / 2, 1.0), "right": lead(1.0, -bias / 2, 1.0)}
+
+    def network(angle):
+        gate = jnp.exp(3 * jnp.sin(angle))
+        jumps = [("left", 0, 1, gate), ("right", 0, 1, 1 / gate)]
+        return qtd.RateNetwork([0.0, 10 * jnp.cos(angle)], jumps, leads, particles=[0, 1])
+
+    return network
+
+
+@pytest.mark.deep
+def test_exact_velocities_are_found_for_a_plain_function():
+    found = exact_velocities(pump(2.0), -1.0, samples=16, panels=24)
+    assert int(found.status[0]) == 0 and bool(found.stable[1]) and np.isnan(float(found.values[2]))
+    for value in found.values[:2]:
+        assert float(cycle(pump(2.0), value, 24).torque) == pytest.approx(-1.0, rel=1e-10)
+
+
+@jax.jit
+def pumped(bias, load):
+    at = lambda bias, load: exact_velocities(pump(bias), load, samples=16, panels=24).values[0]
+    return jax.value_and_grad(at, argnums=(0, 1))(bias, load)
+
+
+def test_exact_velocities_of_a_plain_function_have_derivatives_by_what_it_closes_over():
+    value, slopes = pumped(2.0, -1.0)
+    assert float(cycle(pump(2.0), value, 24).torque) == pytest.approx(-1.0, rel=1e-10)
+    by_bias = central_difference(lambda x: pumped(x, -1.0)[0], 2.0, 1e-2)
+    by_load = central_difference(lambda x: pumped(2.0, x)[0], -1.0, 1e-2)
+    np.testing.assert_allclose(slopes, [by_bias, by_load], rtol=1e-6)

@@ -90,6 +90,49 @@ def test_where_friction_is_negative_the_velocity_is_returned_and_not_stable():
     assert np.isnan(float(found.slowest[0]))
 
 
+def test_a_motor_without_a_load_is_free_and_only_a_driven_one_is_frustrated():
+    machine = qtd.replace(FIRST, {f"{name}.temperature": 1.0 for name in ("left", "right")})
+    rest = described(machine, jnp.zeros(())).torque[0]
+    free = described(machine, jnp.zeros(())).point
+    assert free.mode == "free" and float(free.power) == 0 and np.isnan(float(free.efficiency)) and float(free.entropy_production) > 0
+    # Pushed forwards, too, the load drives the rotor, and the bias runs down.
+    for share, mode in ((0.5, "motor"), (1.05, "frustrated"), (-0.1, "frustrated")):
+        point = described(machine, share * rest).point
+        assert point.mode == mode and (float(point.power) > 0) == (mode == "motor")
+
+
+def test_velocities_in_equilibrium_without_a_load_are_said_to_be_rounding():
+    machine = qtd.replace(
+        LOPSIDED, {f"{name}.{path}": x for name in ("left", "right") for path, x in (("chemical_potential", 0.1), ("temperature", 1.0))}
+    )
+    found = described(machine, jnp.zeros(()))
+    assert int(found.velocities.status[0]) == int(found.point.status) == qtd.Status.INACCURATE
+    assert int(described(machine, jnp.asarray(-0.1)).point.status) == 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_called_fine_obeys_the_laws(seed):
+    rng = np.random.default_rng(seed)
+    fine = 0
+    for _ in range(40):
+        temperature, radius = 10 ** rng.uniform(-2, 2), 500 ** rng.uniform(0, 1)
+        potentials = rng.uniform(-5, 5, 2) * (rng.random() > 0.1)
+        heights = 10 ** rng.uniform(-6, 0, 2) * (rng.random(2) > 0.1)
+        heights[0] += 1e-6
+        leads = [lead(temperature * 2 ** rng.uniform(-1, 1), *pair) for pair in zip(potentials, heights)]
+        machine = QuantumMotor(*(rng.normal(size=2) * radius / 2 - 6), radius, 10 ** rng.uniform(0, 1.3), 10 ** rng.uniform(0, 2), *leads)
+        found = described(machine, jnp.asarray(rng.normal() * (rng.random() > 0.2)))
+        point = found.point
+        if int(point.status) not in (0, qtd.Status.WEAK_TUNNELLING):
+            continue
+        fine += 1
+        assert all(np.all(np.isfinite(np.asarray(x))) for x in jax.tree.leaves(point))
+        energy, heat = (np.array([float(x) for x in of.values()]) for of in (point.energy_currents, point.heat_currents))
+        assert abs(energy.sum() - float(point.power)) <= 1e-8 * np.abs(energy).max()
+        assert float(point.entropy_production) >= -1e-9 * np.abs(heat / [float(x.temperature) for x in leads]).sum()
+    assert fine >= 4
+
+
 def test_one_of_these_motors_can_refrigerate():
     assert any(np.isfinite(described(*motor(vector)).onset) for vector in MOTORS)
 

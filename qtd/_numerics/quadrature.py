@@ -52,7 +52,7 @@ def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Fl
     |u'| over this root is the density of panels that resolves it. It is sampled evenly first, and then again where it was found to be
     high: a feature narrower than the distance of samples is a step between two of them, which says that it is there, but not where.
     """
-    samples = 10 * count
+    samples, period = 10 * count, lax.stop_gradient(period)
     shares = jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
 
     def shared(_, grid):
@@ -66,7 +66,7 @@ def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Fl
         edges = jnp.interp(shares * filled[-1], filled, grid)
         return edges.at[0].set(0.0).at[-1].set(grid[-1])
 
-    return lax.fori_loop(0, 2, shared, lax.stop_gradient(period) * shares)[::10]
+    return lax.fori_loop(0, 2, shared, period * shares)[::10]
 
 
 def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, "2 points"]]:

@@ -26,8 +26,8 @@ class Velocities(eqx.Module):
 
     `stable`: a small change of velocity dies out, dC_F / dv < 0. `omitted`: the next two terms of the series over the largest of those
     kept, 0 to 0.5 where it may be believed; 0 for the exact torque. `status` of each: UNTRUSTED where `omitted` is larger, FOLD where two
-    roots merge and derivatives are infinite, INACCURATE where `Coefficients.rounding` moves the root by more than 1e-6 of itself, as it does
-    in equilibrium without a load.
+    roots merge and derivatives are infinite, INACCURATE where `Coefficients.rounding` moves the root by more than 1e-6 of itself, as it
+    does in equilibrium without a load.
     """
 
     values: Float[Array, " roots"]

@@ -1,30 +1,28 @@
 """The quantum motor of Bustos-Marun and Calvo: two dots between leads that turn a rotor, or are turned by it (their equation numbers)."""
 
-import enum
 from collections.abc import Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.printing import by_name, readable
 from .._numerics.roots import real_roots
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_real, as_scalar, is_concrete, require, rule, whole
+from .._numerics.validation import as_real, as_scalar, require, rule, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
 from ..expansion.velocities import velocities_of
 from ..networks import RateNetwork
 from ..parameters import checked
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
-from ..thermodynamics import Law
 from ._machine import AbstractMachine, DesignProblem, Survey, around
 from ._motor_checks import motor_checks
+from ._motor_point import Mode, MotorPoint
 
 __all__ = ["Mode", "MotorPoint", "QuantumMotor"]
 
@@ -185,7 +183,9 @@ class QuantumMotor(AbstractMachine):
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves energy; or, `exact`, all of it to all orders
-        in the velocity. NaN where there is no stable velocity. `order` >= 1; `panels` as in `coefficients`. **Source:** Eqs. (45)-(47).
+        in the velocity. NaN where there is no stable velocity. `order` >= 1; `panels` as in `coefficients`. UNTRUSTED, as in
+        `qtd.expansion.Velocities`, and where the currents would produce less entropy than nothing, which no turn does: then their series
+        has not converged. **Source:** Eqs. (45)-(47).
         """
         whole(order, "order", 1)
         found = _operate(self, None if load is None else as_scalar(load, "load").astype(self.radius.dtype), order, exact, panels)
@@ -197,8 +197,8 @@ class QuantumMotor(AbstractMachine):
         """The load at which the motor, turned backwards, starts to pump charge against its bias, or `of` "heat" out of the coldest lead.
 
         There what flows per turn vanishes: the torque at the slowest velocity at which the series of the current, to one order more than
-        the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps. **Source:** Eqs. (74),
-        (77).
+        the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps; and where the coefficients
+        have a status. **Source:** Eqs. (74), (77).
         """
         whole(order, "order", 1)
         if of not in ("charge", "heat"):
@@ -236,123 +236,6 @@ class QuantumMotor(AbstractMachine):
         return first((self.tunnelling < 5 * rates, Status.WEAK_TUNNELLING))
 
 
-class Mode(enum.IntEnum):
-    """What a motor does, from the signs of its powers."""
-
-    MOTOR = 0  # a bias turns the load
-    HEAT_ENGINE = 1  # a temperature difference turns it
-    CHARGE_PUMP = 2  # the load pushes electrons against the bias
-    REFRIGERATOR = 3  # the load takes heat out of the coldest lead
-    FRUSTRATED = 4  # the load turns the rotor backwards, but electrons and heat still run down
-    NOTHING = 5  # no stable steady velocity
-
-    def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
-
-
-class MotorPoint(eqx.Module):
-    """Stationary operation at a `velocity`: `particle_currents`, `energy_currents` and `heat_currents`, averages over a turn, positive out
-    of a lead; `power` delivered to the load. `temperatures` and `chemical_potentials` of the leads called `names`.
-
-    `omitted` as in `Velocities`, 0 where `exact`. `status` is 0 where all is well (`qtd.Status`).
-    """
-
-    velocity: Float[Array, ""]
-    power: Float[Array, ""]
-    particle_currents: dict[str, Float[Array, ""]]
-    energy_currents: dict[str, Float[Array, ""]]
-    heat_currents: dict[str, Float[Array, ""]]
-    temperatures: dict[str, Float[Array, ""]]
-    chemical_potentials: dict[str, Float[Array, ""]]
-    omitted: Float[Array, ""]
-    status: Int[Array, ""]
-    names: tuple[str, ...] = eqx.field(static=True)
-
-    @property
-    def electric_power(self) -> Float[Array, ""]:
-        """sum_r mu_r I_r, what the bias supplies."""
-        ground = self.chemical_potentials[self.names[0]]  # no rounding at equal potentials, whose sign would tell a mode
-        return add((self.chemical_potentials[name] - ground) * self.particle_currents[name] for name in self.names)
-
-    @property
-    def entropy_production(self) -> Float[Array, ""]:
-        """-sum_r J_r / T_r, >= 0 for the exact cycle."""
-        return -add(self.heat_currents[name] / self.temperatures[name] for name in self.names)
-
-    @property
-    def mode_code(self) -> Int[Array, ""]:
-        """`Mode` as an integer array."""
-        _, cold, differ = self._extremes()
-        turns = [self.power > 0, self.electric_power < 0, differ & (cold > 0)]
-        driven = jnp.where(self.electric_power > 0, int(Mode.MOTOR), int(Mode.HEAT_ENGINE))
-        found = jnp.select(turns, [driven, int(Mode.CHARGE_PUMP), int(Mode.REFRIGERATOR)], int(Mode.FRUSTRATED))
-        return jnp.where(jnp.isnan(self.velocity), int(Mode.NOTHING), found)
-
-    @property
-    def mode(self) -> str:
-        """What the motor does, in words, at one known point."""
-        return str(Mode(int(self.mode_code)))
-
-    @property
-    def efficiency(self) -> Float[Array, ""]:
-        """Of a motor power / electric power, of a charge pump its inverse, of a heat engine power / heat of the hottest lead, of a
-        refrigerator the COP, heat of the coldest lead / -power; NaN otherwise."""
-        return self._of_mode(
-            lambda hot, cold: (self.power / self.electric_power, self.power / hot, self.electric_power / self.power, -cold / self.power)
-        )
-
-    @property
-    def carnot_efficiency(self) -> Float[Array, ""]:
-        """The bound on `efficiency`: 1 for motor and pump, 1 - T_c / T_h, or T_c / (T_h - T_c). Guaranteed for the exact cycle of a motor
-        whose leads differ in temperature or in chemical potential, not in both."""
-        values = jnp.stack([self.temperatures[name] for name in self.names])
-        low, high = values.min(0), values.max(0)
-        return self._of_mode(lambda hot, cold: (jnp.ones_like(low), 1 - low / high, jnp.ones_like(low), low / (high - low)))
-
-    def figures(self) -> dict[str, Float[Array, ""]]:
-        """All scalars by name."""
-        values = {"v": self.velocity, "power": self.power, "efficiency": self.efficiency, "sigma": self.entropy_production}
-        values |= {f"J_{name}": heat for name, heat in self.heat_currents.items()}
-        return values | {f"I_{name}": current for name, current in self.particle_currents.items()}
-
-    def laws(self) -> list[Law]:
-        """The laws of thermodynamics at one known point. The first holds order by order; the second only where the series does."""
-        balance = float(add(self.energy_currents.values()) - self.power)
-        largest = max(abs(float(x)) for x in self.energy_currents.values())
-        sigma, share = float(self.entropy_production), float(self.efficiency / self.carnot_efficiency)
-        found = [
-            Law("first law", balance, "sum of energy currents - power = 0", abs(balance) <= 1e-8 * largest),
-            Law("second law", sigma, "entropy production >= 0", sigma >= 0),
-        ]
-        potentials = [float(x) for x in self.chemical_potentials.values()]
-        both = len(set(potentials)) > 1 and len({float(t) for t in self.temperatures.values()}) > 1
-        if np.isfinite(share) and not both:
-            found.append(Law("Carnot", share, "efficiency / its bound <= 1", share <= 1))
-        return found
-
-    def _of_mode(self, figures):
-        hot, cold, _ = self._extremes()
-        return jnp.select([self.mode_code == k for k in range(4)], list(figures(hot, cold)), jnp.nan)
-
-    def _extremes(self):
-        """Heat out of the hottest and the coldest leads, and whether temperatures differ."""
-        heat, t = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
-        of = lambda extreme: jnp.where(t == extreme[None], heat, 0).sum(0)
-        return of(t.max(0)), of(t.min(0)), t.max(0) > t.min(0)
-
-    def rows(self) -> list[tuple[str, Array, str]]:
-        """Name, value and meaning of every figure, for printing."""
-        rows = [("v", self.velocity, "steady velocity"), ("power", self.power, "delivered to the load")]
-        rows += by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.particle_currents, "particles that leave")
-        rows += [("sigma", self.entropy_production, "entropy production")]
-        if is_concrete(self) and self.velocity.ndim == 0:
-            rows += [("efficiency", self.efficiency, f"as a {self.mode}"), ("Carnot", self.carnot_efficiency, "its bound")]
-        return [*rows, ("omitted", self.omitted, "next two terms of the series over those kept"), ("status", self.status, "0: fine")]
-
-    def __repr__(self) -> str:
-        return readable(self, "currents positive out of a lead", self.rows())
-
-
 @compiled
 def _torque_curve(motor, velocities):
     return jax.lax.map(motor.cycle, velocities, batch_size=8)
@@ -362,12 +245,13 @@ def _torque_curve(motor, velocities):
 def _pumping_onset(motor, order, of, panels):
     series = motor.coefficients(order + 1, panels)
     if of == "charge":
-        current = add(lead.chemical_potential * series.particles[name] for name, lead in motor.leads.items())
+        ground = motor.left.chemical_potential  # no rounding at equal potentials, whose sign would tell an onset
+        current = add((lead.chemical_potential - ground) * series.particles[name] for name, lead in motor.leads.items())
     else:
         temperatures = jnp.stack([lead.temperature for lead in motor.leads.values()])
         current = jnp.stack([series.heat[name] for name in motor.leads])[jnp.argmin(temperatures)]
     velocities = real_roots(current)
-    velocity = velocities[jnp.nanargmin(jnp.abs(velocities))]
+    velocity = jnp.where(series.status == 0, velocities[jnp.nanargmin(jnp.abs(velocities))], jnp.nan)
     return add(c * velocity**k for k, c in enumerate(series.torque[: order + 1]))
 
 
@@ -385,7 +269,7 @@ def _operate(motor, load, order, exact, panels):
         at = lambda coefficients: {name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()}
         particles, energy, heat = at(series.particles), at(series.energy), at(series.heat)
     per_time = lambda x: {name: jnp.where(jnp.isnan(velocity), jnp.nan, value / (2 * jnp.pi)) for name, value in x.items()}
-    return MotorPoint(
+    point = MotorPoint(
         velocity=velocity,
         power=load * velocity / (2 * jnp.pi),
         particle_currents=per_time(particles),
@@ -394,6 +278,10 @@ def _operate(motor, load, order, exact, panels):
         temperatures={name: lead.temperature for name, lead in motor.leads.items()},
         chemical_potentials={name: lead.chemical_potential for name, lead in motor.leads.items()},
         omitted=omitted,
-        status=jnp.where(status == 0, motor._validity(), status),
+        status=status,
         names=tuple(name for name, _ in motor.dots),
     )
+    gross = add(jnp.abs(point.heat_currents[name] / point.temperatures[name]) for name in point.names)
+    impossible = point.entropy_production < -1e-9 * gross
+    status = first((status > 0, status), (impossible, Status.UNTRUSTED), (jnp.asarray(True), motor._validity()))
+    return eqx.tree_at(lambda point: point.status, point, status)
