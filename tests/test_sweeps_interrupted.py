@@ -73,6 +73,38 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, expected):
     assert_same_bits(store, expected)
 
 
+def test_a_sweep_killed_at_any_moment_has_the_bits_of_one_that_was_not(tmp_path, expected):
+    """Twenty moments between the first block and the last, most of them while files are written."""
+    rng, blocks = np.random.default_rng(0), qtd.sweeps._store.Store(zarr.open_group(str(made(tmp_path / "whole.zarr")))).layout.blocks
+    halves = 0
+    for moment in range(20):
+        store = tmp_path / f"{moment}.zarr"
+        run = start(store, 0.01)
+        for _ in range(int(rng.integers(1, blocks - 4))):
+            assert run.stdout.readline() == "block\n", run.stderr.read()
+        time.sleep(rng.uniform(0.0, 0.02))
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        found = qtd.sweeps.verify(store)
+        assert found.unfinished and not found.damaged
+        halves += any((store / "J_c" / "c" / str(i) / str(j)).exists() for i, j in places(store, found.unfinished))
+        table(store=store, resume=True)
+        assert_same_bits(store, expected)
+        assert qtd.sweeps.verify(store) == (blocks, (), ())
+    assert halves  # some were killed between the numbers of a block and its flag
+
+
+def made(store):
+    table(store=store)
+    return store
+
+
+def places(store, numbers):
+    """Where the chunks of these blocks are."""
+    layout = qtd.sweeps._store.opened(store).layout
+    return [np.unravel_index(number, layout.counts) for number in numbers]
+
+
 def test_an_interrupt_from_the_keyboard_leaves_what_is_finished(tmp_path, expected):
     store = tmp_path / "map.zarr"
     run = start(store, 0.3)

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,14 @@ from ..units import unit_of_parameter
 from ._kernel import Kernel, Program
 from ._layout import laid_out
 from ._run import Task, Work, doubles, locally, on_cluster
-from ._store import Store, create, in_memory, locked, verified
+from ._store import Soundness, Store, create, in_memory, locked, verified, verify
 from .axes import Axis, Over, axes_of, random, sobol, zipped
 from .observables import Observable, Observe, gradient, observables_of
 
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["Axis", "gradient", "random", "sobol", "sweep", "zipped"]
+__all__ = ["Axis", "Soundness", "gradient", "random", "sobol", "sweep", "verify", "zipped"]
 
 
 def sweep(
@@ -45,7 +46,8 @@ def sweep(
       `qtd.sweeps.gradient(function, paths)`, each leaf of which is recorded as "name.path"; or names of the machine's own figures.
     - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`.
     - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
-      (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun.
+      (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun. All that is finished is read
+      once, and compared with its checksums (see `verify`): blocks that are damaged are named by a warning and computed again.
     - `progress`: show a bar on stderr.
     - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see the path of the store.
     - `units`: by name, where names like J_cold or temperature do not tell them; they are kept in the store.
@@ -54,13 +56,17 @@ def sweep(
     computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN (records of
     whole numbers and truth values have no NaN); no other has.
     Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
-    names, and for a store that is another sweep's, exists (without `resume`) or is being written; `OSError` if it cannot be written to.
+    names, and for a store that is another sweep's, exists (without `resume`), is being written, or does not say any more what it is;
+    `OSError` if it cannot be written to. `KeyboardInterrupt` has a note that says what is kept.
 
     >>> table = qtd.sweep(qtd.machines.NDemon(), over={"cold.temperature": [0.7, 0.8, 0.9]}, observe=["J_cold", "COP"])
     >>> print(table.COP.values.round(4))
     [0.2999 0.3586 0.4228]
     """
     validate(machine)
+    path = None if store is None else Path(store).absolute()
+    if path is not None and path.exists() and not resume:
+        raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
     axes, observed = axes_of(over, machine), observables_of(observe, machine)
     if client is not None and store is None:
         raise ValueError("`client` needs a `store` that its workers can write to.")
@@ -68,9 +74,8 @@ def sweep(
     program = task.program()
     _check_names(axes, program.outputs, units or {})
     known = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values} | dict(units or {})
-    path = None if store is None else Path(store).absolute()
-    with _opened(path, resume, axes, program, task.identity(axes, program), known) as kept:
-        layout, missing = kept.layout, kept.missing()
+    with _interruptible(path), _opened(path, axes, program, task.identity(axes, program), known) as kept:
+        layout, missing = kept.layout, _missing(kept, path)
         if client is not None and path is not None:
             computed = on_cluster(client, task, path, kept.note("sweep"), missing)
         elif missing:
@@ -87,20 +92,39 @@ def sweep(
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None, resume: bool, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator[Store]:
+def _opened(path: Path | None, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator[Store]:
     """The store, made or found, with nobody else writing to it."""
     layout = laid_out(tuple(axis.points for axis in axes), program.batch(), program.size())
     contents = axes, layout, program.outputs, identity, units
     if path is None:
         yield in_memory(*contents)
         return
-    if path.exists() and not resume:
-        raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
     if not path.exists():
         create(path, *contents)
     store = verified(path, identity)
     with locked(path):
         yield store
+
+
+@contextlib.contextmanager
+def _interruptible(path: Path | None) -> Iterator[None]:
+    """An interrupt from the keyboard says what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        kept = f"What is finished is kept in `store` {str(path)!r}; resume=True goes on from there."
+        error.add_note("Nothing is kept: the sweep had no `store`." if path is None else kept)
+        raise
+
+
+def _missing(kept: Store, path: Path | None) -> list[int]:
+    """The blocks that have to be computed; those that have been, and are damaged, are named."""
+    found = kept.soundness()
+    if found.damaged:
+        named = ", ".join(map(str, found.damaged[:10])) + ", ..." * (len(found.damaged) > 10)
+        told = f"`store` {str(path)!r} has {len(found.damaged)} damaged of {found.blocks} blocks, which are computed again: {named}."
+        warnings.warn(told, stacklevel=3)
+    return sorted(found.unfinished + found.damaged)
 
 
 def _check_names(axes: list[Axis], outputs: dict, units: Mapping[str, str]) -> None:

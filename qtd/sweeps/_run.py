@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import functools
-import hashlib
 import json
 import math
 import os
@@ -18,6 +17,7 @@ import numpy as np
 import qtd
 
 from ..parameters import parameters
+from ._digests import of_values
 from ._kernel import Kernel, Program, collected
 from ._layout import values_at
 from ._store import Store, opened
@@ -45,7 +45,6 @@ class Task(NamedTuple):
     def identity(self, axes: list[Axis], program: Program) -> dict[str, Any]:
         """All on which the numbers in a store depend."""
         options = {name: value for name, value in vars(self.machine).items() if isinstance(value, str | int | float | tuple)}
-        digest = lambda x: f"{x.shape} {hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()}"
         return {
             "qtd": qtd.__version__,
             "jax": jax.__version__,
@@ -55,7 +54,7 @@ class Task(NamedTuple):
             "precision": "float64" if self.doubles else "float32",
             "platform": jax.default_backend(),
             "dimensions": [[axis.name, list(axis.values)] for axis in axes],
-            "values": {path: digest(x) for axis in axes for path, x in axis.values.items()},
+            "values": {path: of_values(x) for axis in axes for path, x in axis.values.items()},
             "observables": sorted(self.observed),
             "program": program.digest(),
         }
