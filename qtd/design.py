@@ -13,6 +13,8 @@ from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 from tqdm import tqdm
 
+from ._numerics.memory import require_memory
+from ._numerics.paths import overlapping
 from ._numerics.printing import digits
 from .parameters import parameters, replace, validate
 
@@ -226,7 +228,8 @@ class _Search:
         traces = []
         with tqdm(total=steps, disable=not progress, unit="step", desc="design") as bar:
             for length in [_BLOCK] * (steps // _BLOCK) + ([steps % _BLOCK] if steps % _BLOCK else []):
-                states, trace = block(states, length)
+                # Waiting for each keeps the bar honest, and an interrupt from waiting for all that would be under way.
+                states, trace = jax.block_until_ready(block(states, length))
                 traces.append(jax.tree.map(lambda x: x.T, trace))
                 bar.update(length)
         values, violations = (jnp.concatenate(x) for x in zip(*traces))
@@ -353,8 +356,14 @@ def _check(machine, over, subject_to, starts, steps):
     for name, count in (("starts", starts), ("steps", steps)):
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"`{name}` must be a positive integer, got {count!r}.")
+    # Of each step two numbers are kept, and put together from parts; of each start a few vectors as long as `over`.
+    needed = 8 * starts * (6 * steps + 32 * len(over))
+    require_memory(needed, f"`starts` = {starts} with `steps` = {steps}", "take fewer")
     if not over:
         raise ValueError('`over` must name at least one parameter, as in {"cold.temperature": (0.3, 1.0)}.')
+    both = overlapping(over)
+    if both is not None:
+        raise ValueError(f"`over` gives a number twice, by {both[0]!r} and by {both[1]!r}; leave one of them out.")
     for path, bounds in over.items():
         if np.shape(bounds) != (2,):
             raise ValueError(f"`over` must give bounds (low, high) for {path!r}, got {bounds!r}.")

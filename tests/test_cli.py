@@ -1,9 +1,15 @@
+import gc
 import json
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 
+import numpy as np
 import pytest
+import zarr
 
 import qtd
 from qtd.cli import main
@@ -85,7 +91,15 @@ def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
         (["design", "collective-refrigerator", "--maximize", "joy"], "joy"),
         (["design", "collective-refrigerator", "--subject-to", "COP=3"], "NAME>=VALUE"),
         (["design", "collective-refrigerator", "--subject-to", "COP>=high"], "number"),
-        (["design", "collective-refrigerator", "--out", "/nowhere/at/all"], "--out"),
+        (["design", "collective-refrigerator", "--subject-to", "COP>=0.1", "--subject-to", "cop>=0.2"], "limits COP twice with >="),
+        (["design", "n-demon", "--over", "width=0.9:1.1", "--over", "width=0.9:1.2"], "a parameter twice"),
+        (["design", "n-demon", "--starts", "99999999999"], "GB of memory"),
+        (["design", "n-demon", "--steps", "99999999999"], "GB of memory"),
+        (["show", "resonator-refrigerator", "--set", "levels=1e9,1e9"], "too many"),
+        (["show", "resonator-refrigerator", "--set", "levels=1e200,1e200"], "too many"),
+        (["show", "collective-refrigerator", "--set", "num_spins=1e12"], "memory"),
+        (["check", "/no/such/store.zarr"], "STORE '/no/such/store.zarr' does not exist"),
+        (["check"], "STORE"),
         (["design", "collective-refrigerator", "--starts", "0"], "starts"),
     ],
 )
@@ -146,7 +160,7 @@ def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
     assert code == 0 and "20 points (20 OK)" in out and "largest J_cold" in out and "E^2" in out
     assert store.is_dir() and picture.read_bytes().startswith(b"\x89PNG")
     code, _, err = run(capsys, *GRID, "--observe", "J_cold", "--store", str(store))
-    assert code == 2 and "exists; finish it with resume=True" in err
+    assert code == 2 and "--store" in err and "exists; finish it with --resume" in err
     record = json.loads(run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--resume", "--json")[1])
     assert record["status"] == {"OK": 20} and set(record["largest"]["J_cold"]["at"]) == {"cold.temperature", "hot.temperature"}
     assert run(capsys, *GRID, "--observe", "COP", "--store", str(store), "--resume")[0] == 2
@@ -162,7 +176,10 @@ def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
         (["--over", "cold.temprature=0.3:1:9"], "did you mean cold.temperature"),
         (["--over", "cold.temperature=0.3:1:9", "--over", "cold.temperature=0.3:2:9"], "a parameter twice"),
         (["--over", "cold.temperature=0.3:1:9", "--resume"], "--resume needs the --store"),
-        (["--over", "cold.temperature=0.3:1:9", "--picture", "/no/such/folder/map.png"], "a folder that can be written to"),
+        (["--over", "cold.temperature=0.3:1:99999999999"], "take fewer"),
+        (["--over", "cold.temperature=0.3:1:99999999999999999999999"], "take fewer"),
+        (["--over", "cold.temperature=0.3:1:50000", "--over", "hot.temperature=0.3:1:50000"], "or write to a --store"),
+        (["--over", "cold.temperature=0.3:1:100000", "--over", "hot.temperature=0.3:1:100000", "--json"], "or give a --store"),
         (["--over", "cold.temperature=0.3:1:9", "--observe", "J_kold"], "no observable is called 'J_kold'"),
     ],
 )
@@ -196,7 +213,6 @@ def test_report_writes_a_page_and_an_explorer(capsys, tmp_path):
         and "<script" in explorer
         and not re.search("src=.http|href=.http|url\\(http", page + explorer)
     )
-    assert run(capsys, "report", "n-demon", "--out", str(tmp_path / "absent" / "page.html"))[0] == 2
     assert "--out" in run(capsys, "report", "n-demon")[2]
 
 
@@ -217,3 +233,167 @@ def test_a_path_set_twice_is_refused_and_lists_may_have_brackets(capsys):
     settings = "--set", "gases.temperature=[0.6,1.0]", "--set", "energies[1]=21.7"
     code, out, _ = run(capsys, "show", "finite-reservoirs", *settings, "--json")
     assert code == 0 and json.loads(out)["parameters"]["energies"] == [21.1, 21.7]
+
+
+@pytest.fixture
+def compiles_nothing(monkeypatch):
+    """Whatever is found wrong, is found before a machine is built."""
+    monkeypatch.setattr("qtd.cli._machines.machine_kinds", lambda: pytest.fail("a machine was built"))
+
+
+DEMON = ["n-demon", "--over", "width=0.9:1.1:5"]
+OUTPUTS = [  # arguments, and the words of the refusal; {} is a folder, in which are a file "file", a folder "full" and an empty "full.zarr"
+    (
+        ["design", "n-demon", "--out", "{}/new/x"],
+        "--out must be a directory that can be written to, got '{}/new/x', which is none; make it",
+    ),
+    (["design", "n-demon", "--out", "{}/file"], "--out must be a directory"),
+    (["report", "n-demon", "--out", "{}/new/x.html"], "--out must be a directory that can be written to, got '{}/new', which is none"),
+    (["report", "n-demon", "--out", "{}/full"], "--out must be a file, got '{}/full', which is a directory"),
+    (["sweep", *DEMON, "--store", "{}/full.zarr"], "--store '{}/full.zarr' exists; finish it with --resume, delete it, or choose another"),
+    (["sweep", *DEMON, "--store", "{}/file/map.zarr"], "--store must be a directory that can be written to, got '{}/file', which is none"),
+    (["sweep", *DEMON, "--picture", "{}/new/x.png"], "--picture must be a directory"),
+    (["sweep", *DEMON, "--picture", "{}/x.docx"], "--picture must end in one of .avif, .eps, ."),
+    (["sweep", *DEMON, "--picture", "{}/x"], "--picture must end in one of"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), OUTPUTS, ids=[" ".join(arguments) for arguments, _ in OUTPUTS])
+def test_what_cannot_be_written_is_found_first(capsys, tmp_path, compiles_nothing, arguments, words):
+    (tmp_path / "file").write_text("")
+    for folder in ("full", "full.zarr"):
+        (tmp_path / folder).mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
+    assert code == 2 and out == "" and len(err.splitlines()) == 1
+    assert words.removesuffix(", .").format(tmp_path) in err and sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [(["design", "n-demon", "--out", "{}"], "--out"), (["report", "n-demon", "--out", "{}/x.html"], "--out")]
+    + [(["sweep", *DEMON, "--store", "{}/a/x.zarr"], "--store"), (["sweep", *DEMON, "--picture", "{}/x.png"], "--picture")],
+    ids=["design", "report", "store", "picture"],
+)
+def test_a_folder_that_nobody_can_write_to_is_found_first(capsys, monkeypatch, tmp_path, compiles_nothing, arguments, option):
+    """For root every folder can be written to, so that a refusal is put in its place."""
+
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
+    assert code == 2 and out == "" and len(err.splitlines()) == 1
+    assert err.startswith(f"qtd: error: {option} must be in a directory that can be written to, got '{tmp_path}': Permission denied")
+
+
+def test_check_reads_a_store_and_names_what_is_damaged(capsys, tmp_path):
+    store = tmp_path / "map.zarr"
+    line = ["sweep", *DEMON, "--observe", "J_cold", "--store", str(store)]
+    assert run(capsys, *line)[0] == 0
+    code, out, _ = run(capsys, "check", str(store))
+    assert code == 0 and "5 blocks, 0 unfinished, 0 damaged" in out
+    (store / "J_cold/c/3").unlink()
+    zarr.open_array(str(store / "progress/finished"), mode="r+")[1] = False
+    code, out, _ = run(capsys, "check", str(store), "--json")
+    assert code == 1 and json.loads(out) == {"blocks": 5, "unfinished": [1], "damaged": [3]}
+    assert "with --resume" in run(capsys, "check", str(store))[1]
+    with pytest.warns(UserWarning, match="computed again: 3"):
+        assert run(capsys, *line, "--resume")[0] == 0
+    assert run(capsys, "check", str(store))[0] == 0
+    (store / "J_cold/zarr.json").unlink()
+    code, out, err = run(capsys, "check", str(store))
+    assert code == 2 and out == "" and err.startswith(f"qtd: error: STORE '{store}' is damaged") and "delete it and compute again" in err
+    code, out, err = run(capsys, *line, "--resume")
+    assert code == 2 and err.startswith(f"qtd: error: --store '{store}' is damaged")
+
+
+def test_the_summary_of_a_sweep_does_not_depend_on_how_much_is_read_at_once(capsys, monkeypatch):
+    whole = run(capsys, *GRID, "--json")[1]
+    monkeypatch.setattr("qtd.cli._sweep._CELLS", 4)
+    assert run(capsys, *GRID, "--json")[1] == whole and json.loads(whole)["points"] == 20
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where", "words"),
+    [
+        (
+            ["design", "n-demon", "--out", "{}"],
+            "qtd.design.maximize",
+            "nothing is kept of a design that is not finished; fewer --starts or",
+        ),
+        (["report", "n-demon", "--out", "{}/x.html"], "qtd.report.survey", "{}/x.html is not written; run the same command again."),
+        (["sweep", *DEMON], "tqdm.tqdm.update", "nothing is kept without a --store"),
+        (["sweep", *DEMON, "--store", "{}/x.zarr"], "qtd.sweep", "nothing has been written yet; run the same command again."),
+        (["sweep", *DEMON, "--store", "{}/x.zarr"], "tqdm.tqdm.update", "kept in {}/x.zarr; run the same command with --resume to go on."),
+        (["audit", "n-demon"], "qtd.audit", "nothing is kept."),
+        (["figures", "--claims", "n-demon"], "qtd.figures.claims", "nothing is kept."),
+    ],
+    ids=["design", "report", "sweep", "store not begun", "store begun", "audit", "figures"],
+)
+def test_an_interrupt_says_what_is_kept_and_how_to_go_on(capsys, monkeypatch, tmp_path, arguments, where, words):
+    with monkeypatch.context() as patch:
+        patch.setattr(where, interrupted)
+        code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
+    assert code == 130 and out == "" and len(err.split()) > 3
+    assert err.strip().startswith("qtd: interrupted; ") and "\n" not in err.strip() and words.format(tmp_path) in err
+    if "--resume" in words:
+        assert run(capsys, *(each.format(tmp_path) for each in arguments), "--resume")[0] == 0
+
+
+def test_an_interrupt_during_a_collection_of_garbage_is_not_lost(capsys, monkeypatch):
+    """Python prints exceptions of such callbacks, and drops them."""
+    pending = [KeyboardInterrupt]
+
+    def once(phase, info):
+        if pending:
+            raise pending.pop()
+
+    def slowly(machine):
+        gc.callbacks.append(once)
+        gc.collect()
+        for _ in range(200):
+            time.sleep(0.01)
+        pytest.fail("nothing was interrupted")
+
+    monkeypatch.setattr("qtd.audit", slowly)
+    try:
+        code, out, err = run(capsys, "audit", "n-demon")
+    finally:
+        gc.callbacks.remove(once)
+    assert code == 130 and out == "" and err.strip() == "qtd: interrupted; nothing is kept."
+
+
+def test_a_sweep_that_is_interrupted_tells_what_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr("tqdm.tqdm.update", interrupted)
+    for store, words in ((None, "Nothing is kept"), (tmp_path / "x.zarr", "resume=True goes on from there")):
+        with pytest.raises(KeyboardInterrupt) as stop:
+            qtd.sweep(qtd.machines.NDemon(), {"width": np.linspace(0.9, 1.1, 5)}, ["J_cold"], store=store)
+        assert words in stop.value.__notes__[0]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("command", ["sweep", "design", "report"])
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3.0])
+def test_ctrl_c_leaves_no_traceback(tmp_path, command, seconds):
+    """A signal to a process, some time after it has begun to work."""
+    arguments = {
+        "sweep": ["--over", "cold.temperature=0.3:1:3000", "--over", "hot.temperature=0.4:2:3000", "--store", str(tmp_path / "map.zarr")],
+        "design": ["--starts", "400", "--steps", "100000", "--out", str(tmp_path)],
+        "report": ["--out", str(tmp_path / "page.html")],
+    }[command]
+    begin = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from qtd.cli import main; print('begun', flush=True); "
+    )
+    process = [sys.executable, "-c", f"{begin}main()", command, "collective-refrigerator", *arguments]
+    running = subprocess.Popen(process, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "begun\n", running.stderr.read()
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 130 and out == "", err
+    assert err.strip().startswith("qtd: interrupted; ") and len(err.strip().splitlines()) == 1

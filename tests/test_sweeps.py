@@ -13,6 +13,7 @@ import qtd
 MACHINE = qtd.machines.CollectiveRefrigerator(num_spins=3)
 COLD, HOT = np.linspace(0.3, 1.0, 7), np.linspace(0.8, 2.0, 5)
 OVER = {"cold.temperature": COLD, "hot.temperature": HOT}
+VAST = {f"{name}.temperature": np.linspace(1.0, 2.0, 100_000) for name in ("cold", "hot", "work")}
 
 
 def cooling(machine):
@@ -79,6 +80,22 @@ def test_green_functions_that_fail_say_so():
     found = qtd.sweep(machine, {"shift": np.array([0.02, 5.0, 0.03])}, observe, status=lambda m: point(m).status)
     assert found.status.values.tolist() == [0, qtd.Status.UNRESOLVED, 0]
     assert np.isnan(found.J).values.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"energies[0]": [21.0], "energies[00]": [21.0]},
+        {"energies": [[21.0, 21.5]], "energies[1]": [21.0]},
+        {"rates[1,01]": [1.0], "rates[1,1]": [1.0]},
+    ],
+)
+def test_one_number_under_two_names_is_refused(over):
+    with pytest.raises(ValueError, match="`over` gives a number twice, by .* and by .*; leave one of them out"):
+        qtd.sweep(qtd.machines.FiniteReservoirs(), over, ["J_0"])
+    if "energies" not in over:
+        with pytest.raises(ValueError, match="`over` gives a number twice"):
+            qtd.design.maximize(lambda m: m.energies[0], qtd.machines.FiniteReservoirs(), dict.fromkeys(over, (1.0, 2.0)))
 
 
 def test_figures_are_observed_by_name():
@@ -269,6 +286,8 @@ def test_single_precision_stays_single():
         ({"observe": {"mode": lambda m: None}}, "returns no number"),
         ({"units": {"J": "W"}}, "`units` names nothing that is called 'J'"),
         ({"client": object()}, "`client` needs a `store`"),
+        ({"over": VAST}, r"`over` has 1e\+15 points, which would take .* GB of memory, .*; take fewer values, .* or give a `store`"),
+        ({"over": VAST, "store": "/tmp/vast.zarr"}, "GB of memory, where .*; take fewer values, or sweep one part after the other"),
     ],
 )
 def test_bad_input_is_named(arguments, words):
@@ -285,6 +304,8 @@ def test_bad_input_is_named(arguments, words):
         (lambda: qtd.sweeps.sobol({"a": (1.0,)}, 4), r"must be \(low, high\)"),
         (lambda: qtd.sweeps.sobol({"a": ("x", 1.0)}, 4), r"must be \(low, high\)"),
         (lambda: qtd.sweeps.random({"a": (0.0, 1.0)}, 0), "`points` must be a positive integer"),
+        (lambda: qtd.sweeps.random({"a": (0.0, 1.0)}, 10**12), "GB of memory, .*; take fewer"),
+        (lambda: qtd.sweeps.sobol({"a": (0.0, 1.0), "b": (0.0, 1.0)}, 10**30), "GB of memory, .*; take fewer"),
     ],
 )
 def test_bad_designs_are_named(make, words):

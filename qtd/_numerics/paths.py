@@ -29,6 +29,18 @@ def place(path: str) -> tuple[tuple[int, ...] | None, str]:
     return (tuple(map(int, found[1].split(","))), after(path, found.end())) if found else (None, path)
 
 
+def overlapping(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two of these paths that lead to the same number, such as `energies` and `energies[01]`; None where there are none."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        plain = re.sub(r"(?<=[\[,])0+(?=\d)", "", path)
+        for other, written in seen.items():
+            if plain == other or plain.startswith(f"{other}[") or other.startswith(f"{plain}["):
+                return written, path
+        seen[plain] = path
+    return None
+
+
 def first_name(path: str, names: Iterable[str]) -> str | None:
     """The longest of these names, which may have dots in them, that a path begins with."""
     fitting = [name for name in names if path == name or path.startswith((f"{name}.", f"{name}["))]

@@ -1,10 +1,13 @@
-"""The `qtd` command: list the machines, show one, design one, sweep one, audit one, report on one; redraw the papers' figures."""
+"""The `qtd` command: list the machines, show one, design one, sweep one, audit one, report on one; check a store; redraw the papers'
+figures."""
 
 import json
 import os
+import re
 import sys
 
 import click
+import jax
 
 import qtd
 
@@ -13,8 +16,9 @@ from ._audit import audit
 from ._design import design
 from ._figures import figures
 from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, parameters_of, record_of
+from ._outputs import Interrupted, every_interrupt
 from ._report import report
-from ._sweep import sweep
+from ._sweep import check, sweep
 
 __all__ = ["commands", "main"]
 
@@ -22,21 +26,39 @@ __all__ = ["commands", "main"]
 def main(arguments: list[str] | None = None) -> None:
     """Run the command with these `arguments`, by default those of the process.
 
-    Bad input ends with exit code 2 and one line on stderr.
+    Bad input ends with exit code 2 and one line on stderr, Ctrl-C with 130 and one that says what is kept.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    code = 2
     try:
-        sys.exit(commands.main(arguments, prog_name="qtd", standalone_mode=False) or 0)
+        with every_interrupt():
+            sys.exit(commands.main(arguments, prog_name="qtd", standalone_mode=False) or 0)
+    except Interrupted as stop:
+        code, message = stop.exit_code, f"interrupted; {stop.format_message()}."
     except click.ClickException as error:
         message = error.format_message()
     except (ValueError, OSError) as error:
-        message = str(error)
+        message = _in_own_words(str(error), next(iter(arguments), ""))
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        message = "this takes more memory than there is; take fewer levels, points, starts or steps."
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    click.echo(f"qtd: error: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+        code, message = Interrupted.exit_code, "interrupted; nothing is kept."
+    click.echo(f"qtd: {'error: ' * (code == 2)}{' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _in_own_words(message: str, command: str) -> str:
+    """What a function says of its arguments, of the options and arguments of a command that give them."""
+    known = {}
+    for each in commands.commands[command].params if command in commands.commands else ():
+        known[f"`{each.name}`"] = each.opts[0] if isinstance(each, click.Option) else each.human_readable_name
+    named = re.sub(r"`\w+`", lambda found: known.get(found[0], found[0]), message)
+    return named.replace("resume=True", "--resume")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
@@ -70,5 +92,5 @@ def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) 
     click.echo(f"\n{built.operate()!r}")
 
 
-for command in (design, sweep, audit, report, figures):
+for command in (design, sweep, check, audit, report, figures):
     commands.add_command(command)

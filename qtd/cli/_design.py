@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import qtd
 
 from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, figures_of, observable, observables_of, record_of, shown
+from ._outputs import interruptible, require_file, require_folder
 
 
 @click.command("design")
@@ -34,36 +34,39 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
 
     Without options: the machine's own problem, from filters too wide to cool to the largest cooling current at a required COP.
     """
-    built = build(machine, settings, float32)
-    problem = _problem(built, objective, over, constraints)
-    if not out.is_dir() or not os.access(out, os.W_OK):
-        raise click.UsageError(f"--out must be a directory that can be written to, got {str(out)!r}.")
-    show_bar = sys.stderr.isatty()
-    best = qtd.design.maximize(
-        problem.objective,
-        problem.machine,
-        problem.over,
-        problem.subject_to,
-        starts=starts or problem.starts,
-        steps=steps or problem.steps,
-        seed=seed,
-        progress=show_bar,
-    )
-    if not best.feasible:
-        raise click.ClickException(f"{best.message}.")
-    record = _design_record(machine, problem, best)
-    (out / "design.json").write_text(json.dumps(record, indent=2) + "\n")
-    qtd.plots.design_summary(best, problem.objective_name, machine).savefig(out / "design.png", dpi=120)
+    picture, numbers = out / "design.png", out / "design.json"
+    require_folder("--out", out)
+    for path in (picture, numbers):
+        require_file("--out", path)
+    with interruptible(lambda: "nothing is kept of a design that is not finished; fewer --starts or --steps take less time"):
+        problem = _problem(build(machine, settings, float32), objective, over, constraints)
+        best = qtd.design.maximize(
+            problem.objective,
+            problem.machine,
+            problem.over,
+            problem.subject_to,
+            starts=starts or problem.starts,
+            steps=steps or problem.steps,
+            seed=seed,
+            progress=sys.stderr.isatty(),
+        )
+        if not best.feasible:
+            raise click.ClickException(f"{best.message}.")
+        record = _design_record(machine, problem, best)
+        numbers.write_text(json.dumps(record, indent=2) + "\n")
+        qtd.plots.design_summary(best, problem.objective_name, machine).savefig(picture, dpi=120)
     if as_json:
         click.echo(json.dumps(record, indent=2))
         return
     click.echo(_design_report(machine, problem, best))
-    click.echo(f"\nWritten: {out / 'design.png'}, {out / 'design.json'}")
+    click.echo(f"\nWritten: {picture}, {numbers}")
 
 
 def _problem(machine, objective, over, constraints):
     named = observables_of(machine)
     bounds = dict(_interval(text) for text in over)
+    if len(bounds) < len(over):
+        raise click.UsageError("--over names a parameter twice; give each one interval.")
     limits = {}
     for text in constraints:
         match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=)\s*(\S+)\s*", text)
@@ -72,6 +75,8 @@ def _problem(machine, objective, over, constraints):
         name, function = observable(named, match[1])
         low, high = limits.get(name, (function, None, None))[1:]
         value = as_number(match[3], f"--subject-to {name}")
+        if (low if match[2] == ">=" else high) is not None:
+            raise click.UsageError(f"--subject-to limits {name} twice with {match[2]}; give it one such limit.")
         limits[name] = (function, value, high) if match[2] == ">=" else (function, low, value)
     if not (objective or bounds):
         default = qtd.design.problem(machine)

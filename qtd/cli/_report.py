@@ -1,6 +1,5 @@
 """`qtd report`."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from tqdm import tqdm
 import qtd
 
 from ._machines import FLOAT32, MACHINE, SETTINGS, build
+from ._outputs import interruptible, require_file
 
 
 @click.command("report")
@@ -19,10 +19,15 @@ from ._machines import FLOAT32, MACHINE, SETTINGS, build
 @FLOAT32
 def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) -> None:
     """Write a page about a machine, and next to it one to explore it: MACHINE.html and MACHINE-explorer.html."""
-    built = build(machine, settings, float32)
-    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
-        raise click.UsageError(f"--out must be a file in a directory that can be written to, got {str(out)!r}.")
     explorer = out.with_name(f"{out.stem}-explorer.html")
+    for path in (out, explorer):
+        require_file("--out", path)
+    with interruptible(lambda: f"{out} is not written; run the same command again"):
+        _write(machine, build(machine, settings, float32), out, explorer)
+    click.echo(f"Written: {out}, {explorer}")
+
+
+def _write(machine, built, out, explorer):
     with tqdm(total=3, disable=not sys.stderr.isatty(), unit="step") as bar:  # minutes for motors, most of it compilation
         bar.set_description("map")
         table = qtd.report.survey(built)
@@ -34,4 +39,3 @@ def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) ->
         bar.set_description("page")
         out.write_text(qtd.report.page(built, machine, audit, table), encoding="utf-8")
         bar.update()
-    click.echo(f"Written: {out}, {explorer}")

@@ -76,7 +76,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     ):
         if np.shape(levels) != (2,) or not all(isinstance(n, int | np.integer) and n >= 1 for n in levels) or max(levels) < 2:
             raise ValueError(f"`levels` must be two whole numbers of at least 1, not both 1, got {levels!r}.")
-        if float(max(levels)) * float(min(levels)) ** 2 > MOST_BAND_ENTRIES:
+        if int(max(levels)) * int(min(levels)) ** 2 > MOST_BAND_ENTRIES:
             raise ValueError(f"`levels` = {levels} are too many: their elimination would need more than {MOST_BAND_ENTRIES} rates.")
         self.levels = int(levels[0]), int(levels[1])
         self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")

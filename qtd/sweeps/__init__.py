@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray
 from tqdm import tqdm
 
+from .._numerics.memory import require_memory
 from ..parameters import validate
 from ..units import unit_of_parameter
 from ._kernel import Kernel, Program
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import distributed
 
 __all__ = ["Axis", "Soundness", "gradient", "random", "sobol", "sweep", "verify", "zipped"]
+
+
+_BYTES_OF_A_BLOCK = 4096  # what is kept of it while others are computed: its number, its turn, its flag
 
 
 def sweep(
@@ -56,8 +60,8 @@ def sweep(
     computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN (records of
     whole numbers and truth values have no NaN); no other has.
     Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
-    names, and for a store that is another sweep's, exists (without `resume`), is being written, or does not say any more what it is;
-    `OSError` if it cannot be written to. `KeyboardInterrupt` has a note that says what is kept.
+    names, for more points than fit into memory, and for a store that is another sweep's, exists (without `resume`), is being written, or
+    does not say any more what it is; `OSError` if it cannot be written to. `KeyboardInterrupt` has a note that says what is kept.
 
     >>> table = qtd.sweep(qtd.machines.NDemon(), over={"cold.temperature": [0.7, 0.8, 0.9]}, observe=["J_cold", "COP"])
     >>> print(table.COP.values.round(4))
@@ -73,6 +77,7 @@ def sweep(
     task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
     program = task.program()
     _check_names(axes, program.outputs, units or {})
+    _check_size(axes, program, path)
     known = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values} | dict(units or {})
     with _interruptible(path), _opened(path, axes, program, task.identity(axes, program), known) as kept:
         layout, missing = kept.layout, _missing(kept, path)
@@ -89,6 +94,17 @@ def sweep(
             for number in computed:
                 bar.update(points(number))
     return kept.dataset().load() if path is None else kept.dataset()
+
+
+def _check_size(axes: list[Axis], program: Program, path: Path | None) -> None:
+    """Refuse what would not fit into memory: without a store all that is recorded, and a copy of it; with one, its list of blocks."""
+    shape = tuple(axis.points for axis in axes)
+    total, told = math.prod(shape), f"`over` has {math.prod(shape):.4g} points, which"
+    if path is None:
+        require_memory(2 * total * program.size(), told, "take fewer values, observe less, or give a `store`")
+    else:
+        blocks = laid_out(shape, program.batch(), program.size()).blocks
+        require_memory(_BYTES_OF_A_BLOCK * blocks, told, "take fewer values, or sweep one part after the other")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 from scipy.stats import qmc
 
+from .._numerics.memory import require_memory
+from .._numerics.paths import overlapping
 from ..parameters import parameters
 
 __all__ = ["Axis", "random", "sobol", "zipped"]
@@ -56,12 +58,15 @@ def sobol(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "
     >>> print(np.sort(np.floor(8 * shares)))
     [0. 1. 2. 3. 4. 5. 6. 7.]
     """
-    return _spread(bounds, _of_engine(qmc.Sobol(len(bounds), rng=np.random.default_rng(seed)), points), name)
+    count = _counted(points, len(bounds))
+    # A Sobol sequence is even in powers of two: the next one is drawn, and its first points are taken.
+    engine = qmc.Sobol(len(bounds), rng=np.random.default_rng(seed))
+    return _spread(bounds, engine.random_base2(int(np.ceil(np.log2(count))))[:count], name)
 
 
 def random(bounds: Mapping[str, tuple], points: int, seed: int = 0, name: str = "point") -> Axis:
     """Independent points, uniform in a box; `bounds`, `points`, `seed` and `name` as in `sobol`."""
-    return _spread(bounds, np.random.default_rng(seed).uniform(size=(_counted(points), len(bounds))), name)
+    return _spread(bounds, np.random.default_rng(seed).uniform(size=(_counted(points, len(bounds)), len(bounds))), name)
 
 
 def axes_of(over: Over, machine: Any) -> list[Axis]:
@@ -84,6 +89,9 @@ def axes_of(over: Over, machine: Any) -> list[Axis]:
         odd = [name for name in names if not isinstance(name, str) or not name or " " in name or "/" in name]
         if odd:
             raise ValueError(f"`over` has a {kind} {odd[0]!r}; stores cannot hold names that are empty or have a space or /: rename it.")
+    both = overlapping([path for axis in axes for path in axis.values])
+    if both is not None:
+        raise ValueError(f"`over` gives a number twice, by {both[0]!r} and by {both[1]!r}; leave one of them out.")
     known = parameters(machine, [path for axis in axes for path in axis.values])
     return [Axis(axis.name, {path: _checked(path, np.asarray(values), known) for path, values in axis.values.items()}) for axis in axes]
 
@@ -124,12 +132,9 @@ def _spread(bounds, unit, name):
     return zipped(columns, name)
 
 
-def _of_engine(engine, points):
-    # A Sobol sequence is even in powers of two: the next one is drawn, and its first points are taken.
-    return engine.random_base2(int(np.ceil(np.log2(_counted(points)))))[:points]
-
-
-def _counted(points):
+def _counted(points, parameters):
     if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 1:
         raise ValueError(f"`points` must be a positive integer, got {points!r}.")
+    # Of 8 bytes; a sequence may be drawn to twice its length, and has a copy in columns.
+    require_memory(8 * 4 * int(points) * parameters, f"`points` = {points} of {parameters} parameters", "take fewer")
     return points
