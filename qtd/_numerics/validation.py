@@ -109,9 +109,11 @@ def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _where_legal(legal, value):
-    # Not from constants, which would move the axis of a batch; see `batching`.
-    known = lax.stop_gradient(value)
-    return value * (1 + jnp.where(legal, 0 * known, jnp.nan * known))
+    # Not from constants, which would move the axis of a batch; see `batching`. NaN is made, as 0 / 0, only where it is the answer: who
+    # looks for NaN with `jax.debug_nans` finds none on the way to another.
+    nothing = 0 * lax.stop_gradient(value)
+    share = jnp.where(legal, 1 + nothing, nothing)
+    return value * (share / share)
 
 
 def whole(value: int, name: str, least: int) -> None:
