@@ -253,7 +253,7 @@ OUTPUTS = [  # arguments, and the words of the refusal; {} is a folder, in which
     (["sweep", *DEMON, "--store", "{}/full.zarr"], "--store '{}/full.zarr' exists; finish it with --resume, delete it, or choose another"),
     (["sweep", *DEMON, "--store", "{}/file/map.zarr"], "--store must be a directory that can be written to, got '{}/file', which is none"),
     (["sweep", *DEMON, "--picture", "{}/new/x.png"], "--picture must be a directory"),
-    (["sweep", *DEMON, "--picture", "{}/x.docx"], "--picture must end in one of .avif, .eps, ."),
+    (["sweep", *DEMON, "--picture", "{}/x.docx"], "--picture must end in one of ."),
     (["sweep", *DEMON, "--picture", "{}/x"], "--picture must end in one of"),
 ]
 
@@ -266,7 +266,7 @@ def test_what_cannot_be_written_is_found_first(capsys, tmp_path, compiles_nothin
     before = sorted(tmp_path.rglob("*"))
     code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
     assert code == 2 and out == "" and len(err.splitlines()) == 1
-    assert words.removesuffix(", .").format(tmp_path) in err and sorted(tmp_path.rglob("*")) == before
+    assert words.format(tmp_path) in err and sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
