@@ -13,9 +13,9 @@ from jaxtyping import Array, Inexact, Real
 def eigensystem(matrix: Inexact[Array, "n n"]) -> tuple[Real[Array, " n"], Inexact[Array, "n n"]]:
     """Eigenvalues E and eigenvectors V (columns) of a real symmetric or complex Hermitian matrix, by Jacobi's rotations.
 
-    Not sorted: each rotation is the smallest that does, so state i is the one that comes out of basis state i as what couples
-    them is turned on, and matrices that are diagonal already are left alone. Within a degenerate eigenspace the
-    eigenvectors have no derivative: what depends on them there is differentiated as if they stayed.
+    Not sorted: each rotation is the smallest that does, and matrices that are diagonal already are left alone. So of two levels, and of
+    more that are weakly coupled, state i is the one that comes out of basis state i as what couples them is turned on. Within a degenerate
+    eigenspace the eigenvectors have no derivative: what depends on them there is differentiated as if they stayed.
     """
     n = len(matrix)
     if n == 1:

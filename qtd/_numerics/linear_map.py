@@ -21,7 +21,7 @@ class LinearMap:
     """y_i = sum_j matrix[i, j] x_j with constant real coefficients; `matrix` may have several axes before the last."""
 
     def __init__(self, matrix: np.ndarray):
-        self.matrix = np.ascontiguousarray(matrix, float)
+        self.matrix = np.ascontiguousarray(matrix, float) + 0.0  # -0.0 equals 0.0, and must have its hash
         self._hash = hash((self.matrix.shape, self.matrix.tobytes()))
 
     def __call__(self, x: Float[Array, " n"]) -> Float[Array, "..."]:

@@ -162,3 +162,9 @@ def test_the_matrix_may_be_given_in_any_layout_and_as_integers():
     assert hash(LinearMap(whole)) == hash(LinearMap(whole.astype(float)))
     found = program(whole)(X)
     assert found.dtype == np.float64 and float(found[0]) == 2 * X[0] + X[4]
+
+
+def test_equal_maps_have_one_hash():
+    """The trap: -0.0 equals 0.0 in other bytes, and a program would be compiled twice."""
+    one, other = LinearMap(np.array([[0.0, 1.0]])), LinearMap(np.array([[-0.0, 1.0]]))
+    assert one == other and hash(one) == hash(other)
