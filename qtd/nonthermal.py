@@ -229,9 +229,9 @@ def balanced(
         return jnp.stack([flows.energy_currents[isolated], *(flows.particle_currents[name] for name in particles)])
 
     found, converged = newton(residuals, begin, args)
-    result = Balance(found, build(found, args), first((~converged, Status.NOT_CONVERGED)))
-    raise_if_known(result.status, Status.NOT_CONVERGED)
-    return result
+    status = first((~converged, Status.NOT_CONVERGED))
+    raise_if_known(status, Status.NOT_CONVERGED)
+    return Balance(found, build(found, args), status)
 
 
 class _Bins(eqx.Module):
@@ -302,13 +302,13 @@ def _least_entropy(windows, heat, cooled, closed):
         """Newton's step for the change x - F and the multipliers of the conditions, so that what is solved for vanishes in the end."""
         x, v = bins.filled + change, bins.empty - change
         slope = bins.weights * (change / (x * v) - (jnp.log(v) - jnp.log(x)))
-        stiff = bins.weights * (x * bins.empty + bins.filled * v) / (x * v) ** 2
-        scaled = rows / stiff[None]
+        soft = x * v / (bins.weights * (bins.empty / v + bins.filled / x))  # no squares, which underflow where it is cold
+        scaled = rows * soft[None]
         system = scaled @ rows.T
         scale = jnp.sqrt(jnp.diagonal(system))
         right = (rows @ change - wanted - scaled @ (slope + rows.T @ multipliers)) / scale
         multipliers = multipliers + inverse(system / (scale[:, None] * scale[None])) @ right / scale
-        return -(slope + rows.T @ multipliers) / stiff, multipliers
+        return -(slope + rows.T @ multipliers) * soft, multipliers
 
     def unfinished(carry):
         count, _, _, size = carry

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
+from helpers import examples
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from laws.test_n_demon import LAWS, demons, machine
 from papers.test_n_demon import demon
 
@@ -143,3 +145,82 @@ def test_demons_of_finite_width_have_implicit_derivatives(shape):
     found = jax.jit(jax.jacfwd(heat))(x)
     assert float(jnp.max(jnp.abs(found - wanted) / jnp.max(jnp.abs(wanted), axis=1, keepdims=True))) < 1e-7
     np.testing.assert_allclose(jax.jit(jax.jacrev(heat))(x), found, rtol=1e-9, atol=1e-12)
+
+
+OPERATE = jax.jit(lambda x: machine(x).operate())
+SLOPES = jax.jit(jax.grad(lambda x: machine(x).operate().cop))
+
+
+@st.composite
+def extreme_demons(draw):
+    """Temperatures from 1e-4 to 1e4, resonances within 2 of the chemical potential, near to each other or not, as bold as they can be."""
+    number = lambda low, high: draw(st.floats(low, high))
+    hot, cold = 10 ** number(-4, 4), 10 ** number(-4, 4)
+    energies = [number(-1.0, -0.1), number(0.0, 0.9), number(1.0, 1.9), number(2.0, 2.9)]
+    energies = [energies[k] for k in draw(st.permutations(range(4)))]
+    near = draw(st.booleans())
+    energies[3] = energies[2] + 0.05 * min(1.0, cold * 10 ** number(-2, 2)) if near else energies[3]
+    numbers = jnp.array([hot, cold, number(0.0, 2.0), *energies, 0.0, 0.0])
+    boldest = float(LIMITS(numbers)[0])
+    assume(np.isfinite(boldest) and boldest > 1e-290)
+    return numbers.at[7].set(draw(st.sampled_from([1e-6, 0.1, 0.6, 0.95, 1.05])) * boldest)
+
+
+def exact_cop(numbers):
+    """COP and entropy production from the definitions; None where an occupation leaves (0, 1)."""
+    hot, cold, mu, *e, boldness, exchange = numbers
+    f = [1 / (1 + mp.exp((x - mu) / t)) for x, t in zip(e, (hot, hot, cold, cold))]
+    a = boldness * (f[2] - f[3])
+    second = ((e[2] - e[3]) * a + (e[0] - e[2]) * exchange) / (e[0] - e[1])
+    changes = [exchange - second, second, a - exchange, -a]
+    filled = [x + y for x, y in zip(f, changes)]
+    if not all(0 < x < 1 for x in filled):
+        return None
+    entropy = mp.mpf(0.7) / (2 * mp.pi) * sum(x * mp.log((1 - y) / y) for x, y in zip(changes, filled))
+    heat = mp.mpf(0.7) / (2 * mp.pi) * ((e[3] - e[2]) * a + (e[2] - mu) * exchange)
+    return -heat / (hot * entropy), -entropy - heat * (1 / cold - 1 / hot)
+
+
+@examples(40)
+@given(extreme_demons(), st.integers(0, 7))
+def test_demons_between_any_temperatures_are_right_and_so_are_their_slopes(numbers, place):
+    # Trap: occupations underflow where their ratios, logits and COP do not; and 1 - f loses all digits.
+    given_ones = [float(x) for x in numbers]
+    farthest = max(abs(e - given_ones[2]) / min(given_ones[:2]) for e in given_ones[3:7])
+    rounding = 1e-12 * (1 + farthest)
+    with mp.workdps(60 + int(farthest)):
+        known = [mp.mpf(x) for x in given_ones]
+        wanted, point = exact_cop(known), OPERATE(numbers)
+        assert int(point.status) == (qtd.Status.NO_OCCUPATION if wanted is None else 0)
+        assert (float(point.margin) > 0) == (wanted is not None)
+        if wanted is None:
+            return
+        assert abs(float(point.cop) / wanted[0] - 1) < rounding
+        assert float(point.entropy_production) >= 0
+        if wanted[1] > 1e-290:
+            assert abs(float(point.entropy_production) / wanted[1] - 1) < rounding
+        assert np.all(np.isfinite(np.asarray(point.logits)))
+        step = abs(known[place]) * mp.mpf(10) ** -25
+        moved = [exact_cop([x + sign * step * (k == place) for k, x in enumerate(known)])[0] for sign in (-1, 1)]
+        change = (moved[1] - moved[0]) / 2 / mp.mpf(10) ** -25  # with the logarithm of that parameter
+        found = mp.mpf(float(SLOPES(numbers)[place])) * known[place] * mp.sign(known[place])
+        assert abs(found - change) < 3 * rounding * (abs(change) + abs(wanted[0]))
+
+
+@pytest.mark.parametrize(("cold", "apart"), [(1e-3, 1e-4), (1e-4, 5e-5), (2e-4, 1e-4)])
+def test_the_coldest_demons_have_limits_and_a_least_temperature(cold, apart):
+    # exp(y_4) - 2 exp(y_3) = 1 at the least temperature of the paper's choice, where both exponentials overflow.
+    machine = demon(cold, 1.5 + apart)
+    assert int(machine.operate().status) == 0
+    assert float(machine.minimum_cold_temperature()) == pytest.approx(float(machine.energy_4 - 1.5) / np.log(2), rel=1e-9)
+    boldest = float(machine.limits()[0])  # f_c(e_4) = boldness [f_c(e_3) - f_c(e_4)]
+    assert boldest == pytest.approx(1 / np.expm1(float(machine.energy_4 - 1.5) / cold), rel=1e-9)
+    assert int(qtd.replace(machine, {"boldness": 1.001 * boldest}).operate().status) == qtd.Status.NO_OCCUPATION
+
+
+def test_the_least_entropy_is_found_where_it_is_cold():
+    machine = demon(1e-3, 1.5001)
+    heat = 0.3 * float(machine.limits()[1])
+    point = machine.least_entropy(heat).operate()
+    assert int(point.status) == 0 and float(point.heat_currents["cold"]) == pytest.approx(heat, rel=1e-9)
+    assert float(machine.least_entropy(heat, closed=True).operate().cop) < float(point.cop) < float(point.carnot_cop)

@@ -67,8 +67,8 @@ def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 def log1p_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """ln(1 + x) / x, 1 at x = 0."""
     is_small = jnp.abs(x) < 1e-5
-    safe = jnp.where(is_small, 1.0, x)
-    return jnp.where(is_small, 1 - x * (1 / 2 - x * (1 / 3 - x / 4)), jnp.log1p(safe) / safe)
+    small, safe = jnp.where(is_small, x, 0.0), jnp.where(is_small, 1.0, x)  # powers of a large one overflow
+    return jnp.where(is_small, 1 - small * (1 / 2 - small * (1 / 3 - small / 4)), jnp.log1p(safe) / safe)
 
 
 def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:

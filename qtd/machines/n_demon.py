@@ -1,6 +1,5 @@
 """The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
 
-import functools
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -9,16 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
-from .._numerics.special import decay_over, log1p_over
+from .._numerics.scaled import Scaled, add_scaled
 from .._numerics.status import Status, first
 from .._numerics.validation import as_scalar, positive, require, rule
-from ..distributions import difference, shares
+from ..distributions import difference
 from ..nonthermal import Balance, Filling, Windows, least_entropy, maximum_cooling
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
@@ -26,6 +24,7 @@ from ..scattering import Conductor
 from ..spectral import WideBand
 from ..thermodynamics import Law
 from . import _demon_conductors as demons
+from ._demon_occupations import Occupations, bold, boldest, entropy_per_heat_where_they_meet, entropy_produced
 from ._machine import AbstractMachine, DesignProblem, Survey, around
 
 __all__ = ["DemonPoint", "NDemon"]
@@ -134,7 +133,6 @@ class NDemon(AbstractMachine):
     def least_entropy(self, heat: ArrayLike, closed: bool = False) -> "NDemon":
         """With the `boldness` and `exchange` that take the heat current `heat` from the cold lead at the least entropy, `closed`: without
         exchange. Differentiable. See `qtd.nonthermal.least_entropy`."""
-        unit = difference(self.cold.logit(self.energy_3), self.cold.logit(self.energy_4), "fermi")
         scale, heat = self.width / (2 * jnp.pi), as_scalar(heat, "heat")
         if closed:
             a, exchange = heat / (scale * (self.energy_4 - self.energy_3)), jnp.zeros_like(scale)
@@ -142,7 +140,7 @@ class NDemon(AbstractMachine):
             found = least_entropy(self.windows(), "cold", heat)
             a = difference(self.cold.logit(self.energy_4), found.logits[3], "fermi")
             exchange = found.particle_currents["cold"] / scale
-        return replace(self, {"boldness": a / unit, "exchange": exchange})
+        return replace(self, {"boldness": Scaled.of(a).over(bold(self)), "exchange": exchange})
 
     def maximum_cooling(self, closed: bool = False) -> Filling:
         """The occupation that cools most, `closed`: without exchange of particles. See `qtd.nonthermal.maximum_cooling`."""
@@ -221,6 +219,10 @@ class DemonPoint(eqx.Module):
     `carnot_cop` its bound; `entropy_production` that of leads and demon together.
     `occupations` and `logits` of the demon at the four resonances; `margin`: the least distance of an occupation from 0 and 1, negative
     where none is possible; then `status` is NO_OCCUPATION, entropy and COP are NaN, and the heat currents what the formulas give even so.
+
+    At energies of a thousand temperatures occupations and currents underflow to 0 (where the margin keeps its sign), while logits, COP,
+    status and their derivatives are computed from logarithms and stay right. A derivative by `exchange` is of the size of 1 / f, and
+    ends at e^600.
     """
 
     cooled: ClassVar[str] = "cold"
@@ -243,8 +245,11 @@ class DemonPoint(eqx.Module):
 
     @property
     def mode(self) -> str:
-        """What the machine does, in words, at one known point."""
-        return "no demon" if int(self.status) else "refrigerator" if float(self.heat_currents["cold"]) > 0 else "heater"
+        """What the machine does, in words, at one known point: "idle" where its currents underflow."""
+        if int(self.status):
+            return "no demon"
+        heat = float(self.heat_currents["cold"])
+        return "refrigerator" if heat > 0 else "heater" if heat < 0 else "idle"
 
     def figures(self) -> dict[str, Float[Array, ""]]:
         """All scalars by name."""
@@ -257,7 +262,7 @@ class DemonPoint(eqx.Module):
         balance, sigma, share = (float(x) for x in (sum(self.heat_currents.values()), self.entropy_production, self.cop / self.carnot_cop))
         found = [Law("first law", balance, "sum of heat currents = 0", balance == 0)]
         found.append(Law("second law", sigma, "entropy production >= 0", sigma >= 0))
-        if self.mode == "refrigerator":
+        if self.mode == "refrigerator" and float(self.carnot_cop) > 0:
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", not share > 1 + 1e-6))
         return found
 
@@ -287,106 +292,50 @@ def _occupation(margin):
     return [Finding(Severity.FINE, "occupation", f"{text}.", {"margin": margin})]
 
 
-def _lead_logits(machine):
-    return [machine.leads[name].logit(energy) for name, energy in zip(demons.OWNERS, machine.energies)]
-
-
-def _changes(machine):
-    """Of each resonance f_l - f of the lead, f, and 1 - f: lists of numbers, so that a batch of demons is one loop over all of them."""
-    e1, e2, e3, e4 = machine.energies
-    leads = [[settle(x) for x in shares(logit, "fermi")] for logit in _lead_logits(machine)]
-    a, n = settle(machine.boldness * (e4 - e3) * _steepness(machine, leads)), machine.exchange
-    second = ((e3 - e4) * a + (e1 - e3) * n) / (e1 - e2)
-    return [n - second, second, a - n, -a], *([lead[k] for lead in leads] for k in (0, 1))
-
-
-def _steepness(machine, leads):
-    """[f_c(e_3) - f_c(e_4)] / (e_4 - e_3), also where they meet."""
-    gap = (machine.energy_4 - machine.energy_3) / machine.cold.temperature
-    (third, no_third), (fourth, no_fourth) = leads[2:]
-    share = jnp.where(gap > 0, third * no_fourth, fourth * no_third)  # of the smaller logit f, of the larger one 1 - f
-    # Not the absolute value, whose slope at 0 would be neither that of one side nor of the other.
-    return share / machine.cold.temperature * decay_over(jnp.where(gap > 0, gap, -gap))
-
-
-def _margins(machine):
-    """f_l and 1 - f_l at the four resonances, neither from the other."""
-    changes, filled, empty = _changes(machine)
-    return [f + x for f, x in zip(filled, changes)], [v - x for v, x in zip(empty, changes)]
-
-
-def _least(filled, empty):
-    return functools.reduce(jnp.minimum, [*filled, *empty])
-
-
 @compiled
 def _operate(machine):
     hot, cold = machine.hot.temperature, positive(machine.cold.temperature)
-    reference = positive(machine._reference())
-    changes, lead_filled, lead_empty = _changes(machine)
-    filled, empty = ([f + x for f, x in zip(lead_filled, changes)], [v - x for v, x in zip(lead_empty, changes)])
-    margin = _least(filled, empty)
-    physical = margin > 0
-    # What a resonance produces is w (f_l - f) (u - u_l) / h = w (f_l - f)^2 g / h: no sum of it loses digits.
-    stiffness = [_stiffness(*shares) for shares in zip(changes, lead_filled, lead_empty, filled, empty)]
-    e1, e2, e3, e4 = machine.energies
+    reference, mu = positive(machine._reference()), machine.cold.chemical_potential
+    found = Occupations(machine)
+    produced, physical = entropy_produced(found), found.physical
+    e3, e4 = machine.energy_3, machine.energy_4
     scale = positive(machine.width) / (2 * jnp.pi)
-    heat = scale * ((e4 - e3) * -changes[3] + (e3 - machine.cold.chemical_potential) * machine.exchange)
-    produced = scale * add(x**2 * g for x, g in zip(changes, stiffness))
-    # Where e_3 = e_4 and nothing is exchanged both vanish, as (e_4 - e_3)^2.
+    heat = add_scaled([found.changes[3].times(e3 - e4), Scaled.of(machine.exchange).times(e3 - mu)])
     meets = (e3 == e4) & (machine.exchange == 0)
-    ratio = (e4 - e3) / (e1 - e2)
-    slope = machine.boldness * _steepness(machine, list(zip(lead_filled, lead_empty)))
-    meeting = slope * (ratio**2 * (stiffness[0] + stiffness[1]) + stiffness[2] + stiffness[3])
-    per_heat = jnp.where(meets, meeting, produced / jnp.where(meets, 1, heat))
+    taken = Scaled(jnp.where(meets, 1.0, heat.mantissa), heat.exponent)
+    per_heat = jnp.where(meets, entropy_per_heat_where_they_meet(machine, found), produced.over(taken))
+    bias = (hot - cold) / (hot * cold)
     known = lambda x: jnp.where(physical, x, jnp.nan)
-    logits = [known(jnp.log(jnp.where(physical, v, 0.5)) - jnp.log(jnp.where(physical, f, 0.5))) for f, v in zip(filled, empty)]
+    flows, costs = scale * heat.value, scale * produced.value
     return DemonPoint(
-        heat_currents={"hot": -heat, "cold": heat},
+        heat_currents={"hot": -flows, "cold": flows},
         temperatures={"hot": hot, "cold": cold},
-        entropy_current=known(-produced - heat * (1 / cold - 1 / hot)),
-        entropy_production=known(produced),
-        cop=known(1 / (reference * (per_heat + 1 / cold - 1 / hot))),
+        entropy_current=known(-costs - flows * bias),
+        entropy_production=known(costs),
+        cop=known(1 / (reference * (per_heat + bias))),
         carnot_cop=cold * hot / (reference * (hot - cold)),
-        occupations=jnp.stack(filled),
-        logits=jnp.stack(logits),
-        margin=margin,
+        occupations=jnp.stack([f.value for f in found.filled]),
+        logits=jnp.stack(found.logits()),
+        margin=found.margin,
         status=first(
-            (~jnp.isfinite(margin), Status.INVALID_PARAMETER),
+            (~jnp.isfinite(found.margin), Status.INVALID_PARAMETER),
             (~physical, Status.NO_OCCUPATION),
-            (~meets & (heat == 0), Status.COP_UNDEFINED),
+            (~meets & (heat.mantissa == 0), Status.COP_UNDEFINED),
         ),
     )
 
 
-def _stiffness(change, lead_filled, lead_empty, filled, empty):
-    """(u - u_l) / (f_l - f) >= 0, from what always grows: u - u_l = +-ln(1 + |f_l - f| / (f (1 - f_l))), f the smaller of the two."""
-    rises = change > 0
-    width = jnp.where(rises, lead_filled * empty, filled * lead_empty)
-    width = jnp.where(width > 0, width, 1)  # no demon; its derivatives must not spoil those of others
-    return settle(log1p_over(settle(jnp.abs(change) / width)) / width)
-
-
 @compiled
 def _limits(machine):
-    modest = eqx.tree_at(lambda m: m.boldness, machine, jnp.zeros_like(machine.boldness))
-    filled, empty = (jnp.stack(x) for x in _margins(modest))
-    unit = difference(machine.cold.logit(machine.energy_3), machine.cold.logit(machine.energy_4), "fermi")
-    direction = jnp.where(unit < 0, -1.0, 1.0).astype(unit.dtype)
-    e1, e2, e3, e4 = machine.energies
-    ratio, one = (e3 - e4) / (e1 - e2), jnp.ones_like(unit)
-    change = direction * jnp.stack([-ratio, ratio, one, -one])
-    room = jnp.where(change > 0, empty, filled)  # up to 1 where an occupation grows, down to 0 where it falls
-    sizes = jnp.abs(change)
-    largest = jnp.min(jnp.where(sizes > 0, room / jnp.where(sizes > 0, sizes, 1.0), jnp.inf))
-    exchanged = (e3 - machine.cold.chemical_potential) * machine.exchange
-    return largest / jnp.abs(unit), machine.width / (2 * jnp.pi) * ((e4 - e3) * direction * largest + exchanged)
+    largest, change = boldest(machine)
+    exchanged = (machine.energy_3 - machine.cold.chemical_potential) * machine.exchange
+    return largest, machine.width / (2 * jnp.pi) * ((machine.energy_4 - machine.energy_3) * change + exchanged)
 
 
 @compiled
 def _minimum_cold_temperature(machine):
     def margin(temperature, machine):
-        return _least(*_margins(eqx.tree_at(lambda m: m.cold.temperature, machine, temperature)))
+        return Occupations(eqx.tree_at(lambda m: m.cold.temperature, machine, temperature)).relative_margin
 
     lowest = jnp.abs(machine.energy_3 - machine.energy_4) / 20
     return bisect(margin, lowest, machine.cold.temperature, machine)
