@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.coherent_elimination import inverse, matmul
-from ._numerics.hermitian import eigensystem
+from ._numerics.eigenvalues import eigenvalues
 from ._numerics.quadrature import FAR, graded
 from ._numerics.validation import as_real, check, rule
 
@@ -88,7 +88,7 @@ class Levels(AbstractScatterer):
     def amplitudes(self, energy):
         columns = self._columns()
         n = len(self.real)
-        found = _inverse_at(energy, jnp.zeros_like(energy), *self._effective())
+        found = _inverse_at(energy, *self._effective())
         between = lambda part: jnp.einsum("ia,ijp,jb->abp", columns, part, columns)
         real, imaginary = between(found[:n, :n]), between(found[n:, :n])
         return jnp.eye(columns.shape[1], dtype=energy.dtype)[..., None] + imaginary, -real
@@ -99,27 +99,13 @@ class Levels(AbstractScatterer):
         return [lax.stop_gradient(graded(real[k], widths[k], FAR)) for k in range(len(real))]
 
     def poles(self) -> tuple[Float[Array, " levels"], Float[Array, " levels"]]:
-        """Real and imaginary parts of the poles of G: energies of the lines, and minus half of their widths."""
-        matrix = self._effective()
-        energies, vectors = eigensystem(lax.complex(self.real, self.imaginary))
-        columns = self._columns()
-        widths = ((vectors.real.T @ columns) ** 2 + (vectors.imag.T @ columns) ** 2).sum(1)
-        # Aberth's iteration, all poles at once; no two of them may start in one place.
-        scale = jnp.max(jnp.abs(energies)) + jnp.max(widths)
-        apart = jnp.arange(len(energies), dtype=energies.dtype) * 1e-3 * scale
-        start = lax.stop_gradient(lax.complex(energies + apart, -widths / 2 - apart))
-        others = 1 - jnp.eye(len(energies), dtype=energies.dtype)
+        """Real and imaginary parts of the poles of G, in no order: energies of the lines, and minus half of their widths, 0 for a dark one.
 
-        def improve(_, z):
-            found = _inverse_at(z.real, z.imag, *matrix)
-            n = len(self.real)
-            trace = lambda part: jnp.einsum("iip->p", part)
-            newton = 1 / lax.complex(trace(found[:n, :n]), trace(found[n:, :n]))
-            gaps = z[:, None] - z[None] + jnp.eye(n, dtype=z.dtype)
-            step = newton / (1 - newton * (others.astype(z.dtype) / gaps).sum(1))
-            return jnp.where(jnp.isfinite(step.real) & jnp.isfinite(step.imag), z - step, z)  # where it is met, G is infinite
-
-        found = lax.fori_loop(0, 40, improve, start)
+        They are eigenvalues of H - (i/2) sum_r w_r w_r^T, right to rounding of its largest entry; where m of them meet in one pole of order
+        m, to the m-th root of rounding. Derivatives are those of simple poles; several in one place have that of their mean, and a pole
+        of higher order has none.
+        """
+        found = eigenvalues(lax.complex(*self._effective()))
         return found.real, found.imag
 
     def _columns(self):
@@ -131,11 +117,11 @@ class Levels(AbstractScatterer):
         return self.real, self.imaginary - columns @ columns.T / 2
 
 
-def _inverse_at(x, y, real, imaginary):
-    """1 / (x + i y - A - i B) at every point as the real matrix [[., -.], [., .]] of its parts."""
+def _inverse_at(energy, real, imaginary):
+    """1 / (E - A - i B) at every energy as the real matrix [[., -.], [., .]] of its parts."""
     block = lambda a, b: jnp.concatenate([jnp.concatenate([a, -b], 1), jnp.concatenate([b, a], 1)])
-    one, zero = jnp.eye(len(real), dtype=x.dtype), jnp.zeros_like(real)
-    matrix = block(one, zero)[..., None] * x[None, None] + block(zero, one)[..., None] * y[None, None] - block(real, imaginary)[..., None]
+    unit = jnp.eye(2 * len(real), dtype=energy.dtype)
+    matrix = unit[..., None] * energy[None, None] - block(real, imaginary)[..., None]
     found = inverse(matrix)
     for _ in range(2):  # Newton steps carry the derivatives
         found = 2 * found - matmul(found, matmul(matrix, found))

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.optimize import linear_sum_assignment
 
 import qtd
 from qtd.distributions import LogitBasis, Thermal
 from qtd.scatterers import Levels, ScatteringMatrix, TransmissionMatrix
 from qtd.scattering import Conductor, currents
 from qtd.spectral import WideBand
+from qtd.transmissions import BreitWigner
 
 
 def lead(temperature, potential=0.0, statistics="fermi"):
@@ -23,17 +25,88 @@ def lead(temperature, potential=0.0, statistics="fermi"):
 TRIO = {"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}
 
 
+def farthest(found, wanted):
+    """The largest distance in the best assignment of complex numbers to each other: each counts as often as it occurs."""
+    gaps = np.abs(np.asarray(found)[:, None] - np.asarray(wanted)[None])
+    return gaps[linear_sum_assignment(gaps)].max()
+
+
+def effective(h, w):
+    return h - 0.5j * w @ w.T
+
+
+def poles(h, w):
+    real, imaginary = Levels(h, {"leads": w}).poles()
+    return np.asarray(real) + 1j * np.asarray(imaginary)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_poles_are_eigenvalues_of_the_effective_hamiltonian(size):
     rng = np.random.default_rng(size)
-    for trial in range(6):
+    for trial in range(8):
         h = rng.normal(size=(size, size)) + 1j * (trial % 2) * rng.normal(size=(size, size))
-        h = (h + h.conj().T) / 2 if trial < 4 else np.eye(size) + 1e-3 * np.diag(rng.normal(size=size))
+        h = (h + h.conj().T) / 2 if trial < 4 else np.eye(size) + 10.0**-trial * np.diag(rng.normal(size=size))
         w = rng.normal(size=(size, 2))
-        real, imaginary = Levels(h, {"a": w[:, 0], "b": w[:, 1]}).poles()
-        wanted = np.linalg.eigvals(h - 0.5j * w @ w.T)
-        found = np.asarray(real) + 1j * np.asarray(imaginary)
-        assert max(np.abs(found - x).min() for x in wanted) < 1e-4 * np.abs(wanted).max()
+        assert farthest(poles(h, w), np.linalg.eigvals(effective(h, w))) < 1e-13 * size * np.abs(effective(h, w)).max()
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_degenerate_levels_have_dark_poles_at_their_energy_and_bright_ones_as_wide_as_they_see_together(size):
+    """Levels of one energy e meet the leads through the columns of w: the poles are e - i/2 times the eigenvalues of w w^T, the rest e."""
+    rng = np.random.default_rng(size)
+    basis = np.linalg.qr(rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size)))[0]
+    for channels in (1, min(2, size - 1)):
+        w = rng.normal(size=(size, channels)) if channels > 1 else np.full((size, 1), 0.7)
+        widths = np.append(np.linalg.eigvalsh(w.T @ w), np.zeros(size - channels))
+        assert farthest(poles(1.3 * np.eye(size), w), 1.3 - 0.5j * widths) < 1e-14 * size
+        # A level or two beside them, mixed with them by a magnetic flux: two of three degenerate ones have one dark state at least.
+        h = basis @ np.diag(np.append(np.full(size - 1, 0.4), -1.1)) @ basis.conj().T
+        w = np.outer((basis @ np.linspace(0.5, 1, size)).real, np.ones(channels))
+        found = poles((h + h.conj().T) / 2, w)
+        assert farthest(found, np.linalg.eigvals(effective((h + h.conj().T) / 2, w))) < 1e-13 * size
+        assert np.sum(np.abs(found - 0.4) < 1e-13) >= size - 3
+
+
+def test_two_levels_at_an_exceptional_point_have_one_pole_of_second_order():
+    """H - i/2 w w^T = [[-i/2, 1/4], [1/4, 0]] has the eigenvalue -i/4 twice and one eigenvector: rounding moves it by its square root."""
+    found = poles(np.array([[0.0, 0.25], [0.25, 0.0]]), np.array([[1.0], [0.0]]))
+    assert np.abs(found + 0.25j).max() < 1e-7
+
+
+def test_slopes_of_poles_are_those_of_differences_and_of_means_where_they_coincide():
+    rng = np.random.default_rng(0)
+    h, w, dh, dw = (rng.normal(size=shape) for shape in ((3, 3), (3, 2), (3, 3), (3, 2)))
+    h, dh = h + h.T, dh + dh.T
+
+    @jax.jit
+    def moments(x, h, w, dh, dw):
+        real, imaginary = Levels(h + x * dh, {"leads": w + x * dw}).poles()
+        return jnp.stack([real.sum(), imaginary.sum(), (real**3).sum(), (imaginary**3).sum(), (real * imaginary**2).sum()])
+
+    def slopes(h, w, dh, dw, step=1e-3):
+        shifted = lambda n: moments(n * step, h, w, dh, dw)
+        wanted = sum(c * (shifted(n) - shifted(-n)) / (2 * n * step) for n, c in ((1, 1.5), (2, -0.6), (3, 0.1)))
+        forward, backward = (make(moments)(0.0, h, w, dh, dw) for make in (jax.jacfwd, jax.jacrev))
+        np.testing.assert_allclose(forward, backward, rtol=1e-11, atol=1e-12)
+        return forward, wanted
+
+    found, wanted = slopes(h, w, dh, dw)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+    # Three levels of one energy and equal couplings, two of them dark: symmetric functions of the poles have slopes.
+    found, wanted = slopes(np.eye(3), np.ones((3, 2)), dh, dw)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+    second = jax.jit(jax.grad(jax.grad(lambda x: moments(x, h, w, dh, dw)[2])))(0.0)
+    slope = jax.grad(lambda x: moments(x, h, w, dh, dw)[2])
+    assert float(second) == pytest.approx(float((slope(1e-4) - slope(-1e-4)) / 2e-4), rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_degenerate_levels_that_see_the_leads_alike_carry_what_one_level_does(size):
+    line = currents(Conductor(TRIO, [("a", "b", BreitWigner(0.3, size * 0.25, size * 0.09))]))
+    alike = Levels(0.3 * np.eye(size), {"a": np.full(size, 0.5), "b": np.full(size, 0.3)})
+    found = currents(Conductor(TRIO, scatterer=alike))
+    for figure in (lambda x: x.particle_currents["a"], lambda x: x.entropy_production, lambda x: x.heat_noise[0, 1]):
+        assert float(figure(found)) == pytest.approx(float(figure(line)), rel=1e-12)
 
 
 @pytest.mark.parametrize("splitting", [0.1, 1e-2, 1e-3])
