@@ -7,6 +7,7 @@ with s the entropy per state. In equilibrium u = (E - mu) / T. Near f = 0 and 1 
 """
 
 import abc
+import functools
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -15,7 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.quadrature import graded
+from ._numerics.special import endless
 from ._numerics.validation import as_real, as_scalar, check, positive, require, rule
+
+Shares = tuple[Float[Array, "*batch"], Float[Array, "*batch"]]
 
 __all__ = [
     "AbstractDistribution",
@@ -27,6 +31,7 @@ __all__ = [
     "Thermal",
     "difference",
     "entropy",
+    "filled_and_empty",
     "occupation",
     "shares",
 ]
@@ -130,7 +135,9 @@ class PiecewiseConstant(AbstractDistribution):
     """Fermionic `occupations` f_b, 0 <= f_b <= 1, of the bins between rising `edges`; above the last edge it is empty, below the first one
     full.
 
-    Bins wholly full or empty take entropy without limit from whoever meets them with another occupation.
+    Bins wholly full or empty take entropy without limit from whoever meets them with another occupation: that entropy current is infinite,
+    and so are its derivatives (they come out as large as the square root of the largest number, 1e154 in double precision). Everything
+    else is finite there, and so are its derivatives, by an `occupations` of 0 or 1 too.
     For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
     """
 
@@ -150,7 +157,7 @@ class PiecewiseConstant(AbstractDistribution):
     def __call__(self, energy):
         f = self.occupations
         far = jnp.full((1,), jnp.inf, f.dtype)
-        values = jnp.concatenate([-far, jnp.log1p(-f) - jnp.log(f), far])
+        values = jnp.concatenate([-far, _logit(f), far])
         return jnp.where(_windows(energy, self.edges), _last(values, energy), 0).sum(-1)
 
     def breaks(self):
@@ -173,14 +180,24 @@ class Mixture(AbstractDistribution):
         rule((self.weights,), lambda w: abs(w.sum() - 1) <= 1e-6, lambda w: f"`weights` must add up to 1, got {w.tolist()}.")
 
     def __call__(self, energy):
-        logits = jnp.stack([part(energy) for part in self.parts], axis=-1)
-        logs = _last(jnp.log(positive(self.weights)), energy)
-        filled = jax.nn.logsumexp(logs - jax.nn.softplus(logits), axis=-1)
-        empty = jax.nn.logsumexp(logs - jax.nn.softplus(-logits), axis=-1)
-        return empty - filled
+        filled, empty = filled_and_empty(self, energy, "fermi")
+        tiny = float(jnp.finfo(filled.dtype).tiny)
+        near = (filled > tiny) & (empty > tiny)
+        direct = jnp.log(jnp.where(near, empty, 0.5)) - jnp.log(jnp.where(near, filled, 0.5))
+        return jnp.where(near, direct, self._far(energy))
 
     def breaks(self):
         return [x for part in self.parts for x in part.breaks()]
+
+    def _far(self, energy):
+        """The logit where f or 1 - f underflows."""
+        most = endless(energy)
+        logits = jnp.stack([jnp.clip(part(energy), -most, most) for part in self.parts], axis=-1)
+        logs = _last(jnp.log(positive(self.weights)), energy)
+        filled = jax.nn.logsumexp(logs - jax.nn.softplus(logits), axis=-1)
+        empty = jax.nn.logsumexp(logs - jax.nn.softplus(-logits), axis=-1)
+        found = empty - filled
+        return jnp.where(jnp.abs(found) > most / 2, jnp.sign(found) * jnp.inf, found)
 
 
 class AnyLogit(AbstractDistribution):
@@ -219,6 +236,33 @@ def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array,
     return jnp.where(logit > 0, decay * large, large), jnp.where(logit > 0, large, decay * large)
 
 
+@functools.singledispatch
+def filled_and_empty(
+    distribution: AbstractDistribution, energy: Float[Array, "*batch"], statistics: str
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """`shares` of a `distribution` at this `energy`: from its logit, unless it knows them themselves, as where f is 0 or 1 and the logit,
+    which is infinite there, has no derivative. `statistics`: "fermi" or "bose"."""
+    return shares(distribution(energy), statistics)
+
+
+@filled_and_empty.register
+def _(distribution: PiecewiseConstant, energy, statistics):
+    f = distribution.occupations
+    end = jnp.ones_like(f[:1])
+    filled, empty = jnp.concatenate([end, f, 0 * end]), jnp.concatenate([0 * end, 1 - f, end])
+    inside = _windows(energy, distribution.edges)
+    read = lambda values: jnp.where(inside, _last(values, energy), 0).sum(-1)
+    return read(filled), read(empty) if statistics == "fermi" else 1 + read(filled)
+
+
+@filled_and_empty.register
+def _(distribution: Mixture, energy, statistics):
+    weights = _last(positive(distribution.weights), energy)
+    parts = zip(*(filled_and_empty(part, energy, statistics) for part in distribution.parts))
+    filled, empty = (jnp.stack(part, axis=-1) for part in parts)
+    return (weights * filled).sum(-1), (weights * empty).sum(-1)
+
+
 def occupation(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
     """f from the `logit`, of `statistics` "fermi" or "bose"."""
     return shares(logit, statistics)[0]
@@ -239,17 +283,37 @@ def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*ba
     return occupation(logit, statistics) * logit - jnp.where(far, jnp.log1p(-jnp.exp(-jnp.where(far, logit, 1.0))), near)
 
 
-def difference(first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
+def difference(
+    first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str, known: tuple[Shares, Shares] | None = None
+) -> Float[Array, "*batch"]:
     """f_1 - f_2 from the logits `first` and `second`, without cancellation where they are close, nor near f = 0 or 1.
 
-    `statistics`: "fermi" or "bose".
+    `statistics`: "fermi" or "bose". `known`: the `shares` of both, where they are; with them the derivatives are right where f is 0 or 1.
     """
-    both_infinite = jnp.isinf(first) & (first == second)  # both full, or both empty
-    gap = jnp.where(both_infinite, 0, first) - jnp.where(both_infinite, 0, second)
+    (f, more), (other, other_more) = known or (shares(first, statistics), shares(second, statistics))
+    # Where one of them is full or empty nothing cancels.
+    ends = jnp.isinf(first) | jnp.isinf(second)
+    gap = jnp.where(ends, 0.0, first) - jnp.where(ends, 0.0, second)
     rises = gap <= 0  # f_1 is the larger one
     size = jnp.expm1(jnp.where(rises, gap, -gap))
-    (f, more), (other, other_more) = shares(first, statistics), shares(second, statistics)
-    return jnp.where(rises, -size * f * other_more, size * other * more)
+    inside = jnp.where(rises, -size * f * other_more, size * other * more)
+    crowded = (more == 0) | (other_more == 0)
+    return jnp.where(ends, jnp.where(crowded, other_more - more, f - other), inside)
+
+
+@jax.custom_jvp
+def _logit(f):
+    """ln(1/f - 1), whose derivative at 0 and 1 is finite, if huge."""
+    return jnp.log1p(-f) - jnp.log(f)
+
+
+@_logit.defjvp
+def _logit_jvp(primals, tangents):
+    (f,), (change,) = primals, tangents
+    spread = f * (1 - f)
+    inside = spread > 0
+    slope = jnp.where(inside, 1 / jnp.where(inside, spread, 1.0), endless(f))
+    return _logit(f), -slope * change
 
 
 def _windows(energy, edges):

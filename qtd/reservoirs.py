@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ._numerics.quadrature import FAR, graded
 from ._numerics.special import bose_weights
 from ._numerics.validation import as_scalar, nonnegative, positive, require
-from .distributions import AbstractDistribution, Thermal, occupation
+from .distributions import AbstractDistribution, Thermal, filled_and_empty, shares
 from .spectral import AbstractSpectralDensity, WideBand
 
 __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
@@ -33,6 +33,10 @@ class AbstractReservoir(eqx.Module):
     @abc.abstractmethod
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """The entropy that a quantum of this `energy` carries, u = ds/df; (E - mu) / T in equilibrium. See `qtd.distributions`."""
+
+    def shares(self, energy: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        """f and 1 - f of fermions, f and 1 + f of bosons at this `energy`, neither from the other."""
+        return shares(self.logit(energy), self.statistics)
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
@@ -175,11 +179,14 @@ class NonthermalReservoir(AbstractReservoir):
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self.distribution(energy)
 
+    def shares(self, energy: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        return filled_and_empty(self.distribution, energy, self.statistics)
+
     def breaks(self) -> list[Float[Array, " n"]]:
         return self.distribution.breaks()
 
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        return occupation(self.logit(energy), self.statistics)
+        return self.shares(energy)[0]
 
     def effective_temperature(self, energy: Float[Array, "*batch"], reference: ArrayLike = 0.0) -> Float[Array, "*batch"]:
         """(E - E_ref) / u(E) at `energy` E with E_ref = `reference`, to look at: only its ratio with E - E_ref has a meaning; it is
@@ -191,10 +198,11 @@ class NonthermalReservoir(AbstractReservoir):
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         if self.statistics == "bose":
             size = jnp.abs(gap)
-            strength, mean = nonnegative(self.spectral_density(size)), self.occupation(size)
-            up, down = strength * mean, strength * (1 + mean)
+            strength, (mean, more) = nonnegative(self.spectral_density(size)), self.shares(size)
+            up, down = strength * mean, strength * more
             return jnp.where(gap >= 0, up, down), jnp.where(gap >= 0, down, up)
         energy = gap if particles is None else gap * particles
-        logit = self.logit(energy) * (1 if particles is None else particles)
+        filled, empty = self.shares(energy)
         tunnelling = nonnegative(self.spectral_density(energy))
-        return tunnelling * jax.nn.sigmoid(-logit), tunnelling * jax.nn.sigmoid(logit)
+        enters = jnp.ones_like(energy, bool) if particles is None else particles > 0
+        return tunnelling * jnp.where(enters, filled, empty), tunnelling * jnp.where(enters, empty, filled)

@@ -13,9 +13,10 @@ from ._numerics.batching import add, settle
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
+from ._numerics.special import carried
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
-from .distributions import difference, shares
+from .distributions import difference
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .scatterers import AbstractScatterer
@@ -167,18 +168,19 @@ def _of_link(conductor, ends, transmission):
         weight, square = weights * passed, weights * passed**2
     # Settled: every sum below would compute them again.
     logits = [settle(reservoir.logit(energy)) for reservoir in pair]
-    gap = difference(*logits, conductor.statistics)
+    known = [tuple(map(settle, reservoir.shares(energy))) for reservoir in pair]
+    gap = difference(*logits, conductor.statistics, (known[0], known[1]))
     flow = settle(weight * gap)
     size = len(conductor.names)
     sign = jnp.zeros(size, energy.dtype).at[places[0]].set(1).at[places[1]].set(-1)
-    first, second = (_product(x, flow).sum() for x in logits)
+    first, second = (carried(x, flow).sum() for x in logits)
     entropy = jnp.zeros(size, energy.dtype).at[places[0]].set(first).at[places[1]].set(-second)
-    spread = add(f * other for f, other in (shares(x, conductor.statistics) for x in logits))
+    spread = add(f * other for f, other in known)
     sort = 1 if conductor.statistics == "fermi" else -1
     power = settle(weight * spread + sort * (weight - square) * gap**2)
     outer = sign[:, None] * sign[None]
     noise = jnp.stack([outer * (energy**k * power).sum() for k in range(3)])
-    produced = _product(logits[1] - logits[0], flow).sum()
+    produced = carried(logits[1] - logits[0], flow).sum()
     return jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]), noise, produced
 
 
@@ -192,14 +194,15 @@ def _of_scatterer(conductor):
     belongs = jnp.asarray(np.eye(len(names))[owners], energy.dtype)  # (channels, reservoirs)
     passed = jnp.einsum("abp,ai,bj->ijp", probabilities, belongs, belongs)  # from j to i
     logits = jnp.stack([conductor.reservoirs[name].logit(energy) for name in names])
-    gaps = difference(logits[:, None], logits[None], conductor.statistics)
+    filled, others = (jnp.stack(x) for x in zip(*(conductor.reservoirs[name].shares(energy) for name in names)))
+    of_both = (filled[:, None], others[:, None]), (filled[None], others[None])
+    gaps = difference(logits[:, None], logits[None], conductor.statistics, of_both)
     flow = (weights[None, None] * passed * gaps).sum(1)
-    flows = jnp.stack([flow.sum(1), (energy[None] * flow).sum(1), _product(logits, flow).sum(1)])
+    flows = jnp.stack([flow.sum(1), (energy[None] * flow).sum(1), carried(logits, flow).sum(1)])
     lost = jnp.zeros(()) if scatterer.by_construction else _lost(passed, probabilities if amplitudes else None)
     if amplitudes is None:
         return flows, jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype), -flows[2].sum(), lost
-    f = jnp.stack([conductor.reservoirs[names[i]].occupation(energy) for i in owners])
-    noise = _scattered_noise(energy, weights, amplitudes, f, belongs, -1 if conductor.statistics == "fermi" else 1)
+    noise = _scattered_noise(energy, weights, amplitudes, filled[owners], others[owners], belongs)
     return flows, noise, -flows[2].sum(), lost
 
 
@@ -211,13 +214,14 @@ def _lost(passed, probabilities):
     return jnp.max(jnp.stack(sizes))
 
 
-def _scattered_noise(energy, weights, amplitudes, f, belongs, sort):
-    """int dE E^n sum_kl A_kl(i) A_lk(j) f_k (1 -+ f_l), with A_kl(i) = delta_ik delta_il - conj(s_ik) s_il of each channel i."""
+def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
+    """int dE E^n sum_kl A_kl(i) A_lk(j) f_k (1 -+ f_l), with A_kl(i) = delta_ik delta_il - conj(s_ik) s_il of each channel i, and `other`
+    1 -+ f."""
     scattered = lax.complex(*amplitudes)
     unit = jnp.eye(len(f), dtype=energy.dtype)
     ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None].astype(scattered.dtype)
     a = ones - scattered.conj()[:, :, None] * scattered[:, None]
-    pairs = (f[:, None] * (1 + sort * f[None]) + f[None] * (1 + sort * f[:, None])) / 2
+    pairs = (f[:, None] * other[None] + f[None] * other[:, None]) / 2
     power = jnp.einsum("iklp,jlkp,klp->ijp", a, a, pairs.astype(a.dtype)).real
     power = jnp.einsum("ijp,ia,jb->abp", power * weights[None, None], belongs, belongs)
     return jnp.stack([(power * (energy**k)[None, None]).sum(-1) for k in range(3)])
@@ -248,8 +252,3 @@ def _uncountable(conductor):
     either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))
     return either([meets for meets, _ in poles]), either([none for _, none in poles])
 
-
-def _product(x, flow):
-    """x * flow, 0 where nothing flows, however large x is."""
-    flows = flow != 0
-    return jnp.where(flows, jnp.where(flows, x, 0) * flow, 0)

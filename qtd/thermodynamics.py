@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from ._numerics.batching import add
+from ._numerics.batching import add, total
 from ._numerics.compilation import compiled
 from ._numerics.printing import digits
+from ._numerics.special import carried
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_scalar, is_concrete
 from .certificates import Certificate
@@ -22,7 +23,7 @@ from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import checked
 from .scattering import Conductor, currents
-from .steady import settle_down
+from .steady import SteadyState, settle_down
 
 __all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]
 
@@ -194,7 +195,8 @@ class OperatingPoint(eqx.Module):
         reference, level = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
         thermal = [name for name in self.names if name in self.temperatures]
         zero = jnp.zeros_like(self.entropy_production)
-        free = lambda name: self.energy_currents[name] - level * self.particle_currents[name] - reference * self.entropy_currents[name]
+        paid = lambda name: carried(self.entropy_currents[name], reference)  # which may be infinite
+        free = lambda name: self.energy_currents[name] - level * self.particle_currents[name] - paid(name)
         return Efficiencies(
             work=as_scalar(work, "work"),
             chemical=add([zero, *(self.particle_currents[r] * (self.chemical_potentials[r] - level) for r in thermal)]),
@@ -210,7 +212,7 @@ class OperatingPoint(eqx.Module):
         heat = self.heat_currents[self.driven_by]
         if self.driven_by in self.temperatures:
             return heat
-        return heat - self._rejecting_temperature * self.entropy_currents[self.driven_by]
+        return heat - carried(self.entropy_currents[self.driven_by], self._rejecting_temperature)
 
     @property
     def _cold_bias(self):
@@ -346,7 +348,7 @@ def _operate(system, cooled, driven_by):
         energy_currents=of("energy"),
         particle_currents=of("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        nonthermal_entropy_currents={name: state.current(name, "entropy") for name in names if name not in temperatures},
+        nonthermal_entropy_currents={name: _entropy_current(state, name) for name in names if name not in temperatures},
         temperatures=temperatures,
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
@@ -357,6 +359,14 @@ def _operate(system, cooled, driven_by):
         of_jumps=state.is_classical,
     )
     return point.certified({name: state.doubt(name) for name in names})
+
+
+def _entropy_current(state, name):
+    """Of a nonthermal reservoir, which may be full or empty: then a jump carries infinitely much, and where none is made, nothing."""
+    if not isinstance(state, SteadyState):
+        return state.current(name, "entropy")
+    parts = [total(carried(state.quanta(i, "entropy"), state.flows[i])) for i in state.network.topology.of(name)]
+    return add([jnp.zeros((), state.populations.dtype), *parts])
 
 
 def _conduct(conductor, cooled, driven_by):

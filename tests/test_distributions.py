@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import qtd
-from qtd.distributions import entropy
+from qtd.distributions import Mixture, PiecewiseConstant, Thermal, entropy
 from qtd.nonthermal import Windows, maximum_cooling
+from qtd.scatterers import Levels
 from qtd.scattering import Conductor, currents
 from qtd.spectral import WideBand
-from qtd.transmissions import Boxcar, Lorentzian
+from qtd.transmissions import Boxcar, BreitWigner, Lorentzian
 
 pytestmark = pytest.mark.digits
 
@@ -105,3 +106,78 @@ def test_windows_that_touch_are_not_refused_by_rounding():
             Windows(leads, [("hot", k * width, width), ("cold", (k + 1) * width, width)])
     with pytest.raises(ValueError, match="must lie apart"):
         Windows(leads, [("hot", 1.0, 0.2), ("cold", 1.19, 0.2)])
+
+
+def bins(x):
+    return PiecewiseConstant([0.4, 0.7, 1.0], x[:2])
+
+
+def wire(x):
+    return Mixture([0.5, 0.5], [bins(x), Thermal(0.3, 0.6)])
+
+
+def by_links(leads):
+    return Conductor(leads, [("demon", "hot", Boxcar(0.7, 0.6)), ("demon", "cold", BreitWigner(0.8, 0.1, 0.2))])
+
+
+def by_levels(leads):
+    return Conductor(leads, scatterer=Levels([[0.7, 0.1], [0.1, 0.8]], {"demon": [0.3, 0.1], "hot": [0.1, 0.3], "cold": [0.2, 0.0]}))
+
+
+def by_jumps(leads):
+    jumps = [("demon", 0, 1, 1.0), ("demon", 0, 2, 0.7), ("hot", 0, 1, 0.4), ("cold", 0, 2, 1.0), ("demon", 1, 3, 1.0), ("hot", 2, 3, 0.3)]
+    return qtd.RateNetwork([0.0, 0.55, 0.85, 1.4], jumps, leads, particles=[0, 1, 1, 2])
+
+
+@pytest.mark.parametrize("build", [by_links, by_levels, by_jumps])
+@pytest.mark.parametrize("distribution", [bins, wire])
+def test_full_and_empty_states_have_finite_numbers_and_slopes_but_for_their_entropy(build, distribution):
+    """Trap: the logit of an empty state is infinite, and so is its slope: times 0 both are no numbers."""
+
+    @jax.jit
+    def figures(x):
+        leads = {"demon": qtd.NonthermalReservoir(distribution(x)), "hot": lead(x[2], x[3]), "cold": lead(0.2, 0.7)}
+        point = qtd.operate(build(leads))
+        finite = [*point.particle_currents.values(), *point.energy_currents.values(), point.heat_currents["hot"]]
+        finite += [point.heat_covariance["demon", "hot"], point.heat_covariance["hot", "hot"], point.entropy_currents["cold"]]
+        return jnp.stack(finite), point.entropy_production, point.status
+
+    slopes = jax.jit(jax.jacrev(lambda x: figures(x)[:2]))
+    for filled in ((0.0, 1.0), (0.0, 0.0), (1.0, 0.3)):
+        x = jnp.array([*filled, 0.3, 0.8])
+        values, sigma, status = figures(x)
+        found, of_sigma = slopes(x)
+        assert int(status) == 0 and np.all(np.isfinite(values)) and float(sigma) > 0
+        assert np.isinf(float(sigma)) == (distribution is bins) and not np.any(np.isnan(of_sigma))
+        for k in range(4):
+            h = -1e-4 if float(x[k]) == 1 else 1e-4  # into the box
+            at = [figures(x.at[k].add(n * h))[0] for n in range(5)]
+            wanted = sum(c * y for c, y in zip((-25 / 12, 4, -3, 4 / 3, -1 / 4), at)) / h
+            np.testing.assert_allclose(found[:, k], wanted, rtol=1e-7, atol=1e-9)
+        # What is infinite changes without limit, towards less as an occupation leaves its bound.
+        if distribution is bins:
+            assert float(of_sigma[0]) * (1 if filled[0] else -1) > 1e100
+
+
+def test_the_cop_of_a_demon_of_most_cooling_is_0_and_moves_with_nothing_but_its_occupation():
+    leads = {"hot": lead(1.0, 1.0), "cold": lead(0.6, 1.0)}
+    windows = Windows(leads, [("hot", 0.4, 0.1), ("hot", 1.1, 0.2), ("cold", 1.5, 0.15), ("cold", 1.9, 0.1)])
+    demon = maximum_cooling(windows, "cold").reservoir(1.0)
+    links = [("demon", name, Boxcar(c, w)) for name, c, w in zip(windows.owners, windows.centers, windows.widths)]
+
+    def figures(t):
+        point = qtd.operate(Conductor({"demon": demon, "hot": lead(1.0, 1.0), "cold": lead(t, 1.0)}, links), "cold", "demon")
+        return jnp.stack([point.cop, point.heat_currents["cold"]])
+
+    (cop, heat), (cop_slope, slope) = figures(0.6), jax.jacfwd(figures)(0.6)
+    assert float(cop) == 0 and float(cop_slope) == 0 and float(heat) > 0
+    assert float(slope) == pytest.approx(float(figures(0.6 + 1e-5)[1] - figures(0.6 - 1e-5)[1]) / 2e-5, rel=1e-7)
+
+
+def test_entropy_currents_have_their_slope_in_equilibrium_too():
+    # Trap: where nothing flows the product with the logit is 0, its derivative is not.
+    def entropies(x):
+        found = currents(Conductor({"a": lead(0.5 + x, 0.3), "b": lead(0.5, 0.3)}, [("a", "b", Boxcar(0.7, 0.4))]))
+        return found.entropy_currents["a"]
+
+    assert float(jax.grad(entropies)(0.0)) == pytest.approx(float(entropies(1e-4) - entropies(-1e-4)) / 2e-4, rel=1e-6)

@@ -77,3 +77,26 @@ def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[A
     small = jnp.exp(jnp.where(above, -x, x))
     rare, common = small / (1 + small), 1 / (1 + small)
     return jnp.where(above, rare, common), jnp.where(above, common, rare)
+
+
+@jax.custom_jvp
+def carried(x: Float[Array, "*batch"], flow: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """x * `flow`, where x may be infinite or, where nothing flows, no number: then it is 0.
+
+    Where x is infinite its derivatives by the flow are as large as the square root of the largest number: infinity itself times the 0 that
+    other parameters move the flow by would be no number.
+    """
+    flows = flow != 0
+    return jnp.where(flows, jnp.where(flows, x, 0.0) * flow, 0.0)
+
+
+@carried.defjvp
+def _carried_jvp(primals, tangents):
+    (x, flow), (x_dot, flow_dot) = primals, tangents
+    bounded = jnp.clip(jnp.where(jnp.isnan(x), 0.0, x), -endless(x), endless(x))
+    return carried(x, flow), bounded * flow_dot + flow * x_dot
+
+
+def endless(x: Float[Array, "*batch"]) -> float:
+    """What stands for infinity in derivatives of x: it may be squared, and times 0 it is 0."""
+    return float(jnp.finfo(x.dtype).max) ** 0.5
