@@ -1,6 +1,6 @@
 """Random devices over wide decades: with status 0 no NaN, no broken law, no negative variance, finite gradients.
 
-    python benchmarks/attack.py                     (10^6 devices of ten kinds)
+    python benchmarks/attack.py                     (10^6 devices of twelve kinds)
     python benchmarks/attack.py --devices 20000 --only networks "qubits, zz"
 
 Every kind of system and every machine in every model, its widths over 1e-6 to 1, temperatures over 1e-2 to 1e4 and heights over 1e-6 to
@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import qtd
-from qtd.machines import CollectiveRefrigerator, QubitRefrigerator, ResonatorRefrigerator
+from qtd.distributions import LogitBasis, Mixture, PiecewiseConstant, Thermal
+from qtd.machines import CollectiveRefrigerator, NDemon, QubitRefrigerator, ResonatorRefrigerator
+from qtd.scatterers import Levels
 from qtd.scattering import Conductor
 from qtd.spectral import Peaked, Resonator, WideBand
 from qtd.transmissions import Boxcar
@@ -65,13 +67,13 @@ def judge(build, vector):
     energy = jnp.stack([point.device_energy_currents[name] for name in point.names])
     variances = jnp.stack([point.heat_covariance[name, name] for name in point.names])
     parts = jnp.stack([x / point.temperatures[name] for name, x in zip(point.names, heat) if name in point.temperatures])
-    sigma = point.entropy_production
+    sigma, may_be_endless = point.entropy_production, bool(point.nonthermal_entropy_currents)  # where it is full or empty
     # Where a variance vanishes with the current there is nothing to compare.
     uncertainty = variances * sigma - (2 - 1e-6) * heat**2 if point.of_jumps else jnp.zeros_like(heat)
     floor = jnp.finfo(heat.dtype).tiny ** 0.5
     return Verdict(
         point.status,
-        ~(jnp.all(jnp.isfinite(heat)) & jnp.all(jnp.isfinite(variances)) & jnp.isfinite(sigma)),
+        ~(jnp.all(jnp.isfinite(heat)) & jnp.all(jnp.isfinite(variances)) & (jnp.isfinite(sigma) | may_be_endless & (sigma > 0))),
         jnp.abs(energy.sum()) > 1e-9 * jnp.abs(energy).max(),
         sigma < -1e-9 * jnp.abs(parts).max(),
         jnp.any(variances < 0),
@@ -190,6 +192,43 @@ def build_conductors(variant, vector):
     return Conductor(leads, [*links, ("a", "c", TransmissionLine(centers[2], widths[2]))])
 
 
+def draw_demons(rng, count):
+    """Two leads, four resonances about a chemical potential, their width, how bold the demon is, and a share of what it could exchange."""
+    temperatures, energies = decades(rng, -2, 2, (count, 2)), rng.uniform(-1, 1, (count, 4))
+    return np.concatenate([temperatures, energies, decades(rng, -6, -3, (count, 1)), rng.uniform(-0.2, 1.0, (count, 1))], axis=1)
+
+
+def build_demons(variant, vector):
+    """The conductor of a demon that takes this share of what is possible, its resonances as points, as windows, or as lines."""
+    temperatures, energies, (width, share) = vector[:2], vector[2:6], vector[6:]
+    hot, cold = (qtd.Reservoir(t, 0.0, "fermi", spectral_density=WideBand(1.0)) for t in temperatures)
+    demon = NDemon(hot, cold, *energies, width, 1.0)
+    bold = qtd.replace(demon, {"boldness": share * demon.limits()[0]})
+    return bold.conductor(("narrow", "boxcar", "lorentzian")[variant])
+
+
+def draw_nonthermal(rng, count):
+    """Two leads; occupations of three bins, some full or empty, and their edges; bumps on a logit; levels, hopping and couplings."""
+    filled = np.clip(rng.uniform(-0.5, 1.5, (count, 3)), 0, 1)
+    edges = rng.uniform(-2, 0, (count, 1)) + np.cumsum(decades(rng, -3, 0, (count, 4)), axis=1)
+    leads = [decades(rng, -2, 1, (count, 2)), rng.uniform(-1, 1, (count, 2))]
+    bumps = [rng.uniform(-3, 3, (count, 2)), rng.uniform(-1, 1, (count, 2)), decades(rng, -2, 0, (count, 2))]
+    return np.concatenate([*leads, filled, edges, *bumps, rng.uniform(-1, 1, (count, 2)), decades(rng, -3, 0, (count, 4))], axis=1)
+
+
+def build_nonthermal(variant, vector):
+    """Two leads and a reservoir with bins, with bumps, or with both at once, joined by two levels; or by a window and two lines."""
+    t, mu, filled, edges, *bumps, levels, couplings = jnp.split(vector, [2, 4, 7, 11, 13, 15, 17, 19])
+    leads = {name: qtd.Reservoir(t[k], mu[k], "fermi", spectral_density=WideBand(1.0)) for k, name in enumerate("ab")}
+    bins, basis = PiecewiseConstant(edges, filled), LogitBasis(Thermal(t[0], mu[1]), *bumps)
+    leads["demon"] = qtd.NonthermalReservoir((bins, basis, Mixture([0.3, 0.7], [bins, basis]))[variant // 2])
+    if variant % 2:
+        sites = jnp.diag(levels) + couplings[3] * jnp.asarray([[0.0, 1.0], [1.0, 0.0]])
+        return Conductor(leads, scatterer=Levels(sites, {"a": couplings[:2], "b": couplings[1:3], "demon": couplings[2:]}))
+    links = [("demon", "a", Boxcar(levels[0], couplings[0])), ("demon", "b", TransmissionLine(levels[1], couplings[1]))]
+    return Conductor(leads, [*links, ("a", "b", TransmissionLine(levels[0], couplings[2]))])
+
+
 KINDS = {
     "networks": Kind(draw_networks, build_network, 8),
     **{f"qubits, {model}": Kind(draw_qubits, functools.partial(build_qubits, model)) for model in MODELS},
@@ -197,13 +236,16 @@ KINDS = {
     "resonators": Kind(draw_resonators, build_resonators, cost=4),
     "dots": Kind(draw_dots, build_dots, 3),
     "conductors": Kind(draw_conductors, build_conductors, cost=4),
+    "demons": Kind(draw_demons, build_demons, 3, cost=4),
+    "nonthermal": Kind(draw_nonthermal, build_nonthermal, 6, cost=40),
 }
 
 
 @functools.cache
 def program(name, variant):
     kind = KINDS[name]
-    return eqx.filter_jit(jax.vmap(functools.partial(judge, functools.partial(kind.build, variant))))
+    verdict = functools.partial(judge, functools.partial(kind.build, variant))
+    return eqx.filter_jit(lambda vectors: jax.lax.map(verdict, vectors, batch_size=CHUNK // kind.cost))
 
 
 def device(name, seed, number):

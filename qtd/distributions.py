@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.quadrature import graded
+from ._numerics.quadrature import FAR, following, graded
 from ._numerics.special import endless
 from ._numerics.validation import as_real, as_scalar, check, positive, require, rule
 
@@ -128,7 +128,9 @@ class ShiftedLogits(AbstractDistribution):
         return jnp.where(inside, values, 0).sum(-1)
 
     def breaks(self):
-        return [x for reference in self.references for x in reference.breaks()] + [self.edges]
+        # A shift moves the step of its reference by that many temperatures.
+        moved = [Thermal(r.temperature, r.chemical_potential - r.temperature * self.shifts[k]) for k, r in enumerate(self.references)]
+        return [x for reference in (*self.references, *moved) for x in reference.breaks()] + [self.edges]
 
 
 class PiecewiseConstant(AbstractDistribution):
@@ -201,7 +203,12 @@ class Mixture(AbstractDistribution):
 
 
 class AnyLogit(AbstractDistribution):
-    """Any `function` of energy (an `eqx.Module`, if it has parameters), that changes at `centers` over `scales` (lists of numbers)."""
+    """Any `function` of energy (an `eqx.Module`, if it has parameters), that changes at `centers` over `scales` (lists of numbers).
+
+    It must tend to full far below and to empty far above, as far as 2^26 `scales` from the `centers`; where it goes from one to the other
+    is found, and need not be listed. A `qtd.scattering.Conductor` whose integrals do not end there is refused (status UNRESOLVED),
+    and so is one whose integrals meet another change that is not listed, unless it is so narrow that no point falls into it.
+    """
 
     function: Callable
     centers: Float[Array, " features"]
@@ -220,7 +227,9 @@ class AnyLogit(AbstractDistribution):
         return self.function(energy)
 
     def breaks(self):
-        return [jax.lax.stop_gradient(graded(c, s, 6)) for c, s in zip(self.centers, self.scales)]
+        listed = [jax.lax.stop_gradient(graded(c, s, 6)) for c, s in zip(self.centers, self.scales)]
+        far = jnp.concatenate([graded(c, s, FAR) for c, s in zip(self.centers, self.scales)])
+        return [*listed, following(self.function, far, 48)]
 
 
 def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from ._numerics.batching import add, settle
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
-from ._numerics.quadrature import panels
+from ._numerics.quadrature import panels, unresolved
 from ._numerics.special import carried
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
@@ -118,13 +118,19 @@ def currents(conductor: Conductor) -> Currents:
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
     energy; at mu = 0 = E their energy and heat are finite, and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where
-    they have not (status INVALID_PARAMETER in compiled code), and where a scatterer conserves no probability (NOT_UNITARY).
+    they have not (status INVALID_PARAMETER in compiled code), where a scatterer conserves no probability (NOT_UNITARY), and where an
+    integral is not resolved, or the occupations differ where it should end (UNRESOLVED).
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
     found = _currents(conductor)
     if conductor.statistics == "bose" and is_concrete(found.status) and found.status == Status.INVALID_PARAMETER:
         raise ValueError("`chemical_potential` of bosons must lie below every coupled energy; lower it, or move the windows up.")
+    if is_concrete(found.status) and found.status == Status.UNRESOLVED:
+        raise ValueError(
+            "`centers` and `scales` of transmissions and distributions must name every energy around which they change, and occupations"
+            " must agree far above and far below: an integral over energy is not resolved, or does not end."
+        )
     raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
     return found
 
@@ -137,12 +143,19 @@ def _currents(conductor):
     if conductor.scatterer is not None:
         *scattered, lost = _of_scatterer(conductor)
         parts.append(scattered)
-    flows, noise, produced = (add(x) / (2 * jnp.pi) for x in zip(*parts))
+    *sums, missed = zip(*parts)
+    flows, noise, produced = (add(x) / (2 * jnp.pi) for x in sums)
+    unsure = functools.reduce(jnp.maximum, missed) > 1e-4  # the square of it is what integrals are off by
     not_unitary = lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25
     uncountable, has_none = _uncountable(conductor)
     illegal = jnp.any(jnp.isnan(flows)) | has_none
-    status = first((illegal, Status.INVALID_PARAMETER), (not_unitary, Status.NOT_UNITARY), (uncountable, Status.UNCOUNTABLE))
-    flows, noise, produced = (jnp.where(illegal | not_unitary, jnp.nan, x) for x in (flows, noise, produced))
+    status = first(
+        (illegal, Status.INVALID_PARAMETER),
+        (not_unitary, Status.NOT_UNITARY),
+        (unsure, Status.UNRESOLVED),
+        (uncountable, Status.UNCOUNTABLE),
+    )
+    flows, noise, produced = (jnp.where(illegal | not_unitary | unsure, jnp.nan, x) for x in (flows, noise, produced))
     listed = lambda k: {name: flows[k][i] for i, name in enumerate(names)}
     particles, energies = listed(0), listed(1)
     potentials = {name: conductor.reservoirs[name].chemical_potential for name in names}
@@ -156,14 +169,16 @@ def _currents(conductor):
 
 
 def _of_link(conductor, ends, transmission):
-    """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3, reservoirs, reservoirs), and sigma."""
+    """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3, reservoirs, reservoirs), and sigma; and how much
+    the points miss, as in `unresolved`."""
     places = [conductor.names.index(name) for name in ends]
     pair = [conductor.reservoirs[name] for name in ends]
+    missed = jnp.zeros(())
     if conductor.narrow:
         center, weight, square = transmission.narrow()
         energy, weight, square = center[None], weight[None], square[None]
     else:
-        energy, weights = _points(conductor, pair, transmission.window(), transmission.breaks())
+        energy, weights, missed = _points(conductor, pair, transmission.window(), transmission.breaks())
         passed = transmission(energy)
         weight, square = weights * passed, weights * passed**2
     # Settled: every sum below would compute them again.
@@ -181,7 +196,8 @@ def _of_link(conductor, ends, transmission):
     outer = sign[:, None] * sign[None]
     noise = jnp.stack([outer * (energy**k * power).sum() for k in range(3)])
     produced = carried(logits[1] - logits[0], flow).sum()
-    return jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]), noise, produced
+    missed = missed if conductor.narrow else jnp.maximum(missed, unresolved(lax.stop_gradient(jnp.stack([flow, power]))))
+    return jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]), noise, produced, missed
 
 
 def _of_scatterer(conductor):
@@ -189,7 +205,7 @@ def _of_scatterer(conductor):
     scatterer, names = conductor.scatterer, conductor.names
     owners = np.concatenate([np.full(count, names.index(name)) for name, count in scatterer.channels])
     coupled = [conductor.reservoirs[name] for name, _ in scatterer.channels]
-    energy, weights = _points(conductor, coupled, None, scatterer.breaks())
+    energy, weights, missed = _points(conductor, coupled, None, scatterer.breaks())
     amplitudes, probabilities = scatterer.amplitudes(energy), scatterer.probabilities(energy)
     belongs = jnp.asarray(np.eye(len(names))[owners], energy.dtype)  # (channels, reservoirs)
     passed = jnp.einsum("abp,ai,bj->ijp", probabilities, belongs, belongs)  # from j to i
@@ -199,11 +215,12 @@ def _of_scatterer(conductor):
     gaps = difference(logits[:, None], logits[None], conductor.statistics, of_both)
     flow = (weights[None, None] * passed * gaps).sum(1)
     flows = jnp.stack([flow.sum(1), (energy[None] * flow).sum(1), carried(logits, flow).sum(1)])
+    missed = jnp.maximum(missed, unresolved(lax.stop_gradient(flow)))
     lost = jnp.zeros(()) if scatterer.by_construction else _lost(passed, probabilities if amplitudes else None)
     if amplitudes is None:
-        return flows, jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype), -flows[2].sum(), lost
+        return flows, jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype), -flows[2].sum(), missed, lost
     noise = _scattered_noise(energy, weights, amplitudes, filled[owners], others[owners], belongs)
-    return flows, noise, -flows[2].sum(), lost
+    return flows, noise, -flows[2].sum(), missed, lost
 
 
 def _lost(passed, probabilities):
@@ -228,14 +245,23 @@ def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
 
 
 def _points(conductor, reservoirs, window, breaks):
-    """Where the occupations of these reservoirs differ, as far as double precision sees, or the window."""
+    """Points and weights where the occupations of these reservoirs differ, as far as double precision sees, or in the window; and by how
+    much they differ beyond."""
     of_reservoirs = [x for reservoir in reservoirs for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))]
     breaks, known = [*breaks, *of_reservoirs], lax.stop_gradient(jnp.concatenate(of_reservoirs))
-    low, high = (known.min(), known.max()) if window is None else window
-    if window is None and conductor.statistics == "bose":
+    if window is not None:
+        return *panels(*window, breaks), jnp.zeros(())
+    low, high = known.min(), known.max()
+    outside = [high + (high - low) / 1000]
+    if conductor.statistics == "bose":
         floor = jnp.max(jnp.stack([reservoir.chemical_potential for reservoir in reservoirs]))
         low = jnp.maximum(low, lax.stop_gradient(floor))
-    return panels(low, high, breaks)
+    else:
+        outside.append(low - (high - low) / 1000)
+    filled, empty = (jnp.stack(x) for x in zip(*(reservoir.shares(jnp.stack(outside)) for reservoir in reservoirs)))
+    differ = lambda x: x.max(0) - x.min(0)
+    beyond = jnp.max(jnp.minimum(differ(filled), differ(empty)))
+    return *panels(low, high, breaks), 1e4 * lax.stop_gradient(beyond)
 
 
 def _uncountable(conductor):
@@ -251,4 +277,3 @@ def _uncountable(conductor):
         poles.append((meets, meets & (floor != 0)))
     either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))
     return either([meets for meets, _ in poles]), either([none for _, none in poles])
-

@@ -13,6 +13,7 @@ GAUSS = 16  # points in a panel
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(GAUSS)
 # Project on the last Legendre polynomials, of either parity, that the points tell from the others.
 _TAILS = _WEIGHTS * np.polynomial.legendre.legvander(_POINTS, 15)[:, 14:].T
+_LAST = 15.5 * np.polynomial.legendre.Legendre.basis(15)(_POINTS)  # of values times weights
 # Legendre coefficients of the polynomial through values at the points, and its integrals from -1 to each of them.
 _EXPANSION = (np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] * (np.arange(16) + 0.5)).T
 _PARTS = np.polynomial.legendre.legval(_POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)).T
@@ -40,6 +41,34 @@ def panels(
     middle = jnp.where(half > 0, (ends[1:] + ends[:-1]) / 2, (low + high) / 2)
     points, weights = (jnp.asarray(x, middle.dtype)[None] for x in (_POINTS, _WEIGHTS))
     return (middle[:, None] + half[:, None] * points).reshape(-1), (half[:, None] * weights).reshape(-1)
+
+
+def unresolved(shares: Float[Array, "... points"]) -> Float[Array, ""]:
+    """How much of an integrand the points of `panels` tell from noise only: the sum over panels of the last Legendre coefficient they
+    know, over that of the size. `shares`: values times weights. Of a smooth integrand the error is about its square."""
+    split = shares.reshape(*shares.shape[:-1], -1, len(_POINTS))
+    tails = jnp.abs((split * jnp.asarray(_LAST, shares.dtype)).sum(-1)).sum(-1)
+    size = jnp.abs(shares).sum(-1)
+    return jnp.max(jnp.where(size > 0, tails / jnp.where(size > 0, size, 1.0), 0.0))
+
+
+def following(function: Callable, known: Float[Array, " n"], count: int) -> Float[Array, " count"]:
+    """Breakpoints for a logit, a `function` of energy, that share its changes evenly wherever they are between the ends of the `known`
+    ones; constants to every derivative.
+
+    Changes are counted as in `equal_shares`. Each turn looks more closely where the last one saw most, so that a step is found however
+    narrow it is.
+    """
+    known = jnp.sort(lax.stop_gradient(known))
+    points = known
+    for _ in range(6):
+        ends = jnp.arcsinh(jnp.clip(lax.stop_gradient(function(points)), -700, 700) / jnp.pi)
+        density = jnp.abs(jnp.diff(ends))
+        density = density + jnp.max(density) * 1e-6
+        filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
+        found = jnp.interp(jnp.linspace(0.0, 1.0, count, dtype=points.dtype) * filled[-1], filled, points)
+        points = jnp.sort(jnp.concatenate([known, found]))
+    return lax.stop_gradient(found)
 
 
 Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
