@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-__all__ = ["Certificate"]
+__all__ = ["Certificate", "NoiseCertificate"]
 
 _FIRST_LAW = 1e-9  # of the largest current
+_NOISE = 1e-6  # of a covariance
 _ROUNDING = 1e4  # roundings of the largest part of the entropy production
 
 
@@ -19,7 +20,8 @@ class Certificate(eqx.Module):
 
     - `first_law`: |sum of the energies that the device takes up| over the largest of them; at most 1e-9.
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
-    - `smallest_variance`: over the reservoirs; not negative.
+    - `smallest_variance`: over the reservoirs; not negative. Of coherent devices, whose noise is no sum of squares, no covariance may
+      exceed what its two variances allow either (by 1e-6).
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
     - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
       rounding, and only the variances are looked at.
@@ -63,7 +65,8 @@ class Certificate(eqx.Module):
             uncertainty = jnp.where(moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf).min(axis=0)
         ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
         conserves = balanced | at_rest
-        holds = conserves & (uncertain | at_rest) & (smallest >= 0)
+        possible = smallest >= 0 if point.of_jumps else NoiseCertificate.of(point.heat_covariance.matrix, False).holds
+        holds = conserves & (uncertain | at_rest) & possible
         return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, conserves, largest, at_rest)
 
     def knows(self, currents: Mapping[str, Array], doubts: Mapping[str, ArrayLike]) -> Bool[Array, ""]:
@@ -72,6 +75,42 @@ class Certificate(eqx.Module):
         share = max(_FIRST_LAW, _ROUNDING * float(jnp.finfo(self.largest.dtype).eps))
         known = [(x <= share * self.largest) & (x <= 1e3 * share * jnp.abs(currents[name])) for name, x in doubts.items()]
         return functools.reduce(jnp.logical_and, known, jnp.asarray(True)) | self.at_rest
+
+
+class NoiseCertificate(eqx.Module):
+    """How well a matrix of covariances obeys what binds any, computed from its entries.
+
+    - `smallest_variance`: of the reservoirs; not negative.
+    - `correlation`: the largest |S_rs| / sqrt(S_rr S_ss); at most 1.
+    - `conservation`: the largest |sum_s S_rs| over the sum of |S_rs|, of what the device only passes on (energy or particles): 0. NaN
+      where nothing says that it must be.
+    - `holds`: whether all of these do, the last two to 1e-6 (1e-3 in single precision).
+
+    What obeys all of these may be wrong all the same, such as a matrix with a wrong factor.
+    """
+
+    smallest_variance: Float[Array, ""]
+    correlation: Float[Array, ""]
+    conservation: Float[Array, ""]
+    holds: Bool[Array, ""]
+
+    @classmethod
+    def of(cls, matrix: Float[Array, "*batch r r"], is_conserved: bool) -> "NoiseCertificate":
+        """Of covariances; `is_conserved`: whether what is counted adds up to nothing over all reservoirs."""
+        matrix = lax.stop_gradient(matrix)
+        allowed = max(_NOISE, _ROUNDING * float(jnp.finfo(matrix.dtype).eps))
+        variances = jnp.diagonal(matrix, axis1=-2, axis2=-1)
+        deviations = jnp.sqrt(jnp.maximum(variances, 0))
+        bounds, sizes = deviations[..., :, None] * deviations[..., None, :], jnp.abs(matrix)
+        correlation = jnp.max(jnp.where(bounds > 0, sizes / jnp.where(bounds > 0, bounds, 1.0), 0.0), axis=(-2, -1))
+        gross = sizes.sum(-1)
+        missing = jnp.max(jnp.where(gross > 0, jnp.abs(matrix.sum(-1)) / jnp.where(gross > 0, gross, 1.0), 0.0), axis=-1)
+        smallest = variances.min(-1)
+        # Where a variance vanishes so does all that it is correlated with; of what is no number nothing holds.
+        holds = (smallest >= 0) & jnp.all(sizes <= (1 + allowed) * bounds, axis=(-2, -1))
+        if is_conserved:
+            return cls(smallest, correlation, missing, holds & (missing <= allowed))
+        return cls(smallest, correlation, jnp.full_like(missing, jnp.nan), holds)
 
 
 def _largest(values):

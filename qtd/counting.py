@@ -6,6 +6,7 @@ from math import comb
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
@@ -14,6 +15,7 @@ from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import shift
 from ._numerics.validation import as_scalar, check
+from .certificates import NoiseCertificate
 from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .scattering import Conductor, currents
@@ -35,11 +37,14 @@ System = RateNetwork | Lindbladian | SteadyState | CoherentSteadyState | Conduct
 class Covariance(eqx.Module):
     """Zero-frequency covariances S_rs of the currents out of reservoirs: `covariance["cold", "work"]`, or `.matrix`.
 
-    `names`: the reservoirs in order. `entries`: S_rs by row, each from its diagonal on.
+    `names`: the reservoirs in order. `entries`: S_rs by row, each from its diagonal on. Those of coherent devices are NaN where they are
+    none: a variance that is negative by more than rounding, and S_rs^2 > S_rr S_ss by more than 1e-6, as happens where a Redfield equation
+    is not valid. `is_conserved`: whether what is counted only passes through the device, so that rows add up to 0.
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
     entries: tuple[tuple[Float[Array, ""], ...], ...]  # row r holds s = r, r+1, ...: what is not asked for is not computed
+    is_conserved: bool = eqx.field(static=True, default=False)
 
     def __getitem__(self, pair: tuple[str, str]) -> Float[Array, ""]:
         for name in pair:
@@ -47,6 +52,11 @@ class Covariance(eqx.Module):
                 raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, self.names))}.")
         first, second = sorted(map(self.names.index, pair))
         return self.entries[first][second - first]
+
+    @property
+    def certificate(self) -> NoiseCertificate:
+        """How well these numbers obey what binds all covariances; it asks for all of them."""
+        return NoiseCertificate.of(self.matrix, self.is_conserved)
 
     @property
     def matrix(self) -> Float[Array, "r r"]:
@@ -65,6 +75,10 @@ def covariance(system: System, quantity: str = "energy") -> Covariance:
     by construction, and agrees with the second derivative of the generating function. For a Lindbladian the jumps are those of its
     Lindblad form, or the jump part of the Redfield equation, and S is computed from the response of the state to counting. For a
     conductor see `qtd.scattering.currents`.
+
+    Each entry is right to some roundings of its own size, times the ratio of the fastest rates to the slowest for entries of the fastest
+    reservoir alone: 1e-8 of those of a driving reservoir at a temperature of 1e8. `Covariance.certificate` says how well they obey their
+    laws.
 
     `system`: a network, a Lindbladian, a conductor, or the steady state of one of the former (`qtd.steady.solve`). `quantity`: "energy",
     "particles" or "heat"; S has its square, per time. Raises `ValueError` as `qtd.steady.solve` does.
@@ -86,8 +100,12 @@ def covariance(system: System, quantity: str = "energy") -> Covariance:
 
 @compiled
 def _covariance(state, quantity):
-    rows = _coherent_rows(state, quantity) if isinstance(state, CoherentSteadyState) else _rows(state, quantity)
-    return Covariance(tuple(state.reservoirs), rows)
+    if isinstance(state, CoherentSteadyState):
+        # Quanta of a local equation need not add up to what the device takes.
+        passes_on = state.lindbladian.structure.approach == "global" and quantity in ("energy", "particles")
+        return Covariance(tuple(state.reservoirs), _coherent_rows(state, quantity), passes_on)
+    carries = np.ptp(state.network.topology.particles) > 0
+    return Covariance(tuple(state.reservoirs), _rows(state, quantity), quantity != "heat" or not carries)
 
 
 def _conductor_covariance(conductor, quantity):
@@ -95,7 +113,8 @@ def _conductor_covariance(conductor, quantity):
     known = {"energy": found.energy_noise, "particles": found.particle_noise, "heat": found.heat_noise}
     if quantity not in known:
         raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
-    return Covariance(conductor.names, tuple(tuple(known[quantity][i, j] for j in range(i, n)) for i in range(n)))
+    rows = tuple(tuple(known[quantity][i, j] for j in range(i, n)) for i in range(n))
+    return Covariance(conductor.names, rows, quantity != "heat")
 
 
 def _rows(state, quantity):
@@ -119,11 +138,27 @@ def _coherent_rows(state, quantity):
     drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
     response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
+    crossed = lambda r, s: parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
+    own = {name: parts[name].counted(vector, quantity, 2) for name in names}
+    variances = {name: _possible(crossed(name, name) + own[name], own[name]) for name in names}
+
     def entry(r, s):
-        crossed = parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
-        return crossed + parts[r].counted(vector, quantity, 2) if r == s else crossed
+        if r == s:
+            return variances[r]
+        mixed, largest = crossed(r, s), jnp.sqrt(jnp.maximum(variances[r] * variances[s], 0))
+        return mixed + jnp.where(lax.stop_gradient(jnp.abs(mixed) <= (1 + _allowed(mixed)) * largest), 0.0, jnp.nan)
 
     return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
+
+
+def _allowed(x):
+    return max(1e-6, 1e4 * float(jnp.finfo(x.dtype).eps))
+
+
+def _possible(variance: Float[Array, ""], gross: Float[Array, ""]) -> Float[Array, ""]:
+    """A `variance`, NaN where it is negative by more than rounding of the `gross` noise, of independent jumps, that it is a part of."""
+    rounding = 1e4 * float(jnp.finfo(variance.dtype).eps)
+    return variance + jnp.where(lax.stop_gradient(variance) < -rounding * jnp.abs(lax.stop_gradient(gross)), jnp.nan, 0.0)
 
 
 def _scaled(vector, factor):
@@ -145,7 +180,8 @@ def cumulants(system: System, weights: Weights, order: int = 4, quantity: str = 
       the reservoir.
     - `order`: how many, >= 1.
 
-    Every order costs one solve with the same factors; large orders lose digits, as any recursion of differences does.
+    Every order costs one solve with the same factors; large orders lose digits, as any recursion of differences does. From the second on
+    they are NaN where the variance of a coherent device is negative by more than rounding.
     Raises `ValueError` for unknown names and as `qtd.steady.solve` does.
     **Source:** Kolisnyk and Schaller, Eqs. (10)-(14) and App. E, continued to all orders.
 
@@ -180,7 +216,11 @@ def _coherent_cumulants(state, factors, order, quantity):
     one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
     tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
     mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
-    return _expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.elimination.solve, order)
+    found = _expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.elimination.solve, order)
+    if order == 1:
+        return found
+    gross = state.lindbladian.structure.trace(tilt(2, state.vector))
+    return found.at[1:].add(0 * _possible(found[1], gross))
 
 
 def _expand(state, mean, tilt, trace, solve, order):

@@ -14,7 +14,9 @@ from helpers import exact_populations, three_levels
 
 import qtd
 from qtd._numerics.graphs import bridges
-from qtd.certificates import Certificate
+from qtd.certificates import Certificate, NoiseCertificate
+from qtd.scatterers import Levels
+from qtd.scattering import Conductor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import attack
@@ -194,3 +196,69 @@ def test_equilibrium_is_not_flagged():
     for t in (1e-2, 1.0, 1e4):
         point = qtd.operate(three_levels(t, t, t))
         assert int(point.status) == 0 and isinstance(point.certificate, Certificate)
+
+
+def lead(temperature, potential):
+    return qtd.Reservoir(temperature, potential, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+
+
+def test_covariances_that_are_asked_for_alone_carry_their_evidence():
+    levels = Levels([[0.3, 0.1], [0.1, 0.8]], {"a": [0.3, 0.1], "b": [0.1, 0.4], "c": [0.0, 0.2]})
+    leads = {"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}
+    dot = qtd.RateNetwork(
+        [0.0, 0.5, 1.2], [("a", 0, 1, 1.0), ("b", 0, 1, 0.3), ("c", 0, 2, 1.0), ("a", 0, 2, 1.0)], leads, particles=[0, 1, 1]
+    )
+    for system in (Conductor(leads, scatterer=levels), dot, three_levels()):
+        for quantity in ("energy", "particles", "heat"):
+            if quantity == "particles" and system.__class__ is qtd.RateNetwork and system is not dot:
+                continue
+            found = qtd.counting.covariance(system, quantity)
+            certificate = found.certificate
+            assert bool(certificate.holds) and float(certificate.correlation) <= 1 + 1e-12, quantity
+            assert np.isnan(float(certificate.conservation)) != found.is_conserved
+            assert not found.is_conserved or float(certificate.conservation) < 1e-12
+
+
+@pytest.mark.parametrize("wrong", ["a variance", "a correlation", "a sum", "a number"])
+def test_a_matrix_that_breaks_what_binds_covariances_is_found_out(wrong):
+    good = jnp.array([[2.0, -1.5, -0.5], [-1.5, 2.5, -1.0], [-0.5, -1.0, 1.5]])
+    assert bool(NoiseCertificate.of(good, True).holds)
+    spoiled = {
+        "a variance": -good,
+        "a correlation": good.at[0, 2].set(-2.0).at[2, 0].set(-2.0),
+        "a sum": good * (1 + 1e-5 * jnp.eye(3)),
+        "a number": good.at[1, 1].set(jnp.nan),
+    }[wrong]
+    assert not bool(NoiseCertificate.of(spoiled, True).holds)
+
+
+@pytest.mark.parametrize("kind", ["qubits, redfield", "qubits, redfield-partial", "dots"])
+def test_noise_that_no_random_numbers_have_is_no_number_and_no_status_calls_it_fine(kind):
+    """Trap: far from its validity a Redfield equation has negative variances, and covariances larger than variances allow: asked for alone,
+    nobody would know."""
+    variant, quantity = (2, "particles") if kind == "dots" else (0, "energy")  # the third kind of dots is the Redfield equation
+
+    def noise(vector):
+        device = attack.KINDS[kind].build(variant, vector)
+        state = qtd.steady.solve(device.lindbladian() if hasattr(device, "lindbladian") else device)
+        found = qtd.counting.covariance(state, quantity)
+        alone = qtd.counting.covariance(state, "heat").certificate.holds
+        return (
+            found.matrix,
+            found.certificate.holds,
+            qtd.counting.cumulants(state, found.names[0], 3, quantity),
+            qtd.operate(state).status,
+            alone,
+        )
+
+    vectors = jnp.asarray(attack.KINDS[kind].draw(np.random.default_rng(2), 300))
+    matrix, holds, cumulants, status, alone = map(np.asarray, jax.jit(lambda x: jax.lax.map(noise, x, batch_size=100))(vectors))
+    variances = np.diagonal(matrix, axis1=1, axis2=2)
+    bounds = np.sqrt(np.maximum(variances[:, :, None] * variances[:, None], 0))
+    known = ~np.isnan(matrix) & ~np.isnan(bounds)
+    assert np.all(np.abs(matrix[known]) <= (1 + 2e-6) * bounds[known])
+    assert np.all(np.isfinite(cumulants[:, 0])) and np.array_equal(np.isnan(cumulants[:, 1]), np.isnan(variances[:, 0]))
+    assert np.array_equal(~holds, np.isnan(matrix).any(axis=(1, 2)) | (variances.min(1) < 0))
+    assert np.all(alone[status == 0])
+    if kind != "dots":
+        assert np.isnan(variances).any() and (np.isnan(matrix).any(axis=(1, 2)) & ~np.isnan(variances).any(1)).any()

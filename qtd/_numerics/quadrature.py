@@ -47,7 +47,8 @@ def unresolved(shares: Float[Array, "... points"]) -> Float[Array, ""]:
     """How much of an integrand the points of `panels` tell from noise only: the sum over panels of the last Legendre coefficient they
     know, over that of the size. `shares`: values times weights. Of a smooth integrand the error is about its square."""
     split = shares.reshape(*shares.shape[:-1], -1, len(_POINTS))
-    tails = jnp.abs((split * jnp.asarray(_LAST, shares.dtype)).sum(-1)).sum(-1)
+    last = jnp.asarray(_LAST, shares.dtype).reshape((1,) * (split.ndim - 1) + (-1,))
+    tails = jnp.abs((split * last).sum(-1)).sum(-1)
     size = jnp.abs(shares).sum(-1)
     return jnp.max(jnp.where(size > 0, tails / jnp.where(size > 0, size, 1.0), 0.0))
 
