@@ -20,8 +20,8 @@ class Certificate(eqx.Module):
 
     - `first_law`: |sum of the energies that the device takes up| over the largest of them; at most 1e-9.
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
-    - `smallest_variance`: over the reservoirs; not negative. Of coherent devices, whose noise is no sum of squares, no covariance may
-      exceed what its two variances allow either (by 1e-6).
+    - `smallest_variance`: over the reservoirs; not negative. Of coherent devices, whose noise is no sum of squares, all covariances
+      must be numbers besides, which they are not where they exceed what their variances allow (`qtd.counting.Covariance`).
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
     - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
       rounding, and only the variances are looked at.
@@ -65,7 +65,9 @@ class Certificate(eqx.Module):
             uncertainty = jnp.where(moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf).min(axis=0)
         ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
         conserves = balanced | at_rest
-        possible = smallest >= 0 if point.of_jumps else NoiseCertificate.of(point.heat_covariance.matrix, False).holds
+        possible = smallest >= 0
+        if not point.of_jumps:
+            possible = possible & jnp.all(jnp.isfinite(lax.stop_gradient(point.heat_covariance.matrix)), axis=(-2, -1))
         holds = conserves & (uncertain | at_rest) & possible
         return cls(ratio(imbalance, largest), ratio(sigma, part), smallest, uncertainty, holds, conserves, largest, at_rest)
 

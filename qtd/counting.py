@@ -14,6 +14,7 @@ from ._numerics.batching import add, follow, settle, total
 from ._numerics.compilation import compiled
 from ._numerics.elimination import AbsorbingElimination
 from ._numerics.ladders import shift
+from ._numerics.limits import FIRST_ORDER
 from ._numerics.validation import as_scalar, check
 from .certificates import NoiseCertificate
 from .lindblad import Lindbladian
@@ -38,8 +39,9 @@ class Covariance(eqx.Module):
     """Zero-frequency covariances S_rs of the currents out of reservoirs: `covariance["cold", "work"]`, or `.matrix`.
 
     `names`: the reservoirs in order. `entries`: S_rs by row, each from its diagonal on. Those of coherent devices are NaN where they are
-    none: a variance that is negative by more than rounding, and S_rs^2 > S_rr S_ss by more than 1e-6, as happens where a Redfield equation
-    is not valid. `is_conserved`: whether what is counted only passes through the device, so that rows add up to 0.
+    none: a variance that is negative by more than rounding, and |S_rs| > sqrt(S_rr S_ss) by more than 1e-6, or, of a Redfield
+    equation, by more than a tenth, where it is not valid: it keeps the laws of noise to its own accuracy only. `is_conserved`: whether
+    what is counted only passes through the device, so that rows add up to 0.
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
@@ -138,6 +140,9 @@ def _coherent_rows(state, quantity):
     drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
     response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
+    # A Redfield equation is the second order of a theory: what that is off by by a tenth is doubtful, and by more it is none.
+    share = FIRST_ORDER.doubtful if state.lindbladian.structure.approach == "redfield" else 1e-6
+    allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
     crossed = lambda r, s: parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
     own = {name: parts[name].counted(vector, quantity, 2) for name in names}
     variances = {name: _possible(crossed(name, name) + own[name], own[name]) for name in names}
@@ -146,13 +151,9 @@ def _coherent_rows(state, quantity):
         if r == s:
             return variances[r]
         mixed, largest = crossed(r, s), jnp.sqrt(jnp.maximum(variances[r] * variances[s], 0))
-        return mixed + jnp.where(lax.stop_gradient(jnp.abs(mixed) <= (1 + _allowed(mixed)) * largest), 0.0, jnp.nan)
+        return mixed + jnp.where(lax.stop_gradient(jnp.abs(mixed) <= (1 + allowed) * largest), 0.0, jnp.nan)
 
     return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
-
-
-def _allowed(x):
-    return max(1e-6, 1e4 * float(jnp.finfo(x.dtype).eps))
 
 
 def _possible(variance: Float[Array, ""], gross: Float[Array, ""]) -> Float[Array, ""]:

@@ -145,9 +145,10 @@ def _currents(conductor):
         parts.append(scattered)
     *sums, missed = zip(*parts)
     flows, noise, produced = (add(x) / (2 * jnp.pi) for x in sums)
-    unsure = functools.reduce(jnp.maximum, missed) > 1e-4  # the square of it is what integrals are off by
     not_unitary = lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25
     uncountable, has_none = _uncountable(conductor)
+    # Integrals are off by about the square of it; that of a number without end is not resolved by any points.
+    unsure = (functools.reduce(jnp.maximum, missed) > 1e-4) & ~uncountable
     illegal = jnp.any(jnp.isnan(flows)) | has_none
     status = first(
         (illegal, Status.INVALID_PARAMETER),
