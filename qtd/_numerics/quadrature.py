@@ -61,7 +61,7 @@ def following(function: Callable, known: Float[Array, " n"], count: int) -> Floa
     narrow it is.
     """
     known = jnp.sort(lax.stop_gradient(known))
-    points = known
+    points = found = known
     for _ in range(6):
         ends = jnp.arcsinh(jnp.clip(lax.stop_gradient(function(points)), -700, 700) / jnp.pi)
         density = jnp.abs(jnp.diff(ends))
