@@ -20,10 +20,10 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import readable
 from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
-from ._numerics.status import Status, first
+from ._numerics.status import Status, raise_if_known
 from ._numerics.validation import as_real, check, is_concrete, where_legal, whole
-from .expansion._driven import Network, as_asked, panel_edges, precision
-from .expansion.series import local_at
+from .expansion._driven import Network, as_asked, integrals, panel_edges, precision
+from .expansion.series import Local, local_at, of_orbit
 
 __all__ = ["SpinUp", "Trajectory", "diffusion", "escape_time", "langevin", "spin_up"]
 
@@ -33,7 +33,7 @@ class SpinUp(eqx.Module):
 
     Where it came to a standstill (`stopped`), velocities after it are 0 and times that of the standstill; `angle` is where it stopped, or
     went to. `error`: estimated error of its energy, relative to that at the start where it is larger. `status` is 0 where all is well
-    (`qtd.Status`).
+    (`qtd.Status`); of the series of the torque that of the whole orbit, as in `qtd.expansion.Local`.
     """
 
     velocities: Float[Array, " turns"]
@@ -61,7 +61,8 @@ class Trajectory(eqx.Module):
     """`angles`, not wrapped, and `velocities` at the given `times`.
 
     `status` is UNRESOLVED where steps were so long that librations were heated by more than a hundredth of what friction takes out of
-    them, or longer than a rotor takes through the shortest panel of its orbit.
+    them, or longer than a rotor takes through the shortest panel of its orbit; otherwise that of the series of the torque on the whole
+    orbit, as in `qtd.expansion.Local`, 0 where all is well.
     """
 
     times: Float[Array, " times"]
@@ -102,6 +103,7 @@ def spin_up(
     found = spun(panels or 96)
     if panels is None and is_concrete(found.error) and jnp.any(found.error > 1e-6):
         found = spun(384)
+    raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
     return found
 
 
@@ -132,14 +134,17 @@ def langevin(
     whole(steps, "steps", 1)
     whole(order, "order", 1)
     start = jnp.stack([as_asked(network, angle, "angle"), as_asked(network, velocity, "velocity")])
-    return _langevin(network, start, inertia, times, key, as_asked(network, load, "load"), order, steps, panels)
+    found = _langevin(network, start, inertia, times, key, as_asked(network, load, "load"), order, steps, panels)
+    raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
+    return found
 
 
 def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Array, ""]:
     """Of the angle of `network` around a stable constant `velocity` v, <d theta^2> = 2 D t for long times t: D = S / (2 gamma^2).
 
     With noise and friction averaged over a turn: S = int S(theta) d theta / 2 pi and gamma = -dC_F / dv / 2 pi at v. For a rotor that is so
-    heavy that its velocity does not change within a turn, the torque to `order` >= 1 in v. NaN where v is not stable.
+    heavy that its velocity does not change within a turn, the torque to `order` >= 1 in v. NaN where v is not stable, and where the
+    series of the torque has a status, as in `qtd.expansion.Coefficients`.
     """
     whole(order, "order", 1)
     return _diffusion(network, as_asked(network, velocity, "velocity"), order)
@@ -154,8 +159,8 @@ def escape_time(
        \Phi(v) = -\frac{I}{\pi S} \int^v [C_F(u) - C_{ext}]\, du $$
 
     Noise S and torque are averaged over a turn: for a rotor whose velocity hardly changes within one. The inner integral starts twelve
-    standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable. `network`, `load` C_ext and
-    `inertia` I > 0 as in `spin_up`; torque to `order` >= 1.
+    standard deviations of v beyond v_s, or at the next maximum of Phi. NaN where `stable` is not stable, and where the series of the torque
+    has a status, as in `qtd.expansion.Coefficients`. `network`, `load` C_ext and `inertia` I > 0 as in `spin_up`; torque to `order` >= 1.
     """
     whole(order, "order", 1)
     inertia, load = as_asked(network, inertia, "inertia"), as_asked(network, load, "load")
@@ -164,20 +169,22 @@ def escape_time(
 
 
 class _Torque(eqx.Module):
-    """Torque by order in the velocity, electronic inertia and noise on an orbit: polynomials on panels."""
+    """Torque by order in the velocity, electronic inertia and noise on an orbit: polynomials on panels; `found`, `lost` by `local_at`."""
 
     edges: Float[Array, " ends"]
     polynomials: Float[Array, "panels 16 quantities"]
+    found: Local
+    lost: Float[Array, " points"]
 
     def __init__(self, network, order, panels):
         self.edges = panel_edges(network, panels)
-        self.polynomials = expanded(_quantities(network, self.edges, order).T)
+        self.found, self.lost = local_at(network, gauss(self.edges)[0], max(order, 1))
+        quantities = self.found.torque[: order + 1], self.found.inertia[None], self.found.noise[None]
+        self.polynomials = expanded(jnp.concatenate(quantities).T)
 
-
-def _quantities(network, edges, order):
-    """Torque by order in the velocity, electronic inertia and noise, at the points of `gauss`."""
-    found, _ = local_at(network, gauss(edges)[0], max(order, 1))
-    return jnp.concatenate([found.torque[: order + 1], found.inertia[None], found.noise[None]])
+    def status(self, *others):
+        """Of the series on the whole orbit, with `others` as in `of_orbit`."""
+        return of_orbit(self.found, self.lost, *others)
 
 
 def _net(quantities, velocity, load, inertia):
@@ -239,8 +246,11 @@ def _spun(torque, velocity, inertia, load, cycles, order, electronic):
     within = edges[place] + jnp.where(stopped, x * (edges[place + 1] - edges[place]), 0)
     angle = way * (2 * jnp.pi * (passed // len(sizes)) + within)
     times = jnp.where((velocities == 0) & stopped, (state[1] + rest)[None], times)
-    status = first((~jnp.isfinite(error), Status.NOT_CONVERGED), (error > 1e-6, Status.UNRESOLVED))
-    return SpinUp(jnp.append(velocity, velocities), jnp.append(zero, times), angle, stopped, error, status)
+    status = torque.status((~jnp.isfinite(error), Status.NOT_CONVERGED), (error > 1e-6, Status.UNRESOLVED))
+    exists = jnp.all(jnp.isfinite(torque.polynomials))  # a rotor whose torque is not known does not stand still
+    known = lambda x: jnp.where(exists, x, jnp.nan)
+    velocities, times = jnp.append(velocity, velocities), jnp.append(zero, times)
+    return SpinUp(known(velocities), known(times), known(angle), stopped & exists, known(error), status)
 
 
 def _standstill(along, speed, panels):
@@ -311,7 +321,7 @@ def _langevin(network, start, inertia, times, key, load, order, steps, panels):
     friction = -(weights @ push[:, 1]) / (2 * jnp.pi * inertia)
     passed = jnp.max(jnp.abs(found[:, 1])) * step
     too_long = (heating > 0.01 * jnp.abs(friction)) | (passed > jnp.min(torque.edges[1:] - torque.edges[:-1]))
-    status = first((~jnp.all(jnp.isfinite(found)), Status.NOT_CONVERGED), (too_long, Status.UNRESOLVED))
+    status = torque.status((~jnp.all(jnp.isfinite(found)), Status.NOT_CONVERGED), (too_long, Status.UNRESOLVED))
     return Trajectory(times, found[:, 0], found[:, 1], status)
 
 
@@ -342,7 +352,10 @@ def _escape_time(network, stable, barrier, inertia, load, order):
 
 
 def _averages(network, order):
-    """Over an orbit, of the torque by order in the velocity, and of its noise."""
-    edges = panel_edges(network, 96)
-    found = _quantities(network, edges, order) @ gauss(edges)[1] / (2 * jnp.pi)
-    return found[: order + 1], found[-1]
+    """Over an orbit, of the torque by order in the velocity, and of its noise; NaN where the series has a status."""
+    angles, weights, tails = gauss(panel_edges(network, 96))
+    found, lost = local_at(network, angles, max(order, 1))
+    (averages,), error = integrals([jnp.concatenate([found.torque[: order + 1], found.noise[None]])], weights, tails)
+    status = of_orbit(found, lost, (~(error <= 1e-6), Status.UNRESOLVED))
+    averages = jnp.where(status == 0, averages / (2 * jnp.pi), jnp.nan)
+    return averages[:-1], averages[-1]

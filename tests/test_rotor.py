@@ -186,6 +186,53 @@ def test_escape_times_have_derivatives(bistable):
     assert float(slope) == pytest.approx(float(wanted), rel=1e-5)
 
 
+@jax.jit
+def moved(machine, changes):
+    """The status of the series, a spin-up, a trajectory and two numbers without a status, of a motor in compiled code."""
+    machine = qtd.replace(machine, changes)
+    spun = machine.spin_up(1e-3, 1e6, 0.0, 1, 1, panels=16)
+    went = machine.langevin(0.0, 1e6, jnp.array([1e-3]), jax.random.key(0), order=1, steps=2, panels=16)
+    escape = rotor.escape_time(machine.network, -1e-3, 1e-3, 1e3, 0.0, 1)
+    return machine.coefficients(1).status, spun, went, (rotor.diffusion(machine.network, 0.0, 1), escape)
+
+
+def cold(temperature, radius, energy, tunnelling, repulsion):
+    leads = {f"{name}.{path}": x for name in ("left", "right") for path, x in (("temperature", temperature), ("chemical_potential", 0.0))}
+    return leads | {"radius": radius, "energy_left": energy, "energy_right": energy, "tunnelling": tunnelling, "repulsion": repulsion}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        (cold(1.0, 2.0, -4.6, 10.0, 20.0), 0),
+        (cold(1.0, 2.0, -4.6, 10.0, 20.0) | {"left.temperature": -1.0}, qtd.Status.INVALID_PARAMETER),
+        (cold(0.01, 0.5, -10.0, 10.0, 20.0), qtd.Status.INACCURATE),
+        (cold(0.02, 0.7, -11.0, 9.0, 25.0), qtd.Status.INACCURATE),
+        (cold(0.027, 1.35, -43.8, 1.2, 86.0), qtd.Status.NO_UNIQUE_STEADY_STATE),
+        (cold(0.005, 8.0, -30.0, 1.2, 160.0), qtd.Status.NO_UNIQUE_STEADY_STATE),
+    ],
+)
+def test_what_moves_by_a_series_carries_its_status(changes, status):
+    series, spun, went, numbers = moved(BISTABLE, changes)
+    assert int(series) == int(spun.status) == status
+    # In the cold motors that are INACCURATE friction underflows, which no step is short enough for.
+    assert int(went.status) == (qtd.Status.UNRESOLVED if status == qtd.Status.INACCURATE else status)
+    keeps = status in (0, qtd.Status.INACCURATE)
+    assert bool(jnp.isfinite(spun.velocities).all()) == bool(jnp.isfinite(went.velocities).all()) == keeps
+    assert keeps or (not bool(spun.stopped) and np.all(np.isnan(spun.velocities)) and np.all(np.isnan(spun.times)))
+    assert all(np.isfinite(float(x)) == (status == 0) for x in numbers)
+
+
+def test_a_rotor_without_a_steady_state_raises_where_it_is_known():
+    machine = qtd.replace(BISTABLE, cold(0.027, 1.35, -43.8, 1.2, 86.0))
+    for call in (
+        lambda: machine.spin_up(1e-3, 1e6, cycles=1, order=1, panels=16),
+        lambda: machine.langevin(0.0, 1e6, [1e-3], jax.random.key(0), order=1, steps=2, panels=16),
+    ):
+        with pytest.raises(ValueError, match="(?i)no unique steady state"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

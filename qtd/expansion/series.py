@@ -143,12 +143,15 @@ def _coefficients(network, order, panels):
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
     heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
     rounding = 2 * jnp.finfo(error.dtype).eps * lax.stop_gradient(jnp.abs(found.torque[: order + 1]) @ weights)
-    status = first(
-        (jnp.any(found.status > 0), jnp.max(found.status)),
-        (~(error <= 1e-6), Status.UNRESOLVED),
-        (_hides(lost, found.populations), Status.INACCURATE),
-    )
+    status = of_orbit(found, lost, (~(error <= 1e-6), Status.UNRESOLVED))
     return Coefficients(values[0], particles, energy, heat, error, rounding, status)
+
+
+def of_orbit(found: Local, lost: Float[Array, " points"], *others: tuple) -> Int[Array, ""]:
+    """The status of an orbit from those of its points, `found` by `local_at`; then of the first of `others` that holds, as of `first`, and
+    last INACCURATE, which keeps numbers."""
+    points = jnp.any(found.status > 0), jnp.max(found.status)
+    return first(points, *others, (_hides(lost, found.populations), Status.INACCURATE))
 
 
 def _hides(lost, populations):
