@@ -138,6 +138,33 @@ def test_one_of_these_motors_can_refrigerate():
 
 
 @jax.jit
+def pumped(machine, left, right):
+    """Starts of pumping charge and heat, and the motor driven from outside, with leads of these tunnelling rates."""
+    machine = qtd.replace(machine, {"left.spectral_density.height": left, "right.spectral_density.height": right})
+    onsets = [machine.pumping_onset(of=of, panels=MOTOR_PANELS) for of in ("charge", "heat")]
+    return onsets, machine.operate(-0.1, 1, panels=MOTOR_PANELS)
+
+
+@pytest.mark.parametrize("closed", ["left", "right"])
+@pytest.mark.parametrize("machine", [LOPSIDED, FIRST, qtd.replace(LOPSIDED, {"left.temperature": 0.8})])
+def test_with_one_lead_alone_nothing_is_pumped(machine, closed):
+    for height in (0.02, 0.2, 0.5):
+        onsets, point = pumped(machine, *((0.0, height) if closed == "left" else (height, 0.0)))
+        assert np.all(np.isnan(onsets))
+        assert float(point.electric_power) == 0 and point.mode == "frustrated" and np.isnan(float(point.efficiency))
+
+
+@pytest.mark.parametrize("energies", [(-3.0, -3.0), (2.0, 2.0)])
+@pytest.mark.parametrize(("weak", "bias"), [("left", -1.0), ("right", 1.0)])
+def test_where_a_weak_lead_starts_to_be_pumped_does_not_depend_on_how_weak_it_is(weak, bias, energies):
+    # All that goes through it is in proportion to its rate, and so little that what rounding leaves of the other lead's current hides it.
+    machine = QuantumMotor(*energies, 9.0, 10.0, 20.0, lead(1.0, bias), lead(1.0, -bias))
+    found = [pumped(machine, *((x, 0.25) if weak == "left" else (0.25, x)))[0][0] for x in (1e-9, 1e-13, 1e-16, 1e-30)]
+    assert bias * float(found[0]) > 0.1
+    np.testing.assert_allclose(found[1:], float(found[0]), rtol=1e-6)
+
+
+@jax.jit
 def balance(machine, load):
     """The series of the torque, steady velocities by order 2, and their slopes in the load."""
     at = lambda load: machine.terminal_velocities(load, 2, panels=MOTOR_PANELS)

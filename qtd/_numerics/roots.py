@@ -157,7 +157,7 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     beyond = _roots_within(coefficients[::-1], ends * jnp.asarray(signs[:, -1], frozen.dtype))
     # Of several roots at infinity, where a power of 1 / x underflows is all that can be told.
     tiny = float(jnp.finfo(frozen.dtype).tiny)
-    finite = jnp.abs(beyond) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)
+    finite = jnp.abs(lax.stop_gradient(beyond)) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)
     return jnp.sort(jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.nan)]))[:degree]
 
 

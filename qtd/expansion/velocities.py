@@ -43,7 +43,7 @@ class Velocities(eqx.Module):
     @property
     def slowest(self) -> tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]]:
         """The slowest stable velocity with its `omitted` and `status`; NaN and NOT_CONVERGED if there is none."""
-        i = jnp.argmin(jnp.where(self.stable, jnp.abs(self.values), jnp.inf))
+        i = jnp.argmin(jnp.where(self.stable, jnp.abs(lax.stop_gradient(self.values)), jnp.inf))
         some = jnp.any(self.stable)
         reason = jnp.max(jnp.where(jnp.isnan(self.values), self.status, 0))  # why nothing could be computed
         missing = jnp.where(reason > 0, reason, jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype))

@@ -5,6 +5,7 @@ import enum
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._numerics.batching import add
@@ -49,8 +50,11 @@ class MotorPoint(eqx.Module):
     @property
     def electric_power(self) -> Float[Array, ""]:
         """sum_r mu_r I_r, what the bias supplies."""
-        ground = self.chemical_potentials[self.names[0]]  # no rounding at equal potentials, whose sign would tell a mode
-        return add((self.chemical_potentials[name] - ground) * self.particle_currents[name] for name in self.names)
+        currents, potentials = (jnp.stack([x[name] for name in self.names]) for x in (self.particle_currents, self.chemical_potentials))
+        # From the potential of the largest current on: where nothing else flows it is rounding, whose sign would tell a mode.
+        sizes = jnp.abs(lax.stop_gradient(currents))
+        ground = jnp.take_along_axis(potentials, sizes.argmax(0, keepdims=True), 0)
+        return ((potentials - ground) * currents).sum(0)
 
     @property
     def entropy_production(self) -> Float[Array, ""]:
@@ -75,9 +79,9 @@ class MotorPoint(eqx.Module):
     def efficiency(self) -> Float[Array, ""]:
         """Of a motor power / electric power, of a charge pump its inverse, of a heat engine power / heat of the hottest lead, of a
         refrigerator the COP, heat of the coldest lead / -power; NaN otherwise."""
-        return self._of_mode(
-            lambda hot, cold: (self.power / self.electric_power, self.power / hot, self.electric_power / self.power, -cold / self.power)
-        )
+        hot, cold, _ = self._extremes()
+        power, supplied = self.power, self.electric_power
+        return self._of_mode((power, supplied), (power, hot), (supplied, power), (-cold, power))
 
     @property
     def carnot_efficiency(self) -> Float[Array, ""]:
@@ -85,7 +89,8 @@ class MotorPoint(eqx.Module):
         whose leads differ in temperature or in chemical potential, not in both."""
         values = jnp.stack([self.temperatures[name] for name in self.names])
         low, high = values.min(0), values.max(0)
-        return self._of_mode(lambda hot, cold: (jnp.ones_like(low), 1 - low / high, jnp.ones_like(low), low / (high - low)))
+        one = jnp.ones_like(low), jnp.ones_like(low)
+        return self._of_mode(one, (high - low, high), one, (low, high - low))
 
     def figures(self) -> dict[str, Float[Array, ""]]:
         """All scalars by name."""
@@ -108,9 +113,11 @@ class MotorPoint(eqx.Module):
             found.append(Law("Carnot", share, "efficiency / its bound <= 1", share <= 1))
         return found
 
-    def _of_mode(self, figures):
-        hot, cold, _ = self._extremes()
-        return jnp.select([self.mode_code == k for k in range(4)], list(figures(hot, cold)), jnp.nan)
+    def _of_mode(self, *ratios):
+        """The ratio of the mode, of those of the first four. NaN is made, as 0 / 0, only where it is the answer; see `validation`."""
+        modes = [self.mode_code == k for k in range(4)]
+        above, below = (jnp.select(modes, list(terms), 0) for terms in zip(*ratios))
+        return above / below
 
     def _extremes(self):
         """Heat out of the hottest and the coldest leads, and whether temperatures differ."""

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .. import expansion, rotor
@@ -197,8 +198,8 @@ class QuantumMotor(AbstractMachine):
         """The load at which the motor, turned backwards, starts to pump charge against its bias, or `of` "heat" out of the coldest lead.
 
         There what flows per turn vanishes: the torque at the slowest velocity at which the series of the current, to one order more than
-        the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps; and where the coefficients
-        have a status. **Source:** Eqs. (74), (77).
+        the torque (`order`), is 0; `panels` as in `coefficients`. NaN where there is none: then it never pumps, as with one lead alone, of
+        which the others are closed; and where the coefficients have a status. **Source:** Eqs. (74), (77).
         """
         whole(order, "order", 1)
         if of not in ("charge", "heat"):
@@ -245,13 +246,20 @@ def _torque_curve(motor, velocities):
 def _pumping_onset(motor, order, of, panels):
     series = motor.coefficients(order + 1, panels)
     if of == "charge":
-        ground = motor.left.chemical_potential  # no rounding at equal potentials, whose sign would tell an onset
+        # From the potential of the strongest lead on, whose current the others know better: rounding has no sign that would tell an onset.
+        potentials = jnp.stack([lead.chemical_potential for lead in motor.leads.values()])
+        dots = motor.energy_left, motor.energy_right
+        strengths = jnp.stack([lead.spectral_density(dots[dot]) for lead, (_, dot) in zip(motor.leads.values(), motor.dots)])
+        ground = potentials[jnp.argmax(lax.stop_gradient(strengths))]
         current = add((lead.chemical_potential - ground) * series.particles[name] for name, lead in motor.leads.items())
     else:
         temperatures = jnp.stack([lead.temperature for lead in motor.leads.values()])
         current = jnp.stack([series.heat[name] for name in motor.leads])[jnp.argmin(temperatures)]
     velocities = real_roots(current)
-    velocity = jnp.where(series.status == 0, velocities[jnp.nanargmin(jnp.abs(velocities))], jnp.nan)
+    slowest = velocities[jnp.nanargmin(jnp.abs(lax.stop_gradient(velocities)))]
+    # Between a lead and itself nothing is pumped: what flows in a turn is rounding.
+    open_leads = add(jnp.any(lax.stop_gradient(x) != 0).astype(int) for x in series.energy.values())
+    velocity = jnp.where((series.status == 0) & (open_leads > 1), slowest, jnp.nan)
     return add(c * velocity**k for k, c in enumerate(series.torque[: order + 1]))
 
 
