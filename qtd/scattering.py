@@ -276,5 +276,11 @@ def _uncountable(conductor):
         window = transmission.window()
         meets = transmission(floor[None])[0] > 0 if window is None else window[0] == floor
         poles.append((meets, meets & (floor != 0)))
+    if conductor.scatterer is not None:
+        floor = jnp.max(jnp.stack([conductor.reservoirs[name].chemical_potential for name, _ in conductor.scatterer.channels]))
+        passed = conductor.scatterer.probabilities(floor[None])[..., 0]
+        owners = np.repeat(np.arange(len(conductor.scatterer.channels)), [count for _, count in conductor.scatterer.channels])
+        meets = jnp.any(jnp.where(owners[:, None] == owners[None], 0.0, passed) > 0)
+        poles.append((meets, meets & (floor != 0)))
     either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))
     return either([meets for meets, _ in poles]), either([none for _, none in poles])

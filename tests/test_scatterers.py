@@ -189,15 +189,18 @@ def test_one_way_edges_carry_what_a_line_carries_by_hand():
 
 
 class Walk(eqx.Module):
-    """A mixture of permutations with weights that change over energy: any probabilities that are conserved."""
+    """A mixture of permutations with weights that change over energy: any probabilities that are conserved. Bosons do not pass at the
+    floor, their chemical potential, where their number has no end."""
 
     heights: jax.Array
     centers: jax.Array
+    floor: jax.Array | None = None
 
     def __call__(self, energy):
         shares = jax.nn.softmax(self.heights * jnp.tanh(3 * (energy - self.centers)))
         turns = [np.eye(3)[list(order)] for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))]
-        return jnp.einsum("k,kab->ab", shares, jnp.asarray(np.array(turns), shares.dtype))
+        passed = jnp.einsum("k,kab->ab", shares, jnp.asarray(np.array(turns), shares.dtype))
+        return passed if self.floor is None else -jnp.expm1(self.floor - energy) * passed
 
 
 def random_device(x, statistics):
@@ -206,7 +209,7 @@ def random_device(x, statistics):
         reservoirs = {"a": qtd.NonthermalReservoir(bumps), "b": lead(x[8], x[9]), "c": lead(x[10], x[11])}
     else:
         reservoirs = {name: lead(t, -0.1 * x[9], "bose") for name, t in zip("abc", x[:3])}
-    walk = Walk(4 * x[12:18] - 4, x[18:24])
+    walk = Walk(4 * x[12:18] - 4, x[18:24], None if statistics == "fermi" else -0.1 * x[9])
     return currents(Conductor(reservoirs, scatterer=TransmissionMatrix(walk, ("a", "b", "c"), [0.5, 1.5], [0.3, 0.3])))
 
 
@@ -251,3 +254,15 @@ def test_a_device_that_conserves_no_probability_fails_alone_in_a_batch():
 
     values, status = jax.jit(jax.vmap(flow))(jnp.array([0.0, 0.1]))
     assert status.tolist() == [0, qtd.Status.NOT_UNITARY] and np.isfinite(np.asarray(values)).tolist() == [True, False]
+
+
+def test_bosons_that_pass_a_scatterer_at_their_chemical_potential_have_no_number():
+    # Trap: the sum over points is finite where the integral is not.
+    leads = lambda mu: {name: lead(t, mu, "bose") for name, t in (("a", 1.0), ("b", 0.4))}
+    levels = Levels([[0.8]], {"a": [0.5], "b": [0.3]})
+    found = currents(Conductor(leads(0.0), scatterer=levels))
+    line = currents(Conductor(leads(0.0), [("a", "b", BreitWigner(0.8, 0.25, 0.09))]))
+    assert int(found.status) == int(line.status) == qtd.Status.UNCOUNTABLE and np.isnan(float(found.particle_currents["a"]))
+    assert float(found.energy_currents["a"]) == pytest.approx(float(line.energy_currents["a"]), rel=1e-11)
+    with pytest.raises(ValueError, match="must lie below every coupled energy"):
+        currents(Conductor(leads(-0.1), scatterer=levels))
