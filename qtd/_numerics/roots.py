@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from .coherent_elimination import inverse
+from .validation import missing
 
 
 def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
@@ -147,6 +148,12 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
 
     Each is right to a few roundings of the coefficients, however small or large it is.
     """
+    found = roots_or_infinity(coefficients)
+    return missing(jnp.isinf(found), found)
+
+
+def roots_or_infinity(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
+    """`real_roots`, but infinite where those are NaN: for what goes on with those that there are, and makes no NaN on the way."""
     degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
     signs = np.array([[(-1.0) ** k for k in range(degree + 1)], [1.0] * (degree + 1)])
     ends = (jnp.asarray(signs, frozen.dtype) * frozen[None]).sum(1)
@@ -157,12 +164,12 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     beyond = _roots_within(coefficients[::-1], ends * jnp.asarray(signs[:, -1], frozen.dtype))
     # Of several roots at infinity, where a power of 1 / x underflows is all that can be told.
     tiny = float(jnp.finfo(frozen.dtype).tiny)
-    finite = jnp.abs(lax.stop_gradient(beyond)) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)
-    return jnp.sort(jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.nan)]))[:degree]
+    finite = (jnp.abs(beyond) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)) & (beyond < jnp.inf)
+    return jnp.sort(jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.inf)]))[:degree]
 
 
 def _roots_within(coefficients, ends):
-    """The roots between -1 and 1 of a polynomial that is known at these `ends`, NaN for the others.
+    """The roots between -1 and 1 of a polynomial that is known at these `ends`, infinity for the others.
 
     Between neighbouring extrema, which are roots of the derivative, a polynomial has one root or none.
     """
@@ -171,7 +178,7 @@ def _roots_within(coefficients, ends):
     if degree > 1:
         derivative = frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)
         turns = _roots_within(derivative, evaluate(jnp.array([-1.0, 1.0], frozen.dtype), derivative))
-        turns = jnp.sort(jnp.where(jnp.isnan(turns), 1.0, turns))
+        turns = jnp.sort(jnp.where(jnp.isinf(turns), 1.0, turns))
     else:
         turns = frozen[:0]
     one = jnp.ones_like(frozen[:1])
@@ -185,7 +192,7 @@ def _roots_within(coefficients, ends):
         known = jnp.where(there, coefficients, jnp.zeros_like(frozen).at[1].set(1))
         for _ in range(2):  # each step makes one more order of the derivative right
             x = x - evaluate(x, known) / jax.grad(evaluate)(x, known)
-        return jnp.where(there, x, jnp.nan)
+        return jnp.where(there, x, jnp.inf)
 
     return jax.vmap(between)(edges[:-1], edges[1:], values[:-1], values[1:])
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 
 def is_concrete(*values) -> bool:
@@ -114,6 +114,12 @@ def _where_legal(legal, value):
     nothing = 0 * lax.stop_gradient(value)
     share = jnp.where(legal, 1 + nothing, nothing)
     return value * (share / share)
+
+
+def missing(absent: Bool[Array, "..."], value: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`value`, but NaN with the derivative 0 where it is `absent`; made as 0 / 0, as in `_where_legal`."""
+    there = jnp.where(absent, 0, 1).astype(value.dtype)
+    return jnp.where(absent, 0, value) + (there / there - 1)
 
 
 def whole(value: int, name: str, least: int) -> None:

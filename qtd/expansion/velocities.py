@@ -8,9 +8,9 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._numerics.compilation import compiled
 from .._numerics.printing import readable
-from .._numerics.roots import bracketed, real_roots
+from .._numerics.roots import bracketed, roots_or_infinity
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import is_concrete, whole
+from .._numerics.validation import is_concrete, missing, whole
 from ..networks import rate_matrix
 from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
@@ -43,11 +43,11 @@ class Velocities(eqx.Module):
     @property
     def slowest(self) -> tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]]:
         """The slowest stable velocity with its `omitted` and `status`; NaN and NOT_CONVERGED if there is none."""
-        i = jnp.argmin(jnp.where(self.stable, jnp.abs(lax.stop_gradient(self.values)), jnp.inf))
+        i = jnp.argmin(jnp.where(self.stable, jnp.abs(self.values), jnp.inf))
         some = jnp.any(self.stable)
-        reason = jnp.max(jnp.where(jnp.isnan(self.values), self.status, 0))  # why nothing could be computed
-        missing = jnp.where(reason > 0, reason, jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype))
-        return jnp.where(some, self.values[i], jnp.nan), self.omitted[i], jnp.where(some, self.status[i], missing)
+        reason = jnp.max(jnp.where(jnp.isfinite(self.values), 0, self.status))  # why nothing could be computed
+        status = jnp.where(reason > 0, reason, jnp.asarray(int(Status.NOT_CONVERGED), self.status.dtype))
+        return missing(~some, self.values[i]), missing(~some, self.omitted[i]), jnp.where(some, self.status[i], status)
 
     def __repr__(self) -> str:
         rows = [("v", self.values, "steady velocities"), ("stable", self.stable, "1: small changes die out")]
@@ -90,22 +90,24 @@ def _raise(found):
 
 @compiled
 def _steady_velocities(network, load, order, panels):
-    return velocities_of(coefficients(network, order + 2, panels), load, order)
+    found = velocities_of(coefficients(network, order + 2, panels), load, order)
+    told = lambda x: missing(jnp.isinf(found.values), x)
+    return Velocities(told(found.values), found.stable, told(found.omitted), found.status)
 
 
 def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> Velocities:
-    """`steady_velocities` from a series that is known to two orders more."""
+    """`steady_velocities` from a series that is known to two orders more; infinite where those are NaN."""
     kept = series.torque[: order + 1].at[0].add(-load)
-    values = real_roots(kept)
+    values = roots_or_infinity(kept)
+    real = jnp.isfinite(values)
     powers = jnp.arange(order + 3, dtype=values.dtype)
     # Without a root there is nothing to take derivatives of.
-    at = jnp.where(jnp.isnan(values), 1.0, values)
+    at = jnp.where(real, values, 1.0)
     terms = jnp.abs(series.torque[None] * at[:, None] ** powers[None])
     omitted = terms[:, order + 1 :].max(1) / terms[:, 1 : order + 1].max(1)
     slopes = powers[None, 1 : order + 1] * kept[None, 1:] * at[:, None] ** (powers[None, 1 : order + 1] - 1)
     slope = slopes.sum(1)
     merges = jnp.abs(slope) < 1e-6 * jnp.abs(slopes).sum(1)
-    known = lambda x: jnp.where(jnp.isnan(values), jnp.nan, x)
     doubt = (series.rounding[None, : order + 1] * jnp.abs(at)[:, None] ** powers[None, : order + 1]).sum(1)
     status = first(
         (series.status > 0, series.status),
@@ -113,8 +115,8 @@ def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> V
         (~(omitted <= 0.5), Status.UNTRUSTED),
         (doubt > 1e-6 * jnp.abs(slope * at), Status.INACCURATE),
     )
-    failed = jnp.isnan(values) & (series.status == 0)
-    return Velocities(values, (slope < 0) & ~jnp.isnan(values), known(omitted), jnp.where(failed, 0, status))
+    failed = ~real & (series.status == 0)
+    return Velocities(values, (slope < 0) & real, jnp.where(real, omitted, jnp.inf), jnp.where(failed, 0, status))
 
 
 @compiled

@@ -12,9 +12,9 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.roots import real_roots
+from .._numerics.roots import roots_or_infinity
 from .._numerics.status import Status, first, raise_if_known
-from .._numerics.validation import as_real, as_scalar, require, rule, whole
+from .._numerics.validation import as_real, as_scalar, missing, require, rule, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
 from ..expansion.velocities import velocities_of
 from ..networks import RateNetwork
@@ -255,11 +255,11 @@ def _pumping_onset(motor, order, of, panels):
     else:
         temperatures = jnp.stack([lead.temperature for lead in motor.leads.values()])
         current = jnp.stack([series.heat[name] for name in motor.leads])[jnp.argmin(temperatures)]
-    velocities = real_roots(current)
-    slowest = velocities[jnp.nanargmin(jnp.abs(lax.stop_gradient(velocities)))]
+    velocities = roots_or_infinity(current)
+    slowest = velocities[jnp.argmin(jnp.abs(velocities))]
     # Between a lead and itself nothing is pumped: what flows in a turn is rounding.
     open_leads = add(jnp.any(lax.stop_gradient(x) != 0).astype(int) for x in series.energy.values())
-    velocity = jnp.where((series.status == 0) & (open_leads > 1), slowest, jnp.nan)
+    velocity = missing((series.status > 0) | (open_leads < 2) | jnp.isinf(slowest), slowest)
     return add(c * velocity**k for k, c in enumerate(series.torque[: order + 1]))
 
 
@@ -276,7 +276,7 @@ def _operate(motor, load, order, exact, panels):
         powers = jnp.stack([velocity**k for k in range(order + 2)])
         at = lambda coefficients: {name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()}
         particles, energy, heat = at(series.particles), at(series.energy), at(series.heat)
-    per_time = lambda x: {name: jnp.where(jnp.isnan(velocity), jnp.nan, value / (2 * jnp.pi)) for name, value in x.items()}
+    per_time = lambda x: {name: missing(jnp.isnan(velocity), value / (2 * jnp.pi)) for name, value in x.items()}
     point = MotorPoint(
         velocity=velocity,
         power=load * velocity / (2 * jnp.pi),

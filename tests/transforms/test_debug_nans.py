@@ -1,7 +1,7 @@
 """`jax.debug_nans` finds no NaN on the way to a number: whoever looks for their own is not led to ours.
 
 An answer that is rightly NaN trips it, too. So devices are asked for what they have: an N-demon that cools for its COP, a refrigerator
-next to no pole for its ratio of currents. Gradients of motors are not asked for: their figures are NaN before a mode is chosen.
+next to no pole for its ratio of currents.
 """
 
 import jax
@@ -30,7 +30,7 @@ def test_operating_a_machine_makes_no_nan_on_the_way(name):
             jax.block_until_ready(jax.tree.leaves(operated(device)))
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if name != "quantum motor"])
+@every_machine
 def test_gradients_make_no_nan_on_the_way(name):
     row = ROWS[name]
     for vector in row.points[:DEVICES]:
