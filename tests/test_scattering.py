@@ -161,6 +161,44 @@ def test_nonthermal_currents_agree_with_a_fine_sum(name):
     assert float(x.entropy_production) > 0 and float(x.particle_currents["l"]) == -float(x.particle_currents["h"])
 
 
+STEP_AND_BUMP = lambda e: (e - 1) / 0.7 + 2 * jnp.exp(-(((e - 0.2) / 0.3) ** 2))
+
+
+@jax.jit
+def through(center, scale, reach):
+    """What flows out of a reservoir of which one change is listed, and one is not."""
+    reservoir = qtd.NonthermalReservoir(AnyLogit(STEP_AND_BUMP, center[None], scale[None]))
+    found = currents(Conductor({"l": reservoir, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(reach, 2.0, 1.0))]))
+    return jnp.stack([found.particle_currents["l"], found.energy_currents["l"], found.entropy_production]), found.status
+
+
+@pytest.mark.parametrize("reach", [0.2, 1.3, 6.0])
+def test_of_a_logit_only_one_change_need_be_listed(reach):
+    """The trap: integrals that end where what is listed does. What is not listed is found, or said not to be resolved."""
+    edges = np.linspace(-80, 80, 2_000_001)
+    e, de = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    u, v = np.asarray(STEP_AND_BUMP(jnp.asarray(e))), (e - 1.0) / 0.9
+    with np.errstate(over="ignore"):
+        flow = 2.0 / ((e - reach) ** 2 + 2.25) * (1 / (1 + np.exp(u)) - 1 / (1 + np.exp(v))) * de / (2 * np.pi)
+    wanted = [flow.sum(), (e * flow).sum(), ((v - u) * flow)[flow != 0].sum()]
+    for center, scale in ((0.2, 0.3), (1.0, 0.7), (0.2, 0.03), (3.0, 0.5)):
+        found, status = through(jnp.asarray(center), jnp.asarray(scale), jnp.asarray(reach))
+        if int(status) == qtd.Status.UNRESOLVED:
+            assert (center, scale) != (0.2, 0.3) and np.isnan(found).all()
+            continue
+        assert int(status) == 0
+        np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-8)
+
+
+def test_a_logit_that_does_not_end_is_refused():
+    """Half full at every energy: its current through an open window grows with the window."""
+    endless = qtd.NonthermalReservoir(AnyLogit(lambda e: 0 * e, [0.0], [1.0]))
+    conductor = Conductor({"l": endless, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(0.5, 2.0, 1.0))])
+    with pytest.raises(ValueError, match="must agree far above and far below"):
+        currents(conductor)
+    assert int(jax.jit(lambda: currents(conductor).status)()) == qtd.Status.UNRESOLVED
+
+
 def test_bins_give_the_closed_form():
     # h I_N = w (x_b - F_b), with F_b the mean of the lead's occupation over the bin.
     edges, filled = [0.4, 0.7, 1.0], [0.35, 0.6]
