@@ -108,13 +108,12 @@ def first_rise(equation: Equation, start: State, args, quantity: Callable, stays
 
     begin = _begin(equation, start, args)
     way, (before, after), found = lax.while_loop(unfinished, advance, (begin, (begin, begin), jnp.zeros((), bool)))
-
-    size, state = _meet(equation, before.state, after.time - before.time, args, value, (value(before.state), value(after.state)), found)
+    size, state = _meet(equation, args, value, before, after, found)
     return Happening(found, before.time + size, state, way.state, way.time, way.ended)
 
 
-def _meet(equation, start, size, args, value, ends, wanted):
-    """How much of a step brings a value through 0, known at both ends, and the state then; by the Illinois method."""
+def _meet(equation, args, value, before, after, wanted):
+    """How much of a step, from `before` to `after` a rise, brings a value to 0, and the state then; by the Illinois method."""
 
     def unfinished(carry):
         count, (low, below), (high, above), *_ = carry
@@ -123,7 +122,7 @@ def _meet(equation, start, size, args, value, ends, wanted):
     def narrow(carry):
         count, (low, below), (high, above), side, _, _ = carry
         middle = high - above * (high - low) / (above - below)
-        state, _ = _step(equation.speed, start, middle, args)
+        state, _ = _step(equation.speed, before.state, middle, args)
         there = value(state)
         up = there >= 0
         # Of an end that stays for the second time half the value is taken, so that it moves, too.
@@ -132,9 +131,9 @@ def _meet(equation, start, size, args, value, ends, wanted):
         ends = (jnp.where(up, low, middle), below), (jnp.where(up, middle, high), above)
         return count + 1, *ends, jnp.where(up, 1, -1), middle, state
 
-    zero = jnp.zeros_like(size)
-    begin = 0, (zero, ends[0]), (size, ends[1]), jnp.asarray(0), zero, start
-    *_, size, state = lax.while_loop(unfinished, narrow, begin)
+    size = after.time - before.time
+    ends = (jnp.zeros_like(size), value(before.state)), (size, value(after.state))
+    *_, size, state = lax.while_loop(unfinished, narrow, (0, *ends, jnp.asarray(0), size, after.state))
     return size, state
 
 

@@ -287,6 +287,15 @@ def test_a_search_ends_at_its_horizon_or_where_the_trajectory_settles_or_ends(se
     assert np.array_equal(np.flatnonzero(searched.ended), [ENDED, GONE])
 
 
+def test_a_rise_that_ends_a_step_is_found_there():
+    """A value that is 0 there leaves nothing to search."""
+    rising = Equation(lambda state, at: jnp.ones_like(state), lambda *_: jnp.zeros((), bool), lambda state, at: jnp.ones_like(state))
+    above = lambda state, at: jnp.where(state[0] > 0, 0.0, -1.0)
+    found = jax.jit(lambda: first_rise(rising, jnp.zeros(1), turning(), above, at_once, lambda *_: jnp.zeros((), bool), 1.0))()
+    assert bool(found.happened) and float(found.time) == float(found.left_at) > 0
+    assert float(found.state[0]) == pytest.approx(float(found.time), rel=1e-14)
+
+
 def test_a_rise_counts_only_if_it_stays():
     """The height rises again and again, each time less high; the first one is too low, and so are all."""
     stays = lambda limit: lambda state, before, after, at: state[0] > jnp.maximum(limit, after[0])
