@@ -11,7 +11,7 @@ from .validation import is_concrete
 class Status(enum.IntEnum):
     """Outcome of one parameter point; 0 is fine. Anything but 0 comes with NaN where no number could be given; what is only beyond
     the validity of its model (NOT_POSITIVE, TRUNCATED, STRONG_CORRELATION, WEAK_TUNNELLING, NOT_DEGENERATE, BELOW_BAND), or does not
-    obey its laws to the last digits (INACCURATE), keeps its numbers."""
+    obey its laws to the last digits (INACCURATE), keeps its numbers, but for covariances that are none."""
 
     OK = 0
     INVALID_PARAMETER = 1

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from machines import ROWS, every_machine, program
 
+import qtd
+
 pytestmark = pytest.mark.digits
 
 
@@ -12,10 +14,11 @@ pytestmark = pytest.mark.digits
 def test_the_legal_devices_have_numbers_and_no_warning_that_takes_them(name):
     outcome = program(name).outcome
     assert set(outcome.status.tolist()) <= {0} | ROWS[name].warned
-    # Not every motor has a load at which it starts to cool; one has.
+    # Covariances of a Redfield equation that is not valid may be none. Not every motor has a load at which it starts to cool; one has.
     finite = np.isfinite(outcome.values)
     assert np.all(finite.any(axis=0))
-    assert np.all(finite) or (name == "quantum motor" and np.all(finite[:, :9]))
+    known = finite | (outcome.status == qtd.Status.INACCURATE)[:, None]
+    assert np.all(known) or (name == "quantum motor" and np.all(known[:, :9]))
 
 
 @every_machine
