@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     Bad input ends with exit code 2 and one line on stderr, Ctrl-C with 130 and one that says what is kept.
     """
+    is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     code = 2
     try:
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         code, message = Interrupted.exit_code, "interrupted; nothing is kept."
     click.echo(f"qtd: {'error: ' * (code == 2)}{' '.join(message.split())}", err=True)
+    if is_process and code == Interrupted.exit_code:
+        sys.stderr.flush()
+        os._exit(code)  # threads that still compile crash while Python takes down what they use
     sys.exit(code)
 
 

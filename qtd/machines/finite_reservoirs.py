@@ -263,14 +263,14 @@ def _crossings(machine, pair, of, most):
         found = _drift.happening(frozen, state, beyond, is_apart, jnp.where(count < most, _drift.horizon(frozen), 0.0))
         crossed = found.happened & (side != 0)
         carry = time + found.left_at, found.left, side_of(found.left), jnp.where(crossed, count + 1, count)
-        return carry, (jnp.where(crossed, time + found.time, jnp.nan), found.state, _searched(machine, start, found))
+        return carry, (jnp.where(crossed, time + found.time, jnp.inf), found.state, _searched(machine, start, found))
 
     start = _drift.start(frozen, False, None)
     begin = jnp.zeros_like(start[0]), start, side_of(start), 0
     (*_, count), (times, states, statuses) = jax.lax.scan(search, begin, None, length=most + 1)
     order = jnp.argsort(times)[:most]
     times, states = times[order], states[order]
-    there = ~jnp.isnan(times)
+    there = jnp.isfinite(times)
     states = _drift.known_states(machine, states, jax.lax.cummax(jnp.where(there, times, 0.0)))
     speeds = jax.vmap(lambda state: _drift.speed(state, frozen))(jax.lax.stop_gradient(states))
     later = -jax.vmap(gap)(states) / jnp.where(there, jax.vmap(gap)(speeds), 1.0)
@@ -297,7 +297,7 @@ def _equilibration(machine, share):
     # One Newton step in time, for the derivatives of the implicit theorem.
     time = time - (of_state(at, machine) - target) / jnp.where(found.happened, rate, 1.0)
     there = end - begin <= 4 * jnp.finfo(end.dtype).eps * jnp.abs(end)
-    never = jnp.where(_drift.settled(found.left, frozen), jnp.inf, jnp.nan)
+    never = jnp.where(found.happened | _drift.settled(found.left, frozen), jnp.inf, jnp.nan)
     return jnp.where(found.happened, time, jnp.where(there, 0.0, never)), _searched(machine, start, found)
 
 
