@@ -9,10 +9,11 @@ import time
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import qtd
-from qtd.cli import main
+from qtd.cli import _sweep, main
 
 
 @pytest.fixture(autouse=True)
@@ -397,3 +398,12 @@ def test_ctrl_c_leaves_no_traceback(tmp_path, command, seconds):
     out, err = running.communicate(timeout=120)
     assert running.returncode == 130 and out == "", err
     assert err.strip().startswith("qtd: interrupted; ") and len(err.strip().splitlines()) == 1
+
+
+def test_the_largest_of_a_sweep_that_is_read_in_parts_may_be_nought():
+    """The trap: 0 counts as nothing in Python, and so did the best of a part."""
+    values = xr.DataArray(np.array([-1.0, 0.0, -2.0, np.nan]), dims="x", coords={"x": np.arange(4.0)}, attrs={"units": "E"})
+    found = xr.Dataset({"J": values, "status": ("x", np.zeros(4, int))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sweep, "_CELLS", 1)
+        assert _sweep._sweep_record("a machine", found, None)["largest"]["J"] == {"value": 0.0, "units": "E", "at": {"x": 1.0}}

@@ -109,7 +109,7 @@ def _sweep_record(name, found, store) -> dict[str, Any]:
         counts.update(dict(zip(codes.tolist(), times.tolist())))
         for key in (key for key in part if key != "status"):
             best = _largest(part[key])
-            if key not in largest or (best["value"] or -math.inf) > (largest[key]["value"] or -math.inf):
+            if key not in largest or _rank(best) > _rank(largest[key]):
                 largest[key] = best
     return {
         "machine": name,
@@ -125,6 +125,10 @@ def _slabs(found):
     axis, length = next(iter(found.sizes.items()))
     step = max(1, _CELLS * length // found.status.size)
     return (found.isel({axis: slice(start, start + step)}) for start in range(0, length, step))
+
+
+def _rank(best):
+    return -math.inf if best["value"] is None else best["value"]
 
 
 def _largest(values):
