@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -138,7 +139,7 @@ def currents(conductor: Conductor) -> Currents:
 @compiled
 def _currents(conductor):
     names = conductor.names
-    parts: list = [_of_link(conductor, *link) for link in zip(conductor.ends, conductor.transmissions)]
+    parts: list = [_of_links(conductor, *links) for links in _alike(conductor)]
     lost = jnp.zeros(())
     if conductor.scatterer is not None:
         *scattered, lost = _of_scatterer(conductor)
@@ -169,11 +170,35 @@ def _currents(conductor):
     return Currents(particles, energies, heats, listed(2), produced, particle_noise, noise[2], heat_noise, status, names)
 
 
-def _of_link(conductor, ends, transmission):
+def _alike(conductor):
+    """Links of one structure together, so that one program serves them all: ends, and reservoirs and transmissions stacked."""
+    groups = []
+    for ends, transmission in zip(conductor.ends, conductor.transmissions):
+        arrays, rest = eqx.partition(([conductor.reservoirs[name] for name in ends], transmission), eqx.is_array)
+        shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), arrays)
+        known = next((group for group in groups if eqx.tree_equal(group[0], (shapes, rest))), None)
+        if known is None:
+            known = (shapes, rest), [], []
+            groups.append(known)
+        known[1].append(ends)
+        known[2].append(arrays)
+    stacked = lambda members: jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    return [(ends, stacked(members), rest) for (_, rest), ends, members in groups]
+
+
+def _of_links(conductor, ends, arrays, rest):
+    """The sum of `_of_link` over links that differ in their `arrays` only; the largest of what points miss."""
+    signs = np.zeros((len(ends), 2, len(conductor.names)))
+    for k, pair in enumerate(ends):
+        for place, name in enumerate(pair):
+            signs[k, place, conductor.names.index(name)] = 1 - 2 * place
+    *sums, missed = jax.vmap(lambda arrays, signs: _of_link(conductor, *eqx.combine(arrays, rest), signs))(arrays, jnp.asarray(signs))
+    return *(x.sum(0) for x in sums), jnp.max(missed)
+
+
+def _of_link(conductor, pair, transmission, signs):
     """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3, reservoirs, reservoirs), and sigma; and how much
-    the points miss, as in `unresolved`."""
-    places = [conductor.names.index(name) for name in ends]
-    pair = [conductor.reservoirs[name] for name in ends]
+    the points miss, as in `unresolved`. `pair`: the reservoirs at the ends, of which `signs` (ends, reservoirs) has 1 and -1."""
     missed = jnp.zeros(())
     if conductor.narrow:
         center, weight, square = transmission.narrow()
@@ -187,10 +212,10 @@ def _of_link(conductor, ends, transmission):
     known = [tuple(map(settle, reservoir.shares(energy))) for reservoir in pair]
     gap = difference(*logits, conductor.statistics, (known[0], known[1]))
     flow = settle(weight * gap)
-    size = len(conductor.names)
-    sign = jnp.zeros(size, energy.dtype).at[places[0]].set(1).at[places[1]].set(-1)
-    first, second = (carried(x, flow).sum() for x in logits)
-    entropy = jnp.zeros(size, energy.dtype).at[places[0]].set(first).at[places[1]].set(-second)
+    signs = signs.astype(energy.dtype)
+    sign = signs.sum(0)
+    # Of a full or empty reservoir that of its partner is infinite, and that of others 0.
+    entropy = add(jnp.where(end != 0, end * carried(x, flow).sum(), 0.0) for end, x in zip(signs, logits))
     spread = add(f * other for f, other in known)
     sort = 1 if conductor.statistics == "fermi" else -1
     power = settle(weight * spread + sort * (weight - square) * gap**2)

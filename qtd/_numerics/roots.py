@@ -19,23 +19,18 @@ def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""],
     but carry the implicit derivative: pass all that is differentiated in `args`.
     """
     frozen = lax.stop_gradient(args)
-    low, high = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
-    rises = function(high, frozen) > function(low, frozen)
+    ends, (at_low, at_high) = _at_the_ends(function, lower, upper, frozen)
 
     def halve(_, ends):
         low, high = ends
         middle = low + (high - low) / 2
-        above = (function(middle, frozen) > 0) == rises
+        above = (function(middle, frozen) > 0) == (at_high > at_low)
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
-    bracketed = function(low, frozen) * function(high, frozen) <= 0
-    bits = jnp.finfo(low.dtype).nmant + 12
-    low, high = lax.fori_loop(0, bits, halve, (low, high))
-    root = jnp.where(bracketed, low + (high - low) / 2, jnp.nan)
-    slope = jax.grad(function)
-    for _ in range(2):  # each step makes one more order of the derivative right
-        root = root - function(root, args) / slope(root, args)
-    return root
+    bits = jnp.finfo(at_low.dtype).nmant + 12
+    low, high = lax.fori_loop(0, bits, halve, ends)
+    root = jnp.where(at_low * at_high <= 0, low + (high - low) / 2, jnp.nan)
+    return _with_derivatives(function, root, args)
 
 
 def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
@@ -44,8 +39,7 @@ def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, "
     By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv. Eng. Software 28, 145 (1997)).
     """
     frozen = lax.stop_gradient(args)
-    low, high = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
-    at_low, at_high = function(low, frozen), function(high, frozen)
+    (low, high), (at_low, at_high) = _at_the_ends(function, lower, upper, frozen)
     tolerance = 2 * jnp.finfo(low.dtype).eps
 
     def width(x, other):
@@ -75,9 +69,19 @@ def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, "
     half = jnp.full_like(low, 0.5)
     _, _, a, fa, b, fb, _, _ = lax.while_loop(unfinished, advance, (0, half, low, at_low, high, at_high, low, at_low))
     root = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
-    root = jnp.where(at_low * at_high <= 0, root, jnp.nan)
+    return _with_derivatives(function, jnp.where(at_low * at_high <= 0, root, jnp.nan), args)
 
-    def polish(root, _):  # each step makes one more order of the derivative right
+
+def _at_the_ends(function, lower, upper, frozen):
+    """Both ends, and the values there from one copy of the function's program."""
+    ends = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
+    return ends, jax.vmap(lambda x: function(x, frozen))(jnp.stack(ends))
+
+
+def _with_derivatives(function, root, args):
+    """The root after two steps of Newton's, each of which makes one more order of the derivative right."""
+
+    def polish(root, _):
         value, slope = jax.jvp(lambda x: function(x, args), (root,), (jnp.ones_like(root),))
         return root - value / slope, None
 
@@ -93,19 +97,17 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
 
     def unfinished(carry):
-        count, x, image = carry
-        return (count < 200) & jnp.any(jnp.abs(image - x) > tolerance * jnp.abs(image))
+        count, _, moves = carry
+        return (count < 200) & moves
 
     def step(carry):
-        count, x, image = carry
-        x = jnp.where(count < 20, image, (x + image) / 2)
-        return count + 1, x, function(x, frozen)
+        count, x, _ = carry
+        image = function(x, frozen)
+        return count + 1, jnp.where(count < 20, image, (x + image) / 2), jnp.any(jnp.abs(image - x) > tolerance * jnp.abs(image))
 
-    count, x, _ = lax.while_loop(unfinished, step, (0, start, function(start, frozen)))
+    count, x, _ = lax.while_loop(unfinished, step, (0, start, jnp.asarray(True)))
     solve = inverse(jnp.eye(len(x), dtype=x.dtype) - jax.jacfwd(function)(x, frozen))
-    for _ in range(2):  # each step makes one more order of the derivative right
-        x = x - (solve * (x - function(x, args))[None]).sum(1)
-    return x, jnp.asarray(count < 200)
+    return _corrected(lambda x: x - function(x, args), x, solve), jnp.asarray(count < 200)
 
 
 def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
@@ -115,32 +117,34 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
     """
     frozen, start = lax.stop_gradient((args, start))
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
-    slope = lambda x: inverse(jax.jacfwd(function)(x, frozen))
     size = lambda residual: jnp.sum(residual**2)
-
-    met = lambda x, step: jnp.all(jnp.abs(step) <= tolerance * (1 + jnp.abs(x)))
+    both = jax.jacfwd(lambda x: (function(x, frozen),) * 2, has_aux=True)
 
     def unfinished(carry):
-        count, x, _, step, stuck = carry
-        return (count < 40) & ~met(x, step) & ~stuck
+        count, _, _, _, share, _, met = carry
+        return (count < 100) & (share > 2**-9) & ~met
 
     def advance(carry):
-        count, x, residual, _, _ = carry
-        step = -(slope(x) * residual[None]).sum(1)
-        worse = lambda share: ~(size(function(x + share * step, frozen)) < size(residual))
-        goes_on = lambda trial: trial[1] & (trial[0] > 2**-8)
-        share, fails = lax.while_loop(goes_on, lambda trial: (trial[0] / 2, worse(trial[0] / 2)), (jnp.ones_like(step[0]), worse(1.0)))
-        stuck = fails & ~met(x, step)
-        x = jnp.where(fails, x, x + share * step)
-        return count + 1, x, function(x, frozen), step, stuck
+        """To the point that the step leads to, and a new step from there; or, where the residual is larger there, half of this step."""
+        count, x, least, step, share, solve, _ = carry
+        trial = x + share * step
+        slope, residual = both(trial)
+        better = size(residual) < least
+        keep = lambda new, old: jnp.where(better, new, old)
+        solve = keep(inverse(slope), solve)
+        x, least, step = keep(trial, x), keep(size(residual), least), keep(-(solve * residual[None]).sum(1), step)
+        met = better & jnp.all(jnp.abs(step) <= tolerance * (1 + jnp.abs(x)))
+        return count + 1, x, least, step, keep(jnp.ones_like(share), share / 2), solve, met
 
-    first = function(start, frozen)
-    _, x, _, step, _ = lax.while_loop(unfinished, advance, (0, start, first, jnp.full_like(start, jnp.inf), jnp.asarray(False)))
-    solve = slope(x)
-    for _ in range(2):  # each step makes one more order of the derivative right
-        x = x - (solve * function(x, args)[None]).sum(1)
-    found = met(x, step)
-    return jnp.where(found, x, jnp.nan), found
+    far, one = jnp.full_like(start[0], jnp.inf), jnp.ones_like(start[0])
+    begin = 0, start, far, jnp.zeros_like(start), one, jnp.eye(len(start), dtype=start.dtype), jnp.asarray(False)
+    _, x, _, _, _, solve, found = lax.while_loop(unfinished, advance, begin)
+    return jnp.where(found, _corrected(lambda x: function(x, args), x, solve), jnp.nan), found
+
+
+def _corrected(residual, x, solve):
+    """x after two steps of Newton's with this inverse slope, each of which makes one more order of the derivative right."""
+    return lax.scan(lambda x, _: (x - (solve * residual(x)[None]).sum(1), None), x, length=2)[0]
 
 
 def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:

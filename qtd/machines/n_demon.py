@@ -314,8 +314,8 @@ def _operate(machine):
         entropy_production=known(costs),
         cop=known(1 / (reference * (per_heat + bias))),
         carnot_cop=cold * hot / (reference * (hot - cold)),
-        occupations=jnp.stack([f.value for f in found.filled]),
-        logits=jnp.stack(found.logits()),
+        occupations=found.filled.value,
+        logits=found.logits(),
         margin=found.margin,
         status=first(
             (~jnp.isfinite(found.margin), Status.INVALID_PARAMETER),
