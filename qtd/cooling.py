@@ -115,9 +115,10 @@ def _cool_down(machine, path, heat_capacity, share, until, within):
     points, weights, _ = gauss(edges)
     temperatures = place(points)
     capacity = jax.vmap(heat_capacity)(temperatures)
-    slowness = pace(points) * capacity / lax.map(lambda temperature: current(temperature, machine), temperatures)
+    currents = lax.map(lambda temperature: current(temperature, machine), jnp.append(temperatures, start))
+    slowness = pace(points) * capacity / currents[:-1]
     runs = found & jnp.all(slowness > 0)
-    invalid = ~jnp.isfinite(current(start, machine))
+    invalid = ~jnp.isfinite(currents[-1])
     status = first((invalid, Status.INVALID_PARAMETER), (~runs, Status.NOT_CONVERGED))
     known = lambda x: jnp.where(status == 0, x, jnp.nan)
     return CoolDown(known(stopping), known(weights @ slowness), known(temperatures), known(integral_up_to(edges, slowness)), status)
@@ -127,12 +128,20 @@ def _standstill(current, machine, start, within):
     """The nearest temperature at which the current vanishes, where it drives the reservoir to; and whether there is one."""
     frozen, begin = lax.stop_gradient((machine, start))
     factors = jnp.asarray(np.geomspace(1.0, within, _SAMPLES), start.dtype)
-    ladder = begin * jnp.where(current(begin, frozen) > 0, 1 / factors, factors)
-    values = lax.map(lambda temperature: current(temperature, frozen), ladder)
+
+    def look(driven, factor):
+        """At the next temperature; the current at the first one tells in which direction."""
+        temperature = begin * jnp.where(driven > 0, 1 / factor, factor)
+        value = current(temperature, frozen)
+        return jnp.where(factor == 1, value, driven), (temperature, value)
+
+    _, (ladder, values) = lax.scan(look, jnp.zeros_like(begin), factors)
     changes = values[1:] * values[:-1] <= 0
     i = jnp.argmax(changes)
     found = changes[i]
     # Where there is none, a line that has one stands in: a derivative of what is not a number would spoil others.
     middle = (ladder[i] + ladder[i + 1]) / 2
     function = lambda temperature, machine: jnp.where(found, current(temperature, machine), temperature - middle)
-    return bracketed(function, ladder[i], ladder[i + 1], machine), found
+    ends = ladder[i], ladder[i + 1]
+    values = tuple(jnp.where(found, values[j], end - middle) for j, end in zip((i, i + 1), ends))
+    return bracketed(function, ends, values, machine), found

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 from .coherent_elimination import inverse
 from .validation import missing
 
+Pair = tuple[Float[Array, ""], Float[Array, ""]]
 
 def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
     """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not bracket a sign change.
@@ -19,7 +20,8 @@ def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""],
     but carry the implicit derivative: pass all that is differentiated in `args`.
     """
     frozen = lax.stop_gradient(args)
-    ends, (at_low, at_high) = _at_the_ends(function, lower, upper, frozen)
+    ends = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
+    at_low, at_high = jax.vmap(lambda x: function(x, frozen))(jnp.stack(ends))
 
     def halve(_, ends):
         low, high = ends
@@ -33,13 +35,13 @@ def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""],
     return _with_derivatives(function, root, args)
 
 
-def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
-    """`bisect` for a function that costs much and is not flat: some ten evaluations instead of sixty.
+def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array, ""]:
+    """`bisect` between two `ends`, where the function has these `values`, if it costs much and is not flat: ten evaluations, not sixty.
 
     By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv. Eng. Software 28, 145 (1997)).
     """
     frozen = lax.stop_gradient(args)
-    (low, high), (at_low, at_high) = _at_the_ends(function, lower, upper, frozen)
+    (low, high), (at_low, at_high) = lax.stop_gradient((ends, values))
     tolerance = 2 * jnp.finfo(low.dtype).eps
 
     def width(x, other):
@@ -70,12 +72,6 @@ def bracketed(function: Callable, lower: Float[Array, ""], upper: Float[Array, "
     _, _, a, fa, b, fb, _, _ = lax.while_loop(unfinished, advance, (0, half, low, at_low, high, at_high, low, at_low))
     root = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
     return _with_derivatives(function, jnp.where(at_low * at_high <= 0, root, jnp.nan), args)
-
-
-def _at_the_ends(function, lower, upper, frozen):
-    """Both ends, and the values there from one copy of the function's program."""
-    ends = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
-    return ends, jax.vmap(lambda x: function(x, frozen))(jnp.stack(ends))
 
 
 def _with_derivatives(function, root, args):

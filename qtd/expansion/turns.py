@@ -84,8 +84,8 @@ def _moving(network, velocity):
     return where_legal(as_asked(network, velocity, "velocity"), lambda x: x != 0, lambda x: told)
 
 
-class _Panels(eqx.Module):
-    """A turn in pieces, in its own direction: at the stages of each, generators, torques and what leaves reservoirs from each level."""
+class Turn(eqx.Module):
+    """A turn in panels, in its own direction: at the stages of each, generators, torques and what leaves reservoirs from each level."""
 
     sizes: Float[Array, " panels"]
     generators: Float[Array, "panels stages n n"]
@@ -94,7 +94,8 @@ class _Panels(eqx.Module):
     energy: Float[Array, "panels stages reservoirs n"]
 
 
-def _panels(network, way, panels):
+def turn_in_panels(network: Network, way: Float[Array, ""], panels: int) -> Turn:
+    """A turn of `network` in the direction `way`, 1 or -1; it is the same at all velocities."""
     ahead = jax.tree_util.Partial(lambda network, angle: network(way * angle), network)  # populations relax forwards in time
     edges = panel_edges(ahead, panels)
     sizes = edges[1:] - edges[:-1]
@@ -104,36 +105,50 @@ def _panels(network, way, panels):
     rates = matrices(topology, [rate[None] for rate in rates])[0]
     particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
     found = generator(rates.sum(0)), -slopes[0], gained(rates, particles), gained(rates, energies)
-    return _Panels(sizes, *(jnp.moveaxis(x, -1, 0).reshape(panels, _STAGES, *x.shape[:-1]) for x in found))
+    return Turn(sizes, *(jnp.moveaxis(x, -1, 0).reshape(panels, _STAGES, *x.shape[:-1]) for x in found))
+
+
+class Flows(eqx.Module):
+    """Integrals over a turn, as in `Cycle`, of charge and energy by reservoir."""
+
+    torque: Float[Array, ""]
+    particles: Float[Array, " reservoirs"]
+    energy: Float[Array, " reservoirs"]
+    error: Float[Array, ""]
+    status: Int[Array, ""]
 
 
 @compiled
 def _cycle(network, velocity, panels):
-    way = _way(velocity)
-    turn = _panels(network, way, panels)
+    found = flows(turn_in_panels(network, _way(velocity), panels), velocity)
+    at_rest = network(jnp.zeros_like(velocity))
+    names, known = at_rest.topology.names, at_rest.reservoirs
+    particles, energy = ({name: x[i] for i, name in enumerate(names)} for x in (found.particles, found.energy))
+    heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
+    return Cycle(velocity, found.torque, particles, energy, heat, found.error, found.status)
+
+
+def flows(turn: Turn, velocity: Float[Array, ""]) -> Flows:
+    """Of a `turn` in the direction of this `velocity`."""
     maps = jax.vmap(_across)(turn.generators, jnp.abs(velocity) / turn.sizes)
     around, before = lax.scan(lambda p, m: (m[-1] @ p, p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
     p = jnp.einsum("msab,mbc,c->msa", maps, before, _unchanged(around))
     weights = turn.sizes[:, None] * jnp.asarray(_WEIGHTS, maps.dtype)[None]
-    integrate = lambda x: jnp.einsum("ms,msa,msa->", weights, x, p)
-    at_rest = network(jnp.zeros_like(velocity))
-    names, known = at_rest.topology.names, at_rest.reservoirs
-    particles, energy = ({name: integrate(x[:, :, i]) for i, name in enumerate(names)} for x in (turn.particles, turn.energy))
-    heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
-    torque = way * integrate(turn.force)
-    flows = jnp.stack([-velocity * torque, *energy.values()])
-    error = jnp.abs(flows.sum()) / jnp.abs(flows).max()
+    particles, energy = (jnp.einsum("ms,msra,msa->r", weights, x, p) for x in (turn.particles, turn.energy))
+    torque = _way(velocity) * jnp.einsum("ms,msa,msa->", weights, turn.force, p)
+    balance = jnp.append(energy, -velocity * torque)
+    error = jnp.abs(balance.sum()) / jnp.abs(balance).max()
     status = first(
         (velocity == 0, Status.INVALID_PARAMETER),
         (~jnp.all(jnp.isfinite(p)), Status.NO_UNIQUE_STEADY_STATE),
         (error > 1e-6, Status.UNRESOLVED),
     )
-    return Cycle(velocity, torque, particles, energy, heat, error, status)
+    return Flows(torque, particles, energy, error, status)
 
 
 @compiled
 def _work_cumulants(network, velocity, order, panels):
-    turn = _panels(network, _way(velocity), panels)
+    turn = turn_in_panels(network, _way(velocity), panels)
     speed = jnp.abs(velocity)
     maps = jax.vmap(lambda w, s, f: _across_series(w, s, speed * f, order))(turn.generators, speed / turn.sizes, turn.force)
     n = maps.shape[-1]
@@ -156,7 +171,7 @@ def _work_cumulants(network, velocity, order, panels):
 
 @compiled
 def _work_generating_function(network, velocity, field, panels):
-    turn = _panels(network, _way(velocity), panels)
+    turn = turn_in_panels(network, _way(velocity), panels)
     speed = jnp.abs(velocity)
     tilt = field * speed * jnp.einsum("msa,ab->msab", turn.force, jnp.eye(turn.force.shape[-1], dtype=velocity.dtype))
     maps = jax.vmap(_across)(turn.generators + tilt, speed / turn.sizes)

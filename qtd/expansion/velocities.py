@@ -11,10 +11,9 @@ from .._numerics.printing import readable
 from .._numerics.roots import bracketed, roots_or_infinity
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import is_concrete, missing, whole
-from ..networks import rate_matrix
 from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
-from .turns import cycle
+from .turns import flows, turn_in_panels
 
 __all__ = ["Velocities", "exact_velocities", "steady_velocities"]
 
@@ -121,14 +120,13 @@ def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> V
 
 @compiled
 def _exact_velocities(network, load, samples, panels):
-    # What the network is made of, in a closure or a PyTree, as an argument: the search has no derivatives, the root has them.
-    turned, numbers = jax.closure_convert(lambda angle: network(angle), load)
-    with_numbers = lambda numbers: jax.tree_util.Partial(lambda *known: turned(known[-1], *known[:-1]), *numbers)
-    excess = lambda v, known: cycle(with_numbers(known[0]), v, panels).torque - known[1]
-    frozen = lax.stop_gradient((numbers, load))
-    still = with_numbers(frozen[0])
-    angles = jnp.linspace(0.0, 2 * jnp.pi, 64, endpoint=False, dtype=load.dtype)
-    rate = jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(still(angle))))(angles))
+    ways = jnp.array([-1.0, 1.0], load.dtype)
+    turns = jax.vmap(lambda way: turn_in_panels(network, way, panels))(ways)
+    flows_at = lambda v, turns: flows(jax.tree.map(lambda x: jnp.where(v < 0, x[0], x[1]), turns), v)
+    excess = lambda v, known: flows_at(v, known[0]).torque - known[1]
+    frozen = lax.stop_gradient((turns, load))
+    forwards = jax.tree.map(lambda x: x[1], frozen[0])
+    rate = jnp.mean(-jnp.diagonal(forwards.generators, axis1=-2, axis2=-1).mean((1, 2)) * forwards.sizes) * panels / (2 * jnp.pi)
     speeds = rate * jnp.geomspace(1e-4, 30.0, samples, dtype=load.dtype)
     velocities = jnp.concatenate([-speeds[::-1], speeds])
     values = lax.map(lambda v: excess(v, frozen), velocities, batch_size=8)
@@ -136,19 +134,20 @@ def _exact_velocities(network, load, samples, panels):
     (left,) = jnp.nonzero(crosses, size=_SLOTS, fill_value=-1)
 
     def refined(i):
-        found = bracketed(excess, velocities[i], velocities[i + 1], (numbers, load))
-        turn, slopes = eqx.filter_jvp(lambda v: cycle(still, v, panels), (lax.stop_gradient(found),), (jnp.ones_like(load),))
+        found = bracketed(excess, (velocities[i], velocities[i + 1]), (values[i], values[i + 1]), (turns, load))
+        at = lambda v: flows_at(v, frozen[0])
+        turn, slopes = eqx.filter_jvp(at, (lax.stop_gradient(found),), (jnp.ones_like(load),))
         return found, slopes.torque, turn.status
 
     nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)
-    roots, slopes, turns = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
+    roots, slopes, told = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
     empty = left < 0
     merges = jnp.abs(slopes * roots) < 1e-6 * jnp.abs(values + load).max()
     lost = jnp.isnan(roots) & ~empty
     status = first(
         (~jnp.all(jnp.isfinite(values)), Status.NO_UNIQUE_STEADY_STATE),
         (lost, Status.NOT_CONVERGED),
-        (turns > 0, turns),
+        (told > 0, told),
         (crosses.sum() > _SLOTS, Status.UNRESOLVED),
         (merges & ~empty, Status.FOLD),
     )

@@ -265,8 +265,9 @@ def _pumping_onset(motor, order, of, panels):
 
 @compiled
 def _operate(motor, load, order, exact, panels):
-    series = motor.coefficients(order + 2, panels)
-    load = series.torque[0] / 2 if load is None else load
+    if load is None or not exact:
+        series = motor.coefficients(order + 2, panels)
+        load = series.torque[0] / 2 if load is None else load
     if exact:
         velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest
         turn = motor.cycle(jnp.where(jnp.isnan(velocity), 1.0, velocity))
