@@ -142,6 +142,5 @@ def _standstill(current, machine, start, within):
     # Where there is none, a line that has one stands in: a derivative of what is not a number would spoil others.
     middle = (ladder[i] + ladder[i + 1]) / 2
     function = lambda temperature, machine: jnp.where(found, current(temperature, machine), temperature - middle)
-    ends = ladder[i], ladder[i + 1]
-    values = tuple(jnp.where(found, values[j], end - middle) for j, end in zip((i, i + 1), ends))
-    return bracketed(function, ends, values, machine), found
+    at = lambda j: jnp.where(found, values[j], ladder[j] - middle)
+    return bracketed(function, (ladder[i], ladder[i + 1]), (at(i), at(i + 1)), machine), found

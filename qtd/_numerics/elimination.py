@@ -56,9 +56,9 @@ class Elimination(eqx.Module):
         self.factors, self.populations = _at_rest(up, down)
         self.scale = lax.stop_gradient(add(total(x) for x in (*up.values(), *down.values())))
 
-    def solve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0."""
-        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=False)
+    def solve(self, y: Float[Array, " n"], needed: Float[Array, ""] | None = None) -> Float[Array, " n"]:
+        """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0. `needed` as in `solves.solve`."""
+        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), False, needed)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""

@@ -33,7 +33,8 @@ def refinement(
 
     The `first` step, in the populations, was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what
     goes to and fro, `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere
-    does, no further step is computed. Of few levels derivatives always take it: theirs is needed earlier, and costs little.
+    does, no further step is computed. Derivatives, of few levels only, take it earlier: what rounding leaves in those of the first step is
+    not squared, and too much from eps^(-1/4) on.
     """
     elimination, rates, flows, first, gross = lax.stop_gradient((elimination, rates, flows, first, gross))
     eps = float(jnp.finfo(first.dtype).eps)
@@ -50,7 +51,9 @@ def _refinement_jvp(network, primals, tangents):
     still = jax.tree.map(jnp.zeros_like, found)
     if len(primals[0].populations) > FEW:
         return found, still
-    step = lambda elimination, rates, flows: _flows(network, rates, elimination.solve(-network.net(flows)))
+    needed = _largest(primals[2]) < float(jnp.finfo(primals[3].dtype).eps) ** 0.25 * _largest(primals[4])
+    needed = needed.astype(primals[3].dtype)
+    step = lambda elimination, rates, flows: _flows(network, rates, elimination.solve(-network.net(flows), needed))
     return found, (jax.jvp(step, primals[:3], tangents[:3])[1], still[1])
 
 

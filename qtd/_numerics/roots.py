@@ -13,6 +13,7 @@ from .validation import missing
 
 Pair = tuple[Float[Array, ""], Float[Array, ""]]
 
+
 def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
     """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not bracket a sign change.
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -24,18 +25,28 @@ class Operator(Protocol):
 
 
 def solve(
-    substitute: Callable[[Any, Array, bool], Array], y: Float[Array, " n"], operator: Operator, factors: Any, transposed: bool
+    substitute: Callable[[Any, Array, bool], Array],
+    y: Float[Array, " n"],
+    operator: Operator,
+    factors: Any,
+    transposed: bool,
+    needed: Float[Array, ""] | None = None,
 ) -> Float[Array, " n"]:
     """x with A x = y, or A^T x = y, from `substitute(factors, y, transposed)`, which must accept batch axes after the first one.
 
-    A is `operator`, plus what may be added to it by `factors`, which are constants to every derivative.
+    A is `operator`, plus what may be added to it by `factors`, which are constants to every derivative. Where `needed` is 0, x is 0, and so
+    are its derivatives; a batch of which none is needed costs nothing.
     """
-    operands, structure = jax.tree.flatten((operator, lax.stop_gradient(factors)))
+    operands, structure = jax.tree.flatten((operator, lax.stop_gradient((factors, needed))))
     return _solve_p.bind(follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed)
 
 
 def _substituted(y, *operands, structure, substitute, transposed):
-    return substitute(jax.tree.unflatten(structure, operands)[1], y, transposed)
+    _, (factors, needed) = jax.tree.unflatten(structure, operands)
+    if needed is None:
+        return substitute(factors, y, transposed)
+    found = lambda: jnp.where(needed[None] > 0, substitute(factors, y, transposed), 0.0)
+    return lax.cond(jnp.any(needed > 0), found, lambda: jnp.zeros_like(y))
 
 
 def _solve_jvp(primals, tangents, *, structure, **how):

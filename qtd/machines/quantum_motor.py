@@ -265,9 +265,8 @@ def _pumping_onset(motor, order, of, panels):
 
 @compiled
 def _operate(motor, load, order, exact, panels):
-    if load is None or not exact:
-        series = motor.coefficients(order + 2, panels)
-        load = series.torque[0] / 2 if load is None else load
+    series = motor.coefficients(order + 2, panels)
+    load = series.torque[0] / 2 if load is None else load
     if exact:
         velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest
         turn = motor.cycle(jnp.where(jnp.isnan(velocity), 1.0, velocity))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from jax import lax
 from machines import COLLECTIVE_NAMES, COLLECTIVE_PATHS, MODELS, QUBIT_NAMES, collective, qubits, resonators
 
 import qtd
@@ -71,29 +72,35 @@ def solver(name: str) -> Callable[[Any], Balance]:
     device = DEVICES[name]
     places = np.array(device.temperatures)
 
-    def solve(vector):
-        machine = device.build(vector)
+    def balance_at(temperatures, vector):
+        """The heat currents, whose response is asked for, and all else."""
+        machine = device.build(vector.at[places].set(temperatures))
         point, network, populations = machine.operate(), machine.network(), jnp.abs(device.populations(machine))
         gaps = jnp.abs(network.energies[:, None] - network.energies[None]) * (1 - jnp.eye(len(network.energies)))
         gross = [jnp.sum(qtd.rate_matrix(network, reservoir) * gaps * populations[None]) for reservoir in device.names]
         noise = [jnp.stack([point.heat_covariance[a, b] for b in device.names]) for a in device.names]
         by_name = lambda values: jnp.stack([values[reservoir] for reservoir in device.names])
-        heat_at = lambda t: by_name(device.build(vector.at[places].set(t)).operate().heat_currents)
-        return Balance(
-            point.status,
-            by_name(point.heat_currents),
-            by_name(point.device_energy_currents),
-            jnp.stack(noise),
-            point.entropy_production,
-            jnp.stack(gross),
-            vector[places],
-            qtd.steady_state(network),
-            network.energies,
-            point.cop,
-            jnp.stack([point.carnot_cop, point.carnot_cop_hot_drive]),
-            point.cop_bound_from_noise,
-            jax.jacfwd(heat_at)(vector[places]),
+        heat = by_name(point.heat_currents)
+        return heat, lax.stop_gradient(
+            (
+                point.status,
+                heat,
+                by_name(point.device_energy_currents),
+                jnp.stack(noise),
+                point.entropy_production,
+                jnp.stack(gross),
+                temperatures,
+                qtd.steady_state(network),
+                network.energies,
+                point.cop,
+                jnp.stack([point.carnot_cop, point.carnot_cop_hot_drive]),
+                point.cop_bound_from_noise,
+            )
         )
+
+    def solve(vector):
+        response, known = jax.jacfwd(balance_at, has_aux=True)(vector[places], vector)
+        return Balance(*known, response)
 
     compiled = jax.jit(solve)
     return lambda vector: Balance(*map(np.asarray, compiled(jnp.asarray(vector))))
