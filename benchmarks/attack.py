@@ -1,6 +1,6 @@
 """Random devices over wide decades: with status 0 no NaN, no broken law, no negative variance, finite gradients.
 
-    python benchmarks/attack.py                     (10^6 devices of twelve kinds)
+    python benchmarks/attack.py                     (10^6 devices of fourteen kinds)
     python benchmarks/attack.py --devices 20000 --only networks "qubits, zz"
 
 Every kind of system and every machine in every model, its widths over 1e-6 to 1, temperatures over 1e-2 to 1e4 and heights over 1e-6 to
@@ -22,7 +22,7 @@ import numpy as np
 
 import qtd
 from qtd.distributions import LogitBasis, Mixture, PiecewiseConstant, Thermal
-from qtd.machines import CollectiveRefrigerator, NDemon, QubitRefrigerator, ResonatorRefrigerator
+from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor, QubitRefrigerator, ResonatorRefrigerator
 from qtd.scatterers import Levels
 from qtd.scattering import Conductor
 from qtd.spectral import Peaked, Resonator, WideBand
@@ -34,12 +34,15 @@ CHUNK = 2000
 
 class Kind(NamedTuple):
     """`draw` makes vectors of devices from a generator of random numbers, `build` a system of one vector and the variant of its seed,
-    `variants` how many structures there are, each compiled on its own; `cost` how many devices count as one where they are slow."""
+    `variants` how many structures there are, each compiled on its own; `cost` how many devices count as one where they are slow, of which
+    a seed gives `size`. `judge` is the verdict on a device, `judge_point` where it is None."""
 
     draw: Callable
     build: Callable
     variants: int = 1
     cost: int = 1
+    size: int = CHUNK
+    judge: Callable | None = None
 
 
 class Verdict(NamedTuple):
@@ -54,8 +57,8 @@ class Verdict(NamedTuple):
     gradient: jax.Array
 
 
-def judge(build, vector):
-    """The verdict on the device of a vector."""
+def judge_point(build, vector):
+    """The verdict on the device of a vector, by its operating point."""
 
     def observed(vector):
         point = build(vector).operate() if hasattr(build(vector), "operate") else qtd.operate(build(vector))
@@ -79,6 +82,47 @@ def judge(build, vector):
         jnp.any(variances < 0),
         jnp.any((uncertainty < 0) & (jnp.abs(heat) > floor)),
         ~jnp.all(jnp.isfinite(gradient)),
+    )
+
+
+def judge_motor(build, vector):
+    """The same of a motor at half of its torque at rest; its noise is that of the torque at an angle."""
+
+    def observed(vector):
+        point = build(vector).operate(panels=48)
+        return point.power, point
+
+    _, point = observed(vector)
+    gradient = jax.grad(lambda vector: observed(vector)[0])(vector)
+    resting = build(vector).local(1.0)
+    heat, energy = (jnp.stack([*x.values()]) for x in (point.heat_currents, point.energy_currents))
+    gross = jnp.abs(heat / jnp.stack([*point.temperatures.values()])).sum()
+    return Verdict(
+        point.status,
+        ~(jnp.isfinite(point.velocity) & jnp.isfinite(point.power) & jnp.all(jnp.isfinite(heat))),
+        jnp.abs(energy.sum() - point.power) > 1e-9 * jnp.abs(energy).max(),
+        point.entropy_production < -1e-9 * gross,
+        (resting.status == 0) & ((resting.noise < 0) | jnp.any(resting.populations[0] < 0)),
+        jnp.zeros((), bool),
+        ~jnp.all(jnp.isfinite(gradient)),
+    )
+
+
+def judge_course(build, vector):
+    """The same of finite reservoirs on their way; what they hold together stays, and entropy rises."""
+    times = vector[-1] * jnp.array([0.1, 1.0, 10.0])
+    end = lambda vector: build(vector).evolve(times).temperatures[-1, 0]
+    found = build(vector).evolve(times)
+    states = jnp.concatenate([found.temperatures, found.chemical_potentials, found.occupations], axis=1)
+    rounding = 1e-11 * jnp.abs(found.entropy).max()
+    return Verdict(
+        found.status,
+        ~(jnp.all(jnp.isfinite(states)) & jnp.all(jnp.isfinite(found.entropy_production))),
+        jnp.any(found.drift > 1e-9),
+        jnp.any(jnp.diff(found.entropy) < -rounding) | jnp.any(found.entropy_production < 0),
+        jnp.any(found.temperatures <= 0) | jnp.any((found.occupations < 0) | (found.occupations > 1)),
+        jnp.zeros((), bool),
+        ~jnp.all(jnp.isfinite(jax.grad(end)(vector))),
     )
 
 
@@ -229,6 +273,41 @@ def build_nonthermal(variant, vector):
     return Conductor(leads, [*links, ("a", "b", TransmissionLine(levels[0], couplings[2]))])
 
 
+def draw_motors(rng, count):
+    """Where an orbit is, how large, tunnelling and repulsion; temperatures, potentials and rates of three leads; the orbit itself."""
+    device = [rng.uniform(-10, 10, (count, 2)), decades(rng, 0, 2.5, (count, 1)), decades(rng, 0, 1.5, (count, 2))]
+    temperatures = decades(rng, -2, 2, (count, 1)) * decades(rng, -0.3, 0.3, (count, 3))
+    leads = [temperatures, temperatures * rng.uniform(-3, 3, (count, 3)), decades(rng, -6, 0, (count, 3))]
+    return np.concatenate([*device, *leads, rng.normal(size=(count, 4))], axis=1)
+
+
+def build_motors(variant, vector):
+    """On a circle or an ellipse, with two leads or with three."""
+    device, leads, orbit = jnp.split(vector, [5, 14])
+    temperatures, potentials, rates = leads.reshape(3, 3)
+    left, right, probe = (qtd.Reservoir(temperatures[k], potentials[k], "fermi", spectral_density=WideBand(rates[k])) for k in range(3))
+    circle = jnp.array([[[1.0], [0.0]], [[0.0], [1.0]]])
+    others = {"probe": (probe, "left")} if variant // 2 else None
+    return QuantumMotor(*device, left, right, orbit.reshape(2, 2, 1) if variant % 2 else circle, others)
+
+
+def draw_courses(rng, count):
+    """Two modes between three gases: temperatures, potentials in units of them, volumes, rates, and how long to look at them."""
+    temperatures = decades(rng, -2, 1, (count, 1)) * decades(rng, -0.5, 0.5, (count, 3))
+    potentials = temperatures.max(axis=1, keepdims=True) * rng.uniform(6, 40, (count, 1)) * rng.uniform(0.8, 1.2, (count, 3))
+    modes = potentials[:, :1] + temperatures[:, :1] * rng.uniform(-3, 3, (count, 2))
+    rates = decades(rng, -6, 0, (count, 6))
+    longest = decades(rng, -2, 4, (count, 1)) / rates.max(axis=1, keepdims=True)
+    return np.concatenate([temperatures, potentials, decades(rng, -1, 2, (count, 3)), modes, rates, longest], axis=1)
+
+
+def build_courses(variant, vector):
+    """Finite reservoirs by the closure of their variant."""
+    temperatures, potentials, volumes, modes, rates, _ = jnp.split(vector, [3, 6, 9, 11, 17])
+    gases = qtd.gases.FermiGas(temperatures, potentials, volumes, closure=("sommerfeld", "exact")[variant])
+    return FiniteReservoirs(modes, rates.reshape(3, 2), gases)
+
+
 KINDS = {
     "networks": Kind(draw_networks, build_network, 8),
     **{f"qubits, {model}": Kind(draw_qubits, functools.partial(build_qubits, model)) for model in MODELS},
@@ -238,28 +317,31 @@ KINDS = {
     "conductors": Kind(draw_conductors, build_conductors, cost=4),
     "demons": Kind(draw_demons, build_demons, 3, cost=4),
     "nonthermal": Kind(draw_nonthermal, build_nonthermal, 6, cost=40),
+    "motors": Kind(draw_motors, build_motors, 4, cost=40, size=200, judge=judge_motor),
+    "finite reservoirs": Kind(draw_courses, build_courses, 2, cost=40, size=200, judge=judge_course),
 }
 
 
 @functools.cache
 def program(name, variant):
     kind = KINDS[name]
-    verdict = functools.partial(judge, functools.partial(kind.build, variant))
+    verdict = functools.partial(kind.judge or judge_point, functools.partial(kind.build, variant))
     return eqx.filter_jit(lambda vectors: jax.lax.map(verdict, vectors, batch_size=CHUNK // kind.cost))
 
 
 def device(name, seed, number):
     """Device `number` of a seed of a kind."""
     kind = KINDS[name]
-    vectors = kind.draw(np.random.default_rng(seed), CHUNK)
+    vectors = kind.draw(np.random.default_rng(seed), kind.size)
     return kind.build(seed % kind.variants, jnp.asarray(vectors[number]))
 
 
 def attack(name, devices):
     """Counts of statuses, and of what is broken with status 0, with the first places of each."""
     kind, statuses, broken, places = KINDS[name], collections.Counter(), collections.Counter(), {}
-    for seed in range(max(1, devices // (kind.cost * CHUNK))):
-        verdict = jax.tree.map(np.asarray, program(name, seed % kind.variants)(jnp.asarray(kind.draw(np.random.default_rng(seed), CHUNK))))
+    for seed in range(max(1, devices // (kind.cost * kind.size))):
+        vectors = jnp.asarray(kind.draw(np.random.default_rng(seed), kind.size))
+        verdict = jax.tree.map(np.asarray, program(name, seed % kind.variants)(vectors))
         statuses.update(verdict.status.tolist())
         for what, failed in zip(Verdict._fields[1:], verdict[1:]):
             found = np.flatnonzero(failed & (verdict.status == 0))

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ._numerics.batching import add, settle
+from ._numerics.batching import add, alike, settle
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels, unresolved
@@ -171,28 +171,21 @@ def _currents(conductor):
 
 
 def _alike(conductor):
-    """Links of one structure together, so that one program serves them all: ends, and reservoirs and transmissions stacked."""
-    groups = []
-    for ends, transmission in zip(conductor.ends, conductor.transmissions):
-        arrays, rest = eqx.partition(([conductor.reservoirs[name] for name in ends], transmission), eqx.is_array)
-        shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), arrays)
-        known = next((group for group in groups if eqx.tree_equal(group[0], (shapes, rest))), None)
-        if known is None:
-            known = (shapes, rest), [], []
-            groups.append(known)
-        known[1].append(ends)
-        known[2].append(arrays)
-    stacked = lambda members: jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    return [(ends, stacked(members), rest) for (_, rest), ends, members in groups]
+    """Links of one structure together, so that one program serves them all: ends, reservoirs and transmissions with stacked numbers."""
+    links = [([conductor.reservoirs[name] for name in ends], known) for ends, known in zip(conductor.ends, conductor.transmissions)]
+    for places in alike(links):
+        numbers = [eqx.filter(links[i], eqx.is_inexact_array) for i in places]
+        rest = eqx.filter(links[places[0]], eqx.is_inexact_array, inverse=True)
+        yield [conductor.ends[i] for i in places], jax.tree.map(lambda *x: jnp.stack(x), *numbers), rest
 
 
-def _of_links(conductor, ends, arrays, rest):
-    """The sum of `_of_link` over links that differ in their `arrays` only; the largest of what points miss."""
+def _of_links(conductor, ends, numbers, rest):
+    """The sum of `_of_link` over links that differ in their `numbers` only; the largest of what points miss."""
     signs = np.zeros((len(ends), 2, len(conductor.names)))
     for k, pair in enumerate(ends):
         for place, name in enumerate(pair):
             signs[k, place, conductor.names.index(name)] = 1 - 2 * place
-    *sums, missed = jax.vmap(lambda arrays, signs: _of_link(conductor, *eqx.combine(arrays, rest), signs))(arrays, jnp.asarray(signs))
+    *sums, missed = jax.vmap(lambda numbers, signs: _of_link(conductor, *eqx.combine(numbers, rest), signs))(numbers, jnp.asarray(signs))
     return *(x.sum(0) for x in sums), jnp.max(missed)
 
 

@@ -30,7 +30,7 @@ EVERYDAY = "networks", "qubits, zz", "dots", "conductors"
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.deep) for name in attack.KINDS])
 def test_random_devices_over_wide_decades_break_no_law_unless_their_status_says_so(name):
     """A small version of `benchmarks/attack.py`."""
-    statuses, broken, places = attack.attack(name, attack.CHUNK * attack.KINDS[name].cost)
+    statuses, broken, places = attack.attack(name, attack.KINDS[name].size * attack.KINDS[name].cost)
     assert sum(broken.values()) == 0, (broken, places)
     # Few of them are flagged, or the flag would be worth nothing; but Redfield equations do have negative noise, and
     # covariances that no noise has, far from slow rates.

@@ -7,8 +7,8 @@ elementwise operations, shifts and sums leave it there as long as they meet numb
 
 import functools
 import operator
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -36,6 +36,20 @@ def together(tree: Tree) -> Tree:
 def at_every(module: Tree, size: int) -> Tree:
     """The numbers in a module, each repeated, so that they meet arrays of this size as their equals; what is no number becomes None."""
     return jax.tree.map(lambda x: jnp.broadcast_to(settle(x), (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
+
+
+def alike(modules: Sequence[Any]) -> list[list[int]]:
+    """The places of modules that differ in their numbers only, group by group: one program serves a group."""
+    groups = []
+    for place, module in enumerate(modules):
+        numbers, rest = eqx.partition(module, eqx.is_inexact_array)
+        kind = jax.tree.map(lambda x: (x.shape, str(x.dtype)), numbers), rest
+        known = next((places for other, places in groups if eqx.tree_equal(other, kind)), None)
+        if known is None:
+            groups.append((kind, [place]))
+        else:
+            known.append(place)
+    return [places for _, places in groups]
 
 
 def add(terms: Iterable[Array]) -> Array:
