@@ -1,6 +1,6 @@
 """Random devices over wide decades: with status 0 no NaN, no broken law, no negative variance, finite gradients.
 
-    python benchmarks/attack.py                     (10^6 devices of fourteen kinds)
+    python benchmarks/attack.py                     (10^6 devices of fifteen kinds)
     python benchmarks/attack.py --devices 20000 --only networks "qubits, zz"
 
 Every kind of system and every machine in every model, its widths over 1e-6 to 1, temperatures over 1e-2 to 1e4 and heights over 1e-6 to
@@ -108,7 +108,7 @@ def judge_motor(build, vector):
     )
 
 
-def judge_course(build, vector):
+def judge_course(build, vector, with_gradient=True):
     """The same of finite reservoirs on their way; what they hold together stays, and entropy rises."""
     times = vector[-1] * jnp.array([0.1, 1.0, 10.0])
     end = lambda vector: build(vector).evolve(times).temperatures[-1, 0]
@@ -122,7 +122,7 @@ def judge_course(build, vector):
         jnp.any(jnp.diff(found.entropy) < -rounding) | jnp.any(found.entropy_production < 0),
         jnp.any(found.temperatures <= 0) | jnp.any((found.occupations < 0) | (found.occupations > 1)),
         jnp.zeros((), bool),
-        ~jnp.all(jnp.isfinite(jax.grad(end)(vector))),
+        ~jnp.all(jnp.isfinite(jax.grad(end)(vector))) if with_gradient else jnp.zeros((), bool),
     )
 
 
@@ -301,10 +301,10 @@ def draw_courses(rng, count):
     return np.concatenate([temperatures, potentials, decades(rng, -1, 2, (count, 3)), modes, rates, longest], axis=1)
 
 
-def build_courses(variant, vector):
-    """Finite reservoirs by the closure of their variant."""
+def build_courses(closure, variant, vector):
+    """Finite reservoirs of such gases."""
     temperatures, potentials, volumes, modes, rates, _ = jnp.split(vector, [3, 6, 9, 11, 17])
-    gases = qtd.gases.FermiGas(temperatures, potentials, volumes, closure=("sommerfeld", "exact")[variant])
+    gases = qtd.gases.FermiGas(temperatures, potentials, volumes, closure=closure)
     return FiniteReservoirs(modes, rates.reshape(3, 2), gases)
 
 
@@ -318,7 +318,14 @@ KINDS = {
     "demons": Kind(draw_demons, build_demons, 3, cost=4),
     "nonthermal": Kind(draw_nonthermal, build_nonthermal, 6, cost=40),
     "motors": Kind(draw_motors, build_motors, 4, cost=40, size=200, judge=judge_motor),
-    "finite reservoirs": Kind(draw_courses, build_courses, 2, cost=40, size=200, judge=judge_course),
+    "finite reservoirs": Kind(draw_courses, functools.partial(build_courses, "sommerfeld"), cost=10, size=200, judge=judge_course),
+    "finite reservoirs, exact": Kind(
+        draw_courses,
+        functools.partial(build_courses, "exact"),
+        cost=200,
+        size=50,
+        judge=functools.partial(judge_course, with_gradient=False),
+    ),
 }
 
 

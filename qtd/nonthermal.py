@@ -19,7 +19,7 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
 from ._numerics.roots import newton
-from ._numerics.status import Status, first, raise_if_known
+from ._numerics.status import Status, first
 from ._numerics.validation import as_scalar, check, is_concrete, rule
 from .distributions import PiecewiseConstant
 from .parameters import checked
@@ -214,6 +214,12 @@ def balanced(
     derivatives are implicit, so pass all that is differentiated in `args`. Raises `ValueError` where nothing is found (status
     NOT_CONVERGED in compiled code).
     """
+    told = f"`start` must lie nearer to parameters that meet the conditions, got {start}: from there none are found."
+    return balanced_or_refused(build, start, args, isolated, closed, told)
+
+
+def balanced_or_refused(build, start, args, isolated, closed, refusal) -> Balance:
+    """`balanced`, with a `refusal` of one's own."""
     begin = jnp.asarray(start, jnp.result_type(float))
     names = build(begin, args).names
     for name in (isolated, *closed):
@@ -230,7 +236,8 @@ def balanced(
 
     found, converged = newton(residuals, begin, args)
     status = first((~converged, Status.NOT_CONVERGED))
-    raise_if_known(status, Status.NOT_CONVERGED)
+    if is_concrete(status) and not converged:
+        raise ValueError(refusal)
     return Balance(found, build(found, args), status)
 
 

@@ -39,12 +39,21 @@ def test_bad_input_names_the_argument(changes, words):
         qtd.replace(NDemon(), changes)
 
 
+def frozen_demon():
+    """At a hundredth of its width, half as bold as it can be."""
+    machine = qtd.replace(NDemon(), {"hot.temperature": 1e-4, "cold.temperature": 8e-5, "width": 0.01})
+    return qtd.replace(machine, {"boldness": 0.5 * machine.limits()[0]})
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: NDemon(width=0.2).conductor("boxcar"), "`windows` must lie apart"),
         (lambda: NDemon().conductor("gaussian"), "`shape` must be"),
         (lambda: NDemon().least_entropy(1.0), "`heat` must be less than"),
+        (lambda: NDemon(boldness=20.0).conductor("lorentzian"), "be less bold"),
+        (lambda: NDemon(boldness=20.0).broadened(), "be less bold"),
+        (lambda: frozen_demon().broadened(), "`width` must be small against temperatures"),
     ],
 )
 def test_what_cannot_be_is_refused(call, words):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..distributions import LogitBasis, Mixture, ShiftedLogits, Thermal
-from ..nonthermal import balanced
+from ..nonthermal import balanced, balanced_or_refused
 from ..reservoirs import NonthermalReservoir
 from ..scattering import Conductor
 from ..transmissions import Boxcar, Lorentzian
@@ -24,7 +24,11 @@ def broadened(machine, logits, shape):
     known = _parameters(machine, logits, shape)
     conductor(machine, logits, shape)  # checks
     build = lambda three, args: _conductor(jnp.concatenate([three, args[1][None]]), args[0], shape)
-    return balanced(build, jax.lax.stop_gradient(known[:3]), (machine, known[3]), closed=("hot", "cold"))
+    told = (
+        "`width` must be small against temperatures and the distances of the resonances: near the narrow demon none of the width"
+        f" {machine.width} is found. Lower it, or raise the temperatures."
+    )
+    return balanced_or_refused(build, jax.lax.stop_gradient(known[:3]), (machine, known[3]), "demon", ("hot", "cold"), told)
 
 
 def wire(machine, share, temperature, start):

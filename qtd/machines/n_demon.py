@@ -14,7 +14,7 @@ from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.scaled import Scaled, add_scaled
-from .._numerics.status import Status, first
+from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_scalar, positive, require, rule
 from ..distributions import difference
 from ..nonthermal import Balance, Filling, Windows, least_entropy, maximum_cooling
@@ -157,13 +157,19 @@ class NDemon(AbstractMachine):
         Its logit is that of the lead on the other side, shifted in each window ("narrow", "boxcar"); or that of a Fermi function between
         the two leads, with a bump at each line ("lorentzian") a fifth as wide as the smallest distance of two resonances.
         """
-        return demons.conductor(self, _operate(self).logits, shape)
+        return demons.conductor(self, self._logits(), shape)
 
     @checked
     def broadened(self, shape: Literal["boxcar", "lorentzian"] = "boxcar") -> Balance:
         """`conductor`, with the first three parameters of its occupation moved until it is a demon at this width: no particles from either
         lead, no energy from the demon. The fourth stays as it is, so `boldness` still says how bold. `shape` as there. Differentiable."""
-        return demons.broadened(self, _operate(self).logits, shape)
+        return demons.broadened(self, self._logits(), shape)
+
+    def _logits(self):
+        """Of the demon; refused where it is known that there is none."""
+        point = _operate(self)
+        raise_if_known(point.status, Status.NO_OCCUPATION)
+        return point.logits
 
     def systems(self):
         """The conductor that it is."""
