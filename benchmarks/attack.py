@@ -317,13 +317,13 @@ KINDS = {
     "conductors": Kind(draw_conductors, build_conductors, cost=4),
     "demons": Kind(draw_demons, build_demons, 3, cost=4),
     "nonthermal": Kind(draw_nonthermal, build_nonthermal, 6, cost=40),
-    "motors": Kind(draw_motors, build_motors, 4, cost=40, size=200, judge=judge_motor),
-    "finite reservoirs": Kind(draw_courses, functools.partial(build_courses, "sommerfeld"), cost=10, size=200, judge=judge_course),
+    "motors": Kind(draw_motors, build_motors, 4, cost=40, size=100, judge=judge_motor),
+    "finite reservoirs": Kind(draw_courses, functools.partial(build_courses, "sommerfeld"), cost=10, size=100, judge=judge_course),
     "finite reservoirs, exact": Kind(
         draw_courses,
         functools.partial(build_courses, "exact"),
         cost=200,
-        size=50,
+        size=20,
         judge=functools.partial(judge_course, with_gradient=False),
     ),
 }

@@ -126,7 +126,7 @@ def _exact_velocities(network, load, samples, panels):
     excess = lambda v, known: flows_at(v, known[0]).torque - known[1]
     frozen = lax.stop_gradient((turns, load))
     forwards = jax.tree.map(lambda x: x[1], frozen[0])
-    rate = jnp.mean(-jnp.diagonal(forwards.generators, axis1=-2, axis2=-1).mean((1, 2)) * forwards.sizes) * panels / (2 * jnp.pi)
+    rate = -(jnp.diagonal(forwards.generators, axis1=-2, axis2=-1).mean((1, 2)) * forwards.sizes).sum() / (2 * jnp.pi)
     speeds = rate * jnp.geomspace(1e-4, 30.0, samples, dtype=load.dtype)
     velocities = jnp.concatenate([-speeds[::-1], speeds])
     values = lax.map(lambda v: excess(v, frozen), velocities, batch_size=8)
