@@ -318,7 +318,7 @@ KINDS = {
     "demons": Kind(draw_demons, build_demons, 3, cost=4),
     "nonthermal": Kind(draw_nonthermal, build_nonthermal, 6, cost=40),
     "motors": Kind(draw_motors, build_motors, 4, cost=40, size=100, judge=judge_motor),
-    "finite reservoirs": Kind(draw_courses, functools.partial(build_courses, "sommerfeld"), cost=10, size=100, judge=judge_course),
+    "finite reservoirs": Kind(draw_courses, functools.partial(build_courses, "sommerfeld"), cost=40, size=100, judge=judge_course),
     "finite reservoirs, exact": Kind(
         draw_courses,
         functools.partial(build_courses, "exact"),
