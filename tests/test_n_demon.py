@@ -40,8 +40,8 @@ def test_bad_input_names_the_argument(changes, words):
 
 
 def frozen_demon():
-    """At a hundredth of its width, half as bold as it can be."""
-    machine = qtd.replace(NDemon(), {"hot.temperature": 1e-4, "cold.temperature": 8e-5, "width": 0.01})
+    """A thousand temperatures from the chemical potential, half as bold as it can be."""
+    machine = qtd.replace(NDemon(), {"hot.temperature": 1e-3, "cold.temperature": 8e-4, "width": 1e-4})
     return qtd.replace(machine, {"boldness": 0.5 * machine.limits()[0]})
 
 
@@ -53,7 +53,7 @@ def frozen_demon():
         (lambda: NDemon().least_entropy(1.0), "`heat` must be less than"),
         (lambda: NDemon(boldness=20.0).conductor("lorentzian"), "be less bold"),
         (lambda: NDemon(boldness=20.0).broadened(), "be less bold"),
-        (lambda: frozen_demon().broadened(), "`width` must be small against temperatures"),
+        (lambda: frozen_demon().broadened(), "too many temperatures away from the chemical potential"),
     ],
 )
 def test_what_cannot_be_is_refused(call, words):

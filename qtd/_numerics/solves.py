@@ -35,7 +35,7 @@ def solve(
     """x with A x = y, or A^T x = y, from `substitute(factors, y, transposed)`, which must accept batch axes after the first one.
 
     A is `operator`, plus what may be added to it by `factors`, which are constants to every derivative. Where `needed` is 0, x is 0, and so
-    are its derivatives; a batch of which none is needed costs nothing.
+    are its derivatives; a batch of which none is needed is not solved.
     """
     operands, structure = jax.tree.flatten((operator, lax.stop_gradient((factors, needed))))
     return _solve_p.bind(follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed)

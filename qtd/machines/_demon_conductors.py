@@ -25,8 +25,8 @@ def broadened(machine, logits, shape):
     conductor(machine, logits, shape)  # checks
     build = lambda three, args: _conductor(jnp.concatenate([three, args[1][None]]), args[0], shape)
     told = (
-        "`width` must be small against temperatures and the distances of the resonances: near the narrow demon none of the width"
-        f" {machine.width} is found. Lower it, or raise the temperatures."
+        f"`width` {machine.width}: no demon as broad is found near the narrow one. Its resonances are too broad for these temperatures, or"
+        " too many temperatures away from the chemical potential; lower `width`, or raise the temperatures."
     )
     return balanced_or_refused(build, jax.lax.stop_gradient(known[:3]), (machine, known[3]), "demon", ("hot", "cold"), told)
 
