@@ -11,10 +11,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import add, batched_last
-
-# Maps with at most so many coefficients are written out as sums; a product with a matrix does much in vain.
-_SPARSE = 16
+from .batching import batched_last
 
 
 class LinearMap:
@@ -51,11 +48,8 @@ def _mapped(x, *, of, transposed):
     matrix, x = matrix.T if transposed else matrix, x.reshape(math.prod(taken), *batch)
     if 0 in matrix.shape:
         return jnp.zeros((*made, *batch), x.dtype)
-    if 0 < np.count_nonzero(matrix) <= _SPARSE:
-        terms = lambda row: [x[j] if row[j] == 1 else float(row[j]) * x[j] for j in np.flatnonzero(row)]
-        product = jnp.stack([add(terms(row) or [jnp.zeros(batch, x.dtype)]) for row in matrix])
-    else:
-        product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), math.prod(batch)), precision=lax.Precision.HIGHEST)
+    # Most coefficients are 0, but sums and selections that are written out are slower, and take longer to compile than all the rest.
+    product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), math.prod(batch)), precision=lax.Precision.HIGHEST)
     return product.reshape(*made, *batch)
 
 
