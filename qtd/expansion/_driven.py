@@ -5,8 +5,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.batching import add
 from .._numerics.quadrature import GAUSS, equal_shares
 from .._numerics.validation import as_scalar
 from ..networks import RateNetwork
@@ -64,14 +66,13 @@ def described(network, *points):
 
 def matrices(topology, rates):
     """Rates b -> a as matrices by reservoir, (terms, reservoirs, n, n, points), of `described` rates with an axis of terms in front."""
-    n, names = topology.size, topology.names
-    found = jnp.zeros((len(rates[0]), len(names), n, n, rates[0].shape[-1]), rates[0].dtype)
-    for i, diagonal in enumerate(topology.diagonals):
-        r, levels = names.index(diagonal.reservoir), diagonal.levels
-        lower = diagonal.lower[levels]
-        found = found.at[:, r, levels, lower].add(rates[2 * i][:, levels])
-        found = found.at[:, r, lower, levels].add(rates[2 * i + 1][:, levels])
-    return found
+    n = topology.size
+    found = {name: [jnp.zeros((len(rates[0]), n, n, rates[0].shape[-1]), rates[0].dtype)] for name in topology.names}
+    for diagonal, up, down in zip(topology.diagonals, rates[::2], rates[1::2]):
+        place = np.zeros((1, n, n, 1), bool)
+        place[0, diagonal.levels, diagonal.lower[diagonal.levels]] = True
+        found[diagonal.reservoir] += [jnp.where(place, up[:, :, None], 0), jnp.where(place.swapaxes(1, 2), down[:, None], 0)]
+    return jnp.stack([add(each) for each in found.values()], axis=1)
 
 
 def cyclic(topology, dtype):
