@@ -16,7 +16,7 @@ from jaxtyping import Array, ArrayLike
 
 from ._numerics.paths import after, first_name, leaves_by_path, place
 from ._numerics.status import Status
-from ._numerics.validation import conditions
+from ._numerics.validation import conditions, granted
 
 __all__ = ["checked", "options", "parameters", "replace", "validate"]
 
@@ -90,10 +90,11 @@ def checked(question: Function) -> Function:
     def ask(machine, *args, **kwargs):
         if jnp.result_type(float) == jnp.float32:
             _say_that_it_is_single()
-        with conditions() as found:
+        with conditions() as asked:
             validate(machine)
-        answer = question(machine, *args, **kwargs)
-        return _refused(answer, functools.reduce(operator.and_, found), machine) if found else answer
+        with granted(asked):
+            answer = question(machine, *args, **kwargs)
+        return _refused(answer, asked.hold, machine) if asked.hold or asked.values else answer
 
     return ask  # pyright: ignore[reportReturnType]
 
@@ -107,10 +108,11 @@ def _say_that_it_is_single():
     warnings.warn(text, stacklevel=3)
 
 
-def _refused(answer, legal, machine):
+def _refused(answer, conditions, machine):
     numbers, rest = eqx.partition(answer, eqx.is_inexact_array)
-    # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the answer does not look at.
     every = functools.reduce(operator.add, (jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array))))
+    legal = functools.reduce(operator.and_, conditions, jnp.isfinite(every))
+    # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the answer does not look at.
     spoiled = jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every
     answer = eqx.combine(jax.tree.map(lambda x: x + spoiled.astype(x.dtype), numbers), rest)
     if not hasattr(answer, "status"):

@@ -45,7 +45,7 @@ class Row:
 
     `paths` name the entries of a vector in order; entries behind them are no parameters to differentiate. `draw` makes the vectors of
     legal devices, when a test first asks for `points`. `build` makes a device of one vector, a PyTree; `observe` returns its numbers
-    and its status; `observe_backward` those of which reverse mode is compiled. `step` is that of central differences, (points,
+    and its status, `observe_forward` more numbers, of which no reverse mode is compiled. `step` is that of central differences, (points,
     parameters); `scale` is what an error of slopes is relative to, from points, values and slopes, (points, numbers, parameters).
     """
 
@@ -57,7 +57,7 @@ class Row:
     step: Callable[[np.ndarray], np.ndarray]
     scale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     illegal: tuple[Illegal, ...]
-    observe_backward: Callable[[Any], Any] | None = None
+    observe_forward: Callable[[Any], Any] | None = None
     curved: bool = False  # has a Hessian to look at
     runs_long: bool = False  # so long that differences have a program without derivatives
     warned: frozenset[qtd.Status] = frozenset()  # statuses of legal devices, besides 0, that keep their numbers
@@ -76,6 +76,11 @@ class Row:
     def points(self) -> np.ndarray:
         """Legal devices, one vector each."""
         return self.draw()
+
+    def numbers(self, device):
+        """All numbers of a device, and its status."""
+        found, status = self.observe(device)
+        return jnp.concatenate([found, self.observe_forward(device)]) if self.observe_forward else found, status
 
     def bad(self, illegal):
         """The second device, made illegal."""
@@ -99,15 +104,18 @@ class Program:
 
     def __init__(self, row: Row):
         self.row = row
-        backward = row.observe_backward or row.observe
 
         def one(vector, way, weights):
-            values, slopes, status = jax.jvp(lambda v: row.observe(row.build(v)), (vector,), (way,), has_aux=True)
-            _, pull, _ = jax.vjp(lambda v: backward(row.build(v)), vector, has_aux=True)
-            return Outcome(values, status, slopes, pull(weights)[0])
+            # One program for what both modes share.
+            values, push, status = jax.linearize(lambda v: row.observe(row.build(v)), vector, has_aux=True)
+            slopes, gradients = push(way), jax.linear_transpose(push, vector)(weights)[0]
+            if row.observe_forward:
+                more, rise = jax.jvp(lambda v: row.observe_forward(row.build(v)), (vector,), (way,))
+                values, slopes = jnp.concatenate([values, more]), jnp.concatenate([slopes, rise])
+            return Outcome(values, status, slopes, gradients)
 
         vector = jnp.asarray(row.points[0])
-        self.weights = np.eye(len(jax.eval_shape(lambda v: backward(row.build(v)), vector)[0]))
+        self.weights = np.eye(len(jax.eval_shape(lambda v: row.observe(row.build(v)), vector)[0]))
         self.ways = np.eye(len(vector))[: len(row.paths)]
         lowered = jax.jit(jax.vmap(one, (0, None, None))).lower(jnp.asarray(row.points), self.ways[0], self.weights[0])
         self.calls_lapack = "lapack" in lowered.as_text().lower()
@@ -139,7 +147,7 @@ class Program:
         """The numbers alone, as a function of the points."""
         if not self.row.runs_long:
             return lambda points: self(points).values
-        compiled = jax.jit(jax.vmap(lambda vector: self.row.observe(self.row.build(vector))[0]))
+        compiled = jax.jit(jax.vmap(lambda vector: self.row.numbers(self.row.build(vector))[0]))
         return lambda points: np.asarray(compiled(jnp.asarray(points)))
 
     def difference(self, way):
@@ -177,7 +185,7 @@ def alone(name: str) -> Alone:
     def observe(device):
         nonlocal traces
         traces += 1
-        return row.observe(device)[0]
+        return row.numbers(device)[0]
 
     places = list(range(0, len(row.points), max(1, len(row.points) // 8)))
     values = np.stack([observe(row.build(row.points[k])) for k in places])
@@ -478,21 +486,21 @@ def motor(vector):
     return qtd.replace(QuantumMotor(), dict(zip(MOTOR_PATHS[:-1], vector))), vector[-1]
 
 
-def observe_slow_motor(device):
-    """Velocity, power, efficiency, sigma and the load at which it starts to pump, by order 1, as good for small loads."""
-    machine, load = device
-    point = machine.operate(load, 1, panels=MOTOR_PANELS)
-    onset = machine.pumping_onset(panels=MOTOR_PANELS)
-    return jnp.stack([point.velocity, point.power, point.efficiency, point.entropy_production, onset]), point.status
-
-
 def observe_motor(device):
-    """The same by order 1 and by order 3; to order 3 the load at which it starts to cool."""
-    slow, status = observe_slow_motor(device)
+    """Velocity, power, efficiency, sigma and the load at which it starts to pump, by order 1, as good for small loads."""
+    return motor_numbers(device, 1, "charge")
+
+
+def observe_fast_motor(device):
+    """The same by order 3, but the load at which it starts to cool."""
+    return motor_numbers(device, 3, "heat")[0]
+
+
+def motor_numbers(device, order, pumped):
     machine, load = device
-    point = machine.operate(load, 3, panels=MOTOR_PANELS)
-    onset = machine.pumping_onset(of="heat", panels=MOTOR_PANELS)
-    return jnp.concatenate([slow, jnp.stack([point.velocity, point.power, point.efficiency, point.entropy_production, onset])]), status
+    point = machine.operate(load, order, panels=MOTOR_PANELS)
+    onset = machine.pumping_onset(of=pumped, panels=MOTOR_PANELS)
+    return jnp.stack([point.velocity, point.power, point.efficiency, point.entropy_production, onset]), point.status
 
 
 MOTOR = Row(
@@ -510,7 +518,8 @@ MOTOR = Row(
             INVALID | {qtd.Status.NO_UNIQUE_STEADY_STATE},
         ),
     ),
-    observe_backward=observe_slow_motor,
+    observe_forward=observe_fast_motor,
+    runs_long=True,
     differences=1e-6,
     batch=1e-11,
     alone=1e-13,

@@ -6,7 +6,8 @@ break it raise there. Traced ones pass, and `conditions` asks the same declarati
 
 import contextlib
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,16 @@ def require(module, **domains: str) -> None:
         check(name, getattr(module, name), domain)
 
 
-_asked: contextvars.ContextVar[list | None] = contextvars.ContextVar("conditions on traced values", default=None)
+class Conditions:
+    """What rules ask of traced values: the conditions that `hold` for legal ones, and the `values` that `check` has looked at."""
+
+    def __init__(self):
+        self.hold: list[Bool[Array, ""]] = []
+        self.values: dict[tuple, Array] = {}
+
+
+_asked: contextvars.ContextVar[Conditions | None] = contextvars.ContextVar("conditions on traced values", default=None)
+_granted: contextvars.ContextVar[Mapping] = contextvars.ContextVar("traced values that are checked", default=MappingProxyType({}))
 
 
 def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:
@@ -70,22 +80,41 @@ def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:
         if not np.all(holds(*known)):
             raise ValueError(message(*known))
     elif (asked := _asked.get()) is not None:
-        asked.append(jnp.all(holds(*values)))
+        asked.hold.append(jnp.all(holds(*values)))
 
 
 @contextlib.contextmanager
 def conditions():
-    """Collects, in a list, the conditions on traced values of all rules that are looked at meanwhile."""
-    token = _asked.set([])
+    """Collects `Conditions` of all rules that are looked at meanwhile."""
+    token = _asked.set(Conditions())
     try:
         yield _asked.get()
     finally:
         _asked.reset(token)
 
 
+@contextlib.contextmanager
+def granted(asked: Conditions):
+    """What is computed meanwhile need not check again what `asked` has."""
+    token = _granted.set({**_granted.get(), **asked.values})
+    try:
+        yield
+    finally:
+        _granted.reset(token)
+
+
 def check(name: str, value: Array, domain: str) -> None:
-    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; a `rule`."""
-    rule((value,), lambda x: abs(x) < np.inf, lambda x: f"`{name}` must be finite, got {x}.")
+    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; a `rule`.
+
+    Who collects `conditions` looks himself, at all numbers together, whether traced ones are finite.
+    """
+    if is_concrete(value):
+        rule((value,), lambda x: abs(x) < np.inf, lambda x: f"`{name}` must be finite, got {x}.")
+    else:
+        key, asked = (id(value), domain), _asked.get()
+        if asked is None or key in _granted.get():
+            return
+        asked.values[key] = value
     if domain == "positive":
         rule((value,), lambda x: x > 0, lambda x: f"`{name}` must be positive, got {x}.")
     if domain == "nonnegative":
@@ -100,12 +129,13 @@ def where_legal(value: Array, holds: Callable, message: Callable[..., str]) -> A
 
 def positive(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is positive, NaN elsewhere, and so is its derivative: no exception can leave compiled code."""
-    return _where_legal(value > 0, value)
+    root = jnp.sqrt(lax.stop_gradient(value))
+    return value * (root / root)
 
 
 def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is not negative, NaN elsewhere, and so is its derivative."""
-    return _where_legal(value >= 0, value)
+    return value * (1 + jnp.sqrt(jnp.minimum(lax.stop_gradient(value), 0)))
 
 
 def _where_legal(legal, value):

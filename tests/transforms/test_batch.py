@@ -22,5 +22,5 @@ def test_a_batch_agrees_with_single_devices(name):
 @every_machine
 def test_compiled_agrees_with_eager(name):
     row = ROWS[name]
-    eager = np.asarray(row.observe(row.build(row.points[0]))[0])
+    eager = np.asarray(row.numbers(row.build(row.points[0]))[0])
     assert_alike(row, eager, alone(name).values[0], row.batch)

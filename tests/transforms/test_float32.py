@@ -13,7 +13,7 @@ pytestmark = pytest.mark.digits
 @every_machine
 def test_float32_stays_and_keeps_its_digits(name):
     row = ROWS[name]
-    observe = jax.jit(lambda device: row.observe(device))  # not shared with rows that observe alike
+    observe = jax.jit(lambda device: row.numbers(device))  # not shared with rows that observe alike
     for k in range(min(row.single_devices, len(row.points))):
         numbers, _ = observe(as_float32(row.build(row.points[k])))
         assert numbers.dtype == jnp.float32
