@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
-from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 from ._numerics.batching import add, at_every, follow, settle, together
-from ._numerics.graphs import adjacency, bridges
+from ._numerics.graphs import bridges, groups, narrow_order
 from ._numerics.ladders import rounded_once, shift
 from ._numerics.linear_map import LinearMap
 from ._numerics.validation import as_real, check, nonnegative
@@ -332,10 +331,10 @@ def _check_graph(pairs, size):
         raise ValueError(f"`jumps` names level {pairs.max() if pairs.max() >= size else pairs.min()}; levels are 0 ... {size - 1}.")
     if np.any(pairs[:, 0] == pairs[:, 1]):
         raise ValueError(f"`jumps` joins level {pairs[pairs[:, 0] == pairs[:, 1]][0, 0]} to itself; a jump needs two levels.")
-    count, component = connected_components(adjacency(pairs, size), directed=False)
-    if count > 1:
+    group = groups(pairs, size)
+    if group.max() > 0:
         raise ValueError(
-            f"`jumps` leave level {int(np.argmax(component != component[0]))} unreachable from level 0: the steady state is not unique."
+            f"`jumps` leave level {int(np.argmax(group != group[0]))} unreachable from level 0: the steady state is not unique."
             " Connect the levels, or describe each part by a network of its own."
         )
 
@@ -343,7 +342,7 @@ def _check_graph(pairs, size):
 def _elimination_order(pairs, size):
     """The given order, or reverse Cuthill-McKee where that makes the band narrower; level 0 towards the front."""
     given = np.arange(size)
-    order = np.asarray(reverse_cuthill_mckee(adjacency(pairs, size), symmetric_mode=True))
+    order = narrow_order(pairs, size)
     if np.flatnonzero(order == 0)[0] > size // 2:
         order = order[::-1]
     width = lambda position: np.max(np.abs(np.diff(position[pairs], axis=1)))

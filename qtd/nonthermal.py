@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
-from scipy.optimize import linprog
 
 from ._numerics.coherent_elimination import inverse
 from ._numerics.compilation import compiled
@@ -164,6 +163,8 @@ def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -
     A linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all, so its entropy current is minus infinity; not
     differentiable, as the corner it sits in changes. Raises `ValueError` where no occupation meets the conditions.
     """
+    from scipy.optimize import linprog  # when it is needed: it takes a tenth of a second
+
     _check_names(windows, cooled, closed)
     bins = _bins(windows)
     rows, wanted = (np.asarray(x) for x in _conditions(windows, bins, cooled, None, tuple(closed)))

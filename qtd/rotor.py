@@ -8,7 +8,6 @@ and noise <xi(t) xi(t')> = S(theta) delta(t - t'). A load is 2 pi F_ext, the wor
 import functools
 from collections.abc import Callable
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -269,6 +268,8 @@ def _standstill(along, speed, panels):
 
 def _runge_kutta(flow: Callable, state, args):
     """One step from 0 to 1, and its estimated error."""
+    import diffrax  # when it is needed: it takes as long as all the rest of qtd
+
     solver, term = diffrax.Dopri8(), diffrax.ODETerm(flow)
     zero, one = (jnp.asarray(x, state[0].dtype) for x in (0.0, 1.0))
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
@@ -279,6 +280,8 @@ def _runge_kutta(flow: Callable, state, args):
 
 @compiled
 def _langevin(network, start, inertia, times, key, load, order, steps, panels):
+    import diffrax  # as above
+
     torque = _Torque(network, order, panels)
 
     def at(angle):

@@ -92,6 +92,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker("deep")
+            item.add_marker("quick")
     items.sort(key=_place)
 
 
@@ -103,8 +104,9 @@ def _place(item):
 
 def pytest_runtest_setup(item):
     """Before any fixture: whether what this test compiles is to run fast."""
-    if not item.config.getoption("--as-users"):
-        _set("jax_disable_most_optimizations", not item.get_closest_marker("optimised"))
+    marked = {name: item.get_closest_marker(name) for name in ("optimised", "quick")}
+    as_users = item.config.getoption("--as-users") and not marked["quick"]
+    _set("jax_disable_most_optimizations", not (marked["optimised"] or as_users))
 
 
 @pytest.fixture(scope="module", autouse=True)

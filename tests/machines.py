@@ -60,6 +60,7 @@ class Row:
     observe_forward: Callable[[Any], Any] | None = None
     curved: bool = False  # has a Hessian to look at
     runs_long: bool = False  # so long that differences have a program without derivatives
+    as_users: bool = True  # judged in the deep tier too, where compilation takes several times as long
     warned: frozenset[qtd.Status] = frozenset()  # statuses of legal devices, besides 0, that keep their numbers
     kept: tuple[int, ...] = ()  # numbers that are told of illegal devices too
     poles: Callable[[np.ndarray], np.ndarray] | None = None  # of values (moves, points, numbers): where no difference is accurate
@@ -520,6 +521,7 @@ MOTOR = Row(
     ),
     observe_forward=observe_fast_motor,
     runs_long=True,
+    as_users=False,  # `laws/` and `test_expansion_digits.py` judge motors
     differences=1e-6,
     batch=1e-11,
     alone=1e-13,
@@ -592,3 +594,11 @@ _TABLE = (
 )
 ROWS = {row.name: row for row in _TABLE}
 every_machine = pytest.mark.parametrize("name", ROWS)
+
+
+def to_digits(names):
+    """Parameters of a test that judges digits, by the names of rows."""
+    return [pytest.param(name, marks=pytest.mark.digits) if ROWS[name].as_users else name for name in names]
+
+
+every_machine_to_digits = pytest.mark.parametrize("name", to_digits(ROWS))

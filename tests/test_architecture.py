@@ -30,7 +30,7 @@ SAME_LAYER = {
     ("cli", "report"): "a command writes the report",
     ("cli", "figures"): "a command redraws the papers",
 }
-LATE = {"matplotlib", "jinja2", "xarray", "zarr", "dask", "distributed", "optax"}
+LATE = {"matplotlib", "jinja2", "xarray", "zarr", "dask", "distributed", "optax", "diffrax", "scipy.optimize", "scipy.sparse"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts != ("__init__.py",)]
 
 

@@ -11,6 +11,8 @@ from qtd.expansion import coefficients, local
 from qtd.expansion.series import local_at
 from qtd.machines import QuantumMotor
 
+pytestmark = pytest.mark.digits
+
 ORDER = 3
 PATHS = (
     *("energy_left", "energy_right", "radius", "tunnelling", "repulsion"),

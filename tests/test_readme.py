@@ -9,6 +9,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.mark.deep
+@pytest.mark.quick
 @pytest.mark.timeout(1800)  # all of them in one go
 def test_the_examples_run_in_order(tmp_path, monkeypatch, users_configuration):
     monkeypatch.chdir(tmp_path)

@@ -35,7 +35,7 @@ def together(tree: Tree) -> Tree:
 
 def at_every(module: Tree, size: int) -> Tree:
     """The numbers in a module, each repeated, so that they meet arrays of this size as their equals; what is no number becomes None."""
-    return jax.tree.map(lambda x: jnp.broadcast_to(settle(x), (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *x.shape)), eqx.filter(module, eqx.is_inexact_array))
 
 
 def alike(modules: Sequence[Any]) -> list[list[int]]:

@@ -17,6 +17,7 @@ from typing import cast
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
@@ -180,15 +181,14 @@ def _with_fullest_last(up, down):
 
 def _exchanged(up, down, last):
     """The rates after levels have changed places."""
-    n, some = len(last), up[1]
-    dense = jnp.zeros((n, n, *some.shape[1:]), some.dtype)
-    for d in up:
-        high, low = jnp.arange(d, n), jnp.arange(n - d)
-        dense = dense.at[high, low].set(up[d][d:]).at[low, high].set(down[d][d:])
+    n = len(last)
+    joined = {d: np.eye(n, k=-d, dtype=bool).reshape(n, n, *(1,) * (last.ndim - 1)) for d in up}
+    rises = [jnp.where(place, up[d][:, None], 0) for d, place in joined.items()]
+    falls = [jnp.where(place.swapaxes(0, 1), down[d][None], 0) for d, place in joined.items()]
+    dense = add([*rises, *falls])
     dense = _exchange(last, _exchange(last, dense).swapaxes(0, 1)).swapaxes(0, 1)
-    diagonal = lambda offset: jnp.moveaxis(jnp.diagonal(dense, offset), -1, 0)
-    padded = lambda d, x: jnp.concatenate([jnp.zeros_like(some[:d]), x])
-    return {d: padded(d, diagonal(-d)) for d in up}, {d: padded(d, diagonal(d)) for d in up}
+    rises = {d: jnp.where(place, dense, 0).sum(1) for d, place in joined.items()}
+    return rises, {d: jnp.where(place.swapaxes(0, 1), dense, 0).sum(0) for d, place in joined.items()}
 
 
 def _exchange(last, x):

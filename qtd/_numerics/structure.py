@@ -5,10 +5,8 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from .graphs import bridges
+from .graphs import bridges, groups
 from .linear_map import LinearMap, selection
 from .superoperators import Term, Variables, connected_to_populations
 
@@ -236,6 +234,6 @@ class Structure:
 
 def _blocks(pattern):
     """Groups of basis states that H mixes, where there is more than one in a group, and which states come from which."""
-    count, group = connected_components(coo_array(pattern).tocsr(), directed=False)
-    blocks = [np.flatnonzero(group == i) for i in range(count)]
+    group = groups(np.argwhere(pattern), len(pattern))
+    blocks = [np.flatnonzero(group == i) for i in range(group.max() + 1)]
     return [block for block in blocks if len(block) > 1], (group[:, None] == group[None]).astype(float)

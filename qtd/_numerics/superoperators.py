@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from .graphs import groups
 from .linear_map import LinearMap
 
 
@@ -85,9 +84,8 @@ def connected_to_populations(
     """Those of the pairs whose coherence can exchange anything with the populations, whatever the values are; and a level whose
     population nothing connects with that of level 0, None where there is none."""
     every = Variables(size, pairs)
-    found = np.array([(row, column) for row, column, _, factor in every.entries(terms) if factor != 0]).reshape(-1, 2)
-    graph = coo_array((np.ones(len(found)), found.T), shape=(len(every),) * 2)
-    _, group = connected_components(graph.tocsr(), directed=False)
+    found = np.array([(row, column) for row, column, _, factor in every.entries(terms) if factor != 0], int).reshape(-1, 2)
+    group = groups(found, len(every))
     apart = np.flatnonzero(group[:size] != group[0])
     kept = [pair for pair in every.pairs if set(group[:size]) & set(group[list(every.places[pair[0], pair[1]])])]
     return kept, int(apart[0]) if len(apart) else None

@@ -1,10 +1,7 @@
 """A batch of devices is as good as one device after the other, compiled or not."""
 
 import numpy as np
-import pytest
-from machines import ROWS, alone, every_machine, program
-
-pytestmark = pytest.mark.digits
+from machines import ROWS, alone, every_machine_to_digits, program
 
 
 def assert_alike(row, found, wanted, tolerance):
@@ -13,13 +10,13 @@ def assert_alike(row, found, wanted, tolerance):
     assert np.nanmax(np.abs(found - wanted) / scale) < tolerance
 
 
-@every_machine
+@every_machine_to_digits
 def test_a_batch_agrees_with_single_devices(name):
     singles = alone(name)
     assert_alike(ROWS[name], program(name).outcome.values[singles.places], singles.values, ROWS[name].batch)
 
 
-@every_machine
+@every_machine_to_digits
 def test_compiled_agrees_with_eager(name):
     row = ROWS[name]
     eager = np.asarray(row.numbers(row.build(row.points[0]))[0])

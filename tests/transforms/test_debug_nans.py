@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from machines import ROWS, every_machine
 
-pytestmark = pytest.mark.deep
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
 
 DEVICES = 3
 

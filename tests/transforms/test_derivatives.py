@@ -1,16 +1,12 @@
 """Derivatives of every machine's numbers in every parameter: forward mode against differences, reverse mode against forward mode."""
 
-import jax
 import numpy as np
-import pytest
-from machines import ROWS, every_machine, program
+from machines import ROWS, every_machine_to_digits, program
 
 import qtd
 
-pytestmark = pytest.mark.digits
 
-
-@every_machine
+@every_machine_to_digits
 def test_the_legal_devices_have_numbers_and_no_warning_that_takes_them(name):
     outcome = program(name).outcome
     assert set(outcome.status.tolist()) <= {0} | ROWS[name].warned
@@ -21,7 +17,7 @@ def test_the_legal_devices_have_numbers_and_no_warning_that_takes_them(name):
     assert np.all(known) or (name == "quantum motor" and np.all(known[:, :9]))
 
 
-@every_machine
+@every_machine_to_digits
 def test_forward_mode_agrees_with_differences(name):
     row, run = ROWS[name], program(name)
     exist = np.isfinite(run.outcome.values)
@@ -35,7 +31,7 @@ def test_forward_mode_agrees_with_differences(name):
         assert error[exist].max() < row.differences, (row.paths[way], error.max(axis=0))
 
 
-@every_machine
+@every_machine_to_digits
 def test_reverse_mode_agrees_with_forward_mode(name):
     row, run = ROWS[name], program(name)
     reverse = run.reverse_jacobian
@@ -45,15 +41,7 @@ def test_reverse_mode_agrees_with_forward_mode(name):
     assert np.all(np.isfinite(reverse)) and error.max() < row.modes, error.max(axis=(0, 2))
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.curved])
-def test_hessians_are_finite_and_symmetric(name):
-    row = ROWS[name]
-    found = np.asarray(jax.jit(jax.hessian(lambda vector: row.numbers(row.build(vector))[0][0]))(row.points[0]))
-    assert np.all(np.isfinite(found))
-    np.testing.assert_allclose(found, found.T, atol=1e-10 * np.abs(found).max())
-
-
-@every_machine
+@every_machine_to_digits
 def test_values_and_derivatives_call_no_lapack(name):
     # Trap: batched LAPACK under vmap of a gradient hangs for ever on CPUs with jaxlib 0.10; see test_hangs.py.
     assert not program(name).calls_lapack

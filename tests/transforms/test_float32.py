@@ -3,11 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from helpers import as_float32
 from machines import ROWS, every_machine, program
-
-pytestmark = pytest.mark.digits
 
 
 @every_machine

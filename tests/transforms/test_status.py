@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from machines import ROWS, program
+from machines import ROWS, program, to_digits
 
 import qtd
 
-pytestmark = pytest.mark.digits
 
-
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.illegal])
+@pytest.mark.parametrize("name", to_digits(name for name, row in ROWS.items() if row.illegal))
 def test_an_illegal_device_is_told_and_spoils_no_neighbour(name):
     row, run = ROWS[name], program(name)
     others = np.arange(len(row.points)) != 1
