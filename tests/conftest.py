@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -12,6 +11,8 @@ import sys
 import hypothesis
 import jax
 import pytest
+
+from qtd.cli._cache import keep_in, kind_of_computer, remove_oldest, set_for_all
 
 pytest_plugins = ["budget"]
 
@@ -48,42 +49,12 @@ def pytest_configure(config):
         jaxlib = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
         if jaxlib in KNOWN_TO:
             os.environ["XLA_FLAGS"] = f"{QUICK_FLAGS} {os.environ.get('XLA_FLAGS', '')}"
-        _set("jax_disable_most_optimizations", True)
+        set_for_all("jax_disable_most_optimizations", True)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and hasattr(config, "cache"):
-        _set("jax_compilation_cache_dir", str(_cache_folder(config)))
-        _set("jax_persistent_cache_min_compile_time_secs", 0.0)
-        _set("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def _set(option, value):
-    jax.config.update(option, value)
-    os.environ[option.upper()] = str(value)
-
-
-def _cache_folder(config):
-    """Of what was compiled by these versions on this kind of processor, inside pytest's own cache."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line for line in lines if line.startswith(("flags", "Features")))
-    except (OSError, StopIteration):
-        processor = platform.processor()
-    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib")]
-    key = hashlib.sha256("".join([*versions, platform.machine(), processor]).encode()).hexdigest()[:16]
-    folder = config.cache.mkdir("compiled")
-    if not hasattr(config, "workerinput"):
-        _remove_oldest(folder)
-    return folder / key
-
-
-def _remove_oldest(folder):
-    """What was written first goes first, until the folder is within its bound."""
-    entries = sorted(folder.rglob("*-cache"), key=lambda path: path.stat().st_mtime)
-    excess = sum(path.stat().st_size for path in entries) - CACHE_BYTES
-    for path in entries:
-        if excess <= 0:
-            break
-        excess -= path.stat().st_size
-        path.unlink()
+        folder = config.cache.mkdir("compiled")
+        if not hasattr(config, "workerinput"):
+            remove_oldest(folder, CACHE_BYTES)
+        keep_in(folder / kind_of_computer())
 
 
 def pytest_collection_modifyitems(items):
@@ -106,7 +77,7 @@ def pytest_runtest_setup(item):
     """Before any fixture: whether what this test compiles is to run fast."""
     marked = {name: item.get_closest_marker(name) for name in ("optimised", "quick")}
     as_users = item.config.getoption("--as-users") and not marked["quick"]
-    _set("jax_disable_most_optimizations", not (marked["optimised"] or as_users))
+    set_for_all("jax_disable_most_optimizations", not (marked["optimised"] or as_users))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,5 +1,6 @@
 import gc
 import json
+import os
 import re
 import signal
 import subprocess
@@ -409,3 +410,30 @@ def test_the_largest_of_a_sweep_that_is_read_in_parts_may_be_nought():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sweep, "_CELLS", 1)
         assert _sweep._sweep_record("a machine", found, None)["largest"]["J"] == {"value": 0.0, "units": "E", "at": {"x": 1.0}}
+
+
+def show_with_cache(home, *options):
+    """`qtd show` in a process that has no folder for compiled programs but that of the user, and what is kept there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))}
+    command = [sys.executable, "-m", "qtd", *options, "show", "n-demon", "--json"]
+    done = subprocess.run(command, env={**environment, "XDG_CACHE_HOME": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout, {path: path.stat().st_mtime_ns for path in home.rglob("*-cache")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where a user's cache is, is told by other means there")
+def test_a_command_reads_what_it_has_compiled_before(tmp_path):
+    first, kept = show_with_cache(tmp_path)
+    second, still = show_with_cache(tmp_path)
+    assert second == first and kept and still == kept
+    damaged = max(kept, key=lambda path: path.stat().st_size)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert show_with_cache(tmp_path)[0] == first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where a user's cache is, is told by other means there")
+def test_a_command_keeps_nothing_where_it_must_not_or_cannot(tmp_path):
+    found, kept = show_with_cache(tmp_path, "--no-cache")
+    assert not kept
+    (tmp_path / "qtd").touch()  # where the folder would be
+    assert show_with_cache(tmp_path) == (found, {})

@@ -6,7 +6,7 @@ break it raise there. Traced ones pass, and `conditions` asks the same declarati
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 import jax
@@ -84,17 +84,18 @@ def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:
 
 
 @contextlib.contextmanager
-def conditions():
+def conditions() -> Iterator[Conditions]:
     """Collects `Conditions` of all rules that are looked at meanwhile."""
-    token = _asked.set(Conditions())
+    asked = Conditions()
+    token = _asked.set(asked)
     try:
-        yield _asked.get()
+        yield asked
     finally:
         _asked.reset(token)
 
 
 @contextlib.contextmanager
-def granted(asked: Conditions):
+def granted(asked: Conditions) -> Iterator[None]:
     """What is computed meanwhile need not check again what `asked` has."""
     token = _granted.set({**_granted.get(), **asked.values})
     try:

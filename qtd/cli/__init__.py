@@ -13,6 +13,7 @@ import qtd
 
 from ..parameters import options
 from ._audit import audit
+from ._cache import keep_compiled_programs
 from ._design import design
 from ._figures import figures
 from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, parameters_of, record_of
@@ -67,8 +68,11 @@ def _in_own_words(message: str, command: str) -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(qtd.__version__)
-def commands() -> None:
+@click.option("--no-cache", is_flag=True, envvar="QTD_NO_CACHE", help="Compile anew, and keep no compiled programs (QTD_NO_CACHE=1).")
+def commands(no_cache: bool) -> None:
     """Differentiable thermodynamics of small quantum machines."""
+    if not no_cache:
+        keep_compiled_programs()
 
 
 @commands.command("list")
