@@ -84,10 +84,13 @@ def validate(machine: Any) -> None:
 
 def checked(question: Function) -> Function:
     """A public question to a machine, its first argument: `ValueError` where that has a known value outside its domain; where values are
-    traced, every number of the answer and all its derivatives are NaN, and its status is INVALID_PARAMETER."""
+    traced, every number of the answer and all its derivatives are NaN, and its status is INVALID_PARAMETER. What is the answer to such a
+    question itself (`is_answer`, as a steady state) is taken as it is."""
 
     @functools.wraps(question)
     def ask(machine, *args, **kwargs):
+        if getattr(machine, "is_answer", False):
+            return question(machine, *args, **kwargs)
         if jnp.result_type(float) == jnp.float32:
             _say_that_it_is_single()
         with conditions() as asked:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import ClassVar, overload
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -45,6 +45,8 @@ class SteadyState(eqx.Module):
     activity: list[Levels]  # jumps of either direction per time
     doubts: list[Levels]  # about how far the flows are off
     status: Int[Array, ""]
+
+    is_answer: ClassVar[bool] = True
 
     def __init__(self, network: RateNetwork):
         self.network, self.jumps = network, network.jumps()
@@ -120,6 +122,8 @@ class CoherentSteadyState(eqx.Module):
     vector: Float[Array, " m"]
     flows: dict[str, Float[Array, " upward"]]  # net jumps between populations per time, of each reservoir
     status: Int[Array, ""]
+
+    is_answer: ClassVar[bool] = True
 
     def __init__(self, lindbladian: Lindbladian):
         structure = lindbladian.structure

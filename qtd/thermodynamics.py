@@ -329,13 +329,18 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:
             raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
-    point = _operate(system, cooled, driven_by)
+    return existing(point_of(system, cooled, driven_by))
+
+
+def existing(point: OperatingPoint) -> OperatingPoint:
+    """This point; `ValueError` where it is known that there is none."""
     raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY, Status.INFINITE_RATE)
     return point
 
 
 @compiled
-def _operate(system, cooled, driven_by):
+def point_of(system: System, cooled: str | None, driven_by: str | None) -> OperatingPoint:
+    """`operate` without its checks, for machines that have made them."""
     if isinstance(system, Conductor):
         return _conduct(system, cooled, driven_by)
     state = settle_down(system) if isinstance(system, RateNetwork | Lindbladian) else system

@@ -87,5 +87,6 @@ def connected_to_populations(
     found = np.array([(row, column) for row, column, _, factor in every.entries(terms) if factor != 0], int).reshape(-1, 2)
     group = groups(found, len(every))
     apart = np.flatnonzero(group[:size] != group[0])
-    kept = [pair for pair in every.pairs if set(group[:size]) & set(group[list(every.places[pair[0], pair[1]])])]
+    populated = set(group[:size])
+    kept = [pair for pair in every.pairs if any(group[place] in populated for place in every.places[pair[0], pair[1]] if place is not None)]
     return kept, int(apart[0]) if len(apart) else None

@@ -16,7 +16,7 @@ _BYTES = 1 << 29
 
 def keep_compiled_programs() -> None:
     """Those of this process and of all that it starts. Not where jax has a folder of its own, nor where none can be written to."""
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     folder = platformdirs.user_cache_path("qtd", appauthor=False) / "compiled"
     try:

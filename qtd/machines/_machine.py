@@ -8,13 +8,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.compilation import compiled
 from .._numerics.findings import Checks
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import checked, parameters
 from ..scattering import Conductor
-from ..thermodynamics import OperatingPoint, operate
+from ..thermodynamics import OperatingPoint, existing, operate
 
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
 
@@ -67,7 +68,7 @@ class AbstractOpenSystem(AbstractMachine):
     @checked
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
-        return operate(self.system(), self.cooled, self.driven_by)
+        return existing(_at_work(self))
 
     def survey(self) -> "Survey":
         """The cooling current, if something is cooled, over the temperature of the cooled reservoir and of another one."""
@@ -84,6 +85,12 @@ class AbstractOpenSystem(AbstractMachine):
     def cumulants(self, weights: Weights, order: int = 4, quantity: str = "energy") -> Float[Array, " order"]:
         """Scaled cumulants, up to `order`, of the current of `quantity` that `weights` counts; see `qtd.counting.cumulants`."""
         return cumulants(self.system(), weights, order, quantity)
+
+
+@compiled
+def _at_work(machine):
+    """One program from the parameters on: of what describes the system, done step by step, each would be a program of its own."""
+    return operate(machine.system(), machine.cooled, machine.driven_by)
 
 
 class DesignProblem(NamedTuple):

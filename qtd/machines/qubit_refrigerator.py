@@ -19,8 +19,8 @@ from ..networks import RateNetwork
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
-from ..steady import CoherentSteadyState, solve, steady_state
-from ..thermodynamics import OperatingPoint, operate
+from ..steady import CoherentSteadyState, SteadyState, solve, steady_state
+from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 
 __all__ = ["QubitRefrigerator", "Ring", "Validity"]
@@ -141,16 +141,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
         In the model "zz" the currents come from `ring`: accurate relative to themselves however close to equilibrium.
         """
-        if self.model != "zz":
-            return super().operate()
-        state = solve(self.network())
-        point = operate(state, self.cooled, self.driven_by)
-        exact = _ring(self, state).heat_currents
-        # Whether the laws hold is asked of the currents that are given.
-        status = jnp.where(point.status == Status.INACCURATE, int(Status.OK), point.status)
-        exact = {name: jnp.where(status == 0, value, jnp.nan) for name, value in exact.items()}
-        fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
-        return eqx.tree_at(fields, point, (exact, exact, exact, status)).certified()
+        return super().operate() if self.model != "zz" else existing(_by_ring(self))
 
     def ring(self) -> "Ring":
         """The closed form of the model "zz": circulation, affinity, populations and currents without cancellation (Eqs. 7-10)."""
@@ -275,6 +266,18 @@ class Validity(eqx.Module):
     rate_over_width: Float[Array, ""]
     rate_over_gap: Float[Array, ""]
     rate_over_splitting: Float[Array, ""]
+
+
+@compiled
+def _by_ring(machine):
+    state = SteadyState(machine.network())
+    point = point_of(state, machine.cooled, machine.driven_by)
+    exact = _ring(machine, state).heat_currents
+    # Whether the laws hold is asked of the currents that are given.
+    status = jnp.where(point.status == Status.INACCURATE, int(Status.OK), point.status)
+    exact = {name: jnp.where(status == 0, value, jnp.nan) for name, value in exact.items()}
+    fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
+    return eqx.tree_at(fields, point, (exact, exact, exact, status)).certified()
 
 
 @compiled

@@ -24,7 +24,7 @@ from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..steady import SteadyState, solve
-from ..thermodynamics import OperatingPoint, operate
+from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances
 
 __all__ = ["Moments", "ResonatorRefrigerator"]
@@ -132,8 +132,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         if method not in ("rates", "keldysh"):
             raise ValueError(f'`method` must be "rates" or "keldysh", got {method!r}.')
         if method == "rates":
-            state = solve(self.network())
-            return _without_cancellation(self, state, operate(state, self.cooled, self.driven_by))
+            return existing(_by_rates(self))
         state = self.keldysh(retarded, points)
         zero, heat = jnp.zeros_like(self.shift), state.heat_currents
         unknown = Covariance(NAMES, tuple((jnp.full_like(zero, jnp.nan),) * (len(NAMES) - i) for i in range(len(NAMES))))
@@ -268,9 +267,10 @@ class Moments(eqx.Module):
 
 
 @compiled
-def _without_cancellation(machine, state: SteadyState, point):
+def _by_rates(machine):
     """With J_cold = D_z sum n_1 (photons per time at n_1): those that only carry e_2 add up to nothing, and are left out."""
-    topology = state.network.topology
+    state = SteadyState(machine.network())
+    point, topology = point_of(state, machine.cooled, machine.driven_by), state.network.topology
     first, _ = machine._photons()
     weights = jnp.asarray(first[topology.order], state.populations.dtype)
     cold = machine.shift * add([jnp.sum(weights * state.flows[i]) for i in topology.of("cold")] or [jnp.zeros_like(machine.shift)])
