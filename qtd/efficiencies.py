@@ -1,6 +1,7 @@
-"""What a machine does, by the signs of its currents, and how well it does it with nonthermal fuel."""
+"""What a machine does, by the signs of its currents, the laws that it obeys, and how well it works with nonthermal fuel."""
 
 import enum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,7 +9,16 @@ from jaxtyping import Array, Float
 
 from ._numerics.printing import readable
 
-__all__ = ["Efficiencies", "Mode"]
+__all__ = ["Efficiencies", "Law", "Mode"]
+
+
+class Law(NamedTuple):
+    """The `value` that a law, `name`, is about, what it says of it (`statement`), and whether that `holds` to rounding."""
+
+    name: str
+    value: float
+    statement: str
+    holds: bool
 
 
 class Mode(enum.IntEnum):

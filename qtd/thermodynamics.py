@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Mapping
 from html import escape
-from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -18,7 +17,7 @@ from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_scalar, is_concrete
 from .certificates import Certificate
 from .counting import Covariance, System, covariance
-from .efficiencies import Efficiencies, Mode
+from .efficiencies import Efficiencies, Law, Mode
 from .lindblad import Lindbladian
 from .networks import RateNetwork
 from .parameters import checked
@@ -26,15 +25,6 @@ from .scattering import Conductor, currents
 from .steady import SteadyState, settle_down
 
 __all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]
-
-
-class Law(NamedTuple):
-    """The `value` that a law, `name`, is about, what it says of it (`statement`), and whether that `holds` to rounding."""
-
-    name: str
-    value: float
-    statement: str
-    holds: bool
 
 
 class OperatingPoint(eqx.Module):
@@ -220,16 +210,24 @@ class OperatingPoint(eqx.Module):
 
     @property
     def _rejecting_temperature(self):
-        others = [name for name in self.names if name not in (self._role("cooled"), self.driven_by)]
-        if len(others) != 1:
+        others = self._thermal_others
+        if len(others) != 1 and self._role("cooled"):
             raise ValueError(f"The Carnot bound needs one reservoir that takes the heat, got {others}.")
         return self.temperatures[others[0]]
 
     @property
+    def _thermal_others(self):
+        return [name for name in self.temperatures if name not in (self.cooled, self.driven_by)]
+
+    @property
     def _is_hot(self):
         """Whether the cooled reservoir is hotter than the one that takes the heat, where there is one."""
-        others = [name for name in self.temperatures if name not in (self.cooled, self.driven_by)]
+        others = self._thermal_others
         return self.temperatures[self._role("cooled")] > self.temperatures[others[0]] if len(others) == 1 else jnp.asarray(False)
+
+    @property
+    def _has_carnot_cop(self):
+        return self.cooled is not None and len(self._thermal_others) == 1
 
     @property
     def _coldest(self):
@@ -251,7 +249,8 @@ class OperatingPoint(eqx.Module):
         values |= {f"S_{name}": self.heat_covariance[name, name] for name in self.names}
         values |= {f"TUR_{name}": self.tur(name) for name in self.names}
         values |= {"sigma": self.entropy_production, "power": self.power, "efficiency": self.efficiency}
-        return values | ({"COP": self.cop, "COP_Carnot": self.carnot_cop} if self.cooled else {})
+        values |= {"COP": self.cop} if self.cooled else {}
+        return values | ({"COP_Carnot": self.carnot_cop} if self._has_carnot_cop else {})
 
     def laws(self) -> list["Law"]:
         """The laws of thermodynamics at one known point, and whether they hold to rounding."""
@@ -267,7 +266,7 @@ class OperatingPoint(eqx.Module):
         if self.of_jumps:
             tur = min(float(self.tur(name)) for name in self.names)
             found.append(Law("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny))
-        if self.cooled and self.mode == "refrigerator":
+        if self._has_carnot_cop and self.mode == "refrigerator":
             share = float(self.cop / self.carnot_cop)
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
         return found
@@ -282,18 +281,16 @@ class OperatingPoint(eqx.Module):
         if any(np.any(np.asarray(x) != 0) for x in self.chemical_potentials.values()):
             rows.append(("power", self.power, "work delivered per time"))
         if self.cooled:
+            rows.append(("COP", self.cop, "coefficient of performance"))
+            rows += [("COP Carnot", self.carnot_cop, "its bound by the second law")] if self._has_carnot_cop else []
             rows += [
-                ("COP", self.cop, "coefficient of performance"),
-                ("COP Carnot", self.carnot_cop, "its bound by the second law"),
                 (f"S_{self.cooled}", self.heat_covariance[self.cooled, self.cooled], "noise of the cooling current"),
                 (f"TUR_{self.cooled}", self.tur(self.cooled), "thermodynamic uncertainty, at least 2"),
             ]
         texts = [(name, digits(value) if jnp.ndim(value) == 0 else f"array{jnp.shape(value)}", why) for name, value, why in rows]
         if jnp.ndim(self.status) == 0:
-            texts += [
-                ("mode", self.mode, "from the signs"),
-                ("status", str(int(self.status)), Status(int(self.status)).message),
-            ]
+            code = Status(int(self.status))
+            texts += [("mode", self.mode, "from the signs"), ("status", str(int(code)), code.message)]
         return texts
 
     def __repr__(self) -> str:
@@ -329,6 +326,8 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:
             raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
+    if cooled is not None and system.reservoirs[cooled].temperature is None:
+        raise ValueError(f"`cooled` names {cooled!r}, which has no temperature; name a reservoir in equilibrium.")
     return existing(point_of(system, cooled, driven_by))
 
 

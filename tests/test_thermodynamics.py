@@ -154,6 +154,21 @@ def test_batches_and_traced_points_print_as_well():
     assert seen == ["OperatingPoint(cold, work, hot)"]
 
 
+@pytest.mark.parametrize("driven_by", [None, "a"])
+@pytest.mark.parametrize("temperatures", [(1.5, 0.7), (1.5, 0.7, 1.0), (1.5, 0.7, 1.0, 0.9), (1.5, 0.7, None)])
+def test_a_point_between_any_reservoirs_is_told_with_or_without_a_carnot_bound(temperatures, driven_by):
+    """A bound needs one reservoir that takes the heat; without it the rest is told all the same."""
+    ohmic = qtd.spectral.Ohmic(0.1, 10.0)
+    sun = qtd.NonthermalReservoir(qtd.distributions.Thermal(2.0), "bose", ohmic)
+    reservoirs = {name: sun if t is None else qtd.Reservoir(t, spectral_density=ohmic) for name, t in zip("abcd", temperatures)}
+    jumps = [(name, k % 2, 1 + k % 2, 1.0 + k) for k, name in enumerate(reservoirs)] + [("a", 0, 2, 0.5)]
+    point = qtd.operate(qtd.RateNetwork([0.0, 1.0, 2.5], jumps, reservoirs), "b", driven_by)
+    takes_the_heat = {name for name, t in zip("abcd", temperatures) if t is not None} - {"b", driven_by}
+    assert ("COP_Carnot" in point.figures()) == ("COP Carnot" in repr(point)) == (len(takes_the_heat) == 1)
+    assert "COP" in point.figures() and "<table>" in point._repr_html_()
+    assert all(law.holds for law in point.laws())
+
+
 def test_an_operating_point_is_a_pytree_that_keeps_its_type():
     small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(jax.tree.map(lambda x: x.astype(jnp.float32), three_levels()))
     floats = [x for x in jax.tree.leaves(small) if jnp.issubdtype(x.dtype, jnp.floating)]
@@ -163,6 +178,13 @@ def test_an_operating_point_is_a_pytree_that_keeps_its_type():
     assert float(small.cop) == pytest.approx(0.25, rel=1e-5)
 
 
+def in_the_sun():
+    ohmic = qtd.spectral.Ohmic(0.1, 10.0)
+    sun = qtd.NonthermalReservoir(qtd.distributions.Thermal(2.0), "bose", ohmic)
+    leaves = qtd.Reservoir(1.0, spectral_density=ohmic)
+    return qtd.RateNetwork([0.0, 1.0], [("sun", 0, 1, 1.0), ("leaves", 0, 1, 1.0)], {"sun": sun, "leaves": leaves})
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -170,6 +192,7 @@ def test_an_operating_point_is_a_pytree_that_keeps_its_type():
         (lambda: qtd.operate(three_levels(), driven_by="sun"), "`driven_by` names 'sun'"),
         (lambda: qtd.operate(three_levels()).cop, "`cooled` is not set"),
         (lambda: qtd.operate(three_levels(), cooled="cold").carnot_cop, "one reservoir that takes the heat"),
+        (lambda: qtd.operate(in_the_sun(), cooled="sun"), "`cooled` names 'sun', which has no temperature"),
         (lambda: triangle(cold=-1.0), "`temperature` must be positive, got -1.0"),
         (lambda: qtd.operate(eqx.tree_at(lambda n: n.energies, three_levels(), jnp.array([0.0, jnp.nan, 1.0]))), "finite"),
     ],
