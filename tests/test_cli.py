@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from matplotlib.figure import Figure
 
 import qtd
 from qtd.cli import _sweep, main
@@ -403,13 +404,33 @@ def test_ctrl_c_leaves_no_traceback(tmp_path, command, seconds):
     assert err.strip().startswith("qtd: interrupted; ") and len(err.strip().splitlines()) == 1
 
 
+def test_no_current_out_of_what_is_not_cold_is_the_largest_cooling(tmp_path, capsys, monkeypatch):
+    """The trap: most heat leaves the cooled reservoir where that is the hotter one."""
+    drawn = []
+    monkeypatch.setattr("qtd.plots.operating_map", lambda table, name: drawn.append(table[name]) or Figure())
+    grid = ["--over", "cold.temperature=0.3:1:8", "--over", "hot.temperature=0.4:2:9", "--observe", "J_cold", "--observe", "J_hot"]
+    command = ["sweep", "collective-refrigerator", "--set", "num_spins=5", *grid, "--json"]
+    code, out, _ = run(capsys, *command, "--store", str(tmp_path / "map.zarr"), "--picture", str(tmp_path / "map.png"))
+    best, table = json.loads(out)["largest"], drawn[0]
+    assert code == 0 and best["J_cold"]["at"]["cold.temperature"] < best["J_cold"]["at"]["hot.temperature"]
+    assert np.array_equal(np.isnan(table), np.broadcast_to(table["cold.temperature"] >= table["hot.temperature"], table.shape))
+    assert float(best["J_cold"]["value"]) == float(table.max()) and table.attrs["units"] == best["J_cold"]["units"] == "E^2"
+    # With the other temperature as it is.
+    _, out, _ = run(capsys, *command[:4], "--over", "cold.temperature=0.9:3:8", "--observe", "J_cold", "--json")
+    assert json.loads(out)["largest"]["J_cold"]["at"]["cold.temperature"] == 0.9
+
+
 def test_the_largest_of_a_sweep_that_is_read_in_parts_may_be_nought():
     """The trap: 0 counts as nothing in Python, and so did the best of a part."""
     values = xr.DataArray(np.array([-1.0, 0.0, -2.0, np.nan]), dims="x", coords={"x": np.arange(4.0)}, attrs={"units": "E"})
     found = xr.Dataset({"J": values, "status": ("x", np.zeros(4, int))})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sweep, "_CELLS", 1)
-        assert _sweep._sweep_record("a machine", found, None)["largest"]["J"] == {"value": 0.0, "units": "E", "at": {"x": 1.0}}
+        assert _sweep._sweep_record("a machine", qtd.machines.NDemon(), found, None)["largest"]["J"] == {
+            "value": 0.0,
+            "units": "E",
+            "at": {"x": 1.0},
+        }
 
 
 def show_with_cache(home, *options):

@@ -57,11 +57,11 @@ def sweep(machine, over, observe, store, resume, picture, settings, as_json, flo
         found = qtd.sweep(built, grid, names, store=store, resume=resume, progress=sys.stderr.isatty())
         if picture is not None:
             draw = qtd.plots.operating_map if varied == 2 else qtd.plots.lines
-            draw(found, names[0]).savefig(picture, dpi=120)
+            draw(_cooling(built, found), names[0]).savefig(picture, dpi=120)
         if store is None and not as_json:
             click.echo(found.to_dataframe(dim_order=list(grid)).to_csv(), nl=False)
             return
-        record = _sweep_record(machine, found, store)
+        record = _sweep_record(machine, built, found, store)
     click.echo(json.dumps(record, indent=2) if as_json else _sweep_report(record))
 
 
@@ -102,9 +102,9 @@ def _values(text):
     return path, (np.geomspace if scale else np.linspace)(first, last, int(count))
 
 
-def _sweep_record(name, found, store) -> dict[str, Any]:
+def _sweep_record(name, machine, found, store) -> dict[str, Any]:
     largest, counts = {}, collections.Counter()
-    for part in _slabs(found):
+    for part in (_cooling(machine, slab) for slab in _slabs(found)):
         codes, times = np.unique(part.status, return_counts=True)
         counts.update(dict(zip(codes.tolist(), times.tolist())))
         for key in (key for key in part if key != "status"):
@@ -118,6 +118,19 @@ def _sweep_record(name, found, store) -> dict[str, Any]:
         "largest": largest,
         "store": None if store is None else str(store),
     }
+
+
+def _cooling(machine, table):
+    """A table without what leaves the cooled reservoir where that is hotter than the one that takes the heat: however much, it is no
+    cooling."""
+    cooled, known = getattr(machine, "cooled", None), qtd.parameters(machine)
+    names = [path.removesuffix(".temperature") for path in known if path.endswith(".temperature")]
+    others = [name for name in names if name not in (cooled, getattr(machine, "driven_by", None))]
+    if f"J_{cooled}" not in table or cooled not in names or len(others) != 1:
+        return table
+    temperature = lambda path: table[path] if path in table.coords else float(known[path])
+    colder = temperature(f"{cooled}.temperature") < temperature(f"{others[0]}.temperature")
+    return table.assign({f"J_{cooled}": table[f"J_{cooled}"].where(colder)})
 
 
 def _slabs(found):
