@@ -210,24 +210,25 @@ class OperatingPoint(eqx.Module):
 
     @property
     def _rejecting_temperature(self):
-        others = self._thermal_others
-        if len(others) != 1 and self._role("cooled"):
-            raise ValueError(f"The Carnot bound needs one reservoir that takes the heat, got {others}.")
-        return self.temperatures[others[0]]
+        self._role("cooled")
+        if not self._has_carnot_cop:
+            raise ValueError(f"The Carnot bound needs one reservoir that takes the heat, with a temperature, got {self._others}.")
+        return self.temperatures[self._others[0]]
 
     @property
-    def _thermal_others(self):
-        return [name for name in self.temperatures if name not in (self.cooled, self.driven_by)]
+    def _others(self):
+        return [name for name in self.names if name not in (self.cooled, self.driven_by)]
+
+    @property
+    def _has_carnot_cop(self):
+        """Whether one reservoir alone takes the heat, and has a temperature."""
+        return self.cooled is not None and len(self._others) == 1 and self._others[0] in self.temperatures
 
     @property
     def _is_hot(self):
         """Whether the cooled reservoir is hotter than the one that takes the heat, where there is one."""
-        others = self._thermal_others
+        others = [name for name in self._others if name in self.temperatures]
         return self.temperatures[self._role("cooled")] > self.temperatures[others[0]] if len(others) == 1 else jnp.asarray(False)
-
-    @property
-    def _has_carnot_cop(self):
-        return self.cooled is not None and len(self._thermal_others) == 1
 
     @property
     def _coldest(self):

@@ -121,7 +121,7 @@ def _sweep_record(name, machine, found, store) -> dict[str, Any]:
 
 
 def _cooling(machine, table):
-    """A table without what leaves the cooled reservoir where that is hotter than the one that takes the heat: however much, it is no
+    """A table without what leaves the cooled reservoir where that is not colder than the one that takes the heat: however much, it is no
     cooling."""
     cooled, known = getattr(machine, "cooled", None), qtd.parameters(machine)
     names = [path.removesuffix(".temperature") for path in known if path.endswith(".temperature")]

@@ -68,7 +68,7 @@ class AbstractOpenSystem(AbstractMachine):
     @checked
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
-        return existing(_at_work(self))
+        return operate(self.system(), self.cooled, self.driven_by)
 
     def survey(self) -> "Survey":
         """The cooling current, if something is cooled, over the temperature of the cooled reservoir and of another one."""
@@ -87,9 +87,14 @@ class AbstractOpenSystem(AbstractMachine):
         return cumulants(self.system(), weights, order, quantity)
 
 
+def at_work(machine: AbstractOpenSystem) -> OperatingPoint:
+    """`operate` as one program from the parameters on, for machines whose `system` can be traced: of what describes it, done step by step,
+    each would be a program of its own."""
+    return existing(_at_work(machine))
+
+
 @compiled
 def _at_work(machine):
-    """One program from the parameters on: of what describes the system, done step by step, each would be a program of its own."""
     return operate(machine.system(), machine.cooled, machine.driven_by)
 
 

@@ -15,11 +15,11 @@ from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
 from ..lindblad import Lindbladian
 from ..networks import MOST_BAND_ENTRIES, RateNetwork
-from ..parameters import replace
+from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
 from ..thermodynamics import OperatingPoint
-from ._machine import AbstractOpenSystem, DesignProblem
+from ._machine import AbstractOpenSystem, DesignProblem, at_work
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
@@ -90,6 +90,11 @@ class CollectiveRefrigerator(AbstractOpenSystem):
 
     def system(self) -> RateNetwork:
         return self.network()
+
+    @checked
+    def operate(self) -> OperatingPoint:
+        """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
+        return at_work(self)
 
     def network(self) -> RateNetwork:
         """Its levels and jumps."""

@@ -22,6 +22,7 @@ from ..spectral import Resonator
 from ..steady import CoherentSteadyState, SteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
+from ._machine import at_work
 
 __all__ = ["QubitRefrigerator", "Ring", "Validity"]
 
@@ -141,7 +142,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
         In the model "zz" the currents come from `ring`: accurate relative to themselves however close to equilibrium.
         """
-        return super().operate() if self.model != "zz" else existing(_by_ring(self))
+        return at_work(self) if self.model != "zz" else existing(_by_ring(self))
 
     def ring(self) -> "Ring":
         """The closed form of the model "zz": circulation, affinity, populations and currents without cancellation (Eqs. 7-10)."""
