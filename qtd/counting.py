@@ -285,8 +285,12 @@ def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, qu
     >>> print(found.currents.round(4), found.rates.round(4))
     [0.3033 0.5    0.8244] [0.0902 0.     0.1756]
     """
-    state, fields = _solved(network), jnp.asarray(fields, network.energies.dtype)
-    index = network.topology.names.index(_known(network, reservoir))
+    return _deviations(_solved(network), _known(network, reservoir), jnp.asarray(fields, network.energies.dtype), quantity)
+
+
+@compiled
+def _deviations(state, reservoir, fields, quantity):
+    index = state.network.topology.names.index(reservoir)
     values, currents = jax.vmap(lambda chi: _tilted(state, {reservoir: chi}, quantity))(fields)
     return LargeDeviations(fields, values, currents[:, index])
 

@@ -13,6 +13,7 @@ from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 from tqdm import tqdm
 
+from ._numerics.compilation import compiled
 from ._numerics.memory import require_memory
 from ._numerics.paths import overlapping
 from ._numerics.printing import digits
@@ -136,7 +137,7 @@ def maximize(
 def observables(machine: Any) -> dict[str, Observable]:
     """The scalars of what `machine` does by name, as its result's `figures` list them: functions of a machine of this kind."""
     names = eqx.filter_eval_shape(lambda m: m.operate().figures(), machine)
-    return {name: lambda m, name=name: m.operate().figures()[name] for name in names}
+    return {name: compiled(lambda m, name=name: m.operate().figures()[name]) for name in names}
 
 
 def problem(machine: Any) -> Problem:

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Inexact
 
 from ._numerics.batching import add, at_every, settle, together, total
+from ._numerics.compilation import compiled
 from ._numerics.hermitian import eigensystem
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, check, nonnegative
@@ -165,6 +166,7 @@ class Lindbladian(eqx.Module):
             jumps.append((name, lower, upper, self.strengths[name] * jnp.abs(coupling[upper, lower]) ** 2))
         return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles.tolist())
 
+    @compiled
     def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
         """The density matrix, in the basis of the operators, of a state given as `vector`: its populations, then the coherences kept."""
         vectors = self.levels()[1]
@@ -175,6 +177,7 @@ class Lindbladian(eqx.Module):
         vectors = vectors.astype(kind)
         return vectors @ rho.reshape(d, d) @ vectors.conj().T
 
+    @compiled
     def vector(self, matrix: Array) -> Float[Array, " m"]:
         """The inverse of `matrix`, of a density matrix `matrix`, with what is not kept left out."""
         vectors = self.levels()[1]

@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ._numerics.batching import add
-from ._numerics.compilation import compiled
+from ._numerics.compilation import compiled, optimised
 from ._numerics.printing import readable
 from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
@@ -192,7 +192,7 @@ def _net(quantities, velocity, load, inertia):
     return (torque - load / (2 * jnp.pi)) / inertia
 
 
-@compiled
+@optimised
 def _spin_up(network, velocity, inertia, load, cycles, order, electronic, panels):
     torque = _Torque(network, order, panels)
     spin = lambda v: _spun(torque, v, inertia, load, cycles, order, electronic)
@@ -278,7 +278,7 @@ def _runge_kutta(flow: Callable, state, args):
     return after, error
 
 
-@compiled
+@optimised
 def _langevin(network, start, inertia, times, key, load, order, steps, panels):
     import diffrax  # as above
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
+from .._numerics.compilation import quickly
 from .._numerics.findings import Finding, Severity
 from .._numerics.limits import DIFFERENCE, NO_CURRENT, QUOTED
 from .._numerics.status import Status
@@ -20,7 +20,7 @@ def compared(point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any
     topic, points, failed = "other approaches", {}, []
     for name, other in others.items():
         try:
-            points[name] = eqx.filter_jit(lambda device: _currents(operate(device)))(other)
+            points[name] = quickly(lambda device: _currents(operate(device)))(other)
         except ValueError as error:
             failed.append(Finding(Severity.UNCHECKED, topic, f"The {name} approach gives nothing to compare with: {error}"))
     heat = lambda currents: np.array([float(currents[name]) for name in point.names])

@@ -1,11 +1,11 @@
 """What can be asked of a master equation with coherences, beyond its jumps."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._numerics.batching import add
+from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..counting import covariance
@@ -56,7 +56,7 @@ def relaxation(state: CoherentSteadyState) -> list[Finding]:
     return [Finding(severity, "steady state", text, {"rate": rate, "time": time, "fastest": fastest}, "relaxation", time)]
 
 
-@eqx.filter_jit
+@compiled
 def _inverse(state):
     size, count = state.lindbladian.structure.size, len(state.vector)
     one = jnp.eye(count, dtype=state.vector.dtype)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._numerics.compilation import quickly
 from .._numerics.findings import Finding, Severity
 from .._numerics.limits import RESOLVED, SLOPES
 from ..parameters import parameters
@@ -40,8 +41,8 @@ class Probe:
             self.names = [name for name in found if name not in self.others]
             return _stacked(found, self.names), point
 
-        self._run = eqx.filter_jit(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
-        self._turn = eqx.filter_jit(lambda leaves, names, weights: jax.vjp(lambda x: _stacked(at(x).figures(), names), leaves)[1](weights))
+        self._run = quickly(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
+        self._turn = quickly(lambda leaves, names, weights: jax.vjp(lambda x: _stacked(at(x).figures(), names), leaves)[1](weights))
         self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
         self.values, _, self.point = self._run(self.leaves, self.still)
 

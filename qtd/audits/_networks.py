@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigs
 
+from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import DENSE, DIGITS, NOTHING, OF_A_RATE, OF_A_SUM, SLOW
 from ..counting import covariance
@@ -104,13 +104,13 @@ def slowest(inverse: np.ndarray, precision: float) -> tuple[float, int]:
     return float(decays.min()), int(kept[np.argmin(decays)])
 
 
-@eqx.filter_jit
+@compiled
 def _inverse(state):
     p = state.populations
     return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(jnp.eye(len(p), dtype=p.dtype) - p[:, None])
 
 
-@eqx.filter_jit
+@compiled
 def _apply(state, y):
     return state.elimination.solve(y)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .. import expansion, rotor
 from .._numerics.batching import add
-from .._numerics.compilation import compiled
+from .._numerics.compilation import compiled, optimised
 from .._numerics.roots import roots_or_infinity
 from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_real, as_scalar, missing, require, rule, whole
@@ -237,7 +237,7 @@ class QuantumMotor(AbstractMachine):
         return first((self.tunnelling < 5 * rates, Status.WEAK_TUNNELLING))
 
 
-@compiled
+@optimised
 def _torque_curve(motor, velocities):
     return jax.lax.map(motor.cycle, velocities, batch_size=8)
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .. import greens
 from .._numerics.batching import add
-from .._numerics.compilation import compiled
+from .._numerics.compilation import compiled, quickly
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import CORRELATED, DIFFERENCE, TRUNCATED
 from .._numerics.status import Status
@@ -227,7 +227,7 @@ def _by_green_functions(machine, point):
     shift small against the line widths; rates hold for a weak coupling, and the difference is what the coupling does to them."""
     rates, limit = float(point.heat_currents["cold"]), float(machine.weak_coupling_current())
     machine.modes()  # raises where they do not apply
-    state = eqx.filter_jit(lambda m: m.keldysh(points=2**17))(machine)  # resolves lines a hundredth of a filter wide
+    state = quickly(lambda m: m.keldysh(points=2**17))(machine)  # resolves lines a hundredth of a filter wide
     code, added = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
     cold, margin = float(state.heat_currents["cold"]), float(state.stability_margins.min())
     numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": added, "margin": margin}

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
+from .._numerics.compilation import compiled
 from ..parameters import parameters, replace
 
 __all__ = ["Sensitivity", "sensitivities"]
@@ -36,6 +36,6 @@ def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
     return sorted(found, key=lambda s: -np.nan_to_num(abs(s.logarithmic), nan=-1.0))
 
 
-@eqx.filter_jit
+@compiled
 def _differentiated(machine, values, figure):
     return jax.value_and_grad(lambda values: replace(machine, values).operate().figures()[figure])(values)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
 from .._numerics.status import Status
 from ..design import observables as figures_of
@@ -30,6 +31,7 @@ def gradient(observable: Observable, paths: Sequence[str]) -> Observable:
     """The derivatives of `observable`, a scalar of a machine, with respect to the parameters at these `paths`: a function of the machine
     that returns a dictionary by path."""
 
+    @compiled
     def slopes(machine):
         known = parameters(machine, paths)
         return jax.grad(lambda values: observable(replace(machine, values)))({path: known[path] for path in paths})
