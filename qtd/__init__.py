@@ -3,45 +3,69 @@
 Examples in docstrings begin after `import jax, jax.numpy as jnp, numpy as np, qtd` and `jax.config.update("jax_enable_x64", True)`.
 """
 
-import importlib as _importlib
+import sys as _sys
+from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
-from . import (
-    cooling,
-    counting,
-    distributions,
-    evolution,
-    expansion,
-    gases,
-    greens,
-    lindblad,
-    machines,
-    networks,
-    nonthermal,
-    reservoirs,
-    rotor,
-    scatterers,
-    scattering,
-    spectral,
-    steady,
-    thermodynamics,
-    transmissions,
-    units,
-)
-from ._numerics.status import Status
-from .lindblad import Lindbladian
-from .networks import RateNetwork, rate_matrix
-from .parameters import parameters, replace
-from .reservoirs import NonthermalReservoir, Reservoir
-from .steady import steady_state
-from .thermodynamics import Mode, OperatingPoint, operate
+from ._lazy import attach as _attach
 
 if TYPE_CHECKING:
-    from . import audits, design, figures, plots, report, sweeps
+    from . import (
+        audits,
+        cooling,
+        counting,
+        design,
+        distributions,
+        evolution,
+        expansion,
+        figures,
+        gases,
+        greens,
+        lindblad,
+        machines,
+        networks,
+        nonthermal,
+        plots,
+        report,
+        reservoirs,
+        rotor,
+        scatterers,
+        scattering,
+        spectral,
+        steady,
+        sweeps,
+        thermodynamics,
+        transmissions,
+        units,
+    )
+    from ._numerics.status import Status
     from .audits import audit
+    from .lindblad import Lindbladian
+    from .networks import RateNetwork, rate_matrix
+    from .parameters import parameters, replace
+    from .reservoirs import NonthermalReservoir, Reservoir
+    from .steady import steady_state
     from .sweeps import sweep
+    from .thermodynamics import Mode, OperatingPoint, operate
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Lindbladian": "lindblad",
+    "Mode": "thermodynamics",
+    "NonthermalReservoir": "reservoirs",
+    "OperatingPoint": "thermodynamics",
+    "RateNetwork": "networks",
+    "Reservoir": "reservoirs",
+    "Status": "_numerics.status",
+    "audit": "audits",
+    "operate": "thermodynamics",
+    "rate_matrix": "networks",
+    "replace": "parameters",
+    "steady_state": "steady",
+    "sweep": "sweeps",
+}
+
 __all__ = [
     "Lindbladian",
     "Mode",
@@ -86,10 +110,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    """Load audits, the optimiser, sweeps, drawings, pages and figures when they are first used, not with `import qtd`."""
-    if name in ("audit", "sweep"):
-        return getattr(_importlib.import_module(f".{name}s", __name__), name)
-    if name in ("audits", "design", "figures", "plots", "report", "sweeps"):
-        return _importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = _attach(__name__, _HOMES, [name for name in __all__ if name not in _HOMES])
+
+
+class _Package(_ModuleType):
+    @property
+    def parameters(self):
+        """The function. Whoever imports the module of this name would else find that in its place."""
+        from .parameters import parameters
+
+        return parameters
+
+    @parameters.setter
+    def parameters(self, value):
+        pass
+
+
+_sys.modules[__name__].__class__ = _Package

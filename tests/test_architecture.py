@@ -9,6 +9,7 @@ import qtd
 
 ROOT = Path(qtd.__file__).parent
 LAYERS = {
+    "_lazy": 0,
     "_numerics": 0,
     **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "gases", "parameters", "units"), 1),
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
@@ -84,6 +85,35 @@ def test_importing_is_light_and_leaves_jax_as_it_was():
     code = f"import sys, jax, qtd; print(sorted({LATE!r} & set(sys.modules)), jax.config.jax_enable_x64)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert run.stdout.split("\n")[0] == "[] False"
+
+
+def in_a_process(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent).stdout.strip()
+
+
+def test_importing_loads_nothing_until_it_is_used():
+    assert in_a_process("import sys, qtd, qtd.machines; dir(qtd); print('jax' in sys.modules, 'numpy' in sys.modules)") == "False False"
+
+
+def test_what_is_loaded_inside_a_program_can_be_used_after_it():
+    """The trap: constants that a module makes while it is loaded belong to the program that is being written down then."""
+    names = "[getattr(qtd, name) for name in dir(qtd)], [getattr(qtd.machines, name) for name in dir(qtd.machines)]"
+    code = f"import jax, qtd; jax.jit(lambda x: ({names}, x)[-1])(1.0); print(float(qtd.machines.NDemon().operate().cop) > 0)"
+    assert in_a_process(code) == "True"
+
+
+@pytest.mark.parametrize("first", ["qtd.parameters", "qtd.networks", "qtd.cli"])
+def test_parameters_is_the_function_whatever_has_been_imported(first):
+    assert in_a_process(f"import {first}, qtd; print(list(qtd.parameters(qtd.machines.NDemon()))[-1], qtd.parameters.__name__)") == (
+        "exchange parameters"
+    )
+
+
+@pytest.mark.parametrize("module", [qtd, qtd.machines])
+def test_packages_list_what_they_load(module):
+    assert sorted(dir(module)) == sorted(module.__all__)
+    for name in module.__all__:
+        getattr(module, name)
 
 
 def test_files_hold_one_subject_each():

@@ -238,10 +238,37 @@ def test_a_path_set_twice_is_refused_and_lists_may_have_brackets(capsys):
     assert code == 0 and json.loads(out)["parameters"]["energies"] == [21.1, 21.7]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["list"], 0),
+        (["--help"], 0),
+        (["--version"], 0),
+        (["sweep", "--help"], 0),
+        (["sow"], 2),
+        (["show", "n-deamon"], 2),
+        (["show", "n-demon", "--set", "width"], 2),
+        (["audit", "n-deamon"], 2),
+        (["design", "n-demon", "--over", "width=1"], 2),
+        (["design", "n-demon", "--subject-to", "COP"], 2),
+        (["sweep", "n-demon", "--over", "width=1:2"], 2),
+        (["report", "n-demon", "--out", "/nowhere/page.html"], 2),
+        (["figures", "--out", "x", "n-deamon"], 2),
+        (["check", "nothing.zarr"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_needs_no_numbers_is_answered_without_jax(tmp_path, arguments, code):
+    script = f"import sys; from qtd.cli import main\ntry: main({arguments!r})\nfinally: assert 'jax' not in sys.modules"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == code, run.stderr
+    assert code == 0 or (run.stderr.startswith("qtd: error: ") and run.stderr.count("\n") == 1)
+
+
 @pytest.fixture
 def compiles_nothing(monkeypatch):
     """Whatever is found wrong, is found before a machine is built."""
-    monkeypatch.setattr("qtd.cli._machines.machine_kinds", lambda: pytest.fail("a machine was built"))
+    monkeypatch.setattr("qtd.cli._machines.compute_in", lambda float32: pytest.fail("a machine was built"))
 
 
 DEMON = ["n-demon", "--over", "width=0.9:1.1:5"]

@@ -7,16 +7,14 @@ import re
 import sys
 
 import click
-import jax
 
 import qtd
 
-from ..parameters import options
 from ._audit import audit
 from ._cache import keep_compiled_programs
 from ._design import design
 from ._figures import figures
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, machine_kinds, parameters_of, record_of
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, options, parameters_of, record_of, summaries
 from ._outputs import Interrupted, every_interrupt
 from ._report import report
 from ._sweep import check, sweep
@@ -44,12 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        message = "this takes more memory than there is; take fewer levels, points, starts or steps."
     except (click.Abort, KeyboardInterrupt):
         code, message = Interrupted.exit_code, "interrupted; nothing is kept."
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # as jax calls it
+            raise
+        message = "this takes more memory than there is; take fewer levels, points, starts or steps."
     click.echo(f"qtd: {'error: ' * (code == 2)}{' '.join(message.split())}", err=True)
     if is_process and code == Interrupted.exit_code:
         sys.stderr.flush()
@@ -79,7 +77,7 @@ def commands(no_cache: bool) -> None:
 @JSON
 def list_machines(as_json: bool) -> None:
     """The machines, by name."""
-    machines = {name: (kind.__doc__ or "").strip().splitlines()[0] for name, kind in machine_kinds().items()}
+    machines = summaries()
     click.echo(json.dumps(machines, indent=2) if as_json else "\n".join(f"{name:<26} {text}" for name, text in machines.items()))
 
 

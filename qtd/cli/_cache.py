@@ -4,11 +4,11 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 
-import jax
 import platformdirs
 
 _BYTES = 1 << 29
@@ -16,7 +16,7 @@ _BYTES = 1 << 29
 
 def keep_compiled_programs() -> None:
     """Those of this process and of all that it starts. Not where jax has a folder of its own, nor where none can be written to."""
-    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
+    if _folder_of_jax() is not None:
         return
     folder = platformdirs.user_cache_path("qtd", appauthor=False) / "compiled"
     try:
@@ -39,8 +39,15 @@ def keep_in(folder: Path) -> None:
 
 def set_for_all(option: str, value) -> None:
     """An option of jax, for this process and those that it starts."""
-    jax.config.update(option, value)
-    os.environ[option.upper()] = str(value)
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update(option, value)
+    os.environ[option.upper()] = str(value)  # jax reads it when it is imported
+
+
+def _folder_of_jax():
+    """Where jax keeps compiled programs already."""
+    option = "jax_compilation_cache_dir"
+    return getattr(sys.modules["jax"].config, option) if "jax" in sys.modules else os.environ.get(option.upper())
 
 
 def kind_of_computer() -> str:

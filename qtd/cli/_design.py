@@ -1,5 +1,6 @@
 """`qtd design`."""
 
+import importlib.metadata
 import json
 import math
 import re
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jax
 import numpy as np
 
 import qtd
@@ -39,7 +39,8 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
     for path in (picture, numbers):
         require_file("--out", path)
     with interruptible(lambda: "nothing is kept of a design that is not finished; fewer --starts or --steps take less time"):
-        problem = _problem(build(machine, settings, float32), objective, over, constraints)
+        bounds, limits = _bounds(over), _limits(constraints)
+        problem = _problem(build(machine, settings, float32), objective, bounds, limits)
         best = qtd.design.maximize(
             problem.objective,
             problem.machine,
@@ -62,22 +63,33 @@ def design(machine, objective, over, constraints, starts, steps, seed, out, sett
     click.echo(f"\nWritten: {picture}, {numbers}")
 
 
-def _problem(machine, objective, over, constraints):
-    named = observables_of(machine)
+def _bounds(over) -> dict[str, tuple[float, float]]:
     bounds = dict(_interval(text) for text in over)
     if len(bounds) < len(over):
         raise click.UsageError("--over names a parameter twice; give each one interval.")
-    limits = {}
+    return bounds
+
+
+def _limits(constraints) -> list[tuple[str, str, float]]:
+    """Observables as they were typed, >= or <=, and the limit."""
+    found = []
     for text in constraints:
         match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=)\s*(\S+)\s*", text)
         if match is None:
             raise click.UsageError(f"--subject-to takes NAME>=VALUE or NAME<=VALUE, got {text!r}.")
-        name, function = observable(named, match[1])
+        found.append((match[1], match[2], as_number(match[3], f"--subject-to {match[1]}")))
+    return found
+
+
+def _problem(machine, objective, bounds, constraints):
+    named = observables_of(machine)
+    limits = {}
+    for typed, sign, value in constraints:
+        name, function = observable(named, typed)
         low, high = limits.get(name, (function, None, None))[1:]
-        value = as_number(match[3], f"--subject-to {name}")
-        if (low if match[2] == ">=" else high) is not None:
-            raise click.UsageError(f"--subject-to limits {name} twice with {match[2]}; give it one such limit.")
-        limits[name] = (function, value, high) if match[2] == ">=" else (function, low, value)
+        if (low if sign == ">=" else high) is not None:
+            raise click.UsageError(f"--subject-to limits {name} twice with {sign}; give it one such limit.")
+        limits[name] = (function, value, high) if sign == ">=" else (function, low, value)
     if not (objective or bounds):
         default = qtd.design.problem(machine)
         return default._replace(subject_to=limits) if limits else default
@@ -99,7 +111,7 @@ def _design_record(name, problem, best) -> dict[str, Any]:
     return {
         "machine": name,
         "qtd": qtd.__version__,
-        "jax": jax.__version__,
+        "jax": importlib.metadata.version("jax"),
         "objective": problem.objective_name,
         "value": float(best.value),
         "converged": best.converged,

@@ -8,12 +8,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import click
-import jax
 from tqdm import tqdm
 
 import qtd
 
-from ._machines import JSON, defined
+from ._machines import JSON, compute_in, defined
 
 
 @click.command("figures")
@@ -23,9 +22,9 @@ from ._machines import JSON, defined
 @JSON
 def figures(machine: str, out: Path | None, claims: bool, as_json: bool) -> None:
     """Draw the figures of the papers again, or list the claims made about them."""
-    names = qtd.figures.names(machine)
     if out is None and not claims:
         raise click.UsageError("figures needs --out, a directory to write to, or --claims.")
+    names = qtd.figures.names(machine)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     done = _every(names, out, claims)
@@ -57,6 +56,6 @@ def _every(names, out, claims):
 
 def _one(name, out, claims):
     """The files written and the claims about one machine."""
-    jax.config.update("jax_enable_x64", True)
+    compute_in(float32=False)
     written = [] if out is None else qtd.figures.draw(out, name)
     return written, qtd.figures.claims(name) if claims else []

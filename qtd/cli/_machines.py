@@ -1,20 +1,20 @@
 """What commands share: machines by name, their settings, their figures as numbers and as records."""
 
+import ast
 import difflib
-import inspect
 import math
 import re
 import warnings
-from typing import Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 import click
-import jax
 import numpy as np
 
 import qtd
 
-from ..machines import AbstractMachine
-from ..parameters import options
+if TYPE_CHECKING:
+    from ..machines import AbstractMachine
 
 ALIASES = {"j_c": "J_cold", "j_h": "J_hot", "j_w": "J_work"}
 MACHINE = click.argument("machine", metavar="MACHINE")
@@ -23,10 +23,19 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, and not
 FLOAT32 = click.option("--float32", is_flag=True, help="Single precision.")
 
 
-def machine_kinds() -> dict[str, type[AbstractMachine]]:
-    found = (getattr(qtd.machines, name) for name in qtd.machines.__all__)
-    machines = [kind for kind in found if isinstance(kind, type) and issubclass(kind, AbstractMachine) and not inspect.isabstract(kind)]
-    return {kebab(kind.__name__): kind for kind in machines}
+def machine_names() -> dict[str, str]:
+    """The machines as they are typed, and the names of their classes: of machines that are one of the classes in their file."""
+    return {kebab(name): name for name, home in qtd.machines.HOMES.items() if kebab(name).replace("-", "_") == home}
+
+
+def summaries() -> dict[str, str]:
+    """What the machines are, a line each, out of their files: to import them takes a second."""
+    found = {}
+    for typed, name in machine_names().items():
+        source = resources.files("qtd.machines").joinpath(f"{qtd.machines.HOMES[name]}.py").read_text(encoding="utf-8")
+        kind = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
+        found[typed] = (ast.get_docstring(kind) or "").splitlines()[0]
+    return found
 
 
 def kebab(name: str) -> str:
@@ -34,30 +43,46 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
-def build(name: str, settings: tuple[str, ...], float32: bool) -> AbstractMachine:
-    jax.config.update("jax_enable_x64", not float32)
-    warnings.filterwarnings("ignore", "qtd computes in single precision")  # it was asked for
-    kinds, asked = machine_kinds(), name
+def build(name: str, settings: tuple[str, ...], float32: bool) -> "AbstractMachine":
+    names, asked = machine_names(), name
     name = kebab(name.replace("_", "-"))
-    if name not in kinds:
-        close = difflib.get_close_matches(name, list(kinds), n=1, cutoff=0.5)
+    if name not in names:
+        close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise click.UsageError(f"no machine is called {asked!r}; {hint}There is {', '.join(kinds)}.")
-    machine, changes = kinds[name](), {}
-    static = options(machine)
-    known = qtd.parameters(machine, [setting.partition("=")[0] for setting in settings])
+        raise click.UsageError(f"no machine is called {asked!r}; {hint}There is {', '.join(names)}.")
+    texts: dict[str, str] = {}
     for setting in settings:
         path, separator, text = setting.partition("=")
         if not separator:
             raise click.UsageError(f"--set takes PATH=VALUE, got {setting!r}.")
-        if path in changes:
+        if path in texts:
             raise click.UsageError(f"--set names {path!r} twice; give it one value.")
-        like = static[path] if path in static else np.asarray(known[path], float).tolist() if path in known else None
-        changes[path] = _setting(text, like, f"--set {path}")
+        texts[path] = text
+    compute_in(float32)
+    kind = getattr(qtd.machines, names[name])
+    machine = kind()
+    static, known = options(machine), qtd.parameters(machine, texts)
+    like = {path: np.asarray(value, float).tolist() for path, value in known.items()} | static
+    changes = {path: _setting(text, like.get(path), f"--set {path}") for path, text in texts.items()}
     chosen = {path: value for path, value in changes.items() if path in static}
     if chosen:
-        machine = kinds[name](**{**{k: v for k, v in static.items() if v is not None}, **chosen})
+        machine = kind(**{**{k: v for k, v in static.items() if v is not None}, **chosen})
     return qtd.replace(machine, {path: value for path, value in changes.items() if path not in static})
+
+
+def compute_in(float32: bool) -> None:
+    """Single or double precision, from here on."""
+    import jax
+
+    jax.config.update("jax_enable_x64", not float32)
+    warnings.filterwarnings("ignore", "qtd computes in single precision")  # it was asked for
+
+
+def options(machine: "AbstractMachine") -> dict[str, Any]:
+    """See `qtd.parameters.options`."""
+    from ..parameters import options
+
+    return options(machine)
 
 
 def _setting(text: str, known: Any, label: str) -> Any:
@@ -73,7 +98,7 @@ def _setting(text: str, known: Any, label: str) -> Any:
     return int(number) if isinstance(known, int) and float(number).is_integer() else number
 
 
-def parameters_of(machine: AbstractMachine) -> dict[str, Any]:
+def parameters_of(machine: "AbstractMachine") -> dict[str, Any]:
     return {path: np.asarray(value, float).tolist() for path, value in qtd.parameters(machine).items()}
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-from matplotlib.figure import Figure
 
 
 class Interrupted(click.ClickException):
@@ -71,6 +70,8 @@ def require_file(option: str, path: Path) -> None:
 
 def require_picture(option: str, path: Path) -> None:
     """Refuse an option that names a picture which cannot be written, or of a kind that cannot be drawn."""
+    from matplotlib.figure import Figure
+
     kinds = Figure().canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in kinds:
         raise click.UsageError(f"{option} must end in one of {', '.join(f'.{kind}' for kind in sorted(kinds))}, got {str(path)!r}.")

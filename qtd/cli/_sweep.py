@@ -70,6 +70,8 @@ def sweep(machine, over, observe, store, resume, picture, settings, as_json, flo
 @JSON
 def check(store: Path, as_json: bool) -> None:
     """Whether the store of a sweep is whole: reads all of it, computes nothing; exit code 1 if blocks are damaged."""
+    if not store.exists():
+        raise click.UsageError(f"STORE {str(store)!r} does not exist; give the path of a store that `qtd.sweep` has written.")
     found = qtd.sweeps.verify(store)
     if as_json:
         click.echo(json.dumps(found._asdict(), indent=2))

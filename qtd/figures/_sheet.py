@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -139,6 +138,8 @@ def in_double_precision(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def checked(*arguments, **options):
+        import jax.numpy as jnp  # here, so that commands can refuse without it
+
         if jnp.zeros(0).dtype != np.float64:
             raise ValueError('figures and claims need double precision: call jax.config.update("jax_enable_x64", True) first.')
         with matplotlib.rc_context(STYLE):
