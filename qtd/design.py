@@ -1,6 +1,7 @@
 """Gradient design: the parameters, within bounds, that make a figure of merit of a machine as large as constraints allow."""
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,15 +14,15 @@ from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 from tqdm import tqdm
 
-from ._numerics.compilation import compiled
+from ._numerics.compilation import quickly
 from ._numerics.memory import require_memory
 from ._numerics.paths import overlapping
 from ._numerics.printing import digits
+from .observables import Observable, observables, observe
 from .parameters import parameters, replace, validate
 
 __all__ = ["History", "Optimum", "Problem", "maximize", "observables", "problem"]
 
-Observable = Callable[[Any], Float[Array, ""]]
 Bounds = Mapping[str, tuple[float, float]]
 Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
 
@@ -134,12 +135,6 @@ def maximize(
     return search.result(search.polish(points), history)
 
 
-def observables(machine: Any) -> dict[str, Observable]:
-    """The scalars of what `machine` does by name, as its result's `figures` list them: functions of a machine of this kind."""
-    names = eqx.filter_eval_shape(lambda m: m.operate().figures(), machine)
-    return {name: compiled(lambda m, name=name: m.operate().figures()[name]) for name in names}
-
-
 def problem(machine: Any) -> Problem:
     """The design problem that this kind of `machine` poses by default, with the machine it starts from; `ValueError` if it poses none."""
     statement = machine.design_problem()
@@ -162,8 +157,23 @@ class _Search:
             for sign, limit in ((-1.0, low), (1.0, high))
             if limit is not None
         ]
-        self.evaluate = eqx.filter_jit(lambda t: jnp.stack([f(self._machine_at(t)) for f in self.functions]))
-        self.jacobian = eqx.filter_jit(jax.jacrev(lambda t: jnp.stack([f(self._machine_at(t)) for f in self.functions])))
+        self._looked_at: dict[bytes, tuple[Array, Array]] = {}
+
+    def values(self, t):
+        """Objective and constraints, as part of a program."""
+        return jnp.stack(observe(self.functions, self._machine_at(t)))
+
+    def at(self, t):
+        """The same and their slopes at one point; who optimises asks again and again for what belongs to the last one."""
+        key = np.asarray(t).tobytes()
+        if key not in self._looked_at:
+            self._looked_at = {key: self._differentiated(t)}
+        return self._looked_at[key]
+
+    @functools.cached_property
+    def _differentiated(self):
+        both = lambda t: (values := self.values(t), values)
+        return quickly(lambda t: jax.jacrev(both, has_aux=True)(t)[::-1])
 
     def _machine_at(self, t):
         return replace(self.machine, {path: _scaled(t[i], *self.over[path]) for i, path in enumerate(self.over)})
@@ -174,47 +184,36 @@ class _Search:
 
     def descend(self, points, optimizer, steps, progress):
         """All starts downhill on the augmented Lagrangian; returns the best point that each start met, and the history."""
-        values = jax.vmap(self.evaluate)(points)
+        values = jnp.stack([self.at(point)[0] for point in points])
         finite = np.isfinite(values).all(axis=1)
         if not finite.any():
             raise ValueError("`objective` or a constraint is not finite at any start; check it on the machine itself, or the bounds.")
         scale = float(np.median(np.abs(values[finite, 0]))) or 1.0
 
         def lagrangian(logit, multipliers, penalty):
-            values = jnp.stack([f(self._machine_at(jax.nn.sigmoid(logit))) for f in self.functions])
+            values = self.values(jax.nn.sigmoid(logit))
             excess = self.violations(values)
             price = (jnp.maximum(multipliers + penalty * excess, 0) ** 2 - multipliers**2).sum() / (2 * penalty)
             return -values[0] / scale + price, values
 
-        def step(state, _):
+        def step(state, number):
             logit, memory, multipliers, penalty, best = state
             (_, values), slope = jax.value_and_grad(lagrangian, has_aux=True)(logit, multipliers, penalty)
             worst = self.violations(values).max()
             key = jnp.where(worst <= 1e-3, values[0], -1e30 * (1 + worst))  # feasible first, then the objective; NaN is never better
-            better = key > best[0]
+            better = (key > best[0]) & (number < steps)
             best = jnp.where(better, key, best[0]), jnp.where(better, logit, best[1])
             usable = jnp.all(jnp.isfinite(slope))
             with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
                 change, new_memory = optimizer.update(jnp.where(usable, slope, 0), memory, logit)
             logit = jnp.where(usable, jnp.clip(logit + change, -12, 12), logit)
+            raised = jnp.maximum(multipliers + penalty * self.violations(values), 0)
+            is_last = number % _BLOCK == _BLOCK - 1
+            multipliers = jnp.where(is_last, jnp.where(jnp.isfinite(raised), raised, 0), multipliers)
+            penalty = jnp.where(is_last, jnp.minimum(2 * penalty, 1e3), penalty)
             return (logit, new_memory, multipliers, penalty, best), (values[0], worst)
 
-        @eqx.filter_jit
-        def block(states, length):
-            def one(state):
-                state, trace = jax.lax.scan(step, state, None, length=length)
-                logit, memory, multipliers, penalty, best = state
-                excess = self.violations(jnp.stack([f(self._machine_at(jax.nn.sigmoid(logit))) for f in self.functions]))
-                multipliers = jnp.maximum(multipliers + penalty * excess, 0)
-                return (
-                    logit,
-                    memory,
-                    jnp.where(jnp.isfinite(multipliers), multipliers, 0),
-                    jnp.minimum(2 * penalty, 1e3),
-                    best,
-                ), trace
-
-            return jax.vmap(one)(states)
+        block = jax.jit(jax.vmap(lambda state, done: jax.lax.scan(step, state, done + jnp.arange(_BLOCK)), in_axes=(0, None)))
 
         logits = jax.scipy.special.logit(points)
         ones = jnp.ones(len(points), points.dtype)
@@ -227,13 +226,14 @@ class _Search:
             (-jnp.inf * ones, logits),
         )
         traces = []
-        with tqdm(total=steps, disable=not progress, unit="step", desc="design") as bar:
-            for length in [_BLOCK] * (steps // _BLOCK) + ([steps % _BLOCK] if steps % _BLOCK else []):
+        with tqdm(total=steps, disable=not progress, unit="step", desc="compiling") as bar:
+            for done in range(0, steps, _BLOCK):
                 # Waiting for each keeps the bar honest, and an interrupt from waiting for all that would be under way.
-                states, trace = jax.block_until_ready(block(states, length))
+                states, trace = jax.block_until_ready(block(states, done))
                 traces.append(jax.tree.map(lambda x: x.T, trace))
-                bar.update(length)
-        values, violations = (jnp.concatenate(x) for x in zip(*traces))
+                bar.set_description("design", refresh=False)
+                bar.update(min(_BLOCK, steps - done))
+        values, violations = (jnp.concatenate(x)[:steps] for x in zip(*traces))
         met = jnp.where(violations <= 1e-3, values, -jnp.inf).max(axis=1)
         met = jax.lax.cummax(met)
         history = History(jnp.where(jnp.isfinite(met), met, jnp.nan), jnp.nanmin(violations, axis=1), values)
@@ -245,31 +245,31 @@ class _Search:
         outcomes = []
         for point in points[:tries]:
             start = np.asarray(point, float)
-            scale = abs(float(self.evaluate(jnp.asarray(point))[0])) or 1.0
+            scale = abs(float(self.at(point)[0][0])) or 1.0
             cast = lambda t: jnp.asarray(np.clip(t, 0, 1), point.dtype)
             limits = [
                 {
                     "type": "ineq",
-                    "fun": lambda t, i=i, factor=factor, limit=limit: -factor * (float(self.evaluate(cast(t))[i]) - limit),
-                    "jac": lambda t, i=i, factor=factor: -factor * np.asarray(self.jacobian(cast(t))[i], float),
+                    "fun": lambda t, i=i, factor=factor, limit=limit: -factor * (float(self.at(cast(t))[0][i]) - limit),
+                    "jac": lambda t, i=i, factor=factor: -factor * np.asarray(self.at(cast(t))[1][i], float),
                 }
                 for i, factor, limit in self.limits
             ]
             found = minimize(
-                lambda t: -float(self.evaluate(cast(t))[0]) / scale,
+                lambda t: -float(self.at(cast(t))[0][0]) / scale,
                 start,
-                jac=lambda t: -np.asarray(self.jacobian(cast(t))[0], float) / scale,
+                jac=lambda t: -np.asarray(self.at(cast(t))[1][0], float) / scale,
                 bounds=[(0, 1)] * len(start),
                 constraints=limits,
                 method="SLSQP",
                 options={"maxiter": 100, "ftol": 100 * float(jnp.finfo(point.dtype).eps)},
             )
-            outcomes += [candidate for candidate in (cast(found.x), point) if np.all(np.isfinite(self.evaluate(candidate)))]
+            outcomes += [candidate for candidate in (cast(found.x), point) if np.all(np.isfinite(self.at(candidate)[0]))]
         return max(outcomes, key=self._merit)
 
     def _merit(self, point):
         """For comparison: what meets the limits first, by its objective, then the rest by how little they are exceeded."""
-        values = self.evaluate(point)
+        values = self.at(point)[0]
         worst = float(self.violations(values).max())
         return (True, float(values[0])) if worst <= _MET else (False, -worst)
 
@@ -278,7 +278,7 @@ class _Search:
 
         The slope of the objective must be held, with multipliers >= 0, by those of the active limits and by the walls of the cube.
         """
-        values, slopes = np.asarray(self.evaluate(point), float), np.asarray(self.jacobian(point), float)
+        values, slopes = (np.asarray(x, float) for x in self.at(point))
         excess = np.asarray(self.violations(values))
         held = [factor * slopes[i] for (i, factor, _), value in zip(self.limits, excess) if abs(value) <= _ACTIVE]
         lower, upper = self.walls(point)
@@ -294,7 +294,7 @@ class _Search:
         return t < 1e-6, t > 1 - 1e-6
 
     def result(self, point, history):
-        values = self.evaluate(point)
+        values = self.at(point)[0]
         excess = np.asarray(self.violations(values))
         feasible = bool(excess.max() <= _MET)
         names = list(self.subject_to)

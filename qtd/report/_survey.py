@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from ..design import observables
+from ..observables import observables
 from ..sweeps import sweep
 from ..units import unit_of_figure
 
@@ -19,10 +19,8 @@ def survey(machine: Any) -> xarray.Dataset:
     "gases.temperature[0]". `attrs["figure"]` is the figure that the machine is about.
     """
     plan = machine.survey()
-    # In one function: of one for each figure, each would compile all that the machine does.
-    names = {f"figure.{name}": name for name in observables(machine)}
-    units = {given: unit_of_figure(name) for given, name in names.items()}
-    table = sweep(machine, plan.over, {"figure": lambda m: m.operate().figures()}, units=units).rename(names)
+    named = observables(machine)
+    table = sweep(machine, plan.over, named, units={name: unit_of_figure(name) for name in named})
     for path, values in plan.over.items():
         if values.ndim > 1:
             table = _by_entry(table, path, np.asarray(values))

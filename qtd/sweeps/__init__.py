@@ -19,7 +19,7 @@ from ._layout import laid_out
 from ._run import Task, Work, doubles, locally, on_cluster
 from ._store import Soundness, Store, create, in_memory, locked, verified, verify
 from .axes import Axis, Over, axes_of, random, sobol, zipped
-from .observables import Observable, Observe, gradient, observables_of
+from .observables import Observable, Observe, gradient, wanted_of
 
 if TYPE_CHECKING:
     import distributed
@@ -71,7 +71,7 @@ def sweep(
     path = None if store is None else Path(store).absolute()
     if path is not None and path.exists() and not resume:
         raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
-    axes, observed = axes_of(over, machine), observables_of(observe, machine)
+    axes, observed = axes_of(over, machine), wanted_of(observe, machine)
     if client is not None and store is None:
         raise ValueError("`client` needs a `store` that its workers can write to.")
     task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
@@ -81,18 +81,20 @@ def sweep(
     known = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values} | dict(units or {})
     with _interruptible(path), _opened(path, axes, program, task.identity(axes, program), known) as kept:
         layout, missing = kept.layout, _missing(kept, path)
-        if client is not None and path is not None:
-            computed = on_cluster(client, task, path, kept.note("sweep"), missing)
-        elif missing:
-            computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes), task.doubles, missing)
-        else:
-            computed = (number for number in missing)
         total, points = math.prod(layout.shape), lambda number: math.prod(layout.size(number))
-        bar = tqdm(total=total, initial=total - sum(map(points, missing)), unit="point", unit_scale=True, disable=not progress)
-        # An interrupt anywhere waits for the blocks that are being written, and only then is the store unlocked.
-        with contextlib.closing(computed), bar:
-            for number in computed:
-                bar.update(points(number))
+        done = total - sum(map(points, missing))
+        with tqdm(total=total, initial=done, unit="point", unit_scale=True, disable=not progress, desc="compiling") as bar:
+            if client is not None and path is not None:
+                computed = on_cluster(client, task, path, kept.note("sweep"), missing)
+            elif missing:
+                computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes), task.doubles, missing)
+            else:
+                computed = (number for number in missing)
+            # An interrupt anywhere waits for the blocks that are being written, and only then is the store unlocked.
+            with contextlib.closing(computed):
+                for number in computed:
+                    bar.set_description("sweep", refresh=False)
+                    bar.update(points(number))
     return kept.dataset().load() if path is None else kept.dataset()
 
 

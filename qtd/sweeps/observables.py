@@ -12,12 +12,11 @@ from jaxtyping import Array
 from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
 from .._numerics.status import Status
-from ..design import observables as figures_of
+from ..observables import Observable, observables, observe
 from ..parameters import parameters, replace
 
 __all__ = ["gradient"]
 
-Observable = Callable[[Any], Any]  # of a machine: a number, a small array, or a PyTree of them
 Observe = Mapping[str, Observable | str] | Sequence[str] | str
 
 # Whoever has one of these does nothing, whatever the formulas give even so.
@@ -39,7 +38,7 @@ def gradient(observable: Observable, paths: Sequence[str]) -> Observable:
     return slopes
 
 
-def observables_of(observe: Observe, machine: Any) -> dict[str, Observable]:
+def wanted_of(observe: Observe, machine: Any) -> dict[str, Observable]:
     """The functions that `observe` names or holds."""
     if isinstance(observe, str):
         observe = [observe]
@@ -49,7 +48,7 @@ def observables_of(observe: Observe, machine: Any) -> dict[str, Observable]:
     by_name = any(isinstance(x, str) for x in wanted.values())
     if by_name and not hasattr(machine, "operate"):
         raise ValueError(f"`observe` takes functions for {type(machine).__name__}, which has no figures of its own; see `qtd.operate`.")
-    known = figures_of(machine) if by_name else {}
+    known = observables(machine) if by_name else {}
     found = {}
     for name, what in wanted.items():
         if not isinstance(name, str) or not name or "/" in name:
@@ -63,14 +62,14 @@ def observables_of(observe: Observe, machine: Any) -> dict[str, Observable]:
     return found
 
 
-def recorder(machine: Any, observe: dict[str, Observable], status: Observable | None) -> Callable[[dict[str, Array]], dict[str, Array]]:
+def recorder(machine: Any, wanted: dict[str, Observable], status: Observable | None) -> Callable[[dict[str, Array]], dict[str, Array]]:
     """The function from parameters by path to all that is recorded, by name: of a PyTree, a number for each leaf."""
 
     def record(values):
         moved = replace(machine, values)
         found = {}
-        for name, function in observe.items():
-            leaves = leaves_by_path(function(moved), eqx.is_array_like)
+        for name, value in zip(wanted, observe(wanted.values(), moved)):
+            leaves = leaves_by_path(value, eqx.is_array_like)
             if not leaves:
                 raise ValueError(f"`observe[{name!r}]` returns no number; it must return a number, a small array or a PyTree of them.")
             for path, leaf in leaves.items():
