@@ -102,10 +102,10 @@ def test_an_audit_compares_small_machines_with_their_redfield_equation():
         (found[height],) = compared(machine.operate(), qtd.operate, machine.alternatives(), False)
     assert found[1e-6].severity == Severity.FINE
     assert found[1.0].severity == Severity.DOUBTFUL and "other sign" in found[1.0].text and "not positive" in found[1.0].text
-    large = CollectiveRefrigerator(31)
+    large = CollectiveRefrigerator(33)
     (left_out,) = large.checks(None)["other approaches"]()
-    assert not large.alternatives() and left_out.severity == Severity.UNCHECKED and "up to 15 spins" in left_out.text
-    assert len(CollectiveRefrigerator(15).levels) == 8 and CollectiveRefrigerator(15).alternatives()
+    assert not large.alternatives() and left_out.severity == Severity.UNCHECKED and "up to 31 spins" in left_out.text
+    assert len(CollectiveRefrigerator(31).levels) == 16 and CollectiveRefrigerator(31).alternatives()
 
 
 # The reduced model

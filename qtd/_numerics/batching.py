@@ -20,6 +20,8 @@ from jaxtyping import Array, Float
 
 Tree = TypeVar("Tree")
 
+_FEW = 32  # levels, over which sums are written out
+
 
 def follow(x: Array, witness: Array) -> Array:
     """x, batched wherever x or `witness` is, the batch axis last. The identity; so is its derivative, laid out in the same way."""
@@ -71,7 +73,7 @@ def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
     """The largest absolute value."""
     x = jnp.abs(follow(x, x))
     while x.ndim:
-        x = functools.reduce(jnp.maximum, [x[i] for i in range(len(x))])
+        x = functools.reduce(jnp.maximum, [x[i] for i in range(len(x))]) if len(x) <= _FEW else x.max(axis=0)
     return settle(x)
 
 
@@ -136,7 +138,7 @@ _sum_p = Primitive("sum_over")
 
 
 def _summed(x, *, axis):
-    if x.shape[axis] > 32 or x.shape[axis] == 0:
+    if x.shape[axis] > _FEW or x.shape[axis] == 0:
         return x.sum(axis)
     return add(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis]))
 

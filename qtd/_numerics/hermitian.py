@@ -50,18 +50,31 @@ def smallest_pivot(matrix: Inexact[Array, "n n"]) -> Real[Array, ""]:
 
 
 def _sweep(matrix, vectors):
-    for p, q in combinations(range(len(matrix)), 2):
-        element, gap = matrix[p, q], (matrix[q, q] - matrix[p, p]).real
-        size = jnp.abs(element)
-        is_coupled = size > 0
-        phase = jnp.where(is_coupled, element / jnp.where(is_coupled, size, 1.0).astype(element.dtype), 1)
-        # tan of the angle, the smaller of the two that diagonalise the pair: 2 |h| / (gap +- sqrt(gap^2 + 4 |h|^2))
-        root = jnp.hypot(gap, 2 * size)
-        tangent = 2 * size / jnp.where(is_coupled, jnp.where(gap >= 0, gap + root, gap - root), 1.0)
-        cosine = lax.rsqrt(1 + tangent**2)
-        sine = (cosine * tangent).astype(matrix.dtype)
-        rotation = jnp.eye(len(matrix), dtype=matrix.dtype)
-        rotation = rotation.at[np.array([p, q]), np.array([p, q])].set(cosine.astype(matrix.dtype))
-        rotation = rotation.at[p, q].set(sine * phase).at[q, p].set(-sine * phase.conj())
-        matrix, vectors = rotation.conj().T @ matrix @ rotation, vectors @ rotation
-    return matrix, vectors
+    """One rotation of every pair of levels, in a loop: written out, a program would be as long as there are pairs."""
+    if len(matrix) == 2:
+        return _rotated(matrix, vectors, 0, 1)
+    pairs = np.array(list(combinations(range(len(matrix)), 2)))
+    return lax.scan(lambda carry, pair: (_rotated(*carry, *pair), None), (matrix, vectors), pairs)[0]
+
+
+def _rotated(matrix, vectors, p, q):
+    """Two rows and two columns, such that levels p and q are uncoupled; p and q may be traced."""
+    cosine, sine = _rotation(matrix[p, q], (matrix[q, q] - matrix[p, p]).real)
+
+    def columns(x, sine):
+        first, second = x[:, p], x[:, q]
+        return x.at[:, p].set(cosine * first - sine.conj() * second).at[:, q].set(sine * first + cosine * second)
+
+    return columns(columns(matrix.T, sine.conj()).T, sine), columns(vectors, sine)
+
+
+def _rotation(element, gap):
+    """Cosine and sine, times the phase of the `element` that couples two levels, of the smaller angle that uncouples them."""
+    size = jnp.abs(element)
+    is_coupled = size > 0
+    phase = jnp.where(is_coupled, element / jnp.where(is_coupled, size, 1.0).astype(element.dtype), 1)
+    # tan of the angle: 2 |h| / (gap +- sqrt(gap^2 + 4 |h|^2))
+    root = jnp.hypot(gap, 2 * size)
+    tangent = 2 * size / jnp.where(is_coupled, jnp.where(gap >= 0, gap + root, gap - root), 1.0)
+    cosine = lax.rsqrt(1 + tangent**2)
+    return cosine.astype(element.dtype), (cosine * tangent).astype(element.dtype) * phase

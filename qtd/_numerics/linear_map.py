@@ -1,6 +1,7 @@
 """Linear maps known when a program is built: sums and selections of vector entries, along batches whose axis stays last."""
 
 import math
+from collections.abc import Iterable
 from functools import partial
 
 import jax
@@ -9,17 +10,47 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .batching import batched_last
 
+_DENSE = 2**14  # coefficients; those of larger maps that are not 0 are taken one by one, or programs hold gigabytes of zeros
+
 
 class LinearMap:
-    """y_i = sum_j matrix[i, j] x_j with constant real coefficients; `matrix` may have several axes before the last."""
+    """y_i = sum_j matrix[i, j] x_j with constant real coefficients; the matrix may have several axes before the last.
 
-    def __init__(self, matrix: np.ndarray):
-        self.matrix = np.ascontiguousarray(matrix, float) + 0.0  # -0.0 equals 0.0, and must have its hash
-        self._hash = hash((self.matrix.shape, self.matrix.tobytes()))
+    `shape`: of the matrix; `places`: of its coefficients that are not 0, in order, as if it had one axis; `values`: these.
+    """
+
+    def __init__(self, matrix: ArrayLike):
+        flat = np.asarray(matrix, float).ravel()
+        self._keep(np.shape(matrix), np.flatnonzero(flat), flat[flat != 0])
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], entries: Iterable[tuple[tuple[int, ...], float]]) -> "LinearMap":
+        """From coefficients and their indices; those with equal indices are added up."""
+        indices, values = [], []
+        for index, value in entries:
+            indices.append(index)
+            values.append(value)
+        where = np.ravel_multi_index(np.array(indices, int).reshape(-1, len(shape)).T, shape)
+        places, which = np.unique(where, return_inverse=True)
+        sums = np.bincount(which, values, len(places))
+        made = cls.__new__(cls)
+        made._keep(shape, places[sums != 0], sums[sums != 0])
+        return made
+
+    def _keep(self, shape, places, values):
+        self.shape, self.places, self.values = shape, places, values
+        self._hash = hash((shape, places.tobytes(), values.tobytes()))
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """All coefficients."""
+        flat = np.zeros(math.prod(self.shape))
+        flat[self.places] = self.values
+        return flat.reshape(self.shape)
 
     def __call__(self, x: Float[Array, " n"]) -> Float[Array, "..."]:
         return _map_p.bind(x, of=self, transposed=False)
@@ -28,29 +59,44 @@ class LinearMap:
         return self._hash
 
     def __eq__(self, other):
-        return self is other or (isinstance(other, LinearMap) and np.array_equal(self.matrix, other.matrix))
+        if self is other or not isinstance(other, LinearMap):
+            return self is other
+        same = self.shape == other.shape and np.array_equal(self.places, other.places)
+        return same and np.array_equal(self.values, other.values)
 
     def shapes(self, transposed: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shapes of what goes in and of what comes out."""
-        rows, columns = self.matrix.shape[:-1], self.matrix.shape[-1:]
+        rows, columns = self.shape[:-1], self.shape[-1:]
         return (rows, columns) if transposed else (columns, rows)
 
 
 def selection(indices: np.ndarray, size: int) -> LinearMap:
     """The map from x of this size to x[indices]."""
-    return LinearMap(np.eye(size)[np.asarray(indices, int)].reshape(len(indices), size))
+    return LinearMap.of((len(indices), size), [((row, int(column)), 1.0) for row, column in enumerate(indices)])
 
 
 def _mapped(x, *, of, transposed):
     taken, made = of.shapes(transposed)
     batch = x.shape[len(taken) :]
-    matrix = of.matrix.reshape(math.prod(of.matrix.shape[:-1]), of.matrix.shape[-1])
-    matrix, x = matrix.T if transposed else matrix, x.reshape(math.prod(taken), *batch)
-    if 0 in matrix.shape:
+    count, x = math.prod(made), x.reshape(math.prod(taken), math.prod(batch))
+    if 0 in of.shape:
         return jnp.zeros((*made, *batch), x.dtype)
-    # Most coefficients are 0, but sums and selections that are written out are slower, and take longer to compile than all the rest.
-    product = jnp.matmul(jnp.asarray(matrix, x.dtype), x.reshape(len(x), math.prod(batch)), precision=lax.Precision.HIGHEST)
+    product = _one_by_one(x, of, transposed, count) if math.prod(of.shape) > _DENSE else _dense(x, of, transposed)
     return product.reshape(*made, *batch)
+
+
+def _dense(x, of, transposed):
+    # Most coefficients are 0, but sums and selections that are written out are slower, and take longer to compile than all the rest.
+    matrix = of.matrix.reshape(-1, of.shape[-1])
+    return jnp.matmul(jnp.asarray(matrix.T if transposed else matrix, x.dtype), x, precision=lax.Precision.HIGHEST)
+
+
+def _one_by_one(x, of, transposed, count):
+    rows, columns = np.divmod(of.places, of.shape[-1])
+    if transposed:
+        rows, columns = columns, rows
+    terms = jnp.asarray(of.values, x.dtype)[:, None] * x[columns]
+    return jnp.zeros((count, x.shape[1]), x.dtype).at[rows].add(terms, indices_are_sorted=not transposed)
 
 
 def _abstract(x, *, of, transposed):

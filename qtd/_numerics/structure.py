@@ -81,8 +81,11 @@ class Edges:
         self.read_lower, self.read_upper = selection(lower, len(variables)), selection(upper, len(variables))
         self.arrive = LinearMap(self.read_upper.matrix.T - self.read_lower.matrix.T)
         self.hop_up, self.hop_down = (
-            LinearMap(np.einsum("ai,ib->abi", self.arrive.matrix, read.matrix * sign))
-            for read, sign in ((self.read_lower, 1.0), (self.read_upper, -1.0))
+            LinearMap.of(
+                (len(variables), len(variables), len(upward)),
+                [((to, at, i), sign * part) for i, at in enumerate(level) for to, part in ((upper[i], 1.0), (lower[i], -1.0))],
+            )
+            for level, sign in ((lower, 1.0), (upper, -1.0))
         )
         self._key = (self.size, *self._jumps, *self._gains, *self.particles.tolist(), *variables.pairs)
         return self

@@ -53,10 +53,8 @@ class Variables:
 
     def generator(self, terms: Iterable[Term], values: int) -> LinearMap:
         """The map from values to the generator that the terms make of them."""
-        matrix = np.zeros((len(self), len(self), values))
-        for row, column, index, factor in self.entries(terms):
-            matrix[row, column, index] += factor
-        return LinearMap(matrix)
+        entries = (((row, column, index), factor) for row, column, index, factor in self.entries(terms))
+        return LinearMap.of((len(self), len(self), values), entries)
 
     def reading(self, elements: Sequence[tuple[int, ...]]) -> tuple[LinearMap, LinearMap]:
         """The maps from a state to the real and to the imaginary parts of some elements."""

@@ -23,7 +23,7 @@ from ._machine import AbstractOpenSystem, DesignProblem, at_work
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
-_FEW = 8  # levels, up to which an audit solves the Redfield equation: compiling it takes seconds, of 16 levels half a minute
+_FEW = 16  # levels, up to which an audit solves the Redfield equation: the time grows with their sixth power, of 16 it is seconds
 
 
 class CollectiveRefrigerator(AbstractOpenSystem):

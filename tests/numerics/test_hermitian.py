@@ -43,7 +43,7 @@ def exponential(matrix):
 
 
 @pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
-@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("n", [1, 2, 4, 9])
 def test_eigenvectors_are_orthonormal_and_diagonalise_the_matrix(n, is_complex):
     matrix = matrices(n, n, is_complex)
     energies, vectors = (np.asarray(x) for x in SYSTEMS(matrix))
@@ -54,6 +54,11 @@ def test_eigenvectors_are_orthonormal_and_diagonalise_the_matrix(n, is_complex):
     assert_near(dagger(vectors) @ vectors, np.broadcast_to(np.eye(n), matrix.shape), limit)
     assert_near(matrix @ vectors, vectors * energies[:, None], limit * size)
     assert_near(np.sort(energies), np.linalg.eigvalsh(matrix), limit * size)
+
+
+def test_a_program_is_as_long_for_many_levels_as_for_few():
+    lines = lambda n: jax.jit(eigensystem).lower(jnp.eye(n)).as_text().count("\n")
+    assert lines(32) <= lines(3)
 
 
 def test_degenerate_matrices_are_diagonalised_too():
