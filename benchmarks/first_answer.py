@@ -2,8 +2,9 @@
 
     python benchmarks/first_answer.py
 
-Of each machine: the first and the second `operate()`, the gradient of its first observable in all parameters, the covariance of its
-currents and an audit, each in a process of its own, imports apart; then imports and commands, whole. CPU seconds count all threads, so that
+Of each machine: the first and the second `operate()`, the gradient of its first observable in all parameters (by `qtd.sweeps.gradient`, by
+`jax.grad` as it is, and under `jax.jit`), the covariance of its currents and an audit, each in a process of its own, imports apart; then
+imports and commands, whole. CPU seconds count all threads, so that
 other load changes them little. "Again": a second process, which reads what the first one has compiled.
 """
 
@@ -16,10 +17,10 @@ import tempfile
 import time
 
 MACHINES = "CollectiveRefrigerator", "QubitRefrigerator", "ResonatorRefrigerator", "NDemon", "QuantumMotor", "FiniteReservoirs"
-QUESTIONS = "operate()", "second operate()", "gradient", "covariance", "audit"
+QUESTIONS = "operate()", "second operate()", "gradient", "jax.grad", "jit of jax.grad", "covariance", "audit"
 WHOLE = {
     "import jax": [sys.executable, "-c", "import jax"],
-    "import jax, qtd": [sys.executable, "-c", "import jax, qtd"],
+    "import jax, and a machine of qtd": [sys.executable, "-c", "import jax, qtd; qtd.machines.CollectiveRefrigerator"],
     "qtd list": ["qtd", "list"],
     "qtd show collective-refrigerator": ["qtd", "show", "collective-refrigerator"],
     "qtd show quantum-motor": ["qtd", "show", "quantum-motor"],
@@ -55,7 +56,9 @@ def seconds(machine, question):
     machine = getattr(qtd.machines, machine)()
     _, observe = next(iter(qtd.design.observables(machine).items()))
     ask = {
-        "gradient": lambda: eqx.filter_grad(observe)(machine),
+        "gradient": lambda: qtd.sweeps.gradient(observe, list(qtd.parameters(machine)))(machine),
+        "jax.grad": lambda: eqx.filter_grad(observe)(machine),
+        "jit of jax.grad": lambda: eqx.filter_jit(eqx.filter_grad(observe))(machine),
         "covariance": lambda: machine.covariance(),
         "audit": lambda: qtd.audit(machine),
     }.get(question, lambda: machine.operate())

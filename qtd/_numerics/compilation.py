@@ -37,7 +37,9 @@ def quickly(function: Callable) -> Callable:
 
 @functools.cache
 def _quick_options() -> dict[str, Any]:
-    """What the compiler is told; nothing where it does not know these options."""
+    """What the compiler is told; nothing where it does not know these options, nor on accelerators, where they have not been measured."""
+    if jax.default_backend() != "cpu":
+        return {}
     try:
         jax.jit(lambda x: x, compiler_options=_QUICK).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
