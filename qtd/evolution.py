@@ -1,5 +1,6 @@
 """Time: how a network relaxes, how far it is from rest, and how long one waits for a jump."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -16,12 +17,13 @@ from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
 from .parameters import checked
 from .steady import SteadyState, steady_state
+from .systems.base import AbstractSystem
 
-__all__ = ["mean_waiting_time", "relative_entropy", "relax", "thermalisation_time", "waiting_time_density"]
+__all__ = ["mean_waiting_time", "relative_entropy", "relax", "relaxed", "thermalisation_time", "waiting_time_density"]
 
 
 @checked
-def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike) -> Array:
+def relax(system: AbstractSystem, state: ArrayLike, times: ArrayLike) -> Array:
     """What becomes of a `state` of `system` at the given times >= 0: populations of a network, or the density matrix of a Lindbladian.
 
     - Of a network: (times, levels), p(t) = exp(W t) p(0), in the order of `network.energies`. Exact at every time, whatever the
@@ -44,9 +46,23 @@ def relax(system: RateNetwork | Lindbladian, state: ArrayLike, times: ArrayLike)
     """
     times = as_real(times, "times")
     check("times", times, "nonnegative")
-    if isinstance(system, Lindbladian):
-        return _relax_coherences(system.complete(), _density_matrix(system, state), times)
+    return relaxed(system, state, times)
+
+
+@functools.singledispatch
+def relaxed(system: AbstractSystem, state: ArrayLike, times: Float[Array, "..."]) -> Array:
+    """`relax` of a `system` from a `state` to legal `times`. Kinds of system register how."""
+    raise ValueError(f"`system` must be of a kind whose evolution is known, got {type(system).__name__}.")
+
+
+@relaxed.register
+def _(system: RateNetwork, state: ArrayLike, times: Float[Array, "..."]) -> Array:
     return _relax(system, _populations(system, state), times)
+
+
+@relaxed.register
+def _(system: Lindbladian, state: ArrayLike, times: Float[Array, "..."]) -> Array:
+    return _relax_coherences(system.complete(), _density_matrix(system, state), times)
 
 
 @compiled

@@ -17,6 +17,7 @@ from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, check, nonnegative
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
+from .systems.base import AbstractSystem
 
 __all__ = ["Lindbladian"]
 
@@ -25,7 +26,7 @@ Approach = Literal["local", "global", "redfield"]
 Coherences = Literal["all"] | Sequence[tuple[int, int]]
 
 
-class Lindbladian(eqx.Module):
+class Lindbladian(AbstractSystem):
     r"""A finite device with Hamiltonian H = H_0 + H_int, weakly coupled to reservoirs r through Hermitian operators A_r.
 
     $$ \dot\rho = -i [H, \rho] + \sum_r D_r \rho, \qquad
@@ -122,6 +123,11 @@ class Lindbladian(eqx.Module):
             object.__setattr__(made, name, value)
         object.__setattr__(made, "structure", structure)
         return made
+
+    @property
+    def approach(self) -> str:
+        """ "local", "global" or "redfield"."""
+        return self.structure.approach
 
     def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
         """The same device in another `approach`, with these `coherences`."""

@@ -16,11 +16,12 @@ from ._numerics.ladders import rounded_once, shift
 from ._numerics.linear_map import LinearMap
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
+from .systems.base import AbstractSystem
 
 __all__ = ["RateNetwork", "rate_matrix"]
 
 
-class RateNetwork(eqx.Module):
+class RateNetwork(AbstractSystem):
     r"""A device whose state jumps between levels, each jump driven by one of several reservoirs.
 
     $$ \dot p_a = \sum_b W_{ab}\, p_b, \qquad W_{ab} = \sum_r |A^r_{ab}|^2\, \gamma_r(E_a - E_b) \quad (a \ne b) $$
@@ -103,6 +104,11 @@ class RateNetwork(eqx.Module):
     def per_jump(self, diagonal: "Diagonal", values: Float[Array, " jumps"]) -> Float[Array, " levels"]:
         """`values` given for each jump of a reservoir, in the user's order, at the levels of a `diagonal`; 0 where it has no jump."""
         return jnp.where(diagonal.jumps >= 0, values[diagonal.jumps], 0)
+
+    @property
+    def is_classical(self) -> bool:
+        """Yes: it jumps between levels and no more."""
+        return True
 
     def jumps(self) -> list["Jumps"]:
         """Rates and quanta of all jumps, for each of `topology.diagonals`."""

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ._numerics.compilation import compiled
 
-__all__ = ["Named", "Observable", "observables", "observe"]
+__all__ = ["Named", "observables", "observe"]
 
 Observable = Callable[[Any], Any]  # of a machine: a scalar for who designs, any PyTree of numbers for who records
 

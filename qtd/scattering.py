@@ -21,12 +21,13 @@ from .distributions import difference
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .scatterers import AbstractScatterer
+from .systems.base import AbstractState, AbstractSystem, at_rest
 from .transmissions import AbstractTransmission
 
-__all__ = ["Conductor", "Currents", "currents"]
+__all__ = ["Conductor", "ConductorState", "Currents", "currents"]
 
 
-class Conductor(eqx.Module):
+class Conductor(AbstractSystem):
     """Reservoirs joined by transmissions, or by one scatterer between several of them.
 
     - `links`: tuples `(reservoir, reservoir, transmission)`, each a channel of its own, also where their energies overlap.
@@ -134,6 +135,45 @@ def currents(conductor: Conductor) -> Currents:
         )
     raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
     return found
+
+
+class ConductorState(AbstractState):
+    """What flows through a `conductor` at rest: its `currents`. `status` is theirs."""
+
+    conductor: Conductor
+    currents: Currents
+    status: Int[Array, ""]
+
+    def __init__(self, conductor: Conductor):
+        self.conductor, self.currents = conductor, _currents(conductor)
+        self.status = self.currents.status
+
+    @property
+    def reservoirs(self) -> dict[str, AbstractReservoir]:
+        """By name, in the order of the conductor."""
+        return {name: self.conductor.reservoirs[name] for name in self.conductor.names}
+
+    def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
+        """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time."""
+        return _of(self.currents, quantity, "currents")[reservoir]
+
+    def entropy_current(self, reservoir: str) -> Float[Array, ""]:
+        """Entropy that leaves `reservoir`, thermal or not, per time."""
+        return self.currents.entropy_currents[reservoir]
+
+    def noise(self, quantity: str) -> Float[Array, "r r"]:
+        """Zero-frequency covariances of the currents of `quantity`."""
+        return _of(self.currents, quantity, "noise")
+
+
+at_rest.register(Conductor, ConductorState)
+
+
+def _of(currents, quantity, what):
+    names = {"energy": "energy", "particles": "particle", "heat": "heat"}
+    if quantity not in names:
+        raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+    return getattr(currents, f"{names[quantity]}_{what}")
 
 
 @compiled

@@ -2,9 +2,8 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, overload
+from typing import overload
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -15,20 +14,22 @@ from ._numerics.compilation import compiled
 from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.refinement import refinement
+from ._numerics.special import carried
 from ._numerics.status import Status, first, raise_if_known
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
+from .systems.base import AbstractState, AbstractSystem, at_rest
 
-__all__ = ["CoherentSteadyState", "SteadyState", "settle_down", "solve", "stationary", "steady_state"]
+__all__ = ["CoherentSteadyState", "SteadyState", "solve", "stationary", "steady_state"]
 
 
 Levels = Float[Array, " levels"]
 Rates = Sequence[tuple[Levels, Levels]]  # lower -> upper and upper -> lower, by diagonal
 
 
-class SteadyState(eqx.Module):
+class SteadyState(AbstractState):
     """A network at rest: its jumps, their factors, and the populations; everything stationary is computed from this.
 
     Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.diagonals`.
@@ -45,8 +46,6 @@ class SteadyState(eqx.Module):
     activity: list[Levels]  # jumps of either direction per time
     doubts: list[Levels]  # about how far the flows are off
     status: Int[Array, ""]
-
-    is_answer: ClassVar[bool] = True
 
     def __init__(self, network: RateNetwork):
         self.network, self.jumps = network, network.jumps()
@@ -67,13 +66,13 @@ class SteadyState(eqx.Module):
         """By name, in the order of the network."""
         return {name: self.network.reservoirs[name] for name in self.network.topology.names}
 
+    def array(self) -> Levels:
+        """Populations in the order of `network.energies`."""
+        return jnp.zeros_like(self.populations).at[self.network.topology.order].set(self.populations)
+
     def drives(self, reservoir: str) -> bool:
         """Whether `reservoir`, a name, has any jump."""
         return bool(self.network.topology.of(reservoir))
-
-    def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Energy that the device takes up from `reservoir` per time: that of the quanta."""
-        return self.current(reservoir, "energy")
 
     @property
     def rates(self) -> list[tuple[Levels, Levels]]:
@@ -93,6 +92,11 @@ class SteadyState(eqx.Module):
         parts = [total(self.quanta(i, quantity) * self.flows[i]) for i in self.network.topology.of(reservoir)]
         return sum(parts, jnp.zeros((), self.populations.dtype))
 
+    def entropy_current(self, reservoir: str) -> Float[Array, ""]:
+        """Of a nonthermal `reservoir`, which may be full or empty: then a jump carries infinitely much, and where none is made, nothing."""
+        parts = [total(carried(self.quanta(i, "entropy"), self.flows[i])) for i in self.network.topology.of(reservoir)]
+        return add([jnp.zeros((), self.populations.dtype), *parts])
+
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without derivatives."""
         parts = [total(jnp.abs(self.quanta(i, "energy")) * self.doubts[i]) for i in self.network.topology.of(reservoir)]
@@ -107,7 +111,7 @@ class SteadyState(eqx.Module):
         return self.network.topology.hand_down(upwards) - add(downwards)
 
 
-class CoherentSteadyState(eqx.Module):
+class CoherentSteadyState(AbstractState):
     """A device with coherences at rest: its dissipators, its generator, and its state; everything stationary is computed from this.
 
     `vector` holds the populations of the levels and the coherences that are kept; see `density_matrix`. `dissipators`: the parts of the
@@ -122,8 +126,6 @@ class CoherentSteadyState(eqx.Module):
     vector: Float[Array, " m"]
     flows: dict[str, Float[Array, " upward"]]  # net jumps between populations per time, of each reservoir
     status: Int[Array, ""]
-
-    is_answer: ClassVar[bool] = True
 
     def __init__(self, lindbladian: Lindbladian):
         structure = lindbladian.structure
@@ -179,9 +181,9 @@ class CoherentSteadyState(eqx.Module):
         """Whether `reservoir`, a name, has any jump."""
         return bool(self.dissipators[reservoir].edges.upper.size)
 
-    def doubt(self, reservoir: str) -> Float[Array, ""]:
-        """0: of coherent devices it is not known."""
-        return jnp.zeros_like(self.vector[0])
+    def entropy_current(self, reservoir: str) -> Float[Array, ""]:
+        """Entropy that leaves `reservoir`, one without a temperature, per time."""
+        return self.current(reservoir, "entropy")
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time: of the quanta, as they are counted."""
@@ -196,6 +198,10 @@ class CoherentSteadyState(eqx.Module):
         gaps = edges.read_upper(self.energy) - edges.read_lower(self.energy)
         return total(gaps * self.flows[reservoir]) + total(self.energy * product(part.coherent(), self.vector))
 
+    def array(self) -> Array:
+        """`density_matrix`."""
+        return self.density_matrix
+
     @property
     def density_matrix(self) -> Array:
         """rho in the basis of the operators."""
@@ -205,6 +211,10 @@ class CoherentSteadyState(eqx.Module):
     def smallest_eigenvalue(self) -> Float[Array, ""]:
         """Of rho: negative, beyond rounding, where a Redfield equation has left the states."""
         return jnp.min(eigensystem(self.density_matrix)[0])
+
+
+at_rest.register(RateNetwork, SteadyState)
+at_rest.register(Lindbladian, CoherentSteadyState)
 
 
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels], list[Levels]]:
@@ -233,17 +243,14 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     return elimination, populations, flows, activity, doubts
 
 
-def settle_down(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
-    """The steady state of `system`; its `status` tells where there is none, and nothing is raised."""
-    return CoherentSteadyState(system) if isinstance(system, Lindbladian) else SteadyState(system)
-
-
 @overload
 def solve(system: RateNetwork) -> SteadyState: ...
 @overload
 def solve(system: Lindbladian) -> CoherentSteadyState: ...
+@overload
+def solve(system: AbstractSystem | AbstractState) -> AbstractState: ...
 @checked
-def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyState:
+def solve(system: AbstractSystem | AbstractState) -> AbstractState:
     """The steady state of `system` with all that is needed to compute currents and noise from it.
 
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
@@ -253,10 +260,12 @@ def solve(system: RateNetwork | Lindbladian) -> SteadyState | CoherentSteadyStat
     return state
 
 
-_solve = compiled(settle_down)
+@compiled
+def _solve(system):
+    return at_rest(system)
 
 
-def steady_state(system: RateNetwork | Lindbladian) -> Array:
+def steady_state(system: AbstractSystem | AbstractState) -> Array:
     """Populations p of `system` with W p = 0 and sum(p) = 1, in the order of `network.energies`; of a Lindbladian, the density matrix.
 
     Networks are solved by elimination without subtractions (Grassmann, Taksar and Heyman): each population is right to a few rounding
@@ -270,7 +279,4 @@ def steady_state(system: RateNetwork | Lindbladian) -> Array:
     >>> print(f"{qtd.steady_state(ladder)[2]:.4e}")
     1.9287e-22
     """
-    state = solve(system)
-    if isinstance(state, CoherentSteadyState):
-        return state.density_matrix
-    return jnp.zeros_like(state.populations).at[state.network.topology.order].set(state.populations)
+    return solve(system).array()

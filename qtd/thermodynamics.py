@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from ._numerics.batching import add, total
+from ._numerics.batching import add
 from ._numerics.compilation import compiled
 from ._numerics.printing import digits
 from ._numerics.special import carried
@@ -18,11 +18,8 @@ from ._numerics.validation import as_scalar, is_concrete
 from .certificates import Certificate
 from .counting import Covariance, System, covariance
 from .efficiencies import Efficiencies, Law, Mode
-from .lindblad import Lindbladian
-from .networks import RateNetwork
 from .parameters import checked
-from .scattering import Conductor, currents
-from .steady import SteadyState, settle_down
+from .systems.base import at_rest
 
 __all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]
 
@@ -341,9 +338,7 @@ def existing(point: OperatingPoint) -> OperatingPoint:
 @compiled
 def point_of(system: System, cooled: str | None, driven_by: str | None) -> OperatingPoint:
     """`operate` without its checks, for machines that have made them."""
-    if isinstance(system, Conductor):
-        return _conduct(system, cooled, driven_by)
-    state = settle_down(system) if isinstance(system, RateNetwork | Lindbladian) else system
+    state = at_rest(system)
     reservoirs, names = state.reservoirs, tuple(state.reservoirs)
     idle = cooled is not None and not all(state.drives(name) for name in names)
     of = lambda quantity: {name: state.current(name, quantity) for name in names}
@@ -353,7 +348,7 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
         energy_currents=of("energy"),
         particle_currents=of("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        nonthermal_entropy_currents={name: _entropy_current(state, name) for name in names if name not in temperatures},
+        nonthermal_entropy_currents={name: state.entropy_current(name) for name in names if name not in temperatures},
         temperatures=temperatures,
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
@@ -364,34 +359,6 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
         of_jumps=state.is_classical,
     )
     return point.certified({name: state.doubt(name) for name in names})
-
-
-def _entropy_current(state, name):
-    """Of a nonthermal reservoir, which may be full or empty: then a jump carries infinitely much, and where none is made, nothing."""
-    if not isinstance(state, SteadyState):
-        return state.current(name, "entropy")
-    parts = [total(carried(state.quanta(i, "entropy"), state.flows[i])) for i in state.network.topology.of(name)]
-    return add([jnp.zeros((), state.populations.dtype), *parts])
-
-
-def _conduct(conductor, cooled, driven_by):
-    found, temperatures = currents(conductor), _temperatures(conductor.reservoirs)
-    point = OperatingPoint(
-        heat_currents=found.heat_currents,
-        energy_currents=found.energy_currents,
-        particle_currents=found.particle_currents,
-        device_energy_currents=found.energy_currents,
-        nonthermal_entropy_currents={name: x for name, x in found.entropy_currents.items() if name not in temperatures},
-        temperatures=temperatures,
-        chemical_potentials={name: conductor.reservoirs[name].chemical_potential for name in conductor.names},
-        heat_covariance=covariance(conductor, "heat"),
-        status=found.status,
-        names=conductor.names,
-        cooled=cooled,
-        driven_by=driven_by,
-        of_jumps=False,
-    )
-    return point.certified()
 
 
 def _temperatures(reservoirs):

@@ -12,6 +12,7 @@ LAYERS = {
     "_lazy": 0,
     "_numerics": 0,
     **dict.fromkeys(("distributions", "spectral", "transmissions", "scatterers", "reservoirs", "gases", "parameters", "units"), 1),
+    "systems": 1.5,
     **dict.fromkeys(("networks", "lindblad", "scattering", "greens"), 2),
     **dict.fromkeys(("steady", "certificates"), 3),
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal", "efficiencies"), 4),

@@ -344,7 +344,7 @@ def test_a_conductor_has_an_operating_point_and_a_covariance():
     )
     with pytest.raises(ValueError, match="`quantity` must be"):
         qtd.counting.covariance(engine, "spin")
-    with pytest.raises(ValueError, match="has its `covariance`"):
+    with pytest.raises(ValueError, match="take its `covariance`"):
         qtd.counting.cumulants(engine, "hot")
 
 

@@ -1,29 +1,22 @@
 """Audits: may the numbers of this machine be trusted? In plain words, the worst first."""
 
-from collections.abc import Callable
 from typing import Any
 
 from .._numerics.findings import Checks, Finding, Severity
-from ..lindblad import Lindbladian
-from ..networks import RateNetwork
 from ..parameters import validate
-from ..scattering import Conductor
-from ..steady import solve
+from ..systems.base import AbstractSystem
 from ..thermodynamics import operate
+from . import _coherent, _conductors, _networks  # noqa: F401  they register their checks
 from ._alternatives import compared
-from ._coherent import approaches, lindbladian_checks
-from ._conductors import conductor_checks
 from ._gradients import Probe, gradients
-from ._networks import network_checks
 from ._points import point_checks
 from ._report import Audit
 from ._shapes import require_one_point
+from ._systems import checks_of, other_approaches
 
-__all__ = ["Audit", "Finding", "Severity", "audit"]
+__all__ = ["Audit", "Finding", "Severity", "audit", "checks_of", "other_approaches"]
 
 _OF_SYSTEMS = "detailed balance", "weak coupling", "steady state", "precision", "kinetic uncertainty"
-
-System = RateNetwork | Lindbladian | Conductor
 
 
 def audit(machine: Any, **how: Any) -> Audit:
@@ -43,7 +36,7 @@ def audit(machine: Any, **how: Any) -> Audit:
     systems, unknown = _systems(machine)
     of_systems = [*unknown, *_of_systems(systems)]
     if point is not None:
-        coherent = any(not isinstance(system, RateNetwork) for system in systems.values())
+        coherent = any(not system.is_classical for system in systems.values())
         found += [*_asked(point_checks(point, coherent)), *_own(machine, point)]
     if point is not None and not _about([*found, *of_systems], "other approaches"):
         found += _asked({"other approaches": lambda: _others(machine, systems, point, how)})
@@ -90,9 +83,9 @@ def _one_line(error):
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _systems(machine) -> tuple[dict[str, System], list[Finding]]:
+def _systems(machine) -> tuple[dict[str, AbstractSystem], list[Finding]]:
     """By where they are met: networks, master equations and conductors that the numbers come from; and why there are none."""
-    if isinstance(machine, RateNetwork | Lindbladian | Conductor):
+    if isinstance(machine, AbstractSystem):
         return {"rest": machine}, []
     try:
         return dict(_of(machine, "systems")), []
@@ -123,7 +116,7 @@ def _own(machine, point):
         return [Finding(Severity.UNCHECKED, "checks", f"What only this machine knows could not be checked: {_one_line(error)}")]
 
 
-def _of_systems(systems: dict[str, System]) -> list[Finding]:
+def _of_systems(systems: dict[str, AbstractSystem]) -> list[Finding]:
     """The findings about every system; of several, such as a network at several angles, the worst of each topic and kind."""
     by_place = {place: _asked(_checks_of(system)) for place, system in systems.items()}
     if len(by_place) < 2:
@@ -137,12 +130,9 @@ def _of_systems(systems: dict[str, System]) -> list[Finding]:
     return [finding._replace(text=f"At {place}, the worst of {len(by_place)}: {finding.text}") for place, finding in worst.values()]
 
 
-def _checks_of(system: System) -> Checks:
-    if isinstance(system, Conductor):
-        return conductor_checks(system)
-    state: Callable[[], Any] = lambda: solve(system)
+def _checks_of(system: AbstractSystem) -> Checks:
     try:
-        return lindbladian_checks(state()) if isinstance(system, Lindbladian) else network_checks(state())
+        return checks_of(system)
     except ValueError as error:
         text = str(error)
         return {"steady state": lambda: [Finding(Severity.WRONG, "steady state", text, kind="relaxation")]}
@@ -151,11 +141,11 @@ def _checks_of(system: System) -> Checks:
 def _others(machine, systems, point, how):
     """The same device in other descriptions: those that the machine names, or else the other approaches of its master equation."""
     named = _of(machine, "alternatives")
-    coherent = [system for system in systems.values() if isinstance(system, Lindbladian)]
-    is_redfield = any(system.structure.approach == "redfield" for system in coherent)
+    is_redfield = any(system.approach == "redfield" for system in systems.values())
     if named:
         return compared(point, lambda other: _operate(other, how), named, is_redfield)
-    if coherent:
-        return compared(point, operate, approaches(coherent[0]), is_redfield)
+    others = next((others for others in map(other_approaches, systems.values()) if others), None)
+    if others:
+        return compared(point, operate, others, is_redfield)
     text = "Not compared with local, global or Redfield equations: this machine names no other description of itself."
     return [Finding(Severity.UNCHECKED, "other approaches", text)]

@@ -14,11 +14,13 @@ from ..steady import CoherentSteadyState, solve
 from . import _networks
 from ._coupling import advised, secular, weak_coupling
 from ._jumps import tabulated
+from ._systems import checks_of, other_approaches
 
 
-def lindbladian_checks(state: CoherentSteadyState) -> Checks:
-    """By topic, for a master equation at rest. Its reservoirs are checked through the jumps that are left without coherences."""
-    lindbladian = state.lindbladian
+@checks_of.register
+def _(lindbladian: Lindbladian) -> Checks:
+    """Its reservoirs are checked through the jumps that are left without coherences."""
+    state = solve(lindbladian)
     approach = lindbladian.structure.approach
 
     def jumps():
@@ -89,8 +91,8 @@ def kinetic_uncertainty(state: CoherentSteadyState) -> list[Finding]:
     return [_networks.kinetic_finding(products, activity, precision, is_theorem=False)]
 
 
-def approaches(lindbladian: Lindbladian) -> dict[str, Lindbladian]:
-    """The same device in the other approaches that there are for it."""
+@other_approaches.register
+def _(lindbladian: Lindbladian) -> dict[str, Lindbladian]:
     found = {}
     for approach in ("local", "global", "redfield"):
         if approach != lindbladian.structure.approach:

@@ -5,6 +5,7 @@ import numpy as np
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import FIRST_ORDER
 from ..scattering import Conductor
+from ._systems import checks_of
 
 _NOT_ASKED = {
     "detailed balance": "Particles pass through, there are no jumps with rates up and down.",
@@ -15,8 +16,8 @@ _NOT_ASKED = {
 }
 
 
-def conductor_checks(conductor: Conductor) -> Checks:
-    """By topic."""
+@checks_of.register
+def _(conductor: Conductor) -> Checks:
     skipped = {topic: lambda topic=topic, text=text: [Finding(Severity.INAPPLICABLE, topic, text)] for topic, text in _NOT_ASKED.items()}
     return {**skipped, "narrow resonances": lambda: narrow(conductor)} if conductor.narrow else skipped
 

@@ -12,14 +12,17 @@ from .._numerics.compilation import compiled
 from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.limits import DENSE, DIGITS, NOTHING, OF_A_RATE, OF_A_SUM, SLOW
 from ..counting import covariance
+from ..networks import RateNetwork
 from ..reservoirs import AbstractReservoir
-from ..steady import SteadyState
+from ..steady import SteadyState, solve
 from ._coupling import advised, secular, weak_coupling
 from ._jumps import Jumps, tabulated
+from ._systems import checks_of
 
 
-def network_checks(state: SteadyState) -> Checks:
-    """By topic, for a network at rest."""
+@checks_of.register
+def _(network: RateNetwork) -> Checks:
+    state = solve(network)
     jumps, reservoirs = tabulated(state), state.reservoirs
     return {
         "detailed balance": lambda: detailed_balance(jumps, reservoirs),

@@ -11,10 +11,8 @@ from jaxtyping import Array, Float
 from .._numerics.compilation import compiled
 from .._numerics.findings import Checks
 from ..counting import Covariance, Weights, covariance, cumulants
-from ..lindblad import Lindbladian
-from ..networks import RateNetwork
 from ..parameters import checked, parameters
-from ..scattering import Conductor
+from ..systems.base import AbstractSystem
 from ..thermodynamics import OperatingPoint, existing, operate
 
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
@@ -29,7 +27,7 @@ class AbstractMachine(eqx.Module):
     def operate(self) -> Any:
         """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
 
-    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+    def systems(self) -> Mapping[str, AbstractSystem]:
         """The networks, master equations and conductors that its numbers come from, by where they are met; for audits, which
         say what they could not look at where there are none."""
         return {}
@@ -59,10 +57,10 @@ class AbstractOpenSystem(AbstractMachine):
     driven_by: eqx.AbstractClassVar[str | None]
 
     @abc.abstractmethod
-    def system(self) -> RateNetwork | Lindbladian:
+    def system(self) -> AbstractSystem:
         """The levels and jumps of this machine, or its master equation: a layer down, for everything that those can do."""
 
-    def systems(self) -> Mapping[str, RateNetwork | Lindbladian | Conductor]:
+    def systems(self) -> Mapping[str, AbstractSystem]:
         return {"rest": self.system()}
 
     @checked

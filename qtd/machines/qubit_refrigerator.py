@@ -19,7 +19,7 @@ from ..networks import RateNetwork
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
-from ..steady import CoherentSteadyState, SteadyState, solve, steady_state
+from ..steady import SteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 from ._machine import at_work
@@ -150,10 +150,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
     def density_matrix(self) -> Array:
         """The steady state in the basis 0, 1, 2, d (real diagonal for "zz"); its element [1, 2] is the coherence of the qubits."""
-        state = solve(self.system())
-        if isinstance(state, CoherentSteadyState):
-            return state.density_matrix
         populations = steady_state(self.system())
+        if populations.ndim == 2:
+            return populations
         if self.model == "zz":
             return jnp.diag(populations)
         c, s, cs = self._eigenstates()[2:]

@@ -1,5 +1,6 @@
 """The levels of a device, and the net jumps between them."""
 
+import functools
 import inspect
 from typing import Any, NamedTuple
 
@@ -67,23 +68,34 @@ class _Jump(NamedTuple):
 
 
 def _network_of(device):
-    system = device.system() if hasattr(device, "system") else device
-    kind = type(device).__name__
-    if isinstance(system, RateNetwork):
-        return system
-    if isinstance(system, Lindbladian):
-        coherences = np.abs(np.asarray(solve(system).vector[system.structure.size :]))
-        if coherences.max(initial=0.0) > _COHERENT:
-            raise ValueError(
-                f"`network` is a {kind} with coherences up to {coherences.max():.2g}, which carry part of its currents;"
-                " draw its `network()` for what is left without them."
-            )
-    make = getattr(system, "network", None)
+    return network_of(device.system() if hasattr(device, "system") else device)
+
+
+@functools.singledispatch
+def network_of(system: Any) -> RateNetwork:
+    """The network that says all of a `system`. Kinds of system register theirs."""
+    make, kind = getattr(system, "network", None), type(system).__name__
     if make is None:
         raise ValueError(f"`network` must be a RateNetwork or have one, got {kind}, which has no levels with jumps.")
     if inspect.signature(make).parameters:
         raise ValueError(f"`network` is a {kind}, which has a network at every angle; draw that of one, `network(angle)`.")
     return make()
+
+
+@network_of.register
+def _(system: RateNetwork) -> RateNetwork:
+    return system
+
+
+@network_of.register
+def _(system: Lindbladian) -> RateNetwork:
+    coherences = np.abs(np.asarray(solve(system).vector[system.structure.size :]))
+    if coherences.max(initial=0.0) > _COHERENT:
+        raise ValueError(
+            f"`network` has coherences up to {coherences.max():.2g}, which carry part of its currents;"
+            " draw its `network()` for what is left without them."
+        )
+    return system.network()
 
 
 def _net_jumps(state: SteadyState):

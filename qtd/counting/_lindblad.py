@@ -1,0 +1,73 @@
+"""Counting the quanta of a master equation, from the response of its state to what has been counted."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from .._numerics.batching import follow, settle
+from .._numerics.compilation import compiled
+from .._numerics.limits import FIRST_ORDER
+from .._numerics.validation import as_scalar
+from ..steady import CoherentSteadyState
+from ._expansion import expand
+from ._fronts import Covariance, Weights, check_known, noise, series
+
+
+@noise.register
+def _(state: CoherentSteadyState, quantity: str) -> Covariance:
+    # Quanta of a local equation need not add up to what the device takes.
+    passes_on = state.lindbladian.structure.approach == "global" and quantity in ("energy", "particles")
+    return Covariance(tuple(state.reservoirs), _coherent_rows(state, quantity), passes_on)
+
+
+@series.register
+def _(state: CoherentSteadyState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
+    return _coherent_cumulants(state, {weights: 1.0} if isinstance(weights, str) else dict(weights), order, quantity)
+
+
+def _coherent_rows(state, quantity):
+    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r the jumps weighed with quantum^k."""
+    names, parts, vector = list(state.reservoirs), state.dissipators, state.vector
+    currents = {name: state.current(name, quantity) for name in names}
+    drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
+    response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
+
+    # A Redfield equation is the second order of a theory: what that is off by by a tenth is doubtful, and by more it is none.
+    share = FIRST_ORDER.doubtful if state.lindbladian.structure.approach == "redfield" else 1e-6
+    allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
+    crossed = lambda r, s: parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
+    own = {name: parts[name].counted(vector, quantity, 2) for name in names}
+    variances = {name: _possible(crossed(name, name) + own[name], own[name]) for name in names}
+
+    def entry(r, s):
+        if r == s:
+            return variances[r]
+        mixed, largest = crossed(r, s), jnp.sqrt(jnp.maximum(variances[r] * variances[s], 0))
+        return mixed + jnp.where(lax.stop_gradient(jnp.abs(mixed) <= (1 + allowed) * largest), 0.0, jnp.nan)
+
+    return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
+
+
+def _possible(variance: Float[Array, ""], gross: Float[Array, ""]) -> Float[Array, ""]:
+    """A `variance`, NaN where it is negative by more than rounding of the `gross` noise, of independent jumps, that it is a part of."""
+    rounding = 1e4 * float(jnp.finfo(variance.dtype).eps)
+    return variance + jnp.where(lax.stop_gradient(variance) < -rounding * jnp.abs(lax.stop_gradient(gross)), jnp.nan, 0.0)
+
+
+def _scaled(vector, factor):
+    """A vector times a number, the batch kept last."""
+    return vector * follow(jnp.broadcast_to(factor, vector.shape), vector)
+
+
+@compiled
+def _coherent_cumulants(state, factors, order, quantity):
+    for name in factors:
+        check_known(state.reservoirs, name)
+    one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
+    tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
+    mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
+    found = expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.elimination.solve, order)
+    if order == 1:
+        return found
+    gross = state.lindbladian.structure.trace(tilt(2, state.vector))
+    return found.at[1:].add(0 * _possible(found[1], gross))

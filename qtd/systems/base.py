@@ -1,0 +1,86 @@
+"""What every kind of system is: something between reservoirs that has a state at rest, from which all that is stationary follows."""
+
+import abc
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..reservoirs import AbstractReservoir
+
+__all__ = ["AbstractState", "AbstractSystem", "at_rest"]
+
+
+class AbstractSystem(eqx.Module):
+    """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what it lies between, by name."""
+
+    reservoirs: eqx.AbstractVar[Mapping[str, AbstractReservoir]]
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether it jumps between levels and no more, so that what binds jumps binds it."""
+        return False
+
+    @property
+    def approach(self) -> str | None:
+        """The approximation that it is made in, where there are several: "local", "global", "redfield"."""
+        return None
+
+
+class AbstractState(eqx.Module):
+    """A system at rest: what leaves each of its `reservoirs` per time. `status` is 0 where all is well (`qtd.Status`).
+
+    Names of reservoirs are those of the system, quantities are "energy", "particles" and "heat", currents positive out of a reservoir.
+    """
+
+    status: eqx.AbstractVar[Int[Array, ""]]
+    is_answer = True  # made from checked numbers, so that nobody checks them again
+
+    @property
+    @abc.abstractmethod
+    def reservoirs(self) -> Mapping[str, AbstractReservoir]:
+        """By name, in the order in which they are counted."""
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether it jumps between levels and no more, so that what binds jumps binds it."""
+        return False
+
+    @abc.abstractmethod
+    def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
+        """Mean `quantity` that leaves `reservoir` per time."""
+
+    def device_current(self, reservoir: str) -> Float[Array, ""]:
+        """Energy that the device takes up from `reservoir` per time; the sum over reservoirs is zero."""
+        return self.current(reservoir, "energy")
+
+    @abc.abstractmethod
+    def entropy_current(self, reservoir: str) -> Float[Array, ""]:
+        """Entropy that leaves `reservoir`, one without a temperature, per time."""
+
+    def array(self) -> Array:
+        """The populations of levels, or the density matrix, of what has any."""
+        raise ValueError(f"`system` is at rest in a {type(self).__name__}, which has no levels to be populated.")
+
+    def drives(self, reservoir: str) -> bool:
+        """Whether `reservoir` is coupled to anything."""
+        return True
+
+    def doubt(self, reservoir: str) -> Float[Array, ""]:
+        """About how far the energy current of `reservoir` may be off by rounding, where that is known; without derivatives."""
+        return jnp.zeros_like(self.current(reservoir, "energy"))
+
+
+@functools.singledispatch
+def at_rest(system: Any) -> AbstractState:
+    """The state that a `system` settles in; its `status` tells where there is none, and nothing is raised. Kinds of system register how."""
+    kind = type(system).__name__
+    raise ValueError(f"`system` must be a network, a master equation, a conductor, or the steady state of one, got {kind}.")
+
+
+@at_rest.register
+def _(system: AbstractState) -> AbstractState:
+    return system
