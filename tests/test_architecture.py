@@ -1,6 +1,8 @@
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,18 @@ def test_machines_and_figures_never_import_one_another():
             inside = {target[1] for target in imports(path) if target[0] == folder and len(target) > 1}
             siblings = {other.stem for other in (ROOT / folder).glob("*.py") if not other.stem.startswith("_")}
             assert path.stem == "__init__" or not inside & siblings, path
+
+
+def test_what_is_imported_is_declared():
+    """The trap: a package that another one brings along is missed when that one drops it."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["cluster"]]
+    known = {re.split(r"[<>=]", line)[0] for line in declared} | {"qtd", *sys.stdlib_module_names}
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert {name.split(".")[0] for name in names} <= known, path
 
 
 def test_numerics_knows_no_physics():
