@@ -337,8 +337,11 @@ def test_any_network_can_be_swept():
     observe["ratio"] = lambda net: 1 / (net.reservoirs["cold"].temperature - 0.5)
     both = qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4, 0.5])}, observe)
     assert np.isfinite(both.J_cold).all() and not np.isfinite(both.ratio[1])
-    with pytest.raises(ValueError, match="takes functions for RateNetwork"):
-        qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4])}, ["J_cold"])
+    named = qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4, -1.0])}, ["J_cold", "sigma"])
+    assert float(named.J_cold[0]) == float(both.J_cold[0]) and named.J_cold.units == "E^2"
+    assert named.status.values.tolist() == [0, qtd.Status.INVALID_PARAMETER] and np.isnan(named.sigma[1])
+    with pytest.raises(ValueError, match="`system` must be a network"):
+        qtd.sweep(network.reservoirs["cold"], {"temperature": np.array([0.4])}, ["J_cold"])
 
 
 def test_progress_counts_points(capsys, tmp_path):

@@ -21,7 +21,7 @@ def eigensystem(matrix: Inexact[Array, "n n"]) -> tuple[Real[Array, " n"], Inexa
     if n == 1:
         return matrix[0].real, jnp.ones_like(matrix)
     # Two levels take one rotation; beyond, convergence is quadratic and this is far more than is needed.
-    sweep = lambda _, carry: _sweep(*carry)
+    sweep = lambda _, carry: _of_two(*carry) if n == 2 else _sweep(*carry)
     diagonal, vectors = lax.fori_loop(0, 1 if n == 2 else 5 + n, sweep, (matrix, jnp.eye(n, dtype=matrix.dtype)))
     return jnp.diagonal(diagonal).real, vectors
 
@@ -49,10 +49,16 @@ def smallest_pivot(matrix: Inexact[Array, "n n"]) -> Real[Array, ""]:
     return jnp.min(jnp.stack(pivots))
 
 
+def _of_two(matrix, vectors):
+    """The rotation of two levels, as a product; whatever else says the same was a tenth slower."""
+    cosine, sine = _rotation(matrix[0, 1], (matrix[1, 1] - matrix[0, 0]).real)
+    rotation = jnp.eye(2, dtype=matrix.dtype).at[np.array([0, 1]), np.array([0, 1])].set(cosine)
+    rotation = rotation.at[0, 1].set(sine).at[1, 0].set(-sine.conj())
+    return rotation.conj().T @ matrix @ rotation, vectors @ rotation
+
+
 def _sweep(matrix, vectors):
     """One rotation of every pair of levels, in a loop: written out, a program would be as long as there are pairs."""
-    if len(matrix) == 2:
-        return _rotated(matrix, vectors, 0, 1)
     pairs = np.array(list(combinations(range(len(matrix)), 2)))
     return lax.scan(lambda carry, pair: (_rotated(*carry, *pair), None), (matrix, vectors), pairs)[0]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._numerics.findings import Checks, Finding, Severity
+from ..observables import operating_point
 from ..parameters import validate
 from ..systems.base import AbstractSystem
 from ..thermodynamics import operate
@@ -57,15 +58,11 @@ def _about(found, topic):
     return any(finding.topic == topic for finding in found)
 
 
-def _operate(machine, how):
-    return machine.operate(**how) if hasattr(machine, "operate") else operate(machine, **how)
-
-
 def _point(machine, how):
     """The operating point, if there is one, and what was found about it and its derivatives on the way."""
     try:
         validate(machine)
-        probe = Probe(machine, lambda moved: _operate(moved, how))
+        probe = Probe(machine, lambda moved: operating_point(moved, **how))
     except Exception as error:
         return _without_derivatives(machine, how, error)
     return probe.point, _asked({"gradients": lambda: gradients(probe)})
@@ -73,7 +70,7 @@ def _point(machine, how):
 
 def _without_derivatives(machine, how, reason):
     try:
-        point = _operate(machine, how)
+        point = operating_point(machine, **how)
     except Exception as error:
         return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")]
     return point, [Finding(Severity.UNCHECKED, "gradients", f"Figures have no derivatives that could be checked: {_one_line(reason)}")]
@@ -143,7 +140,7 @@ def _others(machine, systems, point, how):
     named = _of(machine, "alternatives")
     is_redfield = any(system.approach == "redfield" for system in systems.values())
     if named:
-        return compared(point, lambda other: _operate(other, how), named, is_redfield)
+        return compared(point, lambda other: operating_point(other, **how), named, is_redfield)
     others = next((others for others in map(other_approaches, systems.values()) if others), None)
     if others:
         return compared(point, operate, others, is_redfield)

@@ -12,8 +12,9 @@ from jaxtyping import Array
 from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
 from .._numerics.status import Status
-from ..observables import Observable, observables, observe
+from ..observables import Observable, observables, observe, operating_point
 from ..parameters import parameters, replace
+from ..systems.base import AbstractSystem
 
 __all__ = ["gradient"]
 
@@ -46,8 +47,6 @@ def wanted_of(observe: Observe, machine: Any) -> dict[str, Observable]:
     if not wanted:
         raise ValueError("`observe` must name what to record.")
     by_name = any(isinstance(x, str) for x in wanted.values())
-    if by_name and not hasattr(machine, "operate"):
-        raise ValueError(f"`observe` takes functions for {type(machine).__name__}, which has no figures of its own; see `qtd.operate`.")
     known = observables(machine) if by_name else {}
     found = {}
     for name, what in wanted.items():
@@ -93,4 +92,6 @@ def _told(machine, status):
     """What the machine says of how it went."""
     if status is not None:
         return jnp.asarray(status(machine))
-    return getattr(machine.operate(), "status", None) if hasattr(machine, "operate") else None
+    if not (hasattr(machine, "operate") or isinstance(machine, AbstractSystem)):
+        return None
+    return getattr(operating_point(machine), "status", None)
