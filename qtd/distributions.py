@@ -10,11 +10,11 @@ import abc
 import functools
 from collections.abc import Callable, Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.printing import Shown
 from ._numerics.quadrature import FAR, following, graded
 from ._numerics.special import endless
 from ._numerics.validation import as_real, as_scalar, check, positive, require, rule
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class AbstractDistribution(eqx.Module):
+class AbstractDistribution(Shown):
     """A logit as a function of energy, and where it changes: dimensionless, of energies in one unit."""
 
     @abc.abstractmethod

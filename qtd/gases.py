@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.fermi import thermal_integrals
-from ._numerics.printing import readable
+from ._numerics.printing import Shown, readable
 from ._numerics.validation import as_real, positive, require, rule
 
 __all__ = ["FermiGas", "GasProperties"]
 
 
-class FermiGas(eqx.Module):
+class FermiGas(Shown):
     r"""An ideal Fermi gas with the density of states g(e) = volume * e^(alpha - 1), e > 0; or several, in arrays of one shape.
 
     - `temperature` T > 0, `chemical_potential` mu: energies (k_B = 1).

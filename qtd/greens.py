@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
-from ._numerics.printing import by_name, readable
+from ._numerics.printing import by_name, one_line, readable
 from ._numerics.roots import fixed_point
 from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_real, check, is_concrete, rule
@@ -69,7 +69,7 @@ class KerrModes(eqx.Module):
         for name, reservoir in self.reservoirs.items():
             density = reservoir.spectral_density
             if reservoir.statistics != "bose" or not isinstance(density, Resonator):
-                raise ValueError(f"`{name}` must be a reservoir of bosons with a `Resonator` density, got {reservoir!r}.")
+                raise ValueError(f"`{name}` must be a reservoir of bosons with a `Resonator` density, got {one_line(reservoir)}.")
             check(f"{name}.spectral_density.center", density.center, "positive")
         told = "`shifts` must be symmetric and zero on its diagonal, got {}."
         rule((self.shifts,), lambda x: (x == x.T).all() & (x.diagonal() == 0).all(), lambda x: told.format(x.tolist()))

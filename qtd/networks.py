@@ -190,6 +190,9 @@ class Topology:
     in that order, on which the cost of every solve depends.
     """
 
+    def __repr__(self) -> str:
+        return f"Topology({self.size} levels, {', '.join(self.names)})"
+
     def __init__(self, pairs: dict[str, np.ndarray], particles: np.ndarray, degeneracies: np.ndarray):
         self.size, self.names = len(particles), tuple(pairs)
         pairs = {name: found.astype(int) for name, found in pairs.items()}

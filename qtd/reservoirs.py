@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.printing import Shown, one_line
 from ._numerics.quadrature import FAR, graded
 from ._numerics.special import bose_weights
 from ._numerics.validation import as_scalar, nonnegative, positive, require
@@ -17,7 +18,7 @@ from .spectral import AbstractSpectralDensity, WideBand
 __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
 
 
-class AbstractReservoir(eqx.Module):
+class AbstractReservoir(Shown):
     """A large environment, described by what it does at one energy. `temperature` is None where it has none; `chemical_potential`,
     `statistics` and `spectral_density` as in `Reservoir`."""
 
@@ -95,7 +96,7 @@ class Reservoir(AbstractReservoir):
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
         if isinstance(spectral_density, type) or not callable(getattr(spectral_density, "per_energy", None)):
-            raise ValueError(f"`spectral_density` must be one of `qtd.spectral`, got {spectral_density!r}.")
+            raise ValueError(f"`spectral_density` must be one of `qtd.spectral`, got {one_line(spectral_density)}.")
         self.statistics = statistics
         self.spectral_density = spectral_density
 
@@ -161,7 +162,7 @@ class NonthermalReservoir(AbstractReservoir):
         chemical_potential: ArrayLike = 0.0,
     ):
         if not isinstance(distribution, AbstractDistribution):
-            raise ValueError(f"`distribution` must be one of `qtd.distributions`, got {distribution!r}.")
+            raise ValueError(f"`distribution` must be one of `qtd.distributions`, got {one_line(distribution)}.")
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
         self.distribution, self.statistics = distribution, statistics

@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.coherent_elimination import inverse, matmul
 from ._numerics.eigenvalues import eigenvalues
+from ._numerics.printing import Shown
 from ._numerics.quadrature import FAR, graded
 from ._numerics.validation import as_real, check, rule
 
@@ -20,7 +21,7 @@ __all__ = ["AbstractScatterer", "Levels", "ScatteringMatrix", "TransmissionMatri
 Parts = tuple[Float[Array, "channels channels points"], Float[Array, "channels channels points"]]
 
 
-class AbstractScatterer(eqx.Module):
+class AbstractScatterer(Shown):
     """What joins several reservoirs at once. `channels`: their names, and how many modes lead to each, in the order of its matrix.
     `by_construction`: it conserves probability whatever its parameters, so that nobody needs to check."""
 

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.printing import Shown
 from ._numerics.roots import bisect
 from ._numerics.validation import as_scalar, nonnegative, positive, require
 
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class AbstractSpectralDensity(eqx.Module):
+class AbstractSpectralDensity(Shown):
     """Coupling strength of a reservoir as a function of energy."""
 
     @abc.abstractmethod

@@ -3,18 +3,18 @@
 import abc
 from collections.abc import Callable
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
+from ._numerics.printing import Shown
 from ._numerics.quadrature import FAR, graded
 from ._numerics.validation import as_real, as_scalar, check, nonnegative, positive, require
 
 __all__ = ["AbstractTransmission", "AnyTransmission", "Boxcar", "BreitWigner", "Lorentzian"]
 
 
-class AbstractTransmission(eqx.Module):
+class AbstractTransmission(Shown):
     """The probability T(E) that a particle passes from one reservoir to another, the same in both directions."""
 
     @abc.abstractmethod

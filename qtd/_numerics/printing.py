@@ -1,10 +1,32 @@
-"""How results print: one line for each number, with what it is."""
+"""How modules and results print: with their numbers, and results one line for each, with what it is."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+import wadler_lindig as wl
 from jaxtyping import Array
 
 from .validation import is_concrete
+
+
+class Shown(eqx.Module):
+    """A module that prints the values of its numbers, not their types."""
+
+    def __repr__(self) -> str:
+        return wl.pformat(self, width=100, custom=_known_number)
+
+
+def one_line(value: object) -> str:
+    """How a value prints, on one line: for messages."""
+    return " ".join(repr(value).split())
+
+
+def _known_number(value):
+    if not isinstance(value, jax.Array) or not is_concrete(value) or not jnp.issubdtype(value.dtype, jnp.number):
+        return None
+    few = {"precision": 6, "separator": ", ", "threshold": 12}
+    return wl.TextDoc(digits(value) if value.ndim == 0 else np.array2string(np.asarray(value), **few).replace("\n", ""))
 
 
 def readable(result, title: str, rows: list[tuple[str, Array, str]]) -> str:

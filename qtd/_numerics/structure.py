@@ -161,6 +161,9 @@ class Structure:
         )
         self._hash = hash(self._key)
 
+    def __repr__(self) -> str:
+        return f"Structure({self.size} states, {self.approach}, {len(self.variables.pairs)} coherences)"
+
     def __hash__(self):
         return self._hash
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.findings import Checks
+from .._numerics.printing import Shown
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..parameters import checked, parameters
 from ..systems.base import AbstractSystem
@@ -18,7 +19,7 @@ from ..thermodynamics import OperatingPoint, existing, operate
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
 
 
-class AbstractMachine(eqx.Module):
+class AbstractMachine(Shown):
     """A device with named parameters, and what it does at them. `units`: of parameters whose names do not tell; "1" for pure numbers."""
 
     units: ClassVar[Mapping[str, str]] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.findings import Checks, Finding, Severity
+from .._numerics.printing import one_line
 from .._numerics.special import bosons, net_flow
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
@@ -385,5 +386,5 @@ def _default(reservoir, name, temperature, center, width):
     if reservoir is None:
         return Reservoir(temperature, spectral_density=Peaked(center, width))
     if not isinstance(reservoir, Reservoir) or reservoir.statistics != "bose":
-        raise ValueError(f"`{name}` must be a bosonic `qtd.Reservoir`, got {reservoir!r}.")
+        raise ValueError(f"`{name}` must be a bosonic `qtd.Reservoir`, got {one_line(reservoir)}.")
     return reservoir

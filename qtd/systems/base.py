@@ -9,12 +9,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .._numerics.printing import Shown
 from ..reservoirs import AbstractReservoir
 
 __all__ = ["AbstractState", "AbstractSystem", "at_rest"]
 
 
-class AbstractSystem(eqx.Module):
+class AbstractSystem(Shown):
     """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what it lies between, by name."""
 
     reservoirs: eqx.AbstractVar[Mapping[str, AbstractReservoir]]
