@@ -38,12 +38,12 @@ if TYPE_CHECKING:
         transmissions,
         units,
     )
-    from ._numerics.status import Status
     from .audits import audit
     from .lindblad import Lindbladian
     from .networks import RateNetwork, rate_matrix
     from .parameters import parameters, replace
     from .reservoirs import NonthermalReservoir, Reservoir
+    from .status import Status
     from .steady import steady_state
     from .sweeps import sweep
     from .thermodynamics import Mode, OperatingPoint, operate
@@ -57,7 +57,7 @@ _HOMES = {
     "OperatingPoint": "thermodynamics",
     "RateNetwork": "networks",
     "Reservoir": "reservoirs",
-    "Status": "_numerics.status",
+    "Status": "status",
     "audit": "audits",
     "operate": "thermodynamics",
     "rate_matrix": "networks",

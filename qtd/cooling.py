@@ -14,9 +14,9 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import readable
 from ._numerics.quadrature import gauss, integral_up_to
 from ._numerics.roots import bracketed
-from ._numerics.status import Status, first
 from ._numerics.validation import as_scalar, as_share, check
 from .parameters import checked, parameters, replace
+from .status import Status, first
 
 __all__ = ["CoolDown", "cool_down"]
 

@@ -15,11 +15,11 @@ from ._numerics.batching import add
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, one_line, readable
 from ._numerics.roots import fixed_point
-from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_real, check, is_concrete, rule
 from .parameters import checked
 from .reservoirs import Reservoir
 from .spectral import Resonator
+from .status import Status, first, raise_if_known
 
 __all__ = ["KeldyshState", "KerrModes", "solve"]
 

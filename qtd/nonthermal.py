@@ -18,12 +18,12 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels
 from ._numerics.roots import newton
-from ._numerics.status import Status, first
 from ._numerics.validation import as_scalar, check, is_concrete, rule
 from .distributions import PiecewiseConstant
 from .parameters import checked
 from .reservoirs import NonthermalReservoir, Reservoir
 from .scattering import Conductor, currents
+from .status import Status, first
 
 __all__ = ["Balance", "Filling", "Windows", "balanced", "least_entropy", "maximum_cooling"]
 

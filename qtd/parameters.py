@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from ._numerics.paths import after, first_name, leaves_by_path, place
-from ._numerics.status import Status
 from ._numerics.validation import conditions, granted
+from .status import Status
 
 __all__ = ["checked", "options", "parameters", "replace", "validate"]
 

@@ -19,10 +19,10 @@ from ._numerics.compilation import compiled, optimised
 from ._numerics.printing import readable
 from ._numerics.quadrature import expanded, gauss, integral_up_to, legendre
 from ._numerics.roots import real_roots
-from ._numerics.status import Status, raise_if_known
 from ._numerics.validation import as_real, check, is_concrete, where_legal, whole
 from .expansion._driven import Network, as_asked, integrals, panel_edges, precision
 from .expansion.series import Local, local_at, of_orbit
+from .status import Status, raise_if_known
 
 __all__ = ["SpinUp", "Trajectory", "diffusion", "escape_time", "langevin", "spin_up"]
 

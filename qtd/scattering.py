@@ -15,12 +15,12 @@ from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
 from ._numerics.quadrature import panels, unresolved
 from ._numerics.special import carried
-from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import is_concrete
 from .distributions import difference
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .scatterers import AbstractScatterer
+from .status import Status, first, raise_if_known
 from .systems.base import AbstractState, AbstractSystem, at_rest
 from .transmissions import AbstractTransmission
 

@@ -15,11 +15,11 @@ from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.refinement import refinement
 from ._numerics.special import carried
-from ._numerics.status import Status, first, raise_if_known
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
+from .status import Status, first, raise_if_known
 from .systems.base import AbstractState, AbstractSystem, at_rest
 
 __all__ = ["CoherentSteadyState", "SteadyState", "solve", "stationary", "steady_state"]

@@ -13,12 +13,12 @@ from ._numerics.batching import add
 from ._numerics.compilation import compiled
 from ._numerics.printing import digits
 from ._numerics.special import carried
-from ._numerics.status import Status, first, raise_if_known
 from ._numerics.validation import as_scalar, is_concrete
 from .certificates import Certificate
 from .counting import Covariance, System, covariance
 from .efficiencies import Efficiencies, Law, Mode
 from .parameters import checked
+from .status import Status, first, raise_if_known
 from .systems.base import at_rest
 
 __all__ = ["Efficiencies", "Law", "Mode", "OperatingPoint", "operate"]

@@ -8,9 +8,9 @@ import pytest
 from helpers import as_float32, slow, spurious_refrigerator, stack, three_levels
 
 import qtd
-from qtd._numerics.limits import Limits
 from qtd.audits import Audit, Finding, Severity, _of_systems
 from qtd.audits._jumps import tabulated
+from qtd.limits import Limits
 from qtd.machines import AbstractMachine, CollectiveRefrigerator, NDemon
 from qtd.spectral import WideBand
 from qtd.steady import solve

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._numerics.findings import Checks, Finding, Severity
+from ..findings import Checks, Finding, Severity
 from ..observables import operating_point
 from ..parameters import validate
 from ..systems.base import AbstractSystem

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._numerics.compilation import quickly
-from .._numerics.findings import Finding, Severity
-from .._numerics.limits import DIFFERENCE, NO_CURRENT, QUOTED
-from .._numerics.status import Status
+from ..findings import Finding, Severity
+from ..limits import DIFFERENCE, NO_CURRENT, QUOTED
+from ..status import Status
 
 
 def compared(point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any], is_redfield: bool) -> list[Finding]:

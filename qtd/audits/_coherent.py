@@ -6,9 +6,9 @@ import numpy as np
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..counting import covariance
+from ..findings import Checks, Finding, Severity
+from ..limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..lindblad import Lindbladian
 from ..steady import CoherentSteadyState, solve
 from . import _networks

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import FIRST_ORDER
+from ..findings import Checks, Finding, Severity
+from ..limits import FIRST_ORDER
 from ..scattering import Conductor
 from ._systems import checks_of
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from .._numerics.findings import Finding, Severity
-from .._numerics.limits import FIRST_ORDER, IDLE
+from ..findings import Finding, Severity
+from ..limits import FIRST_ORDER, IDLE
 from ..reservoirs import AbstractReservoir
 from ._jumps import Jumps
 

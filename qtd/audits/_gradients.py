@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._numerics.compilation import quickly
-from .._numerics.findings import Finding, Severity
-from .._numerics.limits import RESOLVED, SLOPES
+from ..findings import Finding, Severity
+from ..limits import RESOLVED, SLOPES
 from ..parameters import parameters
 
 _TOPIC = "gradients"

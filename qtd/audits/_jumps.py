@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._numerics.limits import MATTERS, NOTHING
+from ..limits import MATTERS, NOTHING
 from ..steady import SteadyState
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigs
 
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import DENSE, DIGITS, NOTHING, OF_A_RATE, OF_A_SUM, SLOW
 from ..counting import covariance
+from ..findings import Checks, Finding, Severity
+from ..limits import DENSE, DIGITS, NOTHING, OF_A_RATE, OF_A_SUM, SLOW
 from ..networks import RateNetwork
 from ..reservoirs import AbstractReservoir
 from ..steady import SteadyState, solve

@@ -4,15 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import OF_A_SUM, UNBALANCED
-from .._numerics.status import Status
-
-_FATAL = {
-    *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.NOT_POSITIVE, Status.UNSTABLE),
-    *(Status.UNRESOLVED, Status.NOT_UNITARY, Status.NO_OCCUPATION, Status.UNTRUSTED, Status.SINGULAR),
-}
-_HARMLESS = {Status.COP_UNDEFINED, Status.BELOW_BAND}
+from ..findings import Checks, Finding, Severity
+from ..limits import OF_A_SUM, UNBALANCED
+from ..status import Status
 
 
 def point_checks(point: Any, coherent: bool) -> Checks:
@@ -36,8 +30,7 @@ def status(point: Any) -> list[Finding]:
     numbers = {"status": float(code)}
     if code == Status.OK:
         return [Finding(Severity.FINE, "status", "The operating point was found, with status 0.", numbers)]
-    severity = Severity.WRONG if code in _FATAL else Severity.NOTE if code in _HARMLESS else Severity.DOUBTFUL
-    return [Finding(severity, "status", f"The operating point has the status {int(code)}, {code.name}: {code.message}.", numbers)]
+    return [Finding(code.severity, "status", f"The operating point has the status {int(code)}, {code.name}: {code.message}.", numbers)]
 
 
 def laws(point: Any, coherent: bool) -> list[Finding]:

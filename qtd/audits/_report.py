@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .._numerics.findings import Finding, Severity
+from ..findings import Finding, Severity
 
 _VERDICTS = {
     Severity.FINE: "nothing speaks against these numbers",

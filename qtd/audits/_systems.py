@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 
-from .._numerics.findings import Checks, Finding, Severity
+from ..findings import Checks, Finding, Severity
 from ..systems.base import AbstractSystem
 
 

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from .._numerics.batching import follow, settle
 from .._numerics.compilation import compiled
-from .._numerics.limits import FIRST_ORDER
 from .._numerics.validation import as_scalar
+from ..limits import FIRST_ORDER
 from ..steady import CoherentSteadyState
 from ._expansion import expand
 from ._fronts import Covariance, Weights, check_known, noise, series

@@ -7,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._numerics.batching import settle, sum_over
-from .._numerics.status import Status, first
+from ..status import Status, first
 
 
 class Resting(eqx.Module):

@@ -22,9 +22,9 @@ from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import gauss
-from .._numerics.status import Status, first, raise_if_known
 from .._numerics.taylor import taylor
 from .._numerics.validation import is_concrete, whole
+from ..status import Status, first, raise_if_known
 from ._driven import Network, as_asked, cyclic, described, gained, integrals, matrices, panel_edges
 from ._resting import Resting, apply, generator
 

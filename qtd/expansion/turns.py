@@ -13,8 +13,8 @@ from .._numerics.coherent_elimination import inverse
 from .._numerics.compilation import compiled
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import radau
-from .._numerics.status import Status, first
 from .._numerics.validation import is_concrete, where_legal, whole
+from ..status import Status, first
 from ._driven import Network, as_asked, described, gained, matrices, panel_edges
 from ._resting import generator
 

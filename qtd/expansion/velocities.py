@@ -9,8 +9,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from .._numerics.compilation import compiled
 from .._numerics.printing import readable
 from .._numerics.roots import bracketed, roots_or_infinity
-from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import is_concrete, missing, whole
+from ..status import Status, first, raise_if_known
 from ._driven import Network, as_asked
 from .series import Coefficients, coefficients
 from .turns import flows, turn_in_panels

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import CONSERVED, CROSSOVER, DEGENERATE, DIFFERENCE, FIRST_ORDER
+from ..findings import Checks, Finding, Severity
+from ..limits import CONSERVED, CROSSOVER, DEGENERATE, DIFFERENCE, FIRST_ORDER
 from ..parameters import replace
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks
 from .._numerics.printing import Shown
 from ..counting import Covariance, Weights, covariance, cumulants
+from ..findings import Checks
 from ..parameters import checked, parameters
 from ..systems.base import AbstractSystem
 from ..thermodynamics import OperatingPoint, existing, operate

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import DIFFERENCE, SECOND_ORDER
+from ..findings import Checks, Finding, Severity
+from ..limits import DIFFERENCE, SECOND_ORDER
 
 
 def motor_checks(motor, point) -> Checks:

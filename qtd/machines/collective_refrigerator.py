@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._numerics.findings import Checks, Finding, Severity
 from .._numerics.printing import one_line
 from .._numerics.special import bosons, net_flow
 from .._numerics.validation import as_scalar, check, positive, require
 from ..evolution import thermalisation_time
+from ..findings import Checks, Finding, Severity
 from ..lindblad import Lindbladian
 from ..networks import MOST_BAND_ENTRIES, RateNetwork
 from ..parameters import checked, replace

@@ -7,10 +7,10 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
-from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
 from ..gases import FermiGas
 from ..parameters import checked
+from ..status import Status, first, raise_if_known
 from . import _drift
 from ._finite_checks import finite_checks
 from ._finite_results import Crossings, Equilibrium, Evolution, Flows, Minimum

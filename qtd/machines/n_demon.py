@@ -9,19 +9,19 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import OCCUPIED
 from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.scaled import Scaled, add_scaled
-from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_scalar, positive, require, rule
 from ..distributions import difference
+from ..findings import Checks, Finding, Severity
+from ..limits import OCCUPIED
 from ..nonthermal import Balance, Filling, Windows, least_entropy, maximum_cooling
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..scattering import Conductor
 from ..spectral import WideBand
+from ..status import Status, first, raise_if_known
 from ..thermodynamics import Law
 from . import _demon_conductors as demons
 from ._demon_occupations import Occupations, bold, boldest, entropy_per_heat_where_they_meet, entropy_produced

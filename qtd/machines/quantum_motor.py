@@ -13,7 +13,6 @@ from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled, optimised
 from .._numerics.roots import roots_or_infinity
-from .._numerics.status import Status, first, raise_if_known
 from .._numerics.validation import as_real, as_scalar, missing, require, rule, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
 from ..expansion.velocities import velocities_of
@@ -21,6 +20,7 @@ from ..networks import RateNetwork
 from ..parameters import checked
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
+from ..status import Status, first, raise_if_known
 from ._machine import AbstractMachine, DesignProblem, Survey, around
 from ._motor_checks import motor_checks
 from ._motor_point import Mode, MotorPoint

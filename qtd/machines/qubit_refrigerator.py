@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._numerics.compilation import compiled
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.status import Status
 from .._numerics.structure import Structure
 from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require, rule
+from ..findings import Checks, Finding, Severity
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
+from ..status import Status
 from ..steady import SteadyState, solve, steady_state
 from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator

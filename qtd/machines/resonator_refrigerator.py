@@ -13,16 +13,16 @@ from jaxtyping import Array, ArrayLike, Float
 from .. import greens
 from .._numerics.batching import add
 from .._numerics.compilation import compiled, quickly
-from .._numerics.findings import Checks, Finding, Severity
-from .._numerics.limits import CORRELATED, DIFFERENCE, TRUNCATED
-from .._numerics.status import Status
 from .._numerics.validation import as_scalar, check, positive, require, rule
 from ..counting import Covariance
+from ..findings import Checks, Finding, Severity
 from ..greens import KeldyshState, KerrModes
+from ..limits import CORRELATED, DIFFERENCE, TRUNCATED
 from ..networks import MOST_BAND_ENTRIES, RateNetwork
 from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
+from ..status import Status
 from ..steady import SteadyState, solve
 from ..thermodynamics import OperatingPoint, existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._numerics.status import Status
+from ..status import Status
 from ._axes import symbol, unit_text
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import xarray
 
-from .._numerics.status import Status
 from ..plots._sweeps import is_geometric
+from ..status import Status
 from ._page import template
 
 __all__ = ["explorer"]

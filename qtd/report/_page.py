@@ -7,8 +7,8 @@ import numpy as np
 import xarray
 from markupsafe import Markup, escape
 
-from .._numerics.status import Status
 from ..parameters import options, parameters
+from ..status import Status
 from ..units import unit_of_figure, unit_of_parameter
 from ._pictures import pictures
 from ._recipe import command

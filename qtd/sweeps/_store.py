@@ -19,7 +19,7 @@ import zarr
 import zarr.codecs
 from zarr.storage import MemoryStore
 
-from .._numerics.status import Status
+from ..status import Status
 from ..units import unit_of_figure
 from ._digests import SEALED, broken, of_block, of_values, seal
 from ._layout import Layout

@@ -11,20 +11,16 @@ from jaxtyping import Array
 
 from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
-from .._numerics.status import Status
 from ..observables import Observable, observables, observe, operating_point
 from ..parameters import parameters, replace
+from ..status import Status
 from ..systems.base import AbstractSystem
 
 __all__ = ["gradient"]
 
 Observe = Mapping[str, Observable | str] | Sequence[str] | str
 
-# Whoever has one of these does nothing, whatever the formulas give even so.
-_NOTHING = [
-    *(Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_CONVERGED, Status.UNSTABLE),
-    *(Status.UNRESOLVED, Status.NOT_UNITARY, Status.NO_OCCUPATION, Status.SINGULAR),
-]
+_NOTHING = [status for status in Status if not status.stands]
 
 
 def gradient(observable: Observable, paths: Sequence[str]) -> Observable:

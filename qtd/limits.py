@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from .findings import Severity
 
+__all__ = ["Limits"]
+
 
 class Limits(NamedTuple):
     """Above which a number that should be small is worth a note, is doubtful, or is wrong."""

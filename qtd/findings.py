@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+__all__ = ["Finding", "Severity"]
+
 
 class Severity(enum.IntEnum):
     """How much a finding takes from the trust in a machine's numbers."""
