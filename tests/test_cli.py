@@ -265,6 +265,87 @@ def test_what_needs_no_numbers_is_answered_without_jax(tmp_path, arguments, code
     assert code == 0 or (run.stderr.startswith("qtd: error: ") and run.stderr.count("\n") == 1)
 
 
+TOY = '''
+"""A machine of another package."""
+
+import jax.numpy as jnp
+
+import qtd
+from qtd.machines import AbstractOpenSystem
+
+
+class Toy(AbstractOpenSystem):
+    """A place between two baths, of a package that qtd does not know.
+
+    More of it.
+    """
+
+    cooled, driven_by = None, None
+    gap: object
+    cold: qtd.Reservoir
+    hot: qtd.Reservoir
+
+    def __init__(self, gap=1.0):
+        bath = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
+        self.gap, self.cold, self.hot = jnp.asarray(gap), bath(0.5), bath(1.0)
+
+    def system(self):
+        jumps = [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)]
+        return qtd.RateNetwork(jnp.stack([0 * self.gap, self.gap]), jumps, {"cold": self.cold, "hot": self.hot})
+
+
+class NoMachine:
+    """Does nothing."""
+'''
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A package with a machine, as an installer would leave it."""
+    package, told = tmp_path / "toybox", tmp_path / "toybox-1.0.dist-info"
+    package.mkdir()
+    told.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "toys.py").write_text(TOY)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: toybox\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[qtd.machines]\ntoy = toybox.toys:Toy\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in ("toybox", "toybox.toys"):
+        sys.modules.pop(name, None)
+
+
+def test_a_machine_of_another_package_joins_every_command(capsys, toy):
+    listed = json.loads(run(capsys, "list", "--json")[1])
+    assert listed["toy"] == "A place between two baths, of a package that qtd does not know." and "n-demon" in listed
+    assert "toybox.toys" not in sys.modules  # listed without being imported
+    code, out, _ = run(capsys, "show", "toy", "--set", "gap=2", "--json")
+    assert code == 0 and json.loads(out)["parameters"]["gap"] == 2.0 and json.loads(out)["laws"]["first law"]["holds"]
+    code, out, _ = run(capsys, "sweep", "toy", "--over", "gap=1:2:3", "--observe", "J_hot")
+    assert code == 0 and len(out.splitlines()) == 4
+    code, out, _ = run(capsys, "audit", "toy")
+    assert code == 0 and "Toy" in out
+    design = ["--maximize", "J_hot", "--over", "gap=0.5:4", "--starts", "2", "--steps", "20", "--out", str(toy)]
+    code, out, _ = run(capsys, "design", "toy", *design)
+    assert code == 0 and "Converged" in out
+    code, _, _ = run(capsys, "report", "toy", "--out", str(toy / "toy.html"))
+    assert code == 0 and (toy / "toy-explorer.html").exists()
+
+
+def test_any_class_can_be_named_by_its_module(capsys, toy, monkeypatch):
+    monkeypatch.chdir(toy)
+    code, out, _ = run(capsys, "show", "toybox.toys:Toy")
+    assert code == 0 and "entropy production" in out
+    for name, words in (
+        ("toybox.toys:NoMachine", "'toybox.toys:NoMachine' is no machine: it must be a class with `operate`"),
+        ("toybox.toys:Nothing", "there is no machine 'toybox.toys:Nothing'"),
+        ("nowhere:Toy", "there is no machine 'nowhere:Toy': No module named 'nowhere'"),
+        ("tot", "did you mean toy? There is"),
+    ):
+        code, _, err = run(capsys, "show", name)
+        assert code == 2 and words in err and err.count("\n") == 1, err
+
+
 @pytest.fixture
 def compiles_nothing(monkeypatch):
     """Whatever is found wrong, is found before a machine is built."""

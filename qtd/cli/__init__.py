@@ -14,7 +14,8 @@ from ._audit import audit
 from ._cache import keep_compiled_programs
 from ._design import design
 from ._figures import figures
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, options, parameters_of, record_of, summaries
+from ._found import summaries
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, options, parameters_of, record_of
 from ._outputs import Interrupted, every_interrupt
 from ._report import report
 from ._sweep import check, sweep
@@ -77,8 +78,8 @@ def commands(no_cache: bool) -> None:
 @JSON
 def list_machines(as_json: bool) -> None:
     """The machines, by name."""
-    machines = summaries()
-    click.echo(json.dumps(machines, indent=2) if as_json else "\n".join(f"{name:<26} {text}" for name, text in machines.items()))
+    found = summaries()
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(f"{name:<26} {text}" for name, text in found.items()))
 
 
 @commands.command("show")

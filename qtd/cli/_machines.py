@@ -1,17 +1,17 @@
 """What commands share: machines by name, their settings, their figures as numbers and as records."""
 
-import ast
 import difflib
 import math
 import re
 import warnings
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 import qtd
+
+from ._found import load, machines
 
 if TYPE_CHECKING:
     from ..machines import AbstractMachine
@@ -23,33 +23,18 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, and not
 FLOAT32 = click.option("--float32", is_flag=True, help="Single precision.")
 
 
-def machine_names() -> dict[str, str]:
-    """The machines as they are typed, and the names of their classes: of machines that are one of the classes in their file."""
-    return {kebab(name): name for name, home in qtd.machines.HOMES.items() if kebab(name).replace("-", "_") == home}
-
-
-def summaries() -> dict[str, str]:
-    """What the machines are, a line each, out of their files: to import them takes a second."""
-    found = {}
-    for typed, name in machine_names().items():
-        source = resources.files("qtd.machines").joinpath(f"{qtd.machines.HOMES[name]}.py").read_text(encoding="utf-8")
-        kind = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
-        found[typed] = (ast.get_docstring(kind) or "").splitlines()[0]
-    return found
-
-
 def kebab(name: str) -> str:
     """The name of a machine as it is typed: `CollectiveRefrigerator` is collective-refrigerator."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def build(name: str, settings: tuple[str, ...], float32: bool) -> "AbstractMachine":
-    names, asked = machine_names(), name
-    name = kebab(name.replace("_", "-"))
-    if name not in names:
-        close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    known = machines()
+    home = name if ":" in name else known.get(name) or known.get(kebab(name.replace("_", "-")))
+    if home is None:
+        close = difflib.get_close_matches(kebab(name), list(known), n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise click.UsageError(f"no machine is called {asked!r}; {hint}There is {', '.join(names)}.")
+        raise click.UsageError(f"no machine is called {name!r}; {hint}There is {', '.join(known)}, and MODULE:CLASS.")
     texts: dict[str, str] = {}
     for setting in settings:
         path, separator, text = setting.partition("=")
@@ -59,10 +44,10 @@ def build(name: str, settings: tuple[str, ...], float32: bool) -> "AbstractMachi
             raise click.UsageError(f"--set names {path!r} twice; give it one value.")
         texts[path] = text
     compute_in(float32)
-    kind = getattr(qtd.machines, names[name])
+    kind = load(home)
     machine = kind()
-    static, known = options(machine), qtd.parameters(machine, texts)
-    like = {path: np.asarray(value, float).tolist() for path, value in known.items()} | static
+    static, numbers = options(machine), qtd.parameters(machine, texts)
+    like = {path: np.asarray(value, float).tolist() for path, value in numbers.items()} | static
     changes = {path: _setting(text, like.get(path), f"--set {path}") for path, text in texts.items()}
     chosen = {path: value for path, value in changes.items() if path in static}
     if chosen:

@@ -1,0 +1,60 @@
+"""Which machines there are: the library's own, those of other packages, and any class by its module."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+import qtd
+
+GROUP = "qtd.machines"  # of the entry points by which another package's machines join the command
+
+
+def machines() -> dict[str, str]:
+    """MODULE:CLASS of each machine, by the name that is typed. Each of the library's own is the class that its file is called after."""
+    others = {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    homes = [(home, name) for name, home in qtd.machines.HOMES.items() if home.replace("_", "") == name.lower()]
+    return others | {home.replace("_", "-"): f"qtd.machines.{home}:{name}" for home, name in homes}
+
+
+def summaries() -> dict[str, str]:
+    """What the machines are, a line each, out of their files: to import them takes a second."""
+    return {typed: _summary(*value.split(":")) for typed, value in machines().items()}
+
+
+def load(value: str) -> Any:
+    """The class at MODULE:CLASS, modules beside where the command is called included."""
+    module, _, name = value.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise click.UsageError(f"there is no machine {value!r}: {error}.") from error
+    if not (isinstance(kind, type) and hasattr(kind, "operate")):
+        raise click.UsageError(f"{value!r} is no machine: it must be a class with `operate`, such as a `qtd.machines.AbstractMachine`.")
+    return kind
+
+
+def _summary(module, name):
+    path = _path_of(module)
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path is not None else ast.Module([], [])
+    kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    lines = (ast.get_docstring(kinds[0]) or "").splitlines() if kinds else []
+    return lines[0] if lines else f"{module}:{name}"
+
+
+def _path_of(module):
+    """The file of a module, without importing what it is part of."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+    found = [path for place in places for path in (place.with_suffix(".py"), place / "__init__.py")]
+    return next((path for path in found if path.is_file()), Path(spec.origin) if spec.origin and not rest else None)
