@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import machines
+from .._numerics.batching import alike
 from ..parameters import options, parameters
 
 __all__ = ["command"]
@@ -22,7 +23,7 @@ def command(machine: Any) -> str | None:
     given |= {path: np.asarray(value) for path, value in mine.items() if options(usual).get(path, 0) is None}  # none by default
     like = kind(**given)
     known = parameters(like)
-    if str(like) != str(machine):  # printed without numbers: the kinds and shapes of all parts
+    if len(alike([like, machine])) > 1:
         return None
     changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
     single = ["--float32"] if any(value.dtype == np.float32 for value in mine.values()) else []
