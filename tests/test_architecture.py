@@ -75,7 +75,7 @@ def test_machines_and_figures_never_import_one_another():
 
 def test_what_is_imported_is_declared():
     """The trap: a package that another one brings along is missed when that one drops it."""
-    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["cluster"]]
     known = {re.split(r"[<>=]", line)[0].replace("-", "_") for line in declared} | {"qtd", *sys.stdlib_module_names}
     for path in ROOT.rglob("*.py"):
