@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,12 +20,14 @@ def by_forward_mode(function: Callable[[Any], Any], parameters: Any, known: Any 
     function is called for derivatives only.
     """
     flat, unravel = ravel_pytree(parameters)
-    run = jax.custom_jvp(lambda flat, known: function(unravel(flat)) if known is None else known)
+    # What the function refers to is handed over: a program may be differentiated when what it was written down with is gone.
+    inside, form = eqx.partition(eqx.filter_closure_convert(lambda flat: function(unravel(flat)), flat), eqx.is_array)
+    run = jax.custom_jvp(lambda flat, inside, known: eqx.combine(inside, form)(flat) if known is None else known)
 
     @run.defjvp
     def run_jvp(primals, tangents):
-        (flat, known), (moved, _) = primals, tangents
-        along = lambda direction: jax.jvp(lambda flat: function(unravel(flat)), (flat,), (direction,))
+        (flat, inside, known), (moved, *_) = primals, tangents
+        along = lambda direction: jax.jvp(eqx.combine(inside, form), (flat,), (direction,))
         values, slopes = jax.vmap(along, out_axes=(None, -1))(jnp.eye(len(flat), dtype=flat.dtype))
         values = values if known is None else known
         return values, jax.tree.map(lambda value, slope: slope @ moved if slope.dtype == flat.dtype else no_slope(value), values, slopes)
@@ -32,4 +35,4 @@ def by_forward_mode(function: Callable[[Any], Any], parameters: Any, known: Any 
     no_slope = lambda value: np.zeros(value.shape, jax.dtypes.float0)  # of truth values
 
     # Settled: XLA would pull the known ones of the parameters out of their array, put them back, and so on, fifty times.
-    return run(settle(flat), known)
+    return run(settle(flat), inside, known)
