@@ -126,6 +126,12 @@ def currents(conductor: Conductor) -> Currents:
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
     """
     found = _currents(conductor)
+    _require(conductor, found)
+    return found
+
+
+def _require(conductor, found):
+    """Raise `ValueError` where it is known that there are no such currents."""
     if conductor.statistics == "bose" and is_concrete(found.status) and found.status == Status.INVALID_PARAMETER:
         raise ValueError("`chemical_potential` of bosons must lie below every coupled energy; lower it, or move the windows up.")
     if is_concrete(found.status) and found.status == Status.UNRESOLVED:
@@ -134,7 +140,6 @@ def currents(conductor: Conductor) -> Currents:
             " must agree far above and far below: an integral over energy is not resolved, or does not end."
         )
     raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
-    return found
 
 
 class ConductorState(AbstractState):
@@ -160,6 +165,10 @@ class ConductorState(AbstractState):
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
         """Entropy that leaves `reservoir`, thermal or not, per time."""
         return self.currents.entropy_currents[reservoir]
+
+    def require(self) -> None:
+        """Raise `ValueError` where it is known that there is no such state."""
+        _require(self.conductor, self.currents)
 
     def noise(self, quantity: str) -> Float[Array, "r r"]:
         """Zero-frequency covariances of the currents of `quantity`."""

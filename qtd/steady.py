@@ -19,7 +19,7 @@ from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
-from .status import Status, first, raise_if_known
+from .status import Status, first
 from .systems.base import AbstractState, AbstractSystem, at_rest
 
 __all__ = ["CoherentSteadyState", "SteadyState", "solve", "stationary", "steady_state"]
@@ -251,12 +251,14 @@ def solve(system: Lindbladian) -> CoherentSteadyState: ...
 def solve(system: AbstractSystem | AbstractState) -> AbstractState: ...
 @checked
 def solve(system: AbstractSystem | AbstractState) -> AbstractState:
-    """The steady state of `system` with all that is needed to compute currents and noise from it.
+    """The steady state of `system` with all that is needed to compute currents and noise from it; what is a state already, as it is.
 
     Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
     """
+    if isinstance(system, AbstractState):
+        return system
     state = _solve(system)
-    raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.INFINITE_RATE)
+    state.require()
     return state
 
 

@@ -296,6 +296,13 @@ class Toy(AbstractOpenSystem):
 
 class NoMachine:
     """Does nothing."""
+
+
+class NoDefault(Toy):
+    """Cannot be built from nothing."""
+
+    def __init__(self, gap):
+        super().__init__(gap)
 '''
 
 
@@ -308,7 +315,9 @@ def toy(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("")
     (package / "toys.py").write_text(TOY)
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: toybox\nVersion: 1.0\n")
-    (told / "entry_points.txt").write_text("[qtd.machines]\ntoy = toybox.toys:Toy\n")
+    (package / "broken.py").write_text("class Broken(:")
+    others = "broken = toybox.broken:Broken\nlost = nowhere.at_all:Lost\nbare = toybox"
+    (told / "entry_points.txt").write_text(f"[qtd.machines]\ntoy = toybox.toys:Toy\n{others}\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     for name in ("toybox", "toybox.toys"):
@@ -341,6 +350,9 @@ def test_any_class_can_be_named_by_its_module(capsys, toy, monkeypatch):
         ("toybox.toys:Nothing", "there is no machine 'toybox.toys:Nothing'"),
         ("nowhere:Toy", "there is no machine 'nowhere:Toy': No module named 'nowhere'"),
         ("tot", "did you mean toy? There is"),
+        ("broken", "there is no machine 'toybox.broken:Broken': "),
+        ("bare", "there is no machine"),
+        ("toybox.toys:NoDefault", "every argument must have a default"),
     ):
         code, _, err = run(capsys, "show", name)
         assert code == 2 and words in err and err.count("\n") == 1, err

@@ -34,6 +34,6 @@ def test_the_first_that_holds_is_the_status():
 def test_a_sweep_records_nothing_where_a_rate_is_infinite():
     bath = qtd.Reservoir(1.0, spectral_density=qtd.spectral.WideBand(1.0))
     network = qtd.RateNetwork([0.0, 1.0], [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)], {"cold": bath, "hot": bath})
-    table = qtd.sweep(network, {"energies[1]": [0.0, 1.0]}, {"level": lambda network: network.energies[1]})
+    table = qtd.sweep(network, {"energies[1]": [0.0, 1.0]}, {"level": lambda network: network.energies[1], "J": "J_hot"})
     assert table.status.values.tolist() == [Status.INFINITE_RATE, Status.OK]
     assert np.isnan(table.level[0]) and table.level[1] == 1.0

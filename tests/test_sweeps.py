@@ -340,6 +340,10 @@ def test_any_network_can_be_swept():
     named = qtd.sweep(network, {"reservoirs.cold.temperature": np.array([0.4, -1.0])}, ["J_cold", "sigma"])
     assert float(named.J_cold[0]) == float(both.J_cold[0]) and named.J_cold.units == "E^2"
     assert named.status.values.tolist() == [0, qtd.Status.INVALID_PARAMETER] and np.isnan(named.sigma[1])
+    # What is not at rest can be swept all the same.
+    qubit = qtd.Lindbladian({"gap": (1.0, np.diag([0.0, 1.0]))}, {"bath": np.zeros((2, 2))}, {"bath": reservoirs["cold"]})
+    kept = qtd.sweep(qubit, {"bare.gap": [1.0, 2.0]}, {"p": lambda system: qtd.evolution.relax(system, [0.0, 1.0], 1.0)[1, 1].real})
+    assert kept.status.values.tolist() == [0, 0] and np.allclose(kept.p, 1.0)
     with pytest.raises(ValueError, match="`system` must be a network"):
         qtd.sweep(network.reservoirs["cold"], {"temperature": np.array([0.4])}, ["J_cold"])
 

@@ -41,9 +41,6 @@ class HopperState(AbstractState):
         up, down = self.hopper.rates()[reservoir]
         return (0.0 if quantity == "particles" else self.hopper.energy) * (up * (1 - self.filled) - down * self.filled)
 
-    def entropy_current(self, reservoir):
-        raise NotImplementedError
-
     def array(self):
         return jnp.stack([1 - self.filled, self.filled])
 
@@ -116,6 +113,14 @@ def test_a_new_kind_of_system_is_audited_and_drawn(hopper):
     topics = {finding.topic: finding.severity for finding in audit.findings}
     assert audit.trusted and topics["steady state"] == topics["first law"] == topics["gradients"] == Severity.FINE
     assert qtd.plots.level_scheme(hopper).axes
+
+
+def test_a_state_is_taken_as_it_is(hopper):
+    state = qtd.steady.solve(hopper.network())
+    assert qtd.steady.solve(state) is state
+    np.testing.assert_array_equal(qtd.counting.covariance(state).matrix, qtd.counting.covariance(hopper.network()).matrix)
+    with pytest.raises(ValueError, match="does not know the entropy of nonthermal 'hot'"):
+        qtd.steady.solve(hopper).entropy_current("hot")
 
 
 def test_what_a_kind_has_not_registered_is_said(hopper):

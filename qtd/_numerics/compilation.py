@@ -22,12 +22,12 @@ def compiled(function: Function) -> Function:
     Who calls by hand waits for the compiler, not for the processor: such calls are compiled `quickly`, their derivatives and batches with
     all optimisations. A jit inside a program would be a wall: what its caller does not use could no longer be left out.
     """
-    return _by_hand(function, functools.cache(lambda: quickly(function)))
+    return _by_hand(function, quickly)
 
 
 def optimised(function: Function) -> Function:
     """As `compiled`, with all optimisations: for runs as long as the caller likes."""
-    return _by_hand(function, lambda: eqx.filter_jit(function))
+    return _by_hand(function, eqx.filter_jit)
 
 
 def quickly(function: Callable) -> Callable:
@@ -47,9 +47,9 @@ def _quick_options() -> dict[str, Any]:
     return _QUICK
 
 
-def _by_hand(function: Function, known: Callable[[], Callable]) -> Function:
-    """`function` by the program `known()` where its arguments are known, by an optimised one in derivatives and batches."""
-    transformed = eqx.filter_jit(function)
+def _by_hand(function: Function, jit: Callable[[Callable], Callable]) -> Function:
+    """`function`, by `jit` where its arguments are known, with all optimisations in derivatives and batches."""
+    known, transformed = functools.cache(lambda: jit(function)), eqx.filter_jit(function)
 
     @functools.wraps(function)
     def call(*args, **kwargs):

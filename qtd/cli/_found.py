@@ -17,14 +17,14 @@ GROUP = "qtd.machines"  # of the entry points by which another package's machine
 
 def machines() -> dict[str, str]:
     """MODULE:CLASS of each machine, by the name that is typed. Each of the library's own is the class that its file is called after."""
-    others = {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    others = {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=GROUP)}
     homes = [(home, name) for name, home in qtd.machines.HOMES.items() if home.replace("_", "") == name.lower()]
     return others | {home.replace("_", "-"): f"qtd.machines.{home}:{name}" for home, name in homes}
 
 
 def summaries() -> dict[str, str]:
     """What the machines are, a line each, out of their files: to import them takes a second."""
-    return {typed: _summary(*value.split(":")) for typed, value in machines().items()}
+    return {typed: _summary(value) for typed, value in machines().items()}
 
 
 def load(value: str) -> Any:
@@ -34,19 +34,24 @@ def load(value: str) -> Any:
         sys.path.insert(0, "")
     try:
         kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever another package does when it is imported
         raise click.UsageError(f"there is no machine {value!r}: {error}.") from error
     if not (isinstance(kind, type) and hasattr(kind, "operate")):
         raise click.UsageError(f"{value!r} is no machine: it must be a class with `operate`, such as a `qtd.machines.AbstractMachine`.")
     return kind
 
 
-def _summary(module, name):
+def _summary(value):
+    """The first line of its docstring, or where it is, if that cannot be read."""
+    module, _, name = value.partition(":")
     path = _path_of(module)
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path is not None else ast.Module([], [])
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8")) if path is not None else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError):
+        return value
     kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
     lines = (ast.get_docstring(kinds[0]) or "").splitlines() if kinds else []
-    return lines[0] if lines else f"{module}:{name}"
+    return lines[0] if lines else value
 
 
 def _path_of(module):

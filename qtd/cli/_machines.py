@@ -45,7 +45,10 @@ def build(name: str, settings: tuple[str, ...], float32: bool) -> "AbstractMachi
         texts[path] = text
     compute_in(float32)
     kind = load(home)
-    machine = kind()
+    try:
+        machine = kind()
+    except TypeError as error:
+        raise click.UsageError(f"{name!r} cannot be built: every argument must have a default; {error}.") from error
     static, numbers = options(machine), qtd.parameters(machine, texts)
     like = {path: np.asarray(value, float).tolist() for path, value in numbers.items()} | static
     changes = {path: _setting(text, like.get(path), f"--set {path}") for path, text in texts.items()}

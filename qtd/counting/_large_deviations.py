@@ -1,5 +1,6 @@
 """The generating function of what a network exchanges, and how rare a current is."""
 
+import functools
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -15,6 +16,7 @@ from .._numerics.ladders import shift
 from .._numerics.validation import as_scalar, check
 from ..networks import RateNetwork
 from ..steady import SteadyState, solve, stationary
+from ..systems.base import AbstractState
 from ._fronts import unknown
 from ._networks import known
 
@@ -33,7 +35,7 @@ def generating_function(network: RateNetwork, fields: Mapping[str, ArrayLike], q
     fields = {name: as_scalar(chi, f"fields of {name!r}") for name, chi in fields.items()}
     for name, chi in fields.items():
         check(f"fields of {name!r}", chi, "any")
-    return _tilted(_jumping(network), fields, quantity)[0]
+    return _tilted(solve(network), fields, quantity)[0]
 
 
 class LargeDeviations(eqx.Module):
@@ -69,27 +71,29 @@ def large_deviations(network: RateNetwork, reservoir: str, fields: ArrayLike, qu
     >>> print(found.currents.round(4), found.rates.round(4))
     [0.3033 0.5    0.8244] [0.0902 0.     0.1756]
     """
-    return _deviations(_jumping(network), known(network, reservoir), jnp.asarray(fields, network.energies.dtype), quantity)
+    return _deviations(solve(network), known(network, reservoir), jnp.asarray(fields, network.energies.dtype), quantity)
 
 
 @compiled
 def _deviations(state, reservoir, fields, quantity):
     index = state.network.topology.names.index(reservoir)
-    values, currents = jax.vmap(lambda chi: _tilted(state, {reservoir: chi}, quantity))(fields)
+    values, currents = jax.vmap(lambda chi: tilted(state, {reservoir: chi}, quantity))(fields)
     return LargeDeviations(fields, values, currents[:, index])
-
-
-def _jumping(system):
-    """The steady state of a network, whose jumps can be weighed."""
-    state = solve(system)
-    if not isinstance(state, SteadyState):
-        raise ValueError(f"{unknown(state)}, and generating functions need a network.")
-    return state
 
 
 @compiled
 def _tilted(state, fields, quantity):
-    """lambda(chi), and the current of each reservoir in the network conditioned by these fields."""
+    return tilted(state, fields, quantity)
+
+
+@functools.singledispatch
+def tilted(state: AbstractState, fields: Mapping[str, ArrayLike], quantity: str) -> tuple[Float[Array, ""], Float[Array, " reservoirs"]]:
+    """lambda(chi), and the current of each reservoir in the system conditioned by these fields. Kinds of state register how."""
+    raise ValueError(f"{unknown(state)}: ask a network.")
+
+
+@tilted.register
+def _(state: SteadyState, fields: Mapping[str, ArrayLike], quantity: str) -> tuple[Float[Array, ""], Float[Array, " reservoirs"]]:
     network, topology = state.network, state.network.topology
     quanta = [state.quanta(i, quantity) for i in range(len(topology.diagonals))]
     fields = {known(network, name): jnp.asarray(chi, network.energies.dtype) for name, chi in fields.items()}

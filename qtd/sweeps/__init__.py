@@ -48,7 +48,8 @@ def sweep(
       of these, of which all combinations are computed.
     - `observe`: `{name: function}` of the machine that return a number, a small array or a PyTree of them, such as
       `qtd.sweeps.gradient(function, paths)`, each leaf of which is recorded as "name.path"; or names of the machine's own figures.
-    - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`.
+    - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`, and of a
+      bare network, master equation or conductor that is asked by name that of `qtd.operate`.
     - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
       (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun. All that is finished is read
       once, and compared with its checksums (see `verify`): blocks that are damaged are named by a warning and computed again.

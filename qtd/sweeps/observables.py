@@ -11,10 +11,9 @@ from jaxtyping import Array
 
 from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
-from ..observables import Observable, observables, observe, operating_point
+from ..observables import Named, Observable, observables, observe, operating_point
 from ..parameters import parameters, replace
 from ..status import Status
-from ..systems.base import AbstractSystem
 
 __all__ = ["gradient"]
 
@@ -72,7 +71,7 @@ def recorder(machine: Any, wanted: dict[str, Observable], status: Observable | N
                 if key in found or key == "status":
                     raise ValueError(f"`observe` uses the name {key!r} twice, or for a status of its own; choose another.")
                 found[key] = jnp.asarray(leaf)
-        told = _told(moved, status)
+        told = _told(moved, wanted, status)
         if told is None:  # of machines that say nothing, each number speaks for itself
             finite = [jnp.all(jnp.isfinite(x)) for x in found.values() if jnp.issubdtype(x.dtype, jnp.inexact)]
             fine = jnp.stack(finite).all() if finite else jnp.asarray(True)
@@ -84,10 +83,10 @@ def recorder(machine: Any, wanted: dict[str, Observable], status: Observable | N
     return record
 
 
-def _told(machine, status):
-    """What the machine says of how it went."""
+def _told(machine, wanted, status):
+    """What the machine says of how it went: a bare system where it is asked by name, as others need not be at rest."""
     if status is not None:
         return jnp.asarray(status(machine))
-    if not (hasattr(machine, "operate") or isinstance(machine, AbstractSystem)):
+    if not (hasattr(machine, "operate") or any(isinstance(each, Named) for each in wanted.values())):
         return None
     return getattr(operating_point(machine), "status", None)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from .._numerics.printing import Shown
 from ..reservoirs import AbstractReservoir
+from ..status import Status, raise_if_known
 
 __all__ = ["AbstractState", "AbstractSystem", "at_rest"]
 
@@ -58,9 +59,13 @@ class AbstractState(eqx.Module):
         """Energy that the device takes up from `reservoir` per time; the sum over reservoirs is zero."""
         return self.current(reservoir, "energy")
 
-    @abc.abstractmethod
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
-        """Entropy that leaves `reservoir`, one without a temperature, per time."""
+        """Entropy that leaves `reservoir`, one without a temperature, per time; `ValueError` of kinds that do not know."""
+        raise ValueError(f"`system` is at rest in a {type(self).__name__}, which does not know the entropy of nonthermal {reservoir!r}.")
+
+    def require(self) -> None:
+        """Raise `ValueError` where it is known that there is no such state."""
+        raise_if_known(self.status, *(status for status in Status if not status.stands))
 
     def array(self) -> Array:
         """The populations of levels, or the density matrix, of what has any."""
