@@ -15,6 +15,7 @@ NOTEBOOKS = "notebooks"
 # Markdown pages have their formulas in these elements, notebooks between dollars.
 MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^\s$](?:[^$]*[^\s$])?)\$", re.DOTALL)
+FOREIGN = re.compile(r"<script\b(?:(?!</script>).)*?(?:mathjax|mermaid).*?</script>", re.DOTALL | re.I)
 NO_FORMULAS = re.compile(r"(<(pre|code|script|style|svg)\b.*?</\2>|<[^>]*>)", re.DOTALL)
 
 
@@ -34,7 +35,7 @@ def on_files(files, config):
 def on_page_content(content, page, **kwargs):
     """The page with its formulas as MathML, which browsers draw without help."""
     if page.file.src_uri.endswith(".ipynb"):
-        return in_text(content)
+        return in_text(FOREIGN.sub("", content))  # scripts that would ask a network
     return MARKED.sub(lambda found: mathml(found[2], found[1] == "div"), content)
 
 
