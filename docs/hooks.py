@@ -1,4 +1,4 @@
-"""What mkdocs does besides: pages about modules, notebooks from their folder, formulas as MathML."""
+"""What mkdocs does besides: pages about modules, notebooks from their folder, formulas."""
 
 import html
 import re
@@ -15,7 +15,7 @@ NOTEBOOKS = "notebooks"
 # Markdown pages have their formulas in these elements, notebooks between dollars.
 MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 DOLLARS = re.compile(r"\$\$(.+?)\$\$|\$([^\s$](?:[^$]*[^\s$])?)\$", re.DOTALL)
-FOREIGN = re.compile(r"<script\b(?:(?!</script>).)*?(?:mathjax|mermaid).*?</script>", re.DOTALL | re.I)
+FOREIGN = re.compile(r"(?is)<script\b(?:(?!</script>).)*?(?:mathjax|mermaid).*?</script>")
 NO_FORMULAS = re.compile(r"(<(pre|code|script|style|svg)\b.*?</\2>|<[^>]*>)", re.DOTALL)
 
 
@@ -54,7 +54,8 @@ def page_of(package, name):
     module = package if name == package.path else package[name.removeprefix("qtd.")]
     home = [each for each in names(module) if public_home(module, each) is None]
     links = {each: public_home(module, each) for each in names(module) if each not in home}
-    text = f"---\ntitle: {name}\n---\n\n::: {name}\n    options:\n      members: {home or 'false'}\n"
+    text = f"---\ntitle: {name}\n---\n\n::: {name}\n"
+    text += f"    options:\n      members: {home or 'false'}\n"
     if links:
         rows = "\n".join(f"- [`{each}`][{target}]" for each, target in links.items())
         text += f"\n## Described elsewhere {{ #{name}-elsewhere }}\n\n{rows}\n"
