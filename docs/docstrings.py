@@ -1,5 +1,6 @@
 """Docstrings as Markdown: their examples as code, names as links, and no HTML by accident."""
 
+import ast
 import re
 
 import griffe
@@ -17,6 +18,43 @@ class Docstrings(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs) -> None:
         if obj.docstring:
             obj.docstring.value = as_markdown(obj.docstring.value)
+
+    def on_class_members(self, *, cls: griffe.Class, **kwargs) -> None:
+        public = [each for name, each in cls.members.items() if not name.startswith("_")]
+        attributes = [each for each in public if each.is_attribute]
+        if any(str(base).endswith("Enum") for base in cls.bases):
+            described = [each for each in attributes if isinstance(each.value, griffe.ExprTuple)]
+            for member in described:
+                describe(member)
+            plain = [each for each in attributes if each.annotation is None and each.value]
+            add(cls, [] if described else [f"{each.name} = {each.value}" for each in plain])
+        elif "__init__" not in cls.members:
+            add(cls, [declaration(each) for each in attributes if is_field(each)])
+
+
+def is_field(attribute: griffe.Attribute) -> bool:
+    """Whether an attribute is one that each object of a class is made with."""
+    kind = "" if "property" in attribute.labels else str(attribute.annotation or "")
+    return bool(kind) and "ClassVar" not in kind and "AbstractVar" not in kind
+
+
+def declaration(field: griffe.Attribute) -> str:
+    """A field as its class declares it, but for what only the library needs to know."""
+    default = "" if field.value is None or "field(" in str(field.value) else f" = {field.value}"
+    return f"{field.name}: {field.annotation}{default}"
+
+
+def add(cls: griffe.Class, lines: list[str]) -> None:
+    """What the objects of a class hold, below its docstring."""
+    if lines and cls.docstring:
+        cls.docstring.value += "\n\n```python\n" + "\n".join(lines) + "\n```\n"
+
+
+def describe(member: griffe.Attribute) -> None:
+    """A member of an enumeration: its value is the code, the text beside it the description."""
+    code, *_, text = ast.literal_eval(re.sub(r"\b[A-Z]\w*\.\w+", "None", str(member.value)))
+    member.value = str(code)
+    member.docstring = griffe.Docstring(text[0].upper() + text[1:] + ".", parent=member)
 
 
 def as_markdown(text: str) -> str:

@@ -72,11 +72,10 @@ def public_home(module, name):
     thing = module.members.get(name)
     if thing is None:  # a module that is imported when it is used
         return f"{module.path}.{name}"
-    target = thing.target_path if thing.is_alias else thing.path
-    if thing.is_alias:
-        target = thing.final_target.path
-        if thing.final_target.is_module:
-            return target
+    thing = thing.final_target if thing.is_alias else thing
+    target = thing.path
+    if thing.is_module:
+        return target
     elsewhere = target.rpartition(".")[0]
     hidden = any(part.startswith("_") for part in elsewhere.split("."))
     return None if hidden or elsewhere == module.path else target
