@@ -3,11 +3,11 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._numerics.batching import add
 from ..thermodynamics import AbstractPoint, Law, Mode, Observable
+from ..thermodynamics._points import chemical_work
 
 _ORDER = Mode.MOTOR, Mode.HEAT_ENGINE, Mode.CHARGE_PUMP, Mode.REFRIGERATOR  # of ratios
 
@@ -34,12 +34,7 @@ class MotorPoint(AbstractPoint):
     @property
     def electric_power(self) -> Float[Array, ""]:
         """sum_r mu_r I_r, what the bias supplies."""
-        currents, potentials = (jnp.stack([x[name] for name in self.names]) for x in (self.particle_currents, self.chemical_potentials))
-        # From the potential of the largest current on: where nothing else flows it is rounding,
-        # whose sign would tell a mode.
-        sizes = jnp.abs(lax.stop_gradient(currents))
-        ground = jnp.take_along_axis(potentials, sizes.argmax(0, keepdims=True), 0)
-        return ((potentials - ground) * currents).sum(0)
+        return chemical_work(self.particle_currents, self.chemical_potentials)
 
     @property
     def entropy_production(self) -> Float[Array, ""]:

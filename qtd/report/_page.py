@@ -54,9 +54,7 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
         status=Status(int(point.status)),
         options={name: written(value) for name, value in options(machine).items()},
         parameters=_parameters(machine),
-        rows=[
-            (name, written(observables[name].value, 10), observables[name].meaning, observables[name].unit) for name in point.headlines()
-        ],
+        rows=_rows(point),
         laws=point.laws(),
         audit=audit,
         pictures=pictures(machine, point, table, found),
@@ -126,3 +124,10 @@ def _unbroken(numbers: str) -> Markup:
 
 def _parameters(machine):
     return [(path, written(value), unit_of_parameter(path, machine)) for path, value in parameters(machine).items()]
+
+
+def _rows(point):
+    """Name, value, meaning and unit of what is worth a line."""
+    table = point.observables()
+    shown = {name: table[name] for name in point.headlines()}
+    return [(name, written(each.value, 10), each.meaning, each.unit) for name, each in shown.items()]

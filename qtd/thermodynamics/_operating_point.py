@@ -15,7 +15,7 @@ from ..certificates import Certificate
 from ..counting import Covariance
 from ..status import Status
 from ._efficiencies import Efficiencies
-from ._points import AbstractPoint, Law, Mode, Observable
+from ._points import AbstractPoint, Law, Mode, Observable, chemical_work
 
 
 class OperatingPoint(AbstractPoint):
@@ -76,7 +76,7 @@ class OperatingPoint(AbstractPoint):
     def power(self) -> Float[Array, ""]:
         """Work per time that the device delivers: minus the chemical work that particles take from
         the reservoirs."""
-        return -add(self.chemical_potentials[name] * self.particle_currents[name] for name in self.names)
+        return -chemical_work(self.particle_currents, self.chemical_potentials)
 
     @property
     def cop(self) -> Float[Array, ""]:

@@ -3,11 +3,13 @@ obey, what the machine does in a word, and how all this prints."""
 
 import abc
 import enum
+from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._numerics.printing import digits
@@ -99,6 +101,19 @@ class AbstractPoint(eqx.Module):
         rows = [[escape(text) for text in row] for row in _rows(self)]
         lines = [f"<tr><th>{a}</th><td>{b}</td><td>{c}</td></tr>" for a, b, c in rows]
         return f"<table><caption>{type(self).__name__} ({_CONVENTION})</caption>{''.join(lines)}</table>"
+
+
+def chemical_work(currents: Mapping[str, Float[Array, ""]], potentials: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
+    """Sum of mu I over the reservoirs, whose particle `currents` I add up to zero.
+
+    Potentials are counted from that of the largest current, which changes nothing but rounding:
+    a bias keeps its digits however far from zero the potentials are, and where nothing but
+    rounding flows the result has no sign of its own."""
+    flowing = jnp.stack([currents[name] for name in currents])
+    levels = jnp.stack([potentials[name] for name in currents])
+    sizes = jnp.abs(lax.stop_gradient(flowing))
+    ground = jnp.take_along_axis(levels, sizes.argmax(0, keepdims=True), 0)
+    return ((levels - ground) * flowing).sum(0)
 
 
 _CONVENTION = "hbar = k_B = 1; currents positive out of a reservoir"
