@@ -12,9 +12,9 @@ import numpy as np
 
 import qtd
 
-from .._numerics.memory import require_memory
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, shown
-from ._outputs import interruptible, require_picture, require_store
+from ..._numerics.memory import require_memory
+from .._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, shown
+from .._outputs import interruptible, require_picture, require_store
 
 _CELLS = 2**22  # of a dataset that are looked at together
 _BYTES_OF_A_CELL = 64  # of a table: numbers, labels and text

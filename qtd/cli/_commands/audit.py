@@ -7,7 +7,7 @@ import click
 
 import qtd
 
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build
+from .._machines import FLOAT32, JSON, MACHINE, SETTINGS, build
 
 
 @click.command("audit")

@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 import qtd
 
-from ._machines import FLOAT32, MACHINE, SETTINGS, build
-from ._outputs import interruptible, require_file
+from .._machines import FLOAT32, MACHINE, SETTINGS, build
+from .._outputs import interruptible, require_file
 
 
 @click.command("report")

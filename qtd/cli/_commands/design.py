@@ -13,8 +13,8 @@ import numpy as np
 
 import qtd
 
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, record_of, shown, values_of
-from ._outputs import interruptible, require_file, require_folder
+from .._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, record_of, shown, values_of
+from .._outputs import interruptible, require_file, require_folder
 
 
 @click.command("design")

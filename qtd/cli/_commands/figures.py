@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 import qtd
 
-from ._machines import JSON, compute_in, defined
+from .._machines import JSON, compute_in, defined
 
 
 @click.command("figures")
