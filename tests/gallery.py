@@ -2,16 +2,16 @@
 
 import functools
 
-from qtd import figures
+from qtd import papers
 
 
 @functools.cache
 def drawn(machine, number):
     """The sheet of a figure of the paper on a machine; nothing may be drawn on it."""
-    return figures.paper(machine).FIGURES[number]()
+    return papers.paper(machine).FIGURES[number]()
 
 
 @functools.cache
 def claimed(machine):
     """What the paper on a machine claims about its figures, and what comes out."""
-    return tuple(figures.claims(machine))
+    return tuple(papers.claims(machine))

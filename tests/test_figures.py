@@ -11,9 +11,9 @@ from gallery import claimed, drawn
 from helpers import printed
 
 import qtd
-from qtd import figures
+from qtd import papers
 from qtd.cli import main
-from qtd.figures import n_demon
+from qtd.papers.n_demon import figures as n_demon
 
 
 def at(sheet, curve, x, panel=None):
@@ -23,7 +23,7 @@ def at(sheet, curve, x, panel=None):
 
 
 def test_a_folder_holds_pictures_numbers_and_captions(tmp_path):
-    written = figures.draw(tmp_path, "n-demon")
+    written = papers.draw(tmp_path, "n-demon")
     assert [path.name for path in written] == ["n-demon-fig2b.png", "n-demon-fig2b.csv", "n-demon.md"]
     numbers = pd.read_csv(tmp_path / "n-demon-fig2b.csv")
     pd.testing.assert_frame_equal(numbers, drawn("n-demon", "2b").table, rtol=1e-8)
@@ -107,7 +107,7 @@ def test_the_command_draws_and_judges(capsys, tmp_path, monkeypatch):
 
 def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
     numbers = {"COP": float("nan"), "bound": float("inf"), "J_c": 2.0}
-    monkeypatch.setattr(n_demon, "claims", lambda: [figures._sheet.claim("Fig. 2b", "it cools", "yes", numbers, [True])])
+    monkeypatch.setattr(n_demon, "claims", lambda: [papers._sheet.claim("Fig. 2b", "it cools", "yes", numbers, [True])])
     with pytest.raises(SystemExit):
         main(["figures", "n-demon", "--claims", "--json"])
     constants = []
@@ -118,9 +118,9 @@ def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
 def test_every_machine_has_figures():
     homes = set(qtd.machines.HOMES.values()) - {"_machine", ".findings"}
     machines = {name for name, home in qtd.machines.HOMES.items() if home in homes} - {"ReducedRefrigerator"}
-    assert {"".join(part.title() for part in name.split("-")) for name in figures.names()} == machines
-    for name in figures.names():
-        assert figures.paper(name).PAPER and figures.paper(name).FIGURES
+    assert {"".join(part.title() for part in name.split("-")) for name in papers.names()} == machines
+    for name in papers.names():
+        assert papers.paper(name).PAPER and papers.paper(name).FIGURES
 
 
 def test_single_precision_is_refused():
@@ -133,10 +133,10 @@ def test_single_precision_is_refused():
 
 
 def test_a_claim_is_judged_by_its_parts():
-    judged = lambda *parts: str(figures._sheet.claim("Fig. 1", "", "", {}, list(parts)).verdict)
+    judged = lambda *parts: str(papers._sheet.claim("Fig. 1", "", "", {}, list(parts)).verdict)
     assert (judged(True, True), judged(True, False), judged(False)) == ("reproduced", "partly", "not")
 
 
 def test_unknown_figures_are_refused():
     with pytest.raises(ValueError, match="no figures are known of 'engine'; there is all, n-demon"):
-        figures.names("engine")
+        papers.names("engine")

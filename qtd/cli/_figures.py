@@ -24,7 +24,7 @@ def figures(machine: str, out: Path | None, claims: bool, as_json: bool) -> None
     """Draw the figures of the papers again, or list the claims made about them."""
     if out is None and not claims:
         raise click.UsageError("figures needs --out, a directory to write to, or --claims.")
-    names = qtd.figures.names(machine)
+    names = qtd.papers.names(machine)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     done = _every(names, out, claims)
@@ -35,7 +35,7 @@ def figures(machine: str, out: Path | None, claims: bool, as_json: bool) -> None
         record |= {"claims": {name: [_record(each) for each in made] for name, made in found.items()}} if claims else {}
         click.echo(json.dumps(record, indent=2))
         return
-    blocks = [f"{qtd.figures.paper(name).PAPER}\n\n{qtd.figures.table(made)}" for name, made in found.items()]
+    blocks = [f"{qtd.papers.paper(name).PAPER}\n\n{qtd.papers.table(made)}" for name, made in found.items()]
     click.echo("\n\n\n".join([*blocks, *([f"Written: {len(written)} files in {out}"] if written else [])]))
 
 
@@ -57,5 +57,5 @@ def _every(names, out, claims):
 def _one(name, out, claims):
     """The files written and the claims about one machine."""
     compute_in(float32=False)
-    written = [] if out is None else qtd.figures.draw(out, name)
-    return written, qtd.figures.claims(name) if claims else []
+    written = [] if out is None else qtd.papers.draw(out, name)
+    return written, qtd.papers.claims(name) if claims else []

@@ -12,9 +12,9 @@ import pytest
 from gallery import claimed, drawn
 from helpers import assert_claims, printed
 
-from qtd.figures import _motor_data as data
-from qtd.figures import quantum_motor as paper
 from qtd.machines.quantum_motor import Mode
+from qtd.papers.quantum_motor import devices as data
+from qtd.papers.quantum_motor import figures as paper
 
 pytestmark = pytest.mark.optimised
 

@@ -5,7 +5,7 @@ import pytest
 from gallery import claimed, drawn
 from helpers import assert_claims, curve, printed
 
-from qtd.figures import qubit_refrigerator as paper
+from qtd.papers.qubit_refrigerator import figures as paper
 
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not"
 

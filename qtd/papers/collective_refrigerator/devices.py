@@ -5,13 +5,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..evolution import thermalisation_time
-from ..machines import CollectiveRefrigerator
-from ..networks import RateNetwork
-from ..parameters import replace
-from ..reservoirs import Reservoir
-from ..spectral import Ohmic
-from ._blocks import in_blocks, root
+from ...evolution import thermalisation_time
+from ...machines import CollectiveRefrigerator
+from ...networks import RateNetwork
+from ...parameters import replace
+from ...reservoirs import Reservoir
+from ...spectral import Ohmic
+from .._blocks import in_blocks, root
 
 WORK_WIDTHS = (0.001, 0.002, 0.004, 0.006, 0.008)
 PANELS_5 = {

@@ -4,11 +4,11 @@ import functools
 
 import numpy as np
 
-from ..machines import QubitRefrigerator
-from ..parameters import replace
-from ..reservoirs import Reservoir
-from ..spectral import Resonator
-from ._blocks import in_blocks, peak, root
+from ...machines import QubitRefrigerator
+from ...parameters import replace
+from ...reservoirs import Reservoir
+from ...spectral import Resonator
+from .._blocks import in_blocks, peak, root
 
 SHIFTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..gases import FermiGas
-from ..machines import FiniteReservoirs
-from ._blocks import root
-from ._sheet import PALETTE, Claim, Sheet, claim, in_double_precision
+from ...gases import FermiGas
+from ...machines import FiniteReservoirs
+from .._blocks import root
+from .._sheet import PALETTE, Claim, Sheet, claim, in_double_precision
 
 __all__ = ["FIGURES", "PAPER", "claims", "device", "figure_1", "figure_2", "figure_3", "figure_4", "figure_5"]
 

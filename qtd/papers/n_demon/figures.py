@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
-from ..machines import NDemon
-from ..parameters import replace
-from ..scattering import currents
-from ._blocks import in_blocks, root
-from ._sheet import Claim, Sheet, claim, in_double_precision
+from ...machines import NDemon
+from ...parameters import replace
+from ...scattering import currents
+from .._blocks import in_blocks, root
+from .._sheet import Claim, Sheet, claim, in_double_precision
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_2"]
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..parameters import replace
-from ._blocks import peak, root
-from ._filtered import maxima, named
-from ._qubit_data import (
+from ...parameters import replace
+from .._blocks import peak, root
+from .._filtered import maxima, named
+from .._sheet import Claim, claim
+from .devices import (
     SHIFTS,
     best_bias,
     exchange_alone,
@@ -22,7 +23,6 @@ from ._qubit_data import (
     secular,
     without_exchange,
 )
-from ._sheet import Claim, claim
 
 BIASES = (0.1, 0.3)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ._filtered import BIAS, CURRENT, SHIFT, current_axes
-from ._resonator_claims import all_claims
-from ._resonator_data import QUBITS, RESONATORS, SMALL, WIDTHS, by_rates, cooling, figure_8_current, keldysh, sizes
-from ._sheet import COLUMN, PALETTE, Claim, Sheet, in_double_precision
+from .._filtered import BIAS, CURRENT, SHIFT, current_axes
+from .._sheet import COLUMN, PALETTE, Claim, Sheet, in_double_precision
+from .claims import all_claims
+from .devices import QUBITS, RESONATORS, SMALL, WIDTHS, by_rates, cooling, figure_8_current, keldysh, sizes
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_7", "figure_8", "figure_10"]
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ._blocks import peak, root
-from ._filtered import maxima, named
-from ._resonator_data import QUBITS, RESONATORS, RETARDED, SIZES, SMALL, WIDTHS, by_rates, cooling, figure_8_current, keldysh, sizes
-from ._sheet import Claim, claim
+from .._blocks import peak, root
+from .._filtered import maxima, named
+from .._sheet import Claim, claim
+from .devices import QUBITS, RESONATORS, RETARDED, SIZES, SMALL, WIDTHS, by_rates, cooling, figure_8_current, keldysh, sizes
 
 
 def all_claims() -> list[Claim]:

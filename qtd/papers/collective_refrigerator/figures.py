@@ -6,11 +6,11 @@ The paper's currents are positive when energy enters the working fluid, as here;
 import jax.numpy as jnp
 import numpy as np
 
-from ..machines import CollectiveRefrigerator
-from ..spectral import Peaked, reaction_coordinate
-from ._collective_claims import all_claims
-from ._collective_data import PANELS_5, WORK_WIDTHS, cooling, edge, performance, relaxation
-from ._sheet import PAGE, PALETTE, Claim, Sheet, in_double_precision
+from ...machines import CollectiveRefrigerator
+from ...spectral import Peaked, reaction_coordinate
+from .._sheet import PAGE, PALETTE, Claim, Sheet, in_double_precision
+from .claims import all_claims
+from .devices import PANELS_5, WORK_WIDTHS, cooling, edge, performance, relaxation
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_2", "figure_3", "figure_4", "figure_5", "figure_6", "figure_7"]
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..machines import QuantumMotor
-from ..reservoirs import Reservoir
-from ..spectral import WideBand
-from ._blocks import in_blocks, root
+from ...machines import QuantumMotor
+from ...reservoirs import Reservoir
+from ...spectral import WideBand
+from .._blocks import in_blocks, root
 
 RADII = (10.0, 20.0, 50.0, 100.0)
 DIFFERENCE = 0.5  # of the temperatures of Figs. 4(b) and 6; they are 1.25 and 0.75

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..machines import CollectiveRefrigerator
-from ..parameters import replace
-from ..reservoirs import Reservoir
-from ..spectral import Peaked, reaction_coordinate
-from ._blocks import root
-from ._collective_data import PANELS_5, WORK_WIDTHS, cooling, edge, performance, point, relaxation
-from ._sheet import Claim, claim
+from ...machines import CollectiveRefrigerator
+from ...parameters import replace
+from ...reservoirs import Reservoir
+from ...spectral import Peaked, reaction_coordinate
+from .._blocks import root
+from .._sheet import Claim, claim
+from .devices import PANELS_5, WORK_WIDTHS, cooling, edge, performance, point, relaxation
 
 SIZES = (11, 21, 41, 51)
 

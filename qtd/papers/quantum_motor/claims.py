@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ._blocks import root
-from ._motor_data import (
+from .._blocks import root
+from .._sheet import Claim, claim
+from .devices import (
     BISTABLE,
     DIFFERENCE,
     RADII,
@@ -22,7 +23,6 @@ from ._motor_data import (
     steady_velocity,
     works,
 )
-from ._sheet import Claim, claim
 
 LOADS = np.linspace(-12, 12, 24000)  # over C_F^(0); neither 0 nor 1
 REPULSIONS = (20.0, 40.0)

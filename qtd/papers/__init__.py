@@ -1,6 +1,6 @@
 """The figures of the papers, drawn again from the library, with their numbers and a verdict on each claim made about them.
 
-One module a machine, such as `qtd.figures.quantum_motor`, each with `FIGURES`, functions by the paper's number of a figure, and `claims`.
+One module a machine, such as `qtd.papers.quantum_motor`, each with `FIGURES`, functions by the paper's number of a figure, and `claims`.
 """
 
 import importlib
@@ -32,7 +32,7 @@ def names(machine: str = "all") -> list[str]:
 
 def paper(machine: str) -> ModuleType:
     """The module that draws the figures about this machine: `PAPER`, `FIGURES`, `claims`."""
-    return importlib.import_module(f".{names(machine)[0].replace('-', '_')}", __name__)
+    return importlib.import_module(f".{names(machine)[0].replace('-', '_')}.figures", __name__)
 
 
 def draw(folder: Path | str, machine: str) -> list[Path]:

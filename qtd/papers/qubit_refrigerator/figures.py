@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ._filtered import BIAS, SHIFT, current_axes
-from ._qubit_claims import all_claims
-from ._qubit_data import SHIFTS, best_bias, figure_4_current, figure_4_resonant, first_energy, last_bias, local, secular, without_exchange
-from ._sheet import COLUMN, PALETTE, Claim, Sheet, in_double_precision
+from .._filtered import BIAS, SHIFT, current_axes
+from .._sheet import COLUMN, PALETTE, Claim, Sheet, in_double_precision
+from .claims import all_claims
+from .devices import SHIFTS, best_bias, figure_4_current, figure_4_resonant, first_energy, last_bias, local, secular, without_exchange
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_3", "figure_4", "figure_5"]
 

@@ -2,9 +2,9 @@
 
 import functools
 
-from ..machines import ResonatorRefrigerator
-from ..parameters import replace
-from ._blocks import in_blocks
+from ...machines import ResonatorRefrigerator
+from ...parameters import replace
+from .._blocks import in_blocks
 
 QUBITS, RESONATORS = (2, 2), (16, 16)  # with 16 levels J_C at dT = 0.3 is converged to 2e-6
 SIZES = (QUBITS, (2, 3), (3, 2), (3, 3), (4, 4), (6, 6), RESONATORS)

@@ -5,9 +5,10 @@ The paper counts charge and heat that enter the leads, the library what leaves t
 
 import numpy as np
 
-from ._blocks import root
-from ._motor_claims import all_claims
-from ._motor_data import (
+from .._blocks import root
+from .._sheet import PAGE, PALETTE, Claim, Sheet, in_double_precision
+from .claims import all_claims
+from .devices import (
     BISTABLE,
     DIFFERENCE,
     RADII,
@@ -21,7 +22,6 @@ from ._motor_data import (
     steady_velocity,
     works,
 )
-from ._sheet import PAGE, PALETTE, Claim, Sheet, in_double_precision
 
 __all__ = ["FIGURES", "PAPER", "claims", "figure_2", "figure_3", "figure_4", "figure_5", "figure_6"]
 

@@ -1,0 +1,7 @@
+"""R. A. Bustos-Marun and H. L. Calvo, "Thermodynamics and steady state of quantum motors and pumps far from
+equilibrium".
+"""
+
+from .figures import FIGURES, PAPER
+
+__all__ = ["FIGURES", "PAPER"]

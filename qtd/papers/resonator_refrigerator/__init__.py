@@ -1,0 +1,5 @@
+"""B. Bhandari and A. N. Jordan, "Minimal two-body quantum absorption refrigerator": two Kerr-coupled resonators."""
+
+from .figures import FIGURES, PAPER
+
+__all__ = ["FIGURES", "PAPER"]
