@@ -2,6 +2,8 @@
 
 import functools
 
+import pytest
+
 from qtd import papers
 
 
@@ -12,6 +14,24 @@ def drawn(machine, number):
 
 
 @functools.cache
+def judged(machine, name):
+    """What comes out of the claim of the paper on a machine that the function of a name makes."""
+    (printed,) = [printed for printed in papers.paper(machine).CLAIMS if printed.name == name]
+    return printed.judged()
+
+
 def claimed(machine):
     """What the paper on a machine claims about its figures, and what comes out."""
-    return tuple(papers.claims(machine))
+    return [judged(machine, name) for name in names_of_claims(machine)]
+
+
+def names_of_claims(machine):
+    """The functions that make the claims of the paper on a machine, in its order."""
+    return [printed.name for printed in papers.paper(machine).CLAIMS]
+
+
+def each_claim(machine):
+    """Parametrise a test over the claims of the paper on a machine, by their `name`."""
+    names = names_of_claims(machine)
+    ids = [f"{machine}-{name}" for name in names]
+    return pytest.mark.parametrize("name", names, ids=ids)

@@ -13,6 +13,7 @@ from helpers import printed
 import qtd
 from qtd import papers
 from qtd.cli import main
+from qtd.papers._claim import claim, claims_in
 from qtd.papers.n_demon import figures as n_demon
 
 
@@ -36,7 +37,11 @@ def test_a_folder_holds_pictures_numbers_and_captions(tmp_path):
 
 def test_n_demon_runs_through_the_printed_points():
     sheet = drawn("n-demon", "2b")
-    near = lambda curve, x: sheet.table[sheet.table.curve == curve].pipe(lambda t: np.interp(x, t.x[:401], t.y[:401]))
+
+    def near(curve, x):
+        points = sheet.table[sheet.table.curve == curve]
+        return np.interp(x, points.x[:401], points.y[:401])
+
     for curve, text in (
         (r"$\varepsilon_4=1.6$", "0.3586"),
         (r"$\varepsilon_4=2.1$", "0.2233"),
@@ -83,7 +88,7 @@ def test_captions_name_every_parameter():
 
 def test_the_command_draws_and_judges(capsys, tmp_path, monkeypatch):
     claims = claimed("n-demon")
-    monkeypatch.setattr(n_demon, "claims", lambda: claims)
+    monkeypatch.setattr(papers, "claims", lambda machine: claims)
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -93,34 +98,44 @@ def test_the_command_draws_and_judges(capsys, tmp_path, monkeypatch):
 
     code, out, _ = run("n-demon", "--out", str(tmp_path / "new"), "--claims", "--json")
     record = json.loads(out)
-    assert (
-        code == 0 and len(record["written"]) == 3 and {c["verdict"] for c in record["claims"]["n-demon"]} == {"reproduced", "partly", "not"}
-    )
+    assert code == 0 and len(record["written"]) == 3
+    by_verdict = {each["verdict"]: each for each in record["claims"]["n-demon"]}
+    assert set(by_verdict) == {"reproduced", "partly", "not"}
+    assert [name for name, holds in by_verdict["partly"]["parts"].items() if not holds] == ["for other occupations too"]
     code, out, _ = run("n-demon", "--claims")
     assert code == 0 and out.startswith("Deghi") and "\nNOT " in out and "paper  trade-off" in out
-    assert out.endswith("8 claims: 6 reproduced, 1 partly, 1 not\n") and max(map(len, out.splitlines())) <= 120
-    assert run("n-demon") == (2, "", "qtd: error: figures needs --out, a directory to write to, or --claims.\n")
-    assert run("motor", "--claims")[0] == 2 and "no figures are known of 'motor'" in run("motor", "--claims")[2]
+    assert out.count("    fails  ") == 1 and "    fails  for other occupations too\n" in out
+    assert out.endswith("8 claims: 6 reproduced, 1 partly, 1 not\n")
+    assert max(map(len, out.splitlines())) <= 120
+    refusal = "qtd: error: figures needs --out, a directory to write to, or --claims.\n"
+    assert run("n-demon") == (2, "", refusal)
+    code, _, err = run("motor", "--claims")
+    assert code == 2 and "no figures are known of 'motor'" in err
     (tmp_path / "file").touch()
     assert run("--out", str(tmp_path / "file"))[0] == 2
 
 
 def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
     numbers = {"COP": float("nan"), "bound": float("inf"), "J_c": 2.0}
-    monkeypatch.setattr(n_demon, "claims", lambda: [papers._sheet.claim("Fig. 2b", "it cools", "yes", numbers, [True])])
+    cools = a_claim({"it cools": True}, numbers)
+    monkeypatch.setattr(papers, "claims", lambda machine: [cools])
     with pytest.raises(SystemExit):
         main(["figures", "n-demon", "--claims", "--json"])
     constants = []
-    record = json.loads(capsys.readouterr().out, parse_constant=constants.append)  # NaN and Infinity, which are no JSON
-    assert constants == [] and record["claims"]["n-demon"][0]["numbers"] == {"COP": None, "bound": None, "J_c": 2.0}
+    out = capsys.readouterr().out
+    record = json.loads(out, parse_constant=constants.append)  # NaN and Infinity, which are no JSON
+    found = record["claims"]["n-demon"][0]["numbers"]
+    assert constants == [] and found == {"COP": None, "bound": None, "J_c": 2.0}
 
 
-def test_every_machine_has_figures():
-    homes = set(qtd.machines.HOMES.values()) - {"_machine", ".findings"}
-    machines = {name for name, home in qtd.machines.HOMES.items() if home in homes} - {"ReducedRefrigerator"}
-    assert {"".join(part.title() for part in name.split("-")) for name in papers.names()} == machines
+def test_every_machine_has_figures_and_claims():
+    others = {"_machine", ".findings"}
+    machines = {name for name, home in qtd.machines.HOMES.items() if home not in others}
+    named = {"".join(part.title() for part in name.split("-")) for name in papers.names()}
+    assert named == machines - {"ReducedRefrigerator"}
     for name in papers.names():
-        assert papers.paper(name).PAPER and papers.paper(name).FIGURES
+        paper = papers.paper(name)
+        assert paper.PAPER and paper.FIGURES and paper.CLAIMS
 
 
 def test_single_precision_is_refused():
@@ -128,13 +143,45 @@ def test_single_precision_is_refused():
     try:
         with pytest.raises(ValueError, match="double precision"):
             n_demon.figure_2()
+        with pytest.raises(ValueError, match="double precision"):
+            papers.claims("n-demon")
     finally:
         jax.config.update("jax_enable_x64", True)
 
 
 def test_a_claim_is_judged_by_its_parts():
-    judged = lambda *parts: str(papers._sheet.claim("Fig. 1", "", "", {}, list(parts)).verdict)
-    assert (judged(True, True), judged(True, False), judged(False)) == ("reproduced", "partly", "not")
+    assert a_claim({"one": True, "other": np.True_}).verdict == "reproduced"
+    assert a_claim({"one": False, "other": np.False_}).verdict == "not"
+    judged = a_claim({"one": True, "other": np.False_, "third": True})
+    assert judged.verdict == "partly" and judged.fails == ["other"]
+    assert "    fails  other\n    reason" in papers.table([judged])
+
+
+def test_a_decorated_function_is_a_claim_and_its_module_has_them_in_order():
+    made = claims_in({"later": it_cools, "number": 1, "again": it_heats})
+    assert [printed.name for printed in made] == ["it_cools", "it_heats"]
+    claim = it_cools.judged()
+    assert claim[:5] == ("Fig. 1", "it cools", "yes", {"J_c": 2.0}, "reproduced")
+
+
+@claim("Fig. 1", "it cools", printed="yes")
+def it_cools():
+    return papers.Outcome({"it cools": True}, {"J_c": np.float64(2.0)})
+
+
+@claim("Fig. 1", "it heats", printed="yes")
+def it_heats():
+    return papers.Outcome({"it heats": False}, {})
+
+
+def a_claim(parts, numbers=None):
+    """A claim of these parts as it is judged."""
+
+    @claim("Fig. 2b", "it cools", printed="yes")
+    def made():
+        return papers.Outcome(parts, numbers or {}, "for no reason")
+
+    return made.judged()
 
 
 def test_unknown_figures_are_refused():

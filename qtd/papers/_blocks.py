@@ -1,5 +1,6 @@
 """Many points through one compiled program, and roots and maxima found with it."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -9,20 +10,30 @@ from scipy.optimize import brentq, minimize_scalar
 
 
 def in_blocks(function: Callable, size: int = 512) -> Callable:
-    """`function` of scalars, for arrays of any shape that broadcast: compiled once, for blocks of `size` points.
+    """Turn a `function` of scalars into one of arrays of any shape that broadcast.
 
-    Axes of what it returns, if it has any, come last.
+    It is compiled once, for blocks of `size` points. Axes of what it returns, if it has any, come
+    last.
     """
     block = jax.jit(jax.vmap(function))
 
+    @functools.wraps(function)
     def every(*arrays):
         arrays = np.broadcast_arrays(*(np.asarray(array, float) for array in arrays))
+        shape = arrays[0].shape
         points = arrays[0].size
-        padded = [np.resize(array.ravel(), math.ceil(points / size) * size) for array in arrays]
-        starts = range(0, len(padded[0]), size)
-        parts = [jax.tree.map(np.asarray, block(*(array[start : start + size] for array in padded))) for start in starts]
-        whole = lambda rows: rows[:points].reshape(arrays[0].shape + rows.shape[1:])
-        return jax.tree.map(lambda *rows: whole(np.concatenate(rows)), *parts)
+        length = math.ceil(points / size) * size
+        padded = [np.resize(array.ravel(), length) for array in arrays]
+        parts = []
+        for start in range(0, length, size):
+            values = block(*(array[start : start + size] for array in padded))
+            parts.append(jax.tree.map(np.asarray, values))
+
+        def whole(*rows):
+            joined = np.concatenate(rows)[:points]
+            return joined.reshape(shape + joined.shape[1:])
+
+        return jax.tree.map(whole, *parts)
 
     return every
 
@@ -33,6 +44,12 @@ def root(function: Callable, low: float, high: float) -> float:
 
 
 def peak(function: Callable, low: float, high: float) -> tuple[float, float]:
-    """The argument between `low` and `high` at which `function`, with one maximum there, is largest, and its value."""
-    found = minimize_scalar(lambda x: -float(function(x)), bounds=(low, high), method="bounded", options={"xatol": 1e-8})
-    return float(found.x), -float(found.fun)  # type: ignore[attr-defined]
+    """The argument between `low` and `high` at which `function`, with one maximum there, is
+    largest, and its value."""
+
+    def depth(x):
+        return -float(function(x))
+
+    options = {"xatol": 1e-8}
+    lowest = minimize_scalar(depth, bounds=(low, high), method="bounded", options=options)
+    return float(lowest.x), -float(lowest.fun)  # type: ignore[attr-defined]

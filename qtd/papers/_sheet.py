@@ -1,12 +1,10 @@
-"""What the figures of all papers share: a sheet that draws curves and keeps their numbers, and the record of a claim."""
+"""A sheet that draws the curves of a figure and keeps their numbers."""
 
-import enum
 import functools
 import io
-import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,7 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
-# The colours of Okabe and Ito, which people with any kind of colour vision tell apart; line styles tell them apart in print.
+from ._precision import refuse_single_precision
+
+# The colours of Okabe and Ito, which people with any kind of colour vision tell apart; line styles
+# tell them apart in print.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
 STYLE: dict[Any, Any] = {
@@ -35,13 +36,24 @@ COLUMNS = ["panel", "curve", "x_name", "x", "y_name", "y", "value_name", "value"
 class Sheet:
     """One figure of a paper: its panels, a caption, and the numbers of everything drawn on it.
 
-    - `name`: its number in the paper, such as "2" or "10". `caption`: what it shows, with every parameter.
-    - `mosaic`: the arrangement of its panels and their letters; `size` in inches; `options` go to `Figure.subplot_mosaic`.
-    - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one row a point.
+    - `name`: its number in the paper, such as "2" or "10". `caption`: what it shows, with every
+      parameter.
+    - `mosaic`: the arrangement of its panels and their letters; `size` in inches; `options` go to
+      `Figure.subplot_mosaic`.
+    - `panels`: Matplotlib axes by letter; `figure`: the picture; `table`: all curves and maps, one
+      row a point.
     """
 
-    def __init__(self, name: str, caption: str, mosaic: Any = "a", size: tuple[float, float] = (COLUMN, 2.5), **options):
-        self.name, self.caption = name, " ".join(caption.split())
+    def __init__(
+        self,
+        name: str,
+        caption: str,
+        mosaic: Any = "a",
+        size: tuple[float, float] = (COLUMN, 2.5),
+        **options,
+    ):
+        self.name = name
+        self.caption = " ".join(caption.split())
         self.figure = Figure(figsize=size)
         self.panels: dict[str, Axes] = self.figure.subplot_mosaic(mosaic, **options)
         self._rows: list[pd.DataFrame] = []
@@ -50,24 +62,41 @@ class Sheet:
             for letter, ax in self.panels.items():
                 ax.set_title(f"({letter})", loc="left", fontsize=8)
 
-    def curve(self, panel: str, label: str, x, y, *styles: Any, ax: Axes | None = None, **options) -> None:
-        """Draw y(x) on a panel (or on `ax`, an inset of it) and keep both under `label`; a label that starts with "_" has no legend.
+    def curve(
+        self,
+        panel: str,
+        label: str,
+        x: Any,
+        y: Any,
+        *styles: Any,
+        ax: Axes | None = None,
+        **options,
+    ) -> None:
+        """Draw y(x) on a panel (or on `ax`, an inset of it) and keep both under `label`.
 
-        `styles` and `options` go to `Axes.plot`.
+        A label that starts with "_" has no legend. `styles` and `options` go to `Axes.plot`.
         """
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         (ax or self.panels[panel]).plot(x, y, *styles, label=label, **options)
         self._keep(panel, label.lstrip("_"), ax or self.panels[panel], x=x, y=y)
 
     def map(self, panel: str, name: str, x, y, values, **options) -> None:
-        """Draw values[y, x] as colours on a `panel` and keep them; `options` go to `Axes.pcolormesh`."""
+        """Draw values[y, x] as colours on a `panel` and keep them under their `name`.
+
+        `options` go to `Axes.pcolormesh`.
+        """
         x, y, values = (np.asarray(array, float) for array in (x, y, values))
-        self._colours = self.panels[panel].pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
-        grid = np.meshgrid(x, y)
-        self._keep(panel, name, self.panels[panel], x=grid[0].ravel(), y=grid[1].ravel(), value_name=name, value=values.ravel())
+        ax = self.panels[panel]
+        self._colours = ax.pcolormesh(x, y, values, shading="nearest", rasterized=True, **options)
+        rows, columns = np.meshgrid(x, y)
+        points = {"x": rows.ravel(), "y": columns.ravel(), "value": values.ravel()}
+        self._keep(panel, name, ax, value_name=name, **points)
 
     def colour_bar(self, label: str, **options) -> None:
-        """One scale, with a `label`, for the maps of all panels, which share their limits; `options` go to `Figure.colorbar`."""
+        """Draw one scale, with a `label`, for the maps of all panels, which share their limits.
+
+        `options` go to `Figure.colorbar`.
+        """
         self.figure.colorbar(self._colours, ax=list(self.panels.values()), label=label, **options)
 
     def label(self, panel: str, x: str, y: str, **settings) -> Axes:
@@ -79,15 +108,19 @@ class Sheet:
     @property
     def table(self) -> pd.DataFrame:
         """All points drawn, with the names that their axes have."""
-        parts = [
-            rows.drop(columns="ax").assign(x_name=ax.get_xlabel(), y_name=ax.get_ylabel()) for rows in self._rows for ax in rows.ax[:1]
-        ]
-        return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS).dropna(axis="columns", how="all")
+        parts = []
+        for rows in self._rows:
+            for ax in rows.ax[:1]:
+                labels = {"x_name": ax.get_xlabel(), "y_name": ax.get_ylabel()}
+                parts.append(rows.drop(columns="ax").assign(**labels))
+        points = pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
+        return points.dropna(axis="columns", how="all")
 
     def save(self, folder: Path, paper: str) -> list[Path]:
         """Write the picture and its numbers into a `folder`, as PAPER-figN.png and .csv."""
         stem = folder / f"{paper}-fig{self.name}"
-        picture, numbers = stem.with_suffix(".png"), stem.with_suffix(".csv")
+        picture = stem.with_suffix(".png")
+        numbers = stem.with_suffix(".csv")
         with matplotlib.rc_context(STYLE):
             self.figure.savefig(picture, metadata={"Description": self.caption})
         self.table.to_csv(numbers, index=False, float_format="%.10g")
@@ -97,65 +130,19 @@ class Sheet:
         self._rows.append(pd.DataFrame({"panel": panel, "curve": label, "ax": ax, **columns}))
 
     def _repr_png_(self) -> bytes:
-        """Notebooks show the picture."""
+        """The picture that notebooks show."""
         stream = io.BytesIO()
         self.figure.savefig(stream, format="png", dpi=110)
         return stream.getvalue()
 
 
-class Verdict(enum.StrEnum):
-    """Whether a paper's claim came out."""
-
-    REPRODUCED = "reproduced"
-    PARTLY = "partly"
-    NOT = "not"
-
-
-class Claim(NamedTuple):
-    """What a paper says about a figure, and what comes out here.
-
-    `statement`: what is said of a `figure`; `paper`: its number or word; `numbers`: ours, by name; `verdict`: whether it came out;
-    `reason`: what holds and what does not, in words.
-    """
-
-    figure: str
-    statement: str
-    paper: str
-    numbers: dict[str, float]
-    verdict: Verdict
-    reason: str
-
-
-def claim(figure: str, statement: str, paper: str, numbers: dict[str, Any], holds: list[Any], reason: str = "") -> Claim:
-    """A claim with its verdict: reproduced where all parts that it `holds` of are true, partly where some are."""
-    parts = [bool(part) for part in holds]
-    verdict = Verdict.REPRODUCED if all(parts) else Verdict.PARTLY if any(parts) else Verdict.NOT
-    return Claim(figure, statement, paper, {name: float(value) for name, value in numbers.items()}, verdict, reason)
-
-
 def in_double_precision(function: Callable) -> Callable:
-    """Draw in the house's style, and refuse single precision, in which the curves would not be the paper's."""
+    """Draw in the house's style, and refuse single precision, in which no curve is the paper's."""
 
     @functools.wraps(function)
     def checked(*arguments, **options):
-        import jax.numpy as jnp  # here, so that commands can refuse without it
-
-        if jnp.zeros(0).dtype != np.float64:
-            raise ValueError('figures and claims need double precision: call jax.config.update("jax_enable_x64", True) first.')
+        refuse_single_precision()
         with matplotlib.rc_context(STYLE):
             return function(*arguments, **options)
 
     return checked
-
-
-def table(claims: Iterable[Claim]) -> str:
-    """`claims` as text, a block each: figure and claim, the paper's number, ours, the reason; and how many came out."""
-    found = list(claims)
-    wrapped = functools.partial(textwrap.fill, width=120, subsequent_indent=" " * 11, break_on_hyphens=False)
-    blocks = []
-    for each in found:
-        ours = "; ".join(f"{name} = {value:.6g}" for name, value in each.numbers.items())
-        parts = (f"{each.verdict.upper():<11}{each.figure}: {each.statement}", f"    paper  {each.paper}", f"    qtd    {ours}")
-        blocks.append("\n".join(map(wrapped, (*parts, *([f"    reason {each.reason}"] if each.reason else [])))))
-    counts = ", ".join(f"{sum(each.verdict == verdict for each in found)} {verdict}" for verdict in Verdict)
-    return "\n\n".join([*blocks, f"{len(found)} claims: {counts}"])
