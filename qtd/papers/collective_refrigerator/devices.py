@@ -69,8 +69,9 @@ def full_model(num_spins: int) -> FullModel:
 
 
 class ReducedModel(NamedTuple):
-    """The three lowest levels of the machine: their cooling `current`, and the `noise` of it, and
-    both at infinite temperature of the work reservoir, (G4) and (G5)."""
+    """The three lowest levels of the machine: their cooling `current`, and the `noise` of it; both
+    at infinite temperature of the work reservoir, `current_hot_drive` (G4), `noise_hot_drive`
+    (G5)."""
 
     current: float
     noise: float
