@@ -1,4 +1,5 @@
-"""The gallery: pictures, their numbers, captions; what is drawn runs through reference values of an independent implementation."""
+"""The gallery: pictures, their numbers, captions, the record of claims; what is drawn runs through
+reference values of an independent implementation."""
 
 import json
 
@@ -19,20 +20,27 @@ from qtd.papers.n_demon import figures as n_demon
 
 def at(sheet, curve, x, panel=None):
     """The last number drawn on this curve at x (a figure's inset comes after its panel)."""
-    rows = sheet.table[(sheet.table.curve == curve) & np.isclose(sheet.table.x, x) & (panel is None or sheet.table.panel == panel)]
-    return rows.y.to_list()
+    table = sheet.table
+    there = (table.curve == curve) & np.isclose(table.x, x)
+    return table[there & (panel is None or table.panel == panel)].y.to_list()
 
 
 def test_a_folder_holds_pictures_numbers_and_captions(tmp_path):
     written = papers.draw(tmp_path, "n-demon")
-    assert [path.name for path in written] == ["n-demon-fig2b.png", "n-demon-fig2b.csv", "n-demon.md"]
+    assert [path.name for path in written] == [
+        "n-demon-fig2b.png",
+        "n-demon-fig2b.csv",
+        "n-demon.md",
+    ]
     numbers = pd.read_csv(tmp_path / "n-demon-fig2b.csv")
     pd.testing.assert_frame_equal(numbers, drawn("n-demon", "2b").table, rtol=1e-8)
     assert numbers.y_name.iloc[0] == "COP" and len(numbers) == 401 * 14
     picture = matplotlib.image.imread(tmp_path / "n-demon-fig2b.png")
-    assert picture.shape[1] == 748 and len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 100  # 3.4 inches, colours
+    colours = np.unique(picture.reshape(-1, picture.shape[2]), axis=0)
+    assert picture.shape[1] == 748 and len(colours) > 100  # 3.4 inches
     text = (tmp_path / "n-demon.md").read_text()
-    assert "n-demon-fig2b.png" in text and "T_0 = T_h" in text and "Eq. (23)" in text  # what is misprinted is said
+    assert "n-demon-fig2b.png" in text and "T_0 = T_h" in text
+    assert "Eq. (23)" in text  # what is misprinted is said
 
 
 def test_n_demon_runs_through_the_printed_points():
@@ -55,11 +63,12 @@ def test_collective_refrigerator_runs_through_the_printed_points():
     assert at(sheet, "full model", 41) == [printed("0.1656853291"), printed("0.6535494291")]
     assert at(sheet, "reduced model", 41) == [printed("0.2052522117"), printed("0.5382363994")]
     widths = drawn("collective-refrigerator", "3").table
-    near = widths[(widths.panel == "a") & np.isclose(widths.y, 0.1) & (widths.x < 0.0029)]
-    assert near.value.min() > 0 and widths[(widths.panel == "a") & np.isclose(widths.y, 0.1) & (widths.x > 0.003)].value.max() < 0
+    line = widths[(widths.panel == "a") & np.isclose(widths.y, 0.1)]
+    assert line[line.x < 0.0029].value.min() > 0 and line[line.x > 0.003].value.max() < 0
     assert np.all(widths[(widths.y >= 1.999)].value < 0)  # d_h = 2 never cools
     curves = drawn("collective-refrigerator", "4").table
-    assert curves[(curves.curve == r"$\delta_w=0.001\,\Omega$") & np.isclose(curves.x, 1.0)].y.iloc[0] == printed("0.761687")
+    narrow = curves[curves.curve == r"$\delta_w=0.001\,\Omega$"]
+    assert narrow[np.isclose(narrow.x, 1.0)].y.iloc[0] == printed("0.761687")
     times = drawn("collective-refrigerator", "7")
     assert 101**2 * at(times, r"$t_{th}$", 101)[0] == printed("67.6")
 
@@ -67,22 +76,28 @@ def test_collective_refrigerator_runs_through_the_printed_points():
 def test_efficiency_is_drawn_where_the_machine_cools_and_nowhere_else():
     table = drawn("collective-refrigerator", "5").table
     inside = table.value.notna()
-    assert table[inside].value.between(0, 1).all() and (table.x > table.y)[inside].all() and (table.x < 3 * table.y)[inside].all()
+    drawn_at = table[inside]
+    assert drawn_at.value.between(0, 1).all()
+    assert (drawn_at.x > drawn_at.y).all() and (drawn_at.x < 3 * drawn_at.y).all()
     points = inside.groupby(table.panel).sum()
-    assert points.b > points.a > points.c > points.d  # a sharper work filter cools in more places, wider others in fewer
+    # A sharper work filter cools in more places, wider others in fewer.
+    assert points.b > points.a > points.c > points.d
 
 
 def test_the_first_finite_reservoirs_cool_and_rest_as_printed():
     table = drawn("finite-reservoirs", "1").table
     cold = table[table.curve == "$T_1$"]
-    assert cold.y.min() == pytest.approx(0.36903938614426, rel=1e-3) and cold.y.iloc[-1] == pytest.approx(1.54344, rel=1e-4)
+    assert cold.y.min() == pytest.approx(0.36903938614426, rel=1e-3)
+    assert cold.y.iloc[-1] == pytest.approx(1.54344, rel=1e-4)
     crossover = table[table.curve == r"$\tilde\omega$"][:40]
-    assert np.polynomial.Polynomial.fit(crossover.x, crossover.y, 3)(0.0) == pytest.approx(28.0, rel=1e-5)
+    start = np.polynomial.Polynomial.fit(crossover.x, crossover.y, 3)(0.0)
+    assert start == pytest.approx(28.0, rel=1e-5)
 
 
 def test_captions_name_every_parameter():
     caption = drawn("collective-refrigerator", "5").caption
-    assert all(text in caption for text in ("N = 31", "0.0005", "2, 6, 4 Omega", "heights 1", "The paper gives no widths"))
+    parameters = ("N = 31", "0.0005", "2, 6, 4 Omega", "heights 1", "The paper gives no widths")
+    assert all(text in caption for text in parameters)
     assert "T_1 = 0.6 stands in" in drawn("finite-reservoirs", "3").caption
 
 
@@ -101,7 +116,9 @@ def test_the_command_draws_and_judges(capsys, tmp_path, monkeypatch):
     assert code == 0 and len(record["written"]) == 3
     by_verdict = {each["verdict"]: each for each in record["claims"]["n-demon"]}
     assert set(by_verdict) == {"reproduced", "partly", "not"}
-    assert [name for name, holds in by_verdict["partly"]["parts"].items() if not holds] == ["for other occupations too"]
+    assert [name for name, holds in by_verdict["partly"]["parts"].items() if not holds] == [
+        "for other occupations too",
+    ]
     code, out, _ = run("n-demon", "--claims")
     assert code == 0 and out.startswith("Deghi") and "\nNOT " in out and "paper  trade-off" in out
     assert out.count("    fails  ") == 1 and "    fails  for other occupations too\n" in out

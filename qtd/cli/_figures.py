@@ -49,8 +49,9 @@ def _records(written, judged):
     records = {}
     if written:
         records["written"] = [str(path) for path in written]
-    if judged:
-        records["claims"] = {name: [_record(each) for each in made] for name, made in judged.items()}
+    claims = {name: [_record(each) for each in made] for name, made in judged.items()}
+    if claims:
+        records["claims"] = claims
     return records
 
 

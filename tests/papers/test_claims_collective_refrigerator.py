@@ -17,7 +17,8 @@ ONE = dict.fromkeys(CENTERS, 1.0)
 
 def jump_rates(gap, beta, center, width, height):
     """Up and down a gap through a peaked density."""
-    density = 4 * height * center * width**2 * gap / (((gap - center) ** 2 + width**2) * ((gap + center) ** 2 + width**2))
+    below, above = ((gap + sign * center) ** 2 + width**2 for sign in (-1, 1))
+    density = 4 * height * center * width**2 * gap / (below * above)
     return density / np.expm1(beta * gap), density / -np.expm1(-beta * gap)
 
 
@@ -28,7 +29,8 @@ def elements(num, first, spin):
     raising = spin * (spin + 1) - m * (m + 1)
     weight = np.where(m == 0, 2.0, 1.0)
     one = [(k, k + 1, weight[k] * raising[k] / 4) for k in range(len(m) - 1)]
-    two = [(k, k + 2, weight[k] * raising[k] * raising[k + 1] / 16 / num**2) for k in range(len(m) - 2)]
+    twice = raising[:-1] * raising[1:] / 16 / num**2
+    two = [(k, k + 2, weight[k] * twice[k]) for k in range(len(m) - 2)]
     if first == 0.5:
         two.append((0, 1, (spin * (spin + 1) + 0.25) * (spin * (spin + 1) - 0.75) / 16 / num**2))
     return m**2, {"cold": one, "hot": two, "work": one}
@@ -48,14 +50,22 @@ def solved(
     heights=ONE,
 ):
     """Cooling current, and COP over its bound (F1), by inverse temperatures and widths."""
-    cold, hot, work, *widths = np.broadcast_arrays(cold, hot, work, cold_width, hot_width, work_width)
+    cold, hot, work, *widths = np.broadcast_arrays(
+        cold,
+        hot,
+        work,
+        cold_width,
+        hot_width,
+        work_width,
+    )
     energies, jumps = elements(num, first, num / 2 if spin is None else spin)
     size, shape = len(energies), cold.shape
     generator, counted, squared, power = (np.zeros((*shape, size, size)) for _ in range(4))
     for name, beta, width in zip(CENTERS, (cold, hot, work), widths):
         for low, high, element in jumps[name]:
             gap = energies[high] - energies[low]
-            up, down = (element * rate for rate in jump_rates(gap, beta, centers[name], width, heights[name]))
+            rates = jump_rates(gap, beta, centers[name], width, heights[name])
+            up, down = (element * rate for rate in rates)
             for start, end, rate, energy in ((low, high, up, gap), (high, low, down, -gap)):
                 generator[..., end, start] += rate
                 generator[..., start, start] -= rate
@@ -95,7 +105,8 @@ def three_levels(cold, hot, work=1e-3):
     n = [1 / np.expm1(x) for x in (2 * cold, 6 * hot, 4 * work)]
     (uc, dc), (uh, dh), (uw, dw) = ((g * x, g * (1 + x)) for g, x in zip(strengths, n))
     exits = uc + uh, dc + uw, dh + dw
-    first = exits[0] * exits[1] + exits[0] * exits[2] + exits[1] * exits[2] - uc * dc - uh * dh - uw * dw
+    pairs = exits[0] * exits[1] + exits[0] * exits[2] + exits[1] * exits[2]
+    first = pairs - uc * dc - uh * dh - uw * dw
     return 2 * (uc * uw * dh - dc * dw * uh) / first
 
 
@@ -105,12 +116,17 @@ def performance():
     cold, hot = np.linspace(0.05, 5.0, 100)[None, :], np.linspace(0.05, 2.5, 99)[:, None]
     panels = {"a": {}, "b": {"work_width": 5e-4}, "c": {"hot_width": 0.3}, "d": {"cold_width": 0.3}}
     ratios = {letter: solved(cold, hot, **widths)[1] for letter, widths in panels.items()}
-    reach = {f"largest beta_c that cools, ({k})": f"{np.max(np.where(np.isfinite(x), cold, 0)):.6f}" for k, x in ratios.items()}
+    far = {letter: np.max(np.where(np.isfinite(x), cold, 0)) for letter, x in ratios.items()}
+    reach = {f"largest beta_c that cools, ({k})": f"{beta:.6f}" for k, beta in far.items()}
     best = {f"largest COP over bound, ({k})": f"{np.nanmax(x):.4f}" for k, x in ratios.items()}
     ends = {}
     for beta in (1.5, 2.0, 2.5):
         line = brentq(lambda b, beta=beta: three_levels(b, beta) - 0.004, 1.05 * beta, 2.99 * beta)
-        width = brentq(lambda w, beta=beta, line=line: cooling(cold=line, hot=beta, work_width=w), 1e-5, 1e-2)
+        width = brentq(
+            lambda w, beta=beta, line=line: cooling(cold=line, hot=beta, work_width=w),
+            1e-5,
+            1e-2,
+        )
         ends[f"d_w that ends cooling there, beta_h = {beta:g}"] = f"{width:.9f}"
     return reach, ends, best
 
@@ -157,7 +173,10 @@ def expected():
     }
     currents = {}
     for cold, row in widths.items():
-        currents |= along([f"d_c = {cold}, d_h = {hot:g}" for hot in (0.05, 0.5, 1.0, 2.0)], I_c=row)
+        currents |= along(
+            [f"d_c = {cold}, d_h = {hot:g}" for hot in (0.05, 0.5, 1.0, 2.0)],
+            I_c=row,
+        )
     widest = np.max(cooling(cold_width=0.6, hot_width=np.linspace(0.02, 2, 100)))
     never = np.max(cooling(hot_width=2.0, work_width=np.geomspace(1e-6, 1e-2, 40)))
     reach, ends, best = performance()
@@ -168,12 +187,26 @@ def expected():
     half = (1 + cooling(spin=14.5) / 0.09704813677557) / 2
     rectified = {}
     for height, name in ((1.0, "equal heights"), (0.1, "height 0.1 of the work reservoir")):
-        forward, back = (cooling(cold=a, work=b, heights={"cold": 1.0, "hot": 0.0, "work": height}, **two) for a, b in ((2, 1), (1, 2)))
+        heights = {"cold": 1.0, "hot": 0.0, "work": height}
+        forward = cooling(cold=2, work=1, heights=heights, **two)
+        back = cooling(cold=1, work=2, heights=heights, **two)
         rectified[f"forward over backward, {name}"] = f"{-forward / back:.8f}"
     return {
-        "current_and_noise_grow_as_the_square": Expected("current and noise grow as", REPRODUCED, full),
-        "three_levels_agree_with_the_closed_forms": Expected("three levels at beta_w =", REPRODUCED, reduced),
-        "the_full_model_performs_worse": Expected("the full model performs a", REPRODUCED, {"current(51)": "0.806", "noise(51)": "1.216"}),
+        "current_and_noise_grow_as_the_square": Expected(
+            "current and noise grow as",
+            REPRODUCED,
+            full,
+        ),
+        "three_levels_agree_with_the_closed_forms": Expected(
+            "three levels at beta_w =",
+            REPRODUCED,
+            reduced,
+        ),
+        "the_full_model_performs_worse": Expected(
+            "the full model performs a",
+            REPRODUCED,
+            {"current(51)": "0.806", "noise(51)": "1.216"},
+        ),
         "the_relative_width_falls_with_the_size": Expected(
             "the relative width of the",
             REPRODUCED,
@@ -215,7 +248,11 @@ def expected():
             },
         ),
         "cooling_is_bounded_on_the_right": Expected("cooling is bounded on the", REPRODUCED, reach),
-        "the_border_follows_a_line_of_three_levels": Expected("the border of cooling follows", REPRODUCED, ends),
+        "the_border_follows_a_line_of_three_levels": Expected(
+            "the border of cooling follows",
+            REPRODUCED,
+            ends,
+        ),
         "a_wide_cold_filter_costs_more": Expected(
             "a wide cold filter costs",
             REPRODUCED,

@@ -28,7 +28,7 @@ def demon_cop(cold, fourth):
             fermi(2, 1) + ratio * change,
             fermi(1.5, cold) + change,
             fermi(fourth, cold) - change,
-        ]
+        ],
     )
     with np.errstate(invalid="ignore"):
         u = np.log(1 / filled - 1)
@@ -75,7 +75,10 @@ def expected():
     """By the claim's function."""
     energies = ("1.25", "1.4", "1.55", "1.6", "1.75", "1.9", "2.1")
     cop = {
-        **along([f"T_c = 0.2, e_4 = {e}" for e in energies], COP="- 0.060329 0.068723 0.058941 - - -"),
+        **along(
+            [f"T_c = 0.2, e_4 = {e}" for e in energies],
+            COP="- 0.060329 0.068723 0.058941 - - -",
+        ),
         **along(
             [f"T_c = 0.5, e_4 = {e}" for e in energies],
             COP="0.177190 0.196076 0.198974 0.195850 0.172786 0.112404 -",
@@ -105,7 +108,8 @@ def expected():
     share = np.nanmax(demon_cop(temperatures, fourth) * (1 - temperatures) / temperatures)
     coldest_of_16 = brentq(lambda t: np.exp(0.6 / t) - 2 * np.exp(0.5 / t) - 1, 0.1, 0.2)
     above = float(demon_cop(coldest_of_16 + 1e-6, 1.6))
-    near = {f"COP(T_c = T_h, e_4 = {e})": f"{float(demon_cop(1.0, float(e))):.12f}" for e in ("1.4", "1.49", "1.51", "1.6")}
+    beside = {e: float(demon_cop(1.0, float(e))) for e in ("1.4", "1.49", "1.51", "1.6")}
+    near = {f"COP(T_c = T_h, e_4 = {e})": f"{cop:.12f}" for e, cop in beside.items()}
     cooling, taken = broadened_demon()
     narrow = 0.1 * (fermi(1.5, 0.5) - fermi(1.6, 0.5)) / (2 * np.pi) * 0.05  # Eq. (21)
     return {
@@ -153,7 +157,11 @@ def expected():
         "no_pumping_where_the_occupation_is_unphysical": Expected(
             "where the occupation is unphysical",
             NOT,
-            {"lowest e_4 at T_c = T_h": "0.205623", "highest e_4 at T_c = T_h": "2.458020"} | less_bold,
+            {
+                "lowest e_4 at T_c = T_h": "0.205623",
+                "highest e_4 at T_c = T_h": "2.458020",
+                **less_bold,
+            },
         ),
         "heat_flows_without_exchange": Expected(
             "the demon exchanges neither",

@@ -26,6 +26,11 @@ def by_radius(name, texts, end=")"):
     return {f"{name}{radius:g}{end}": text for radius, text in zip(RADII, texts.split())}
 
 
+def numbered(name, texts, first=0):
+    """Numbers with the names that `name` has with each index, from the first one on."""
+    return {name.format(k): text for k, text in enumerate(texts.split(), first)}
+
+
 CLAIMS = {
     "it_settles_as_a_motor": Expected(
         "at C_ext = 0.5 C_F^(0) the",
@@ -50,8 +55,10 @@ CLAIMS = {
     "there_are_two_stable_velocities_to_third_order": Expected(
         "to third order two stable",
         partly("as printed at U = 20"),
-        {f"v{i}, U = 20": text for i, text in enumerate(("-9.452e-3", "3.377e-3", "6.195e-3"), 1)}
-        | {f"v{i}, U = 40": text for i, text in enumerate(("-7.402e-3", "2.029e-3", "6.740e-3"), 1)},
+        {
+            **numbered("v{}, U = 20", "-9.452e-3 3.377e-3 6.195e-3", 1),
+            **numbered("v{}, U = 40", "-7.402e-3 2.029e-3 6.740e-3", 1),
+        },
     ),
     "the_next_order_is_negligible": Expected(
         "the next order, C_F^(4),",
@@ -72,7 +79,7 @@ CLAIMS = {
             "stable, U = 20": (1, 1),
             "stable, U = 40": (2, 2),
         }
-        | {f"v{i}, U = 40": text for i, text in enumerate(("-0.0579", "-0.0480", "0.0020", "0.0333"), 1)},
+        | numbered("v{}, U = 40", "-0.0579 -0.0480 0.0020 0.0333", 1),
     ),
     "a_slow_rotor_is_trapped": Expected(
         "a rotor that starts between",
@@ -83,19 +90,30 @@ CLAIMS = {
             "v, I = 5e6, U = 40": (6.5e-3, 6.8e-3),
         },
     ),
-    "the_slope_saturates": Expected("the slope of the zeroth order", REPRODUCED, by_radius("slope(", "0.546 0.930 0.990 0.9974")),
+    "the_slope_saturates": Expected(
+        "the slope of the zeroth order",
+        REPRODUCED,
+        by_radius("slope(", "0.546 0.930 0.990 0.9974"),
+    ),
     # At V = 0 two of these are -1.385 and -1.240.
     "the_first_order_is_constant": Expected(
         "the first order is negative",
         partly("constant on all orbits"),
-        by_radius("W1(", "-0.88 -1.383 -1.239 -1.158", ", V = 2)") | by_radius("W1(", "-0.40 -1.345 -1.251 -1.177", ", V = 10)"),
+        {
+            **by_radius("W1(", "-0.88 -1.383 -1.239 -1.158", ", V = 2)"),
+            **by_radius("W1(", "-0.40 -1.345 -1.251 -1.177", ", V = 10)"),
+        },
     ),
     "the_zeroth_order_is_linear": Expected(
         "the zeroth order is linear",
         partly("on that of radius 10"),
         {"W0(10, V = 10)": "4.44", "slope * 10": "5.46"},
     ),
-    "higher_orders_are_small": Expected("orders above the first are", REPRODUCED, {"largest third-order term, V = 10": "0.148"}),
+    "higher_orders_are_small": Expected(
+        "orders above the first are",
+        REPRODUCED,
+        {"largest third-order term, V = 10": "0.148"},
+    ),
     "dissipation_can_be_inverted": Expected(
         "beyond V = 10 dissipation",
         REPRODUCED,
@@ -115,7 +133,10 @@ CLAIMS = {
     "efficiency_grows_with_the_orbit": Expected(
         "the largest efficiency grows",
         REPRODUCED,
-        by_radius("motor(", "0.105 0.454 0.744 0.863") | by_radius("pump(", "0.090 0.453 0.744 0.863"),
+        {
+            **by_radius("motor(", "0.105 0.454 0.744 0.863"),
+            **by_radius("pump(", "0.090 0.453 0.744 0.863"),
+        },
     ),
     "pumping_is_frustrated_on_small_orbits": Expected(
         "the range of loads where",
@@ -141,17 +162,23 @@ CLAIMS = {
         | {"refrigerator(50)": "0.257", "on from, 50": "1.26", "on to, 50": "3.76"}
         | {"refrigerator(100)": "0.505", "on from, 100": "1.08", "on to, 100": "3.94"},
     ),
-    "the_third_order_of_the_heat_is_negligible": Expected("the third order of the heat", REPRODUCED, {"largest share": "0.015"}),
+    "the_third_order_of_the_heat_is_negligible": Expected(
+        "the third order of the heat",
+        REPRODUCED,
+        {"largest share": "0.015"},
+    ),
     "the_third_order_of_the_charge_ends_the_pumping": Expected(
         "the third order of the charge",
         REPRODUCED,
-        {f"Q_I^({k}), load 4": text for k, text in enumerate(("-0.31", "0.52", "-0.02", "-0.14"))}
-        | {f"Q_I^({k}), load 6": text for k, text in enumerate(("-0.17", "0.52", "-0.04", "-0.45"))},
+        {
+            **numbered("Q_I^({}), load 4", "-0.31 0.52 -0.02 -0.14"),
+            **numbered("Q_I^({}), load 6", "-0.17 0.52 -0.04 -0.45"),
+        },
     ),
     "the_third_order_reverses_the_charge": Expected(
         "at negative loads the third",
         REPRODUCED,
-        {f"Q_I^({k}), load -8": text for k, text in enumerate(("-0.138", "-0.522", "-0.045", "0.704"))},
+        numbered("Q_I^({}), load -8", "-0.138 -0.522 -0.045 0.704"),
     ),
     "a_small_orbit_never_refrigerates": Expected(
         "an orbit of radius 20 never",
@@ -216,13 +243,22 @@ def test_one_turn_after_another_is_what_the_map_of_a_turn_says():
 
 
 def test_lines_and_circles_of_figure_3():
-    for panel, w0, w1 in zip("abcd", ("4.44", None, None, None), ("-0.40", "-1.345", "-1.251", "-1.177")):
+    for panel, w0, w1 in zip(
+        "abcd",
+        ("4.44", None, None, None),
+        ("-0.40", "-1.345", "-1.251", "-1.177"),
+    ):
         assert value("3", panel, "$k=1$", 10) == printed(w1)
         assert w0 is None or value("3", panel, "$k=0$", 10) == printed(w0)
         for k in range(4):
             circles = rows_of("3", panel, f"k={k}, charge and heat")
             line = rows_of("3", panel, f"$k={k}$")
-            np.testing.assert_allclose(circles.y, line.y[line.x.isin(circles.x)], rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(
+                circles.y,
+                line.y[line.x.isin(circles.x)],
+                rtol=1e-9,
+                atol=1e-9,
+            )
             assert len(circles) == 21 and line.x.is_monotonic_increasing
     assert value("3", "a", "$k=3$", 16) == printed("-4.1")
 
@@ -239,7 +275,8 @@ def test_curves_of_figure_4_peak_where_the_page_says():
             beyond = rows.y[rows.x > 1]
             assert beyond.isna().all() if pump == "-" else beyond.max() == printed(pump)
     rows = rows_of("4", "a", r"$\delta_\epsilon=10$, next order")
-    assert rows.y[rows.x > 1].max() == printed("0.025") and rows.x[(rows.x < 0) & rows.y.notna()].max() == pytest.approx(-8.01, abs=0.006)
+    assert rows.y[rows.x > 1].max() == printed("0.025")
+    assert rows.x[(rows.x < 0) & rows.y.notna()].max() == pytest.approx(-8.01, abs=0.006)
 
 
 def test_curves_of_figures_5_and_6_run_through_the_printed_points():
@@ -253,7 +290,10 @@ def test_curves_of_figures_5_and_6_run_through_the_printed_points():
     heat = [rows_of("5", "c", f"$k={k}$").y.to_numpy() for k in range(4)]
     np.testing.assert_allclose(np.sum(heat, 0)[~np.isnan(heat[0])], 1.0, rtol=1e-12)
     for k, text in enumerate(("0.851", "-0.476", "0.158")):
-        assert value("6", "a", f"$k={k}$", 2) == pytest.approx(float(text), abs=6e-4)  # between two points drawn
+        assert value("6", "a", f"$k={k}$", 2) == pytest.approx(
+            float(text),
+            abs=6e-4,
+        )  # between two points drawn
     assert rows_of("6", "a", "total").y.min() == printed("0.258")
 
 
@@ -329,13 +369,23 @@ SETTINGS = [
 @pytest.mark.parametrize(("radius", "bias", "difference"), SETTINGS)
 def test_operate_follows_the_equations_for_velocity_and_efficiency(radius, bias, difference):
     known = data.series(radius, bias, difference)
-    found = Operation(*map(np.asarray, OPERATE(data.motor(radius, bias, difference), LOADS * known.torque[0])))
+    found = Operation(
+        *map(np.asarray, OPERATE(data.motor(radius, bias, difference), LOADS * known.torque[0])),
+    )
     wanted = data.performance(known, LOADS, 2, bias, difference)
     close = {"rtol": 1e-9, "atol": 1e-9} if bias else {"rtol": 1e-6, "atol": 1e-6}
     np.testing.assert_allclose(found.velocity, wanted.velocity, **close)
     np.testing.assert_allclose(found.share, wanted.share, **close)
-    np.testing.assert_allclose(found.charge, data.per_turn(known.charge, wanted.velocity, 2).sum(0), **close)
-    np.testing.assert_allclose(found.cold, data.per_turn(known.cold, wanted.velocity, 2).sum(0), **close)
+    np.testing.assert_allclose(
+        found.charge,
+        data.per_turn(known.charge, wanted.velocity, 2).sum(0),
+        **close,
+    )
+    np.testing.assert_allclose(
+        found.cold,
+        data.per_turn(known.cold, wanted.velocity, 2).sum(0),
+        **close,
+    )
     drive, pump = (Mode.MOTOR, Mode.CHARGE_PUMP) if bias else (Mode.HEAT_ENGINE, Mode.REFRIGERATOR)
     modes = np.select(
         [np.isnan(wanted.velocity), wanted.drives, wanted.pumps],
@@ -350,11 +400,15 @@ def test_operate_follows_the_equations_for_velocity_and_efficiency(radius, bias,
 @pytest.mark.parametrize(("radius", "possible"), list(zip(RADII, [False, False, True, True])))
 def test_refrigeration_needs_the_first_order_to_outdo_the_zeroth_and_the_second(radius, possible):
     known = data.series(radius, 0.0, 0.5)
-    assert np.all(known.cold[:3] < 0) and (known.cold[1] ** 2 > 4 * known.cold[0] * known.cold[2]) == possible
+    zeroth, first, second = known.cold[:3]
+    assert np.all(known.cold[:3] < 0) and (first**2 > 4 * zeroth * second) == possible
     assert data.performance(known, LOADS, 1, difference=0.5).pumps.any() == possible
 
 
-@pytest.mark.parametrize(("radius", "bias", "difference"), [(10.0, 15.42, 0.3), (20.0, 5.0, 0.4), (100.0, 10.0, 0.5)])
+@pytest.mark.parametrize(
+    ("radius", "bias", "difference"),
+    [(10.0, 15.42, 0.3), (20.0, 5.0, 0.4), (100.0, 10.0, 0.5)],
+)
 def test_each_order_conserves_charge_and_has_a_parity(radius, bias, difference):
     found, mirrored = data.series(radius, bias, difference), data.series(radius, -bias, -difference)
     reduced, odd = (0.25 / radius) ** np.arange(-1, 4), (-1.0) ** np.arange(5)
@@ -371,4 +425,6 @@ def test_the_exact_pump_of_figure_4a_works_on_a_rising_branch_and_torque_fades_a
     scale = data.series(10.0, 2.0).torque[0]
     torque, _ = data.exact_turn(np.linspace(-0.25, -1e-3, 24), 10.0, 2.0, 20.0)
     assert np.all(np.diff(torque) < 0)
-    assert np.all(np.abs(data.exact_turn(np.array([-30.0, 30.0]), 10.0, 2.0, 20.0)[0] / scale) < 0.1)
+    assert np.all(
+        np.abs(data.exact_turn(np.array([-30.0, 30.0]), 10.0, 2.0, 20.0)[0] / scale) < 0.1,
+    )
