@@ -15,13 +15,13 @@ def drawn(machine, number):
 
 @functools.cache
 def judged(machine, name):
-    """What comes out of the claim of the paper on a machine that the function of a name makes."""
+    """The claim of the paper on a machine that a function of this name makes, and its verdict."""
     (printed,) = [printed for printed in papers.paper(machine).CLAIMS if printed.name == name]
     return printed.judged()
 
 
 def claimed(machine):
-    """What the paper on a machine claims about its figures, and what comes out."""
+    """All claims of the paper on a machine, with their verdicts."""
     return [judged(machine, name) for name in names_of_claims(machine)]
 
 

@@ -207,7 +207,7 @@ def along(columns, **rows):
 
 
 class Expected(NamedTuple):
-    """What a claim has to be: how its statement begins, its verdict, and its numbers.
+    """The claim to be expected: how its statement begins, its verdict, and its numbers.
 
     `numbers`: by name the text of the reference value, or a (low, high) where there is none.
     """

@@ -62,7 +62,7 @@ def _record(claim):
 
 
 def _every(names, out, claims):
-    """What `_one` gives for all machines, side by side on all cores: most of the time goes into
+    """Results of `_one` for all machines, side by side on all cores: most of the time goes into
     compilation, on one core each."""
     if len(names) == 1:
         return {names[0]: _one(names[0], out, claims)}

@@ -65,5 +65,5 @@ def draw(folder: Path | str, machine: str) -> list[Path]:
 
 
 def claims(machine: str) -> list[Claim]:
-    """What the paper on this machine claims, and what comes out here. Needs double precision."""
+    """Claims of the paper on this `machine`, as they come out here. Needs double precision."""
     return [printed.judged() for printed in paper(machine).CLAIMS]

@@ -1,4 +1,4 @@
-"""Many points through one compiled program, and roots and maxima found with it."""
+"""Programs compiled once for many points, and roots and maxima found with them."""
 
 import functools
 import math

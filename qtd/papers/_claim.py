@@ -1,4 +1,4 @@
-"""What papers claim: each claim is a function of what comes out here; its parts make the verdict."""
+"""Claims of papers: each is a function of what comes out here, and its parts make the verdict."""
 
 import dataclasses
 import enum
@@ -10,7 +10,7 @@ from ._precision import refuse_single_precision
 
 
 class Verdict(enum.StrEnum):
-    """Whether a paper's claim came out."""
+    """Verdict on a paper's claim: it came out, partly, or not."""
 
     REPRODUCED = "reproduced"
     PARTLY = "partly"
@@ -18,7 +18,7 @@ class Verdict(enum.StrEnum):
 
 
 class Claim(NamedTuple):
-    """What a paper says about a figure, and what comes out here.
+    """A paper's statement about a figure, and what comes out here.
 
     `statement`: what is said of a `figure`; `paper`: its number or word; `numbers`: ours, by name;
     `verdict`: whether it came out; `reason`: what holds and what does not, in words; `parts`:
@@ -40,7 +40,7 @@ class Claim(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What comes out where a paper claims something.
+    """The outcome of a paper's claim here.
 
     `parts`: whether each part of the claim holds, by name; `numbers`: ours, by name; `note`: what
     holds and what does not, in words.

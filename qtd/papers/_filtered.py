@@ -1,5 +1,5 @@
-"""What the two refrigerators of Bhandari and Jordan share: axes of figures, and maxima of curves
-among the numbers of claims.
+"""Axes of figures and maxima among the numbers of claims, for the two refrigerators of Bhandari and
+Jordan.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def named(what: str, values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def maxima(what: str, best: Mapping[Any, tuple[float, float]]) -> dict[str, float]:
-    """Where curves are largest in `what`, and how large, by the name of each curve."""
+    """Places in `what` where curves are largest, and how large, by the name of each curve."""
     places = {key: place for key, (place, _) in best.items()}
     heights = {key: height for key, (_, height) in best.items()}
     return named(f"{what} of maximum", places) | named("largest J_C", heights)

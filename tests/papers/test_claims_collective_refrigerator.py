@@ -133,7 +133,7 @@ def performance():
 
 @functools.cache
 def expected():
-    """By the claim's function."""
+    """Verdicts and numbers by the name of a claim's function."""
     sizes, edges = (
         (11, 21, 41, 51),
         {

@@ -15,7 +15,7 @@ REPRODUCED = "reproduced"
 
 @functools.cache
 def expected():
-    """By the claim's function."""
+    """Verdicts and numbers by the name of a claim's function."""
     modes = np.array([21.1, 21.5])
 
     def fermi(temperature, potential):

@@ -72,7 +72,7 @@ def broadened_demon(width=0.05):
 
 @functools.cache
 def expected():
-    """By the claim's function."""
+    """Verdicts and numbers by the name of a claim's function."""
     energies = ("1.25", "1.4", "1.55", "1.6", "1.75", "1.9", "2.1")
     cop = {
         **along(

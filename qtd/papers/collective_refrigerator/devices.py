@@ -61,7 +61,7 @@ class FullModel(NamedTuple):
 
 @functools.cache
 def full_model(num_spins: int) -> FullModel:
-    """What `num_spins` spins do at the temperatures of Fig. 2."""
+    """Current and noise of `num_spins` spins at the temperatures of Fig. 2."""
     found = CollectiveRefrigerator(num_spins).operate()
     current = found.heat_currents["cold"]
     noise = found.heat_covariance["cold", "cold"]
@@ -81,7 +81,7 @@ class ReducedModel(NamedTuple):
 
 @functools.cache
 def reduced_model(num_spins: int) -> ReducedModel:
-    """What the three lowest levels of `num_spins` spins do at the temperatures of Fig. 2."""
+    """Currents and noise of the three lowest levels of `num_spins` spins in Fig. 2."""
     ring = CollectiveRefrigerator(num_spins).reduced()
     hot_drive = ring.current_hot_drive(), ring.noise_hot_drive()
     return ReducedModel(*map(float, (ring.current(), ring.noise(), *hot_drive)))
@@ -99,8 +99,8 @@ class Point(NamedTuple):
 
 @in_blocks
 def point(beta_cold: Any, beta_hot: Any, cold_width: Any, hot_width: Any, work_width: Any) -> Point:
-    """What 31 spins do at inverse temperatures `beta_cold` and `beta_hot`, with filters of widths
-    `cold_width`, `hot_width`, `work_width`."""
+    """Operation of 31 spins at inverse temperatures `beta_cold` and `beta_hot`, with filters of
+    widths `cold_width`, `hot_width`, `work_width`."""
     changes = {
         "cold.temperature": 1 / beta_cold,
         "hot.temperature": 1 / beta_hot,

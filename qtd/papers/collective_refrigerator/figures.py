@@ -75,7 +75,7 @@ def figure_2() -> Sheet:
 
 @in_double_precision
 def figure_3() -> Sheet:
-    """Where the machine cools, against the widths of the filters."""
+    """Cooling current against the widths of the filters."""
     sheet = Sheet(
         "3",
         f"""Cooling current (blue: the cold reservoir is cooled, red: it is heated; black line:

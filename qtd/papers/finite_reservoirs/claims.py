@@ -1,4 +1,4 @@
-"""What the paper on finite reservoirs says about Figs. 1 to 5, and what comes out."""
+"""Claims of the paper on finite reservoirs about Figs. 1 to 5."""
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -250,7 +250,7 @@ CLAIMS = claims_in(globals())
 
 
 def _told(crossing):
-    """Whether, and when, two curves cross, in words."""
+    """The time at which two curves cross, if they do, in words."""
     time = float(crossing.times[0])
     return "do not cross" if np.isnan(time) else f"cross at {time:.3f}"
 
@@ -266,8 +266,8 @@ def _late_difference(machine):
 
 
 def _threshold(name, place, indices, low, high):
-    """From where on, in one number of Fig. 2 (or two energies 0.4 apart), potentials change order
-    and temperatures do not; and its name."""
+    """The name and value of a threshold: from there on, in one number of Fig. 2 (or two energies
+    0.4 apart), potentials change order and temperatures do not."""
 
     def late(value):
         parameters = [list(part) for part in PARAMETERS[2]]
@@ -288,7 +288,7 @@ def _extreme(values, sign):
 
 
 def _turns(values, share=1e-5):
-    """How often a curve turns, counting only turns after which it moves by more than a share of its
+    """The number of turns of a curve, of those after which it moves by more than a share of its
     range."""
     values = np.asarray(values)
     least = share * np.ptp(values)

@@ -77,7 +77,7 @@ def history(figure: int) -> Evolution:
 
 @functools.cache
 def equilibrium(figure: int) -> Equilibrium:
-    """Where the device of a `figure` comes to rest."""
+    """The state in which the device of a `figure` comes to rest."""
     return device(figure).equilibrium()
 
 

@@ -1,4 +1,4 @@
-"""What the paper on the N-demon says about Fig. 2(b), and what comes out."""
+"""Claims of the paper on the N-demon about Fig. 2(b)."""
 
 import math
 
@@ -159,8 +159,8 @@ def no_pumping_where_the_occupation_is_unphysical() -> Outcome:
     printed="0, cooling",
 )
 def heat_flows_without_exchange() -> Outcome:
-    """At a finite width, where the demon's occupation is solved for, currents are integrals over
-    its windows."""
+    """Currents are integrals over the demon's windows at a finite width, where its occupation is
+    solved for."""
     machine = replace(NDemon(width=0.05), {"cold.temperature": 0.5})
     flow = currents(machine.broadened("boxcar").conductor)
     cooling = flow.heat_currents["cold"]

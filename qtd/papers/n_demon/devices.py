@@ -15,7 +15,7 @@ UNIT = 1 / (2 * math.pi)  # Gamma / h at Gamma = 1
 
 
 class Demon(NamedTuple):
-    """What a demon does: its `cop`, and the cooling current `power` in units of Gamma / h.
+    """Operation of a demon: its `cop`, and the cooling current `power` in units of Gamma / h.
 
     Both are NaN where no occupation is possible, which a `margin` below zero says.
     """
@@ -27,7 +27,7 @@ class Demon(NamedTuple):
 
 @in_blocks
 def demon(cold_temperature: Any, energy_4: Any) -> Demon:
-    """What the demon does by the `cold_temperature` and the fourth resonance, `energy_4`."""
+    """Operation of the demon by the `cold_temperature` and the fourth resonance, `energy_4`."""
     changes = {"cold.temperature": cold_temperature, "energy_4": energy_4}
     point = replace(NDemon(), changes).operate()
     return Demon(point.cop, point.heat_currents["cold"] / UNIT, point.margin)

@@ -129,14 +129,14 @@ def steady_velocities(torque: np.ndarray, load: float, order: int) -> tuple[np.n
 
 
 def per_turn(coefficients: np.ndarray, velocity: np.ndarray, order: int) -> np.ndarray:
-    """What leaves the leads in a turn at a `velocity`, Q^(k) = sign(v) C^(k) v^(k - 1), by its
-    `coefficients`, of orders k up to one more than the `order` of the torque."""
+    """Charge or heat that leaves the leads in a turn at a `velocity`, by its `coefficients`:
+    Q^(k) = sign(v) C^(k) v^(k - 1), of orders k up to one more than the `order` of the torque."""
     sense = np.sign(velocity)
     return np.stack([sense * coefficients[k] * velocity ** (k - 1) for k in range(order + 2)])
 
 
 class Performance(NamedTuple):
-    """What a motor does under each load.
+    """Velocity and efficiency of a motor under each load.
 
     `velocity`; `share`: its efficiency over Carnot's bound, Eqs. (72)-(77), NaN where there is
     none; `drives`, `pumps`: whether it is a motor, and whether it is a pump.
@@ -151,7 +151,7 @@ class Performance(NamedTuple):
 def performance(
     known: Series, x: np.ndarray, order: int, bias: float = 0.0, difference: float = 0.0
 ) -> Performance:
-    """What a motor does under the loads `x` C_F^(0), by its `known` coefficients to an `order`.
+    """Velocity and efficiency under the loads `x` C_F^(0), by `known` coefficients to an `order`.
 
     A motor or charge pump at a `bias`, a heat engine or refrigerator at a `difference` of
     temperatures.
@@ -252,7 +252,7 @@ class Flywheel:
         self._mean = CubicSpline(energies, means[turning])
 
     def turns(self, velocity: float, count: int) -> Turns:
-        """At most `count` turns from this `velocity`."""
+        """Turns from this `velocity`, at most `count`."""
         energies = [velocity**2]
         while energies[-1] >= self.least and len(energies) < count:
             energies.append(energies[-1] + float(self._gain(energies[-1])))

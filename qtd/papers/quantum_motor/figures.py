@@ -43,7 +43,7 @@ LIGHTER = 2e7
 
 @in_double_precision
 def figure_2() -> Sheet:
-    """How a rotor spins up to its steady velocity, or is trapped at rest."""
+    """Rotors that spin up to a steady velocity, or are trapped at rest."""
     drive = series_at(100.0, 2.0).torque
     velocities = {
         u: steady_velocities(bistable_torque(u), bistable_load(u), 3) for u in (20.0, 40.0)
@@ -179,7 +179,7 @@ def figure_4() -> Sheet:
 
 @in_double_precision
 def figure_5() -> Sheet:
-    """What the orders in the velocity add to the pumped charge and heat."""
+    """Contributions of the orders in the velocity to the pumped charge and heat."""
     known = series_at(10.0, 2.0)
     sheet = Sheet(
         "5",

@@ -1,4 +1,4 @@
-"""What the paper on two qubits says in Figs. 3, 4 and 5 and its conclusions, and what comes out."""
+"""Claims of the paper on two qubits in Figs. 3, 4 and 5 and its conclusions."""
 
 import functools
 

@@ -68,8 +68,8 @@ def figure_4_current(energy_1: Any) -> np.ndarray:
 
 
 def figure_4_resonant(energy_1: Any) -> np.ndarray:
-    """The same by `energy_1` with filters of hot and sink on the size of the gaps, also where these
-    are negative."""
+    """Cooling current of Fig. 4 by `energy_1` with filters of hot and sink on the size of the gaps,
+    also where these are negative."""
     return _ring(0.3, 0.1, energy_1, 2.1, np.abs(energy_1), np.abs(energy_1 + 0.1))
 
 
@@ -114,15 +114,15 @@ def by_local(shift: Any, exchange: Any, bias: Any, coupling: Any) -> Any:
 
 @in_blocks
 def by_global(shift: Any, exchange: Any, bias: Any, coupling: Any) -> Any:
-    """The same as `by_local` by the global master equation, at a `shift`, an `exchange`, a `bias`
-    and a `coupling`."""
+    """Cooling current of Fig. 5 over the `coupling` by the global master equation, at a `shift`, an
+    `exchange` and a `bias`."""
     return _with_exchange("global", shift, exchange, bias, coupling)
 
 
 @in_blocks
 def by_redfield(shift: Any, exchange: Any, bias: Any, coupling: Any) -> Any:
-    """The same as `by_local` by the Redfield equation that keeps the one slow coherence, at a
-    `shift`, an `exchange`, a `bias` and a `coupling`."""
+    """Cooling current of Fig. 5 over the `coupling` by the Redfield equation that keeps the one
+    slow coherence, at a `shift`, an `exchange` and a `bias`."""
     return _with_exchange("redfield-partial", shift, exchange, bias, coupling)
 
 

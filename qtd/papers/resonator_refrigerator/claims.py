@@ -1,4 +1,4 @@
-"""What the paper on two resonators says in Figs. 7, 8 and 10, and what comes out."""
+"""Claims of the paper on two resonators in Figs. 7, 8 and 10."""
 
 import functools
 
@@ -167,7 +167,7 @@ def a_third_level_does_nothing_at_large_couplings() -> Outcome:
 
 
 def _gain_of_a_level(levels, shift):
-    """How much more than qubits such levels cool in Fig. 8, relative."""
+    """Cooling current of such levels in Fig. 8 over that of qubits, less 1."""
     return figure_8_current(levels, shift) / figure_8_current(QUBITS, shift) - 1
 
 
@@ -206,7 +206,7 @@ def maxima_are_as_quoted() -> Outcome:
 
 @functools.cache
 def _causal_cools():
-    """Whether causal Green functions cool at any dT up to 3, for filters of strength 1."""
+    """True if causal Green functions cool at any dT up to 3, for filters of strength 1."""
     bias = np.linspace(0.05, 3.0, 60)
     return any(np.any(keldysh("causal", bias, width) > 0) for width in WIDTHS)
 

@@ -1,6 +1,4 @@
-"""What the paper on the collective refrigerator says in its figures and appendices, and what comes
-out.
-"""
+"""Claims of the paper on the collective refrigerator in its figures and appendices."""
 
 from . import appendices, cooling
 

@@ -1,6 +1,4 @@
-"""What the paper on the collective refrigerator says in Figs. 6 and 7 and its appendices, and what
-comes out.
-"""
+"""Claims of the paper on the collective refrigerator in Figs. 6 and 7 and its appendices."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the paper on the collective refrigerator says in Figs. 2 to 5, and what comes out."""
+"""Claims of the paper on the collective refrigerator in Figs. 2 to 5."""
 
 import numpy as np
 

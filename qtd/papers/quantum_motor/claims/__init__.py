@@ -1,4 +1,4 @@
-"""What the paper on the quantum motor says about Figs. 2 to 6, and what comes out."""
+"""Claims of the paper on the quantum motor about Figs. 2 to 6."""
 
 from . import efficiency, orders, rotor
 

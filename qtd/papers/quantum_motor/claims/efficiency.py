@@ -1,5 +1,5 @@
-"""What the paper on the quantum motor says about the efficiencies of Fig. 4 and the orders of
-charge and heat of Figs. 5 and 6, and what comes out.
+"""Claims of the paper on the quantum motor about the efficiencies of Fig. 4 and the orders of
+charge and heat of Figs. 5 and 6.
 """
 
 import functools
@@ -25,7 +25,7 @@ __all__ = ["CLAIMS"]
 
 @functools.cache
 def _performance_4a(radius):
-    """What the motor of Fig. 4(a) does to lowest order, under each of LOADS."""
+    """Efficiency of the motor of Fig. 4(a) to lowest order, under each of LOADS."""
     return performance(series_at(radius, 2.0), LOADS, 1, bias=2.0)
 
 

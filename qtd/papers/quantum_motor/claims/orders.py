@@ -1,4 +1,4 @@
-"""What the paper on the quantum motor says about the orders of Fig. 3, and what comes out."""
+"""Claims of the paper on the quantum motor about the orders of Fig. 3."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What the paper on the quantum motor says about the rotors of Fig. 2, and what comes out."""
+"""Claims of the paper on the quantum motor about the rotors of Fig. 2."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def it_settles_as_a_pump() -> Outcome:
 
 
 def _settles(load, sign):
-    """Whether the rotor settles under a load over C_F^(0) at one velocity, of this sign."""
+    """The outcome for a rotor that should settle at a velocity of this sign under a load."""
     torque = series_at(100.0, 2.0).torque
     velocity = steady_velocity(torque, load, 1)
     values, stable = steady_velocities(torque, load * torque[0], 3)
