@@ -455,7 +455,7 @@ def interrupted(*_, **__):
         (["sweep", *DEMON, "--store", "{}/x.zarr"], "qtd.sweep", "nothing has been written yet; run the same command again."),
         (["sweep", *DEMON, "--store", "{}/x.zarr"], "tqdm.tqdm.update", "kept in {}/x.zarr; run the same command with --resume to go on."),
         (["audit", "n-demon"], "qtd.audit", "nothing is kept."),
-        (["figures", "--claims", "n-demon"], "qtd.figures.claims", "nothing is kept."),
+        (["figures", "--claims", "n-demon"], "qtd.papers.claims", "nothing is kept."),
     ],
     ids=["design", "report", "sweep", "store not begun", "store begun", "audit", "figures"],
 )
