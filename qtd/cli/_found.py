@@ -49,7 +49,7 @@ def load(value: str) -> Any:
 
 
 def _summary(value):
-    """The first line of its docstring, or where it is, if that cannot be read."""
+    """The first paragraph of its docstring, or where it is, if that cannot be read."""
     module, _, name = value.partition(":")
     path = _path_of(module)
     try:
@@ -57,8 +57,8 @@ def _summary(value):
     except (OSError, SyntaxError, ValueError):
         return value
     kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    lines = (ast.get_docstring(kinds[0]) or "").splitlines() if kinds else []
-    return lines[0] if lines else value
+    paragraph, _, _ = (ast.get_docstring(kinds[0]) or "").partition("\n\n") if kinds else ("", "", "")
+    return " ".join(paragraph.split()) or value
 
 
 def _path_of(module):

@@ -28,7 +28,7 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
-def build(name: str, settings: tuple[str, ...], float32: bool) -> "AbstractMachine":
+def build(name: str, settings: tuple[str, ...], float32: bool = False) -> "AbstractMachine":
     known = machines()
     home = name if ":" in name else known.get(name) or known.get(kebab(name.replace("_", "-")))
     if home is None:
