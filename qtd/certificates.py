@@ -43,7 +43,7 @@ class Certificate(eqx.Module):
 
     @classmethod
     def of(cls, point) -> "Certificate":
-        """Of an operating `point`."""
+        """The certificate of an operating `point`."""
         stacked = lambda values: lax.stop_gradient(jnp.stack(list(values)))
         taken, heat = stacked(point.device_energy_currents.values()), stacked(point.heat_currents[name] for name in point.names)
         parts = stacked(point.entropy_currents[name] for name in point.names)
@@ -98,7 +98,7 @@ class NoiseCertificate(eqx.Module):
 
     @classmethod
     def of(cls, matrix: Float[Array, "*batch r r"], is_conserved: bool) -> "NoiseCertificate":
-        """Of covariances; `is_conserved`: whether what is counted adds up to nothing over all reservoirs."""
+        """The certificate of covariances; `is_conserved`: whether what is counted adds up to nothing over all reservoirs."""
         matrix = lax.stop_gradient(matrix)
         allowed = max(_NOISE, _ROUNDING * float(jnp.finfo(matrix.dtype).eps))
         variances = jnp.diagonal(matrix, axis1=-2, axis2=-1)

@@ -94,7 +94,7 @@ def cool_down(
 
 
 def _constant(value, _):
-    """At any temperature; one function for all calls, as a new one would be compiled anew."""
+    """The same heat capacity at any temperature; one function for all calls, as a new one would be compiled anew."""
     return value
 
 
@@ -130,7 +130,7 @@ def _standstill(current, machine, start, within):
     factors = jnp.asarray(np.geomspace(1.0, within, _SAMPLES), start.dtype)
 
     def look(driven, factor):
-        """At the next temperature; the current at the first one tells in which direction."""
+        """Looks at the next temperature; the current at the first one tells in which direction."""
         temperature = begin * jnp.where(driven > 0, 1 / factor, factor)
         value = current(temperature, frozen)
         return jnp.where(factor == 1, value, driven), (temperature, value)

@@ -268,7 +268,7 @@ class _Search:
         return max(outcomes, key=self._merit)
 
     def _merit(self, point):
-        """For comparison: what meets the limits first, by its objective, then the rest by how little they are exceeded."""
+        """A rank for comparison: what meets the limits first, by its objective, then the rest by how little they are exceeded."""
         values = self.at(point)[0]
         worst = float(self.violations(values).max())
         return (True, float(values[0])) if worst <= _MET else (False, -worst)

@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, float]:
-        """By which the worse of two is found; a number that is not one is the worst."""
+        """A number by which the worse of two is found; a number that is not one is the worst."""
         return int(self.severity), math.inf if math.isnan(self.badness) else float(self.badness)
 
 

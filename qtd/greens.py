@@ -334,5 +334,5 @@ def _correlated_field(occupations, band):
 
 
 def _add_up(modes: KerrModes, values: Mapping[str, Any]) -> Array:
-    """By mode, the sum over its reservoirs."""
+    """Sums by mode, the sum over its reservoirs."""
     return jnp.stack([add(values[name] for name in modes.at(mode)) for mode in range(len(modes.energies))])

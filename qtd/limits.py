@@ -1,4 +1,4 @@
-"""Where audits draw their lines, and why there."""
+"""The places where audits draw their lines, and why there."""
 
 import math
 from typing import NamedTuple

@@ -190,11 +190,11 @@ class Lindbladian(AbstractSystem):
         return Lindbladian.of(structure, self.bare, self.interaction, self.strengths, self.reservoirs)
 
     def _coefficients(self):
-        """Of the terms in the order of the structure; PyTrees sort their dictionaries."""
+        """Coefficients of the terms in the order of the structure; PyTrees sort their dictionaries."""
         return [*(self.bare[name] for name in self.structure.bare), *(self.interaction[name] for name in self.structure.interaction)]
 
     def dissipators(self) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
-        """Of each reservoir its part; and of the Hamiltonian its part of the generator, and the functional Tr[H rho]."""
+        """The part of each reservoir, and of the Hamiltonian, its part of the generator, and the functional Tr[H rho]."""
         structure, (energies, vectors) = self.structure, self.levels()
         found, strengths = {}, {}
         for name, edges in structure.edges.items():

@@ -226,7 +226,7 @@ class Topology:
         return [i for i, diagonal in enumerate(self.diagonals) if diagonal.reservoir == reservoir]
 
     def lower(self, x: Float[Array, " levels"]) -> list[Float[Array, " levels"]]:
-        """For each diagonal, x at the lower level of the jump down from each level (anything where there is none)."""
+        """Values for each diagonal, x at the lower level of the jump down from each level (anything where there is none)."""
         shifted = {d: shift(x, d) for d in {diagonal.distance for diagonal in self.diagonals} if d is not None}
         return [x[diagonal.lower] if diagonal.distance is None else shifted[diagonal.distance] for diagonal in self.diagonals]
 
@@ -243,11 +243,11 @@ class Topology:
         return LinearMap(np.diag(1.0 - is_bridge))(flow) if is_bridge.any() else flow
 
     def hand_down(self, values: Mapping[int, Float[Array, " levels"]]) -> Float[Array, " levels"]:
-        """At each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""
+        """Sums at each level, the sum of what belongs to the jumps down to it, `values` by diagonal: the transpose of `lower`."""
         return add(self._handed_down(i, value) for i, value in values.items())
 
     def band(self, values: Sequence[Float[Array, " levels"]]) -> dict[int, Float[Array, " levels"]]:
-        """By distance: the sum over diagonals of what belongs to the jump between k and k - distance."""
+        """Bands by distance: the sum over diagonals of what belongs to the jump between k and k - distance."""
         rows, scattered = {}, None
         for diagonal, value in zip(self.diagonals, values):
             if (d := diagonal.distance) is not None:

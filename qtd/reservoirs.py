@@ -108,7 +108,7 @@ class Reservoir(AbstractReservoir):
         return Thermal(self.temperature, self.chemical_potential).breaks()
 
     def breaks_within(self, low: Float[Array, ""], high: Float[Array, ""]) -> list[Float[Array, " n"]]:
-        """As `breaks`, between `low` and `high`; far from the chemical potential the tail falls from the nearest edge on, and close to it
+        """`breaks` between `low` and `high`; far from the chemical potential the tail falls from the nearest edge on, and close to it
         bosons have a pole."""
         low, high, potential = jax.lax.stop_gradient((low, high, self.chemical_potential))
         nearest = Thermal(self.temperature, jnp.clip(potential, low, high)).breaks()

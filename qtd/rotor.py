@@ -139,7 +139,7 @@ def langevin(
 
 
 def diffusion(network: Network, velocity: ArrayLike, order: int = 3) -> Float[Array, ""]:
-    """Of the angle of `network` around a stable constant `velocity` v, <d theta^2> = 2 D t for long times t: D = S / (2 gamma^2).
+    """Diffusion of the angle of `network` around a stable constant `velocity` v, <d theta^2> = 2 D t for long times t: D = S / (2 gamma^2).
 
     With noise and friction averaged over a turn: S = int S(theta) d theta / 2 pi and gamma = -dC_F / dv / 2 pi at v. For a rotor that is so
     heavy that its velocity does not change within a turn, the torque to `order` >= 1 in v. NaN where v is not stable, and where the
@@ -182,7 +182,7 @@ class _Torque(eqx.Module):
         self.polynomials = expanded(jnp.concatenate(quantities).T)
 
     def status(self, *others):
-        """Of the series on the whole orbit, with `others` as in `of_orbit`."""
+        """The status of the series on the whole orbit, with `others` as in `of_orbit`."""
         return of_orbit(self.found, self.lost, *others)
 
 
@@ -208,7 +208,7 @@ def _spun(torque, velocity, inertia, load, cycles, order, electronic):
     there, back = (torque.polynomials, sizes), (torque.polynomials[::-1], sizes[::-1])
 
     def along(x, speed, panels):
-        """In a panel at x in [0, 1]: acceleration in the direction of motion, and the panel's size."""
+        """What moves in a panel at x in [0, 1]: acceleration in the direction of motion, and the panel's size."""
         (onwards, size), (backwards, other) = panels
         quantities = jnp.where(way > 0, legendre(2 * x - 1) @ onwards, legendre(1 - 2 * x) @ backwards)
         heavy = inertia + quantities[order + 1] if electronic else inertia
@@ -355,7 +355,7 @@ def _escape_time(network, stable, barrier, inertia, load, order):
 
 
 def _averages(network, order):
-    """Over an orbit, of the torque by order in the velocity, and of its noise; NaN where the series has a status."""
+    """Averages over an orbit, of the torque by order in the velocity, and of its noise; NaN where the series has a status."""
     angles, weights, tails = gauss(panel_edges(network, 96))
     found, lost = local_at(network, angles, max(order, 1))
     (averages,), error = integrals([jnp.concatenate([found.torque[: order + 1], found.noise[None]])], weights, tails)

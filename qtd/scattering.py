@@ -1,4 +1,5 @@
-"""Ballistic conductors: particles, energy, heat and entropy that flow between any reservoirs, and their noise (Landauer and Buettiker)."""
+"""Ballistic conductors: particles, energy, heat and entropy that flow between any reservoirs, and
+their noise (Landauer and Buettiker)."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,16 @@ __all__ = ["Conductor", "ConductorState", "Currents", "currents"]
 class Conductor(AbstractSystem):
     """Reservoirs joined by transmissions, or by one scatterer between several of them.
 
-    - `links`: tuples `(reservoir, reservoir, transmission)`, each a channel of its own, also where their energies overlap.
-    - `scatterer`: see `qtd.scatterers`. `reservoirs`: by name, thermal or not, all of fermions or all of bosons.
-    - `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for a `Boxcar`, O(width / T) for lines.
+    - `links`: tuples `(reservoir, reservoir, transmission)`, each a channel of its own, also where
+      their energies overlap.
+    - `scatterer`: see `qtd.scatterers`. `reservoirs`: by name, thermal or not, all of fermions or
+      all of bosons.
+    - `narrow`: each transmission as one point of the weight int T dE, right to O(width^2 / T^2) for
+      a `Boxcar`, O(width / T) for lines.
 
-    `transmissions` and `ends` are those of the links; `names` those of the reservoirs in order. Raises `ValueError` for unknown names,
-    where fermions meet bosons, and where nothing joins the reservoirs.
+    `transmissions` and `ends` are those of the links; `names` those of the reservoirs in order.
+    Raises `ValueError` for unknown names, where fermions meet bosons, and where nothing joins the
+    reservoirs.
 
     An open channel has the conductance 1 / h = 1 / 2 pi, and thermal noise:
 
@@ -84,10 +89,11 @@ class Conductor(AbstractSystem):
 
 
 class Currents(eqx.Module):
-    """What flows per time, positive out of a reservoir, by reservoir: `particle_currents` (energy), `energy_currents` and `heat_currents` =
-    energy - mu * particles (energy^2), `entropy_currents` (energy); `entropy_production` (energy) of all together. `particle_noise`,
-    `energy_noise` and `heat_noise`: zero-frequency covariances (one factor), reservoirs in the order of `names`; NaN behind a
-    `TransmissionMatrix`. `status` is 0 where all is well (`qtd.Status`)."""
+    """What flows per time, positive out of a reservoir, by reservoir: `particle_currents` (energy),
+    `energy_currents` and `heat_currents` = energy - mu * particles (energy^2), `entropy_currents`
+    (energy); `entropy_production` (energy) of all together. `particle_noise`, `energy_noise` and
+    `heat_noise`: zero-frequency covariances (one factor), reservoirs in the order of `names`; NaN
+    behind a `TransmissionMatrix`. `status` is 0 where all is well (`qtd.Status`)."""
 
     particle_currents: dict[str, Float[Array, ""]]
     energy_currents: dict[str, Float[Array, ""]]
@@ -110,20 +116,25 @@ class Currents(eqx.Module):
 
 @checked
 def currents(conductor: Conductor) -> Currents:
-    r"""All stationary currents of a `conductor` and their noise, by quadrature whose points move with windows and steps.
+    r"""All stationary currents of a `conductor` and their noise, by quadrature whose points move
+    with windows and steps.
 
     $$ I_a = \frac{1}{h} \sum_b \int dE\, x_a(E)\, T_{ab}(E)\, [f_a(E) - f_b(E)], \qquad x = 1,\ E,\ E - \mu_a,\ u_a(E) $$
 
-    with h = 2 pi; entropy production sigma = -sum_a I_S,a >= 0. The noise is that of coherent scattering, of two reservoirs
+    with h = 2 pi; entropy production sigma = -sum_a I_S,a >= 0. The noise is that of coherent
+    scattering, of two reservoirs
 
     $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
 
-    (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact. Bosons must have mu below every coupled
-    energy; at mu = 0 = E their energy and heat are finite, and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where
-    they have not (status INVALID_PARAMETER in compiled code), where a scatterer conserves no probability (NOT_UNITARY), and where an
-    integral is not resolved, or the occupations differ where it should end (UNRESOLVED).
+    (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact.
+    Bosons must have mu below every coupled energy; at mu = 0 = E their energy and heat are finite,
+    and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where they have not
+    (status INVALID_PARAMETER in compiled code), where a scatterer conserves no probability
+    (NOT_UNITARY), and where an integral is not resolved, or the occupations differ where it should
+    end (UNRESOLVED).
 
-    **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485 (1992).
+    **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485
+    (1992).
     """
     found = _currents(conductor)
     _require(conductor, found)
@@ -155,7 +166,7 @@ class ConductorState(AbstractState):
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
-        """By name, in the order of the conductor."""
+        """Reservoirs by name, in the order of the conductor."""
         return {name: self.conductor.reservoirs[name] for name in self.conductor.names}
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
@@ -197,7 +208,8 @@ def _currents(conductor):
     flows, noise, produced = (add(x) / (2 * jnp.pi) for x in sums)
     not_unitary = lost > 1e-3 * jnp.finfo(lost.dtype).eps ** 0.25
     uncountable, has_none = _uncountable(conductor)
-    # Integrals are off by about the square of it; that of a number without end is not resolved by any points.
+    # Integrals are off by about the square of it; that of a number without end is not resolved by
+    # any points.
     unsure = (functools.reduce(jnp.maximum, missed) > 1e-4) & ~uncountable
     illegal = jnp.any(jnp.isnan(flows)) | has_none
     status = first(
@@ -220,7 +232,8 @@ def _currents(conductor):
 
 
 def _alike(conductor):
-    """Links of one structure together, so that one program serves them all: ends, reservoirs and transmissions with stacked numbers."""
+    """Links of one structure together, so that one program serves them all: ends, reservoirs and
+    transmissions with stacked numbers."""
     links = [([conductor.reservoirs[name] for name in ends], known) for ends, known in zip(conductor.ends, conductor.transmissions)]
     for places in alike(links):
         numbers = [eqx.filter(links[i], eqx.is_inexact_array) for i in places]
@@ -229,7 +242,8 @@ def _alike(conductor):
 
 
 def _of_links(conductor, ends, numbers, rest):
-    """The sum of `_of_link` over links that differ in their `numbers` only; the largest of what points miss."""
+    """The sum of `_of_link` over links that differ in their `numbers` only; the largest of what
+    points miss."""
     signs = np.zeros((len(ends), 2, len(conductor.names)))
     for k, pair in enumerate(ends):
         for place, name in enumerate(pair):
@@ -244,8 +258,9 @@ def _of_links(conductor, ends, numbers, rest):
 
 
 def _of_link(conductor, pair, transmission, signs):
-    """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3, reservoirs, reservoirs), and sigma; and how much
-    the points miss, as in `unresolved`. `pair`: the reservoirs at the ends, of which `signs` (ends, reservoirs) has 1 and -1."""
+    """h times the currents of particles, energy and entropy (3, reservoirs), the noise (3,
+    reservoirs, reservoirs), and sigma; and how much the points miss, as in `unresolved`. `pair`:
+    the reservoirs at the ends, of which `signs` (ends, reservoirs) has 1 and -1."""
     missed = jnp.zeros(())
     if conductor.narrow:
         center, weight, square = transmission.narrow()
@@ -298,7 +313,8 @@ def _of_scatterer(conductor):
 
 
 def _lost(passed, probabilities):
-    """By how much the probabilities into and out of a reservoir differ, those of amplitudes do not add up to 1, or one is negative."""
+    """Differences by which the probabilities into and out of a reservoir differ, those of
+    amplitudes do not add up to 1, or one is negative."""
     sizes = [jnp.max(jnp.abs(passed.sum(0) - passed.sum(1))), -jnp.min(passed)]
     if probabilities is not None:
         sizes.append(jnp.max(jnp.abs(probabilities.sum(0) - 1)))
@@ -306,8 +322,8 @@ def _lost(passed, probabilities):
 
 
 def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
-    """int dE E^n sum_kl A_kl(i) A_lk(j) f_k (1 -+ f_l), with A_kl(i) = delta_ik delta_il - conj(s_ik) s_il of each channel i, and `other`
-    1 -+ f."""
+    """int dE E^n sum_kl A_kl(i) A_lk(j) f_k (1 -+ f_l), with A_kl(i) = delta_ik delta_il -
+    conj(s_ik) s_il of each channel i, and `other` 1 -+ f."""
     scattered = lax.complex(*amplitudes)
     unit = jnp.eye(len(f), dtype=energy.dtype)
     ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None].astype(scattered.dtype)
@@ -319,8 +335,8 @@ def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
 
 
 def _points(conductor, reservoirs, window, breaks):
-    """Points and weights where the occupations of these reservoirs differ, as far as double precision sees, or in the window; and by how
-    much they differ beyond."""
+    """Points and weights where the occupations of these reservoirs differ, as far as double
+    precision sees, or in the window; and by how much they differ beyond."""
     of_reservoirs = [x for reservoir in reservoirs for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))]
     breaks, known = [*breaks, *of_reservoirs], lax.stop_gradient(jnp.concatenate(of_reservoirs))
     if window is not None:
@@ -340,8 +356,9 @@ def _points(conductor, reservoirs, window, breaks):
 
 
 def _uncountable(conductor):
-    """Whether bosons are coupled at the chemical potential, where their number has a pole and no integral; and whether that is at an energy
-    other than 0, so that their energy has none either."""
+    """Whether bosons are coupled at the chemical potential, where their number has a pole and no
+    integral; and whether that is at an energy other than 0, so that their energy has none
+    either."""
     if conductor.statistics == "fermi" or conductor.narrow:
         return jnp.asarray(False), jnp.asarray(False)
     poles = []

@@ -1,4 +1,5 @@
-"""Steady states: what a rate network or a Lindbladian settles in, with all that is needed to compute currents and noise."""
+"""Steady states: what a rate network or a Lindbladian settles in, with all that is needed to
+compute currents and noise."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -31,12 +32,13 @@ Rates = Sequence[tuple[Levels, Levels]]  # lower -> upper and upper -> lower, by
 
 
 class SteadyState(AbstractState):
-    """A network at rest: its jumps, their factors, and the populations; everything stationary is computed from this.
+    """A network at rest: its jumps, their factors, and the populations; everything stationary is
+    computed from this.
 
-    Arrays over levels are in the order of elimination, `network.topology.order`; lists go over `network.topology.diagonals`.
-    `flows`: net jumps lower -> upper per time, and `doubts`, about how far rounding may have moved them; `activity`: jumps of either
-    direction per time; `elimination`: the factors of the generator.
-    `status` is 0 where all is well (`qtd.Status`).
+    Arrays over levels are in the order of elimination, `network.topology.order`; lists go over
+    `network.topology.diagonals`. `flows`: net jumps lower -> upper per time, and `doubts`, about
+    how far rounding may have moved them; `activity`: jumps of either direction per time;
+    `elimination`: the factors of the generator. `status` is 0 where all is well (`qtd.Status`).
     """
 
     network: RateNetwork
@@ -53,7 +55,8 @@ class SteadyState(AbstractState):
         self.elimination, self.populations, self.flows, self.activity, self.doubts = stationary(network.topology, self.rates)
         self.status = first(
             (functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(up)) for up, _, _ in self.jumps)), Status.INFINITE_RATE),
-            (jnp.isnan(self.elimination.scale), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
+            # illegal parameters make their rates NaN
+            (jnp.isnan(self.elimination.scale), Status.INVALID_PARAMETER),
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
         )
 
@@ -64,7 +67,7 @@ class SteadyState(AbstractState):
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
-        """By name, in the order of the network."""
+        """Reservoirs by name, in the order of the network."""
         return {name: self.network.reservoirs[name] for name in self.network.topology.names}
 
     def array(self) -> Levels:
@@ -86,8 +89,9 @@ class SteadyState(AbstractState):
         return [(up, down) for up, down, _ in self.jumps]
 
     def quanta(self, diagonal: int, quantity: str) -> Levels:
-        """What upward jumps of a `diagonal`, a number, take out of their reservoir: the `quantity` "energy", "particles", or "heat" =
-        energy - mu * particles; "entropy" of a nonthermal one."""
+        """What upward jumps of a `diagonal`, a number, take out of their reservoir: the `quantity`
+        "energy", "particles", or "heat" = energy - mu * particles; "entropy" of a nonthermal
+        one."""
         known = self.jumps[diagonal].quanta
         if quantity not in known:
             raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
@@ -99,17 +103,20 @@ class SteadyState(AbstractState):
         return sum(parts, jnp.zeros((), self.populations.dtype))
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
-        """Of a nonthermal `reservoir`, which may be full or empty: then a jump carries infinitely much, and where none is made, nothing."""
+        """Entropy that leaves a nonthermal `reservoir`, which may be full or empty: then a jump
+        carries infinitely much, and where none is made, nothing."""
         parts = [total(carried(self.quanta(i, "entropy"), self.flows[i])) for i in self.network.topology.of(reservoir)]
         return add([jnp.zeros((), self.populations.dtype), *parts])
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
-        """About how far the energy current of `reservoir` may be off by rounding; without derivatives."""
+        """About how far the energy current of `reservoir` may be off by rounding; without
+        derivatives."""
         parts = [total(jnp.abs(self.quanta(i, "energy")) * self.doubts[i]) for i in self.network.topology.of(reservoir)]
         return lax.stop_gradient(sum(parts, jnp.zeros((), self.populations.dtype)))
 
     def exit_weights(self, charges: Mapping[int, Levels]) -> Levels:
-        """Charge counted per time in each level: the sum over jumps out of it of rate times charge, `charges` by diagonal."""
+        """Charge counted per time in each level: the sum over jumps out of it of rate times charge,
+        `charges` by diagonal."""
         if not charges:
             return jnp.zeros_like(self.populations)
         upwards = {i: self.jumps[i].up * charge for i, charge in charges.items()}
@@ -118,10 +125,12 @@ class SteadyState(AbstractState):
 
 
 class CoherentSteadyState(AbstractState):
-    """A device with coherences at rest: its dissipators, its generator, and its state; everything stationary is computed from this.
+    """A device with coherences at rest: its dissipators, its generator, and its state; everything
+    stationary is computed from this.
 
-    `vector` holds the populations of the levels and the coherences that are kept; see `density_matrix`. `dissipators`: the parts of the
-    generator by reservoir of `lindbladian`; `elimination`: its factors; `energy`: the functional Tr[H rho]; `flows`: net jumps between
+    `vector` holds the populations of the levels and the coherences that are kept; see
+    `density_matrix`. `dissipators`: the parts of the generator by reservoir of `lindbladian`;
+    `elimination`: its factors; `energy`: the functional Tr[H rho]; `flows`: net jumps between
     populations per time, by reservoir. `status` is 0 where all is well (`qtd.Status`).
     """
 
@@ -130,7 +139,8 @@ class CoherentSteadyState(AbstractState):
     energy: Float[Array, " m"]
     elimination: CoherentElimination
     vector: Float[Array, " m"]
-    flows: dict[str, Float[Array, " upward"]]  # net jumps between populations per time, of each reservoir
+    # net jumps between populations per time, of each reservoir
+    flows: dict[str, Float[Array, " upward"]]
     status: Int[Array, ""]
 
     def __init__(self, lindbladian: Lindbladian):
@@ -147,7 +157,8 @@ class CoherentSteadyState(AbstractState):
         coherent = settle(unitary + add(part.coherent() for part in parts.values()))
         self.elimination = CoherentElimination(rates + coherent, structure.size)
         eliminated = self.elimination.factors.state
-        # One Newton step, as in `stationary`. It carries the derivatives, and makes the flows obey Kirchhoff's law.
+        # One Newton step, as in `stationary`. It carries the derivatives, and makes the flows obey
+        # Kirchhoff's law.
         flows = {name: settle(part.flows(eliminated)) for name, part in parts.items()}
         arriving = add(part.edges.arrive(flows[name]) for name, part in parts.items())
         correction = self.elimination.solve(-arriving - product(coherent, eliminated))
@@ -180,7 +191,7 @@ class CoherentSteadyState(AbstractState):
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
-        """By name, in the order of the Lindbladian."""
+        """Reservoirs by name, in the order of the Lindbladian."""
         return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges}
 
     @property
@@ -197,13 +208,16 @@ class CoherentSteadyState(AbstractState):
         return self.current(reservoir, "entropy")
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
-        """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time: of the quanta, as they are counted."""
+        """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time: of
+        the quanta, as they are counted."""
         return self.dissipators[reservoir].current(self.flows[reservoir], self.vector, quantity)
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Tr[H D_r rho], the energy that the device takes up from `reservoir` r per time. The sum over reservoirs is zero.
+        """Tr[H D_r rho], the energy that the device takes up from `reservoir` r per time. The sum
+        over reservoirs is zero.
 
-        In the local approach it differs from the quanta by what keeps the quanta from being conserved.
+        In the local approach it differs from the quanta by what keeps the quanta from being
+        conserved.
         """
         part, edges = self.dissipators[reservoir], self.dissipators[reservoir].edges
         gaps = edges.read_upper(self.energy) - edges.read_lower(self.energy)
@@ -220,7 +234,8 @@ class CoherentSteadyState(AbstractState):
 
     @property
     def smallest_eigenvalue(self) -> Float[Array, ""]:
-        """Of rho: negative, beyond rounding, where a Redfield equation has left the states."""
+        """The smallest eigenvalue of rho: negative, beyond rounding, where a Redfield equation has
+        left the states."""
         return jnp.min(eigensystem(self.density_matrix)[0])
 
 
@@ -229,20 +244,24 @@ at_rest.register(Lindbladian, CoherentSteadyState)
 
 
 def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels], list[Levels]]:
-    """The factors of the generator, its populations, and by diagonal the net flows, the activity of its jumps, and what rounding may have
-    left wrong in the flows.
+    """The factors of the generator, its populations, and by diagonal the net flows, the activity of
+    its jumps, and what rounding may have left wrong in the flows.
 
-    `topology`: who is joined to whom; `rates`: by its diagonals, lower -> upper and back, in the order of elimination.
+    `topology`: who is joined to whom; `rates`: by its diagonals, lower -> upper and back, in the
+    order of elimination.
     """
     up, down = (topology.band(values) for values in zip(*rates))
     elimination = Elimination(up, down)
     eliminated = elimination.populations
     lower, net = topology.lower(eliminated), lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)]
-    # Settled: computed twice they could be rounded twice, in ways that differ, and what leaves a level would not arrive at the other.
+    # Settled: computed twice they could be rounded twice, in ways that differ, and what leaves a
+    # level would not arrive at the other.
     flows = [settle(flow) for flow in net(eliminated, lower)]
-    # A Newton step for W p = 0 carries the derivatives of p, of any order. Its value is that of rounding in the flows: added to them it
-    # makes them obey Kirchhoff's law at every level; p itself is better without. Where slow flows leave levels that exchange much, what
-    # the step leaves of the large flows may be more than the small ones, and a second step takes as many digits off it again.
+    # A Newton step for W p = 0 carries the derivatives of p, of any order. Its value is that of
+    # rounding in the flows: added to them it makes them obey Kirchhoff's law at every level; p
+    # itself is better without. Where slow flows leave levels that exchange much, what the step
+    # leaves of the large flows may be more than the small ones, and a second step takes as many
+    # digits off it again.
     correction = elimination.solve(-topology.net(flows))
     populations = eliminated + (correction - lax.stop_gradient(correction))
     step = net(correction, topology.lower(correction))
@@ -262,9 +281,11 @@ def solve(system: Lindbladian) -> CoherentSteadyState: ...
 def solve(system: AbstractSystem | AbstractState) -> AbstractState: ...
 @checked
 def solve(system: AbstractSystem | AbstractState) -> AbstractState:
-    """The steady state of `system` with all that is needed to compute currents and noise from it; what is a state already, as it is.
+    """The steady state of `system` with all that is needed to compute currents and noise from it;
+    what is a state already, as it is.
 
-    Raises `ValueError` where the values are known and there is no unique steady state; in compiled code `status` says so.
+    Raises `ValueError` where the values are known and there is no unique steady state; in compiled
+    code `status` says so.
     """
     if isinstance(system, AbstractState):
         return system
@@ -279,11 +300,13 @@ def _solve(system):
 
 
 def steady_state(system: AbstractSystem | AbstractState) -> Array:
-    """Populations p of `system` with W p = 0 and sum(p) = 1, in the order of `network.energies`; of a Lindbladian, the density matrix.
+    """Populations p of `system` with W p = 0 and sum(p) = 1, in the order of `network.energies`; of
+    a Lindbladian, the density matrix.
 
-    Networks are solved by elimination without subtractions (Grassmann, Taksar and Heyman): each population is right to a few rounding
-    errors relative to itself, however small, in float32 as in float64, as long as it does not underflow. Density matrices
-    are right relative to their largest entry. NaN with illegal parameters in compiled code, else `ValueError`.
+    Networks are solved by elimination without subtractions (Grassmann, Taksar and Heyman): each
+    population is right to a few rounding errors relative to itself, however small, in float32 as in
+    float64, as long as it does not underflow. Density matrices are right relative to their largest
+    entry. NaN with illegal parameters in compiled code, else `ValueError`.
 
     Each level as far below the one above it as its reservoir says, however far:
 

@@ -1,4 +1,4 @@
-"""Where `vmap` puts the batch axis of arrays over levels: last, so that what is done level by level runs along the batch.
+"""The place where `vmap` puts the batch axis of arrays over levels: last, so that what is done level by level runs along the batch.
 
 `jax.vmap` moves the axis to the front wherever a batched array meets a scalar or an array that is not batched. Rows of a dozen
 levels then fill no vector unit, and every loop over levels copies its operands. The functions here keep the axis last; after them,

@@ -20,7 +20,7 @@ from .solves import solve
 
 
 class Factors(NamedTuple):
-    """Of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
+    """Factors of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
 
     `times` is the time spent in each level, per unit that is fed into another one, before the level that is left last is reached;
     `inverse` is 1/D, `following` = -C/D are the coherences per population, `feeding` = -B/D what coherences that are fed in give to

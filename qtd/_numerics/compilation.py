@@ -26,7 +26,7 @@ def compiled(function: Function) -> Function:
 
 
 def optimised(function: Function) -> Function:
-    """As `compiled`, with all optimisations: for runs as long as the caller likes."""
+    """`compiled` with all optimisations, for runs as long as the caller likes."""
     return _by_hand(function, eqx.filter_jit)
 
 

@@ -1,14 +1,19 @@
-"""Linear algebra of Markov generators without subtractions: steady states, and solves with the same factors.
+"""Linear algebra of Markov generators without subtractions: steady states, and solves with the same
+factors.
 
-A generator `W` (columns sum to zero) over levels 0 ... n-1 is given by diagonals at the upper level of each jump, `up[d][k]` = rate
-k-d -> k and `down[d][k]` = rate k -> k-d, zero for k < d. Eliminating the levels from the top one down (Grassmann, Taksar
-and Heyman, Oper. Res. 33, 1107 (1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
-relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for bandwidth b.
+A generator `W` (columns sum to zero) over levels 0 ... n-1 is given by diagonals at the upper level
+of each jump, `up[d][k]` = rate k-d -> k and `down[d][k]` = rate k -> k-d, zero for k < d.
+Eliminating the levels from the top one down (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107
+(1985)) only adds, multiplies and divides positive numbers, so every population comes out accurate
+relative to itself however far apart the rates lie. Cost: O(n b^2) operations and O(n b) memory for
+bandwidth b.
 
-The factors are made from values, without derivatives; those enter through `solves.solve`, and no elimination is ever differentiated.
+The factors are made from values, without derivatives; those enter through `solves.solve`, and no
+elimination is ever differentiated.
 
-The level eliminated last must hold population: what a solve adds to it is taken off all levels again in proportion to their populations,
-and where it holds next to nothing that is a difference of large numbers. Of few levels the fullest one changes places with level 0.
+The level eliminated last must hold population: what a solve adds to it is taken off all levels
+again in proportion to their populations, and where it holds next to nothing that is a difference of
+large numbers. Of few levels the fullest one changes places with level 0.
 """
 
 from collections.abc import Mapping
@@ -27,8 +32,8 @@ from .batching import add, batched_last, sum_over, total
 from .ladders import shift
 from .solves import solve
 
-# Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the batch; beyond, on the b diagonals
-# at a level together.
+# Up to this bandwidth loops over levels work on scalars, which `vmap` turns into vectors over the
+# batch; beyond, on the b diagonals at a level together.
 _NARROW = 4
 # Up to so many levels any of them may be the last.
 FEW = 8
@@ -41,10 +46,11 @@ Diagonals = Mapping[int, Float[Array, " n"]]
 class Elimination(eqx.Module):
     """The factors of a generator W with one steady state p, and the linear systems they solve.
 
-    `up` and `down`: rates between k - distance and k, and back, by distance; zeros where there is none.
-    `populations` is p as eliminated, and `scale` s the sum of all rates, both constant to every derivative. They fix the non-singular
-    operator A = W - s p 1^T; what is asked of `solve` must not depend on that choice (sums to zero), and what comes from
-    `solve_transposed` does so only by a constant. With s = 1 rounding would grow with the unit of the rates.
+    `up` and `down`: rates between k - distance and k, and back, by distance; zeros where there is
+    none. `populations` is p as eliminated, and `scale` s the sum of all rates, both constant to
+    every derivative. They fix the non-singular operator A = W - s p 1^T; what is asked of `solve`
+    must not depend on that choice (sums to zero), and what comes from `solve_transposed` does so
+    only by a constant. With s = 1 rounding would grow with the unit of the rates.
     """
 
     rates: "_Rates"
@@ -58,7 +64,8 @@ class Elimination(eqx.Module):
         self.scale = lax.stop_gradient(add(total(x) for x in (*up.values(), *down.values())))
 
     def solve(self, y: Float[Array, " n"], needed: Float[Array, ""] | None = None) -> Float[Array, " n"]:
-        """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0. `needed` as in `solves.solve`."""
+        """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0. `needed` as
+        in `solves.solve`."""
         return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), False, needed)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -67,9 +74,11 @@ class Elimination(eqx.Module):
 
 
 class AbsorbingElimination(eqx.Module):
-    """The factors of diag(lost) - W, where each level also leaves the system for good at the rate `lost` >= 0.
+    """The factors of diag(lost) - W, where each level also leaves the system for good at the rate
+    `lost` >= 0.
 
-    Solves with a positive right-hand side are free of subtractions throughout. At least one level must be lost.
+    Solves with a positive right-hand side are free of subtractions throughout. At least one level
+    must be lost.
     """
 
     rates: "_Rates"
@@ -83,7 +92,8 @@ class AbsorbingElimination(eqx.Module):
         return -solve(_absorbing, y, self.rates, self.factors, transposed=False)
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """z with (W^T - diag(lost)) z = -y: what is collected from each starting level on, at y per time spent."""
+        """z with (W^T - diag(lost)) z = -y: what is collected from each starting level on, at y per
+        time spent."""
         return -solve(_absorbing, y, self.rates, self.factors, transposed=True)
 
 
@@ -95,7 +105,8 @@ class _Rates(eqx.Module):
     lost: Float[Array, " n"] | None = None
 
     def apply(self, x, transposed):
-        """W x from net flows between pairs of levels, or W^T x from differences of x between them."""
+        """W x from net flows between pairs of levels, or W^T x from differences of x between
+        them."""
         terms = [] if self.lost is None else [-self.lost * x]
         for d in self.up:
             if transposed:
@@ -108,11 +119,13 @@ class _Rates(eqx.Module):
 
 
 class _Factors(eqx.Module):
-    """`gains` are rates k-d -> k over the rate out of k, once the levels above k are gone; `shares` the parts of what leaves k that
-    go to k-d; `times` one over the rate out of k, 0 where k is never eliminated (the last level, if nothing is lost).
+    """`gains` are rates k-d -> k over the rate out of k, once the levels above k are gone; `shares`
+    the parts of what leaves k that go to k-d; `times` one over the rate out of k, 0 where k is
+    never eliminated (the last level, if nothing is lost).
 
-    Gains and shares are lists of diagonals, of as many as the band has up to `_NARROW`, or else one array (n, b). `last`: 1 at the level
-    that has changed places with level 0, or at level 0; None where levels are too many for that.
+    Gains and shares are lists of diagonals, of as many as the band has up to `_NARROW`, or else one
+    array (n, b). `last`: 1 at the level that has changed places with level 0, or at level 0; None
+    where levels are too many for that.
     """
 
     gains: list[Float[Array, " n"]] | Float[Array, "n b"]
@@ -128,7 +141,8 @@ class _Factors(eqx.Module):
 
 
 def conserving(factors, y, transposed):
-    """From factors, populations p and scale s, x with (W - s p 1^T) x = y, or transposed; arrays may have batch axes after the first."""
+    """Solves, from factors, populations p and scale s, for x with (W - s p 1^T) x = y, or
+    transposed; arrays may have batch axes after the first."""
     factors, p, scale = factors
     p, y = factors.in_place(p), factors.in_place(y)
     if transposed:
@@ -147,7 +161,8 @@ def _absorbing(factors, y, transposed):
 
 
 def _at_rest(up, down):
-    """The factors of a generator and its populations, without derivatives; a batch keeps its axis last."""
+    """The factors of a generator and its populations, without derivatives; a batch keeps its axis
+    last."""
     operands, structure = jax.tree.flatten(lax.stop_gradient((dict(up), dict(down))))
     found = _at_rest_p.bind(*operands, structure=structure)
     return jax.tree.unflatten(jax.tree.structure(_layout(operands, structure)), found)
@@ -163,7 +178,8 @@ def _rested(*operands, structure):
 
 
 def _with_fullest_last(up, down):
-    """Factors and populations by rates over all distances, eliminated anew where level 0 holds little."""
+    """Factors and populations by rates over all distances, eliminated anew where level 0 holds
+    little."""
     first = _eliminate(up, down)
     populations = _populations(first)
     fullest = jnp.where(populations[0] < _POOR * populations.max(0), populations.argmax(0), 0)
@@ -204,7 +220,8 @@ def _beside(x, y):
 
 
 def _populations(factors):
-    """One steady state; where it becomes so large on the way that it overflows, it is made again, scaled down as it grows."""
+    """One steady state; where it becomes so large on the way that it overflows, it is made again,
+    scaled down as it grows."""
     ground = jnp.zeros_like(factors.times).at[0].set(1)
     weights = _forward(factors.gains, ground)
     known = jnp.isfinite(sum_over(weights, 0))
@@ -256,8 +273,8 @@ batching.primitive_batchers[_at_rest_p] = _at_rest_batch
 
 
 def _eliminate(up, down, lost=None):
-    """The factors, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost); arrays may have batch axes after that of the
-    levels."""
+    """The factors, the levels eliminated from n-1 down to 0 (to 1 if nothing is lost); arrays may
+    have batch axes after that of the levels."""
     up, down, lost = lax.stop_gradient((dict(up), dict(down), lost))
     b, some = max(up), next(iter(up.values()))
     nothing = jnp.zeros_like(some)
@@ -280,8 +297,9 @@ def _eliminate(up, down, lost=None):
 def _array_step(filled, inputs):
     """Eliminate level k.
 
-    `filled[i, j]` is what the elimination of higher levels has added to the rate k-i -> k-j (further columns: to the rate at which
-    k-i is lost); `up` and `down` are the rates between k and k-1 ... k-b.
+    `filled[i, j]` is what the elimination of higher levels has added to the rate k-i -> k-j
+    (further columns: to the rate at which k-i is lost); `up` and `down` are the rates between k and
+    k-1 ... k-b.
     """
     b = len(filled)
     ground, up, down, leak = inputs
@@ -322,7 +340,8 @@ def _forward_step(coefficients, source):
 
 
 def _backward(coefficients, source):
-    """y_k = source_k + sum_d coefficients[d-1]_{k+d} y_{k+d}, for k = n-1, n-2, ...; the transpose of `_forward`."""
+    """y_k = source_k + sum_d coefficients[d-1]_{k+d} y_{k+d}, for k = n-1, n-2, ...; the transpose
+    of `_forward`."""
     if isinstance(coefficients, list):
         start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_backward
     else:

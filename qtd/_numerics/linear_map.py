@@ -29,7 +29,7 @@ class LinearMap:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], entries: Iterable[tuple[tuple[int, ...], float]]) -> "LinearMap":
-        """From coefficients and their indices; those with equal indices are added up."""
+        """Makes a map from coefficients and their indices; those with equal indices are added up."""
         indices, values = [], []
         for index, value in entries:
             indices.append(index)

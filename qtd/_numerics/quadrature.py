@@ -108,7 +108,7 @@ def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float
 
 
 def integral_up_to(edges: Float[Array, " edges"], values: Float[Array, " points"]) -> Float[Array, " points"]:
-    """From the first edge to each point of `gauss`, of a function with these values there."""
+    """Integrals from the first edge to each point of `gauss` of a function with these values there."""
     half = (edges[1:] - edges[:-1]) / 2
     values = half[:, None] * values.reshape(len(half), -1)
     whole = values @ jnp.asarray(_WEIGHTS, edges.dtype)
@@ -130,7 +130,7 @@ def expanded(values: Float[Array, "points quantities"]) -> Float[Array, "panels 
 
 
 def radau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """On [0, 1] the nodes of Radau IIA, the last one at 1; their weights; and the slopes at them of the polynomial through its value at 0
+    """Nodes of Radau IIA on [0, 1], the last one at 1; their weights; and the slopes at them of the polynomial through its value at 0
     and its values at the nodes: a column for the value at 0, and a matrix."""
     legendre = np.polynomial.legendre.Legendre.basis
     roots = (legendre(stages) - legendre(stages - 1)).roots().real

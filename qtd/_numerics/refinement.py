@@ -62,7 +62,7 @@ def _flows(network, rates, x):
 
 
 def _largest(values):
-    """Over levels and diagonals."""
+    """The largest size over levels and diagonals."""
     return functools.reduce(jnp.maximum, (jnp.abs(x).max(0) for x in values))
 
 

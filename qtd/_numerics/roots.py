@@ -15,10 +15,12 @@ Pair = tuple[Float[Array, ""], Float[Array, ""]]
 
 
 def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
-    """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not bracket a sign change.
+    """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not
+    bracket a sign change.
 
-    Bisection to full precision, under `vmap` as well; derivatives of any order by Newton steps at the root, which have no value
-    but carry the implicit derivative: pass all that is differentiated in `args`.
+    Bisection to full precision, under `vmap` as well; derivatives of any order by Newton steps at
+    the root, which have no value but carry the implicit derivative: pass all that is differentiated
+    in `args`.
     """
     frozen = lax.stop_gradient(args)
     ends = lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
@@ -37,9 +39,11 @@ def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""],
 
 
 def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array, ""]:
-    """`bisect` between two `ends`, where the function has these `values`, if it costs much and is not flat: ten evaluations, not sixty.
+    """`bisect` between two `ends`, where the function has these `values`, if it costs much and is
+    not flat: ten evaluations, not sixty.
 
-    By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv. Eng. Software 28, 145 (1997)).
+    By inverse quadratic interpolation where that is safe, else by bisection (Chandrupatla, Adv.
+    Eng. Software 28, 145 (1997)).
     """
     frozen = lax.stop_gradient(args)
     (low, high), (at_low, at_high) = lax.stop_gradient((ends, values))
@@ -57,7 +61,8 @@ def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array
         count, share, a, fa, b, fb, c, fc = carry
         x = a + share * (b - a)
         fx = function(x, frozen)
-        # The last three points: x, then the end that brackets the root with it, then the one that is left.
+        # The last three points: x, then the end that brackets the root with it, then the one that
+        # is left.
         same = (fx > 0) == (fa > 0)
         c, fc = jnp.where(same, a, b), jnp.where(same, fa, fb)
         b, fb = jnp.where(same, b, a), jnp.where(same, fb, fa)
@@ -76,7 +81,8 @@ def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array
 
 
 def _with_derivatives(function, root, args):
-    """The root after two steps of Newton's, each of which makes one more order of the derivative right."""
+    """The root after two steps of Newton's, each of which makes one more order of the derivative
+    right."""
 
     def polish(root, _):
         value, slope = jax.jvp(lambda x: function(x, args), (root,), (jnp.ones_like(root),))
@@ -86,12 +92,15 @@ def _with_derivatives(function, root, args):
 
 
 def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
-    """x with function(x, args) = x, by iteration from `start`, halving the step where it does not settle; and whether it has.
+    """x with function(x, args) = x, by iteration from `start`, halving the step where it does not
+    settle; and whether it has.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all
+    that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
-    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
+    # the Newton steps at the end double the digits
+    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6
 
     def unfinished(carry):
         count, _, moves = carry
@@ -108,12 +117,15 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
 
 
 def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
-    """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the residual larger; and whether it was found.
+    """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the
+    residual larger; and whether it was found.
 
-    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all that is differentiated in `args`.
+    For few unknowns. Derivatives of any order by Newton steps at the end, as in `bisect`: pass all
+    that is differentiated in `args`.
     """
     frozen, start = lax.stop_gradient((args, start))
-    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6  # the Newton steps at the end double the digits
+    # the Newton steps at the end double the digits
+    tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6
     size = lambda residual: jnp.sum(residual**2)
     both = jax.jacfwd(lambda x: (function(x, frozen),) * 2, has_aux=True)
 
@@ -122,7 +134,8 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
         return (count < 100) & (share > 2**-9) & ~met
 
     def advance(carry):
-        """To the point that the step leads to, and a new step from there; or, where the residual is larger there, half of this step."""
+        """Moves to the point that the step leads to, with a new step from there; or, where the
+        residual is larger there, half of this step."""
         count, x, least, step, share, solve, _ = carry
         trial = x + share * step
         slope, residual = both(trial)
@@ -140,12 +153,14 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
 
 
 def _corrected(residual, x, solve):
-    """x after two steps of Newton's with this inverse slope, each of which makes one more order of the derivative right."""
+    """x after two steps of Newton's with this inverse slope, each of which makes one more order of
+    the derivative right."""
     return lax.scan(lambda x, _: (x - (solve * residual(x)[None]).sum(1), None), x, length=2)[0]
 
 
 def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
-    """The n - 1 roots x of sum_k c_k x^k, n > 1, in rising order, NaN for those that are not real or infinite; with implicit derivatives.
+    """The n - 1 roots x of sum_k c_k x^k, n > 1, in rising order, NaN for those that are not real
+    or infinite; with implicit derivatives.
 
     Each is right to a few roundings of the coefficients, however small or large it is.
     """
@@ -154,11 +169,13 @@ def real_roots(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
 
 
 def roots_or_infinity(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
-    """`real_roots`, but infinite where those are NaN: for what goes on with those that there are, and makes no NaN on the way."""
+    """`real_roots`, but infinite where those are NaN: for what goes on with those that there are,
+    and makes no NaN on the way."""
     degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
     signs = np.array([[(-1.0) ** k for k in range(degree + 1)], [1.0] * (degree + 1)])
     ends = (jnp.asarray(signs, frozen.dtype) * frozen[None]).sum(1)
-    # A root at 1 or -1 counts as one within: a little further away the polynomial has the sign of its slope.
+    # A root at 1 or -1 counts as one within: a little further away the polynomial has the sign of
+    # its slope.
     outwards = (jnp.asarray(signs * np.arange(degree + 1), frozen.dtype) * frozen[None]).sum(1)
     ends = jnp.where(ends == 0, outwards, ends)
     within = _roots_within(coefficients, ends)
@@ -170,9 +187,11 @@ def roots_or_infinity(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
 
 
 def _roots_within(coefficients, ends):
-    """The roots between -1 and 1 of a polynomial that is known at these `ends`, infinity for the others.
+    """The roots between -1 and 1 of a polynomial that is known at these `ends`, infinity for the
+    others.
 
-    Between neighbouring extrema, which are roots of the derivative, a polynomial has one root or none.
+    Between neighbouring extrema, which are roots of the derivative, a polynomial has one root or
+    none.
     """
     degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
     evaluate = lambda x, c: jnp.polyval(c[::-1], x)
@@ -189,7 +208,8 @@ def _roots_within(coefficients, ends):
     def between(low, high, at_low, at_high):
         there = (at_low * at_high <= 0) & (low != high) & ((at_low != 0) | (at_high != 0))
         x = jnp.where(there, _sign_change(lambda x: evaluate(x, frozen), low, high, at_high > at_low), 0.0)
-        # Where there is none, that of x stands in: a derivative of what is not a number would spoil those of the others.
+        # Where there is none, that of x stands in: a derivative of what is not a number would spoil
+        # those of the others.
         known = jnp.where(there, coefficients, jnp.zeros_like(frozen).at[1].set(1))
         for _ in range(2):  # each step makes one more order of the derivative right
             x = x - evaluate(x, known) / jax.grad(evaluate)(x, known)
@@ -199,7 +219,8 @@ def _roots_within(coefficients, ends):
 
 
 def _sign_change(function, low, high, rises):
-    """The last x before `function` changes its sign, by halving the number of floats in between: as right at 1e-300 as at 1."""
+    """The last x before `function` changes its sign, by halving the number of floats in between: as
+    right at 1e-300 as at 1."""
     bits = jnp.finfo(low.dtype).bits
     whole = jnp.int64 if bits == 64 else jnp.int32
     least = jnp.iinfo(whole).min

@@ -126,7 +126,7 @@ def _elementary(recursion):
 
 
 def _by_jet(step, operands, count):
-    """By `jax.experimental.jet`, which works with derivatives."""
+    """The same by `jax.experimental.jet`, which works with derivatives."""
     if step.primitive not in jet.jet_rules:
         name = step.primitive.name
         raise NotImplementedError(f"`network` uses {name!r}, of which no Taylor series is known; write it in other terms.")

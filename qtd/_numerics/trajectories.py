@@ -186,13 +186,13 @@ def _step(speed, state, size, args):
 
 
 def _weights(rows):
-    """Of the rows in the extrapolation to infinitely many parts, and in that without the first."""
+    """Weights of the rows in the extrapolation to infinitely many parts, and in that without the first."""
     across = lambda first: [math.prod(j / (j - i) for i in range(first, rows + 1) if i != j) for j in range(first, rows + 1)]
     return np.array(across(1)), np.array([0.0, *across(2)])
 
 
 def _rows(x):
-    """As many as rounding allows, which the extrapolation multiplies by some thousands, or some tens."""
+    """The number of rows, as many as rounding allows, which the extrapolation multiplies by some thousands, or some tens."""
     return 8 if x.dtype == jnp.float64 else 4
 
 

@@ -22,16 +22,19 @@ _OF_SYSTEMS = "detailed balance", "weak coupling", "steady state", "precision", 
 
 
 def audit(machine: Any, **how: Any) -> Audit:
-    """Whether the numbers of a machine may be trusted: laws, uniqueness, validity, precision, derivatives, each in a sentence with its
-    number, the gravest first.
+    """Whether the numbers of a machine may be trusted: laws, uniqueness, validity, precision,
+    derivatives, each in a sentence with its number, the gravest first.
 
-    - `machine`: any machine, network, Lindbladian or conductor, at one known point of its parameters.
-    - `how`: what its `operate` is asked, such as `load=1.0` of a motor; of a network `cooled="cold", driven_by="work"`.
+    - `machine`: any machine, network, Lindbladian or conductor, at one known point of its
+      parameters.
+    - `how`: what its `operate` is asked, such as `load=1.0` of a motor; of a network
+      `cooled="cold", driven_by="work"`.
 
-    A machine says what it is made of (`systems`), what else would describe it (`alternatives`), and what only it can know (`checks`); see
-    `qtd.machines.AbstractMachine`. What does not apply is said, and what could not be checked. Nothing raises: a check that cannot be
-    made is a finding. Only a machine that is a batch of several raises a `ValueError`: audit one. An audit takes seconds, that of a motor
-    a minute, most of it to compile derivatives in both modes.
+    A machine says what it is made of (`systems`), what else would describe it (`alternatives`), and
+    what only it can know (`checks`); see `qtd.machines.AbstractMachine`. What does not apply is
+    said, and what could not be checked. Nothing raises: a check that cannot be made is a finding.
+    Only a machine that is a batch of several raises a `ValueError`: audit one. An audit takes
+    seconds, that of a motor a minute, most of it to compile derivatives in both modes.
     """
     require_one_point(machine)
     point, found = _point(machine, how)
@@ -48,7 +51,7 @@ def audit(machine: Any, **how: Any) -> Audit:
 
 
 def _not_looked_at(topics):
-    """Of a machine that does not say what it is made of."""
+    """The finding about a machine that does not say what it is made of."""
     if not topics:
         return []
     text = f"Not looked at: {', '.join(topics)}. This machine names no network, master equation or conductor (`systems`)."
@@ -60,7 +63,8 @@ def _about(found, topic):
 
 
 def _point(machine, how):
-    """The operating point, if there is one, and what was found about it and its derivatives on the way."""
+    """The operating point, if there is one, and what was found about it and its derivatives on the
+    way."""
     try:
         validate(machine)
         probe = Probe(machine, lambda moved: operating_point(moved, **how))
@@ -82,7 +86,8 @@ def _one_line(error):
 
 
 def _systems(machine) -> tuple[dict[str, AbstractSystem], list[Finding]]:
-    """By where they are met: networks, master equations and conductors that the numbers come from; and why there are none."""
+    """What the numbers come from, by where it is met: networks, master equations and conductors
+    that the numbers come from; and why there are none."""
     if isinstance(machine, AbstractSystem):
         return {"rest": machine}, []
     try:
@@ -115,7 +120,8 @@ def _own(machine, point):
 
 
 def _of_systems(systems: dict[str, AbstractSystem]) -> list[Finding]:
-    """The findings about every system; of several, such as a network at several angles, the worst of each topic and kind."""
+    """The findings about every system; of several, such as a network at several angles, the worst
+    of each topic and kind."""
     by_place = {place: _asked(_checks_of(system)) for place, system in systems.items()}
     if len(by_place) < 2:
         return [finding for found in by_place.values() for finding in found]
@@ -137,7 +143,8 @@ def _checks_of(system: AbstractSystem) -> Checks:
 
 
 def _others(machine, systems, point, how):
-    """The same device in other descriptions: those that the machine names, or else the other approaches of its master equation."""
+    """The same device in other descriptions: those that the machine names, or else the other
+    approaches of its master equation."""
     named = _of(machine, "alternatives")
     is_redfield = any(system.approach == "redfield" for system in systems.values())
     if named:

@@ -51,7 +51,7 @@ def _is_positive(point):
 
 
 def _judged(judge, deviation, turned, is_positive) -> tuple[Severity, str]:
-    """By the Redfield equation, called `judge`."""
+    """The verdict of the Redfield equation, called `judge`."""
     severity = DIFFERENCE.rate(deviation)
     differs = "gives it the other sign" if turned else f"differs by {deviation:.2g} of a current"
     text = f" The {judge} one keeps all coherences, and {differs}: none should be believed on its own." if severity > Severity.FINE else ""
@@ -61,7 +61,7 @@ def _judged(judge, deviation, turned, is_positive) -> tuple[Severity, str]:
 
 
 def _without_judge(deviation, is_redfield, is_positive) -> tuple[Severity, str]:
-    """By nothing else that would keep what this one drops."""
+    """The verdict where nothing keeps what this description drops."""
     severity = DIFFERENCE.rate(deviation)
     if is_redfield and is_positive:
         return min(severity, Severity.NOTE), " This one keeps most coherences; what differs from it does not hold here."
@@ -72,7 +72,7 @@ def _without_judge(deviation, is_redfield, is_positive) -> tuple[Severity, str]:
 
 
 def _undecided(severity):
-    """Without a judge an agreement is no proof, and a difference no refutation."""
+    """The severity without a judge: an agreement is no proof, and a difference no refutation."""
     return min(max(severity, Severity.NOTE), Severity.DOUBTFUL)
 
 
@@ -88,7 +88,7 @@ def _currents(point):
 
 
 def _differences(here, there):
-    """Of each current, relative to the larger of the two; those that are 0 against the others are left out."""
+    """Differences of each current, relative to the larger of the two; those that are 0 against the others are left out."""
     size = np.maximum(np.abs(here), np.abs(there))
     return np.where(size > NO_CURRENT * size.max(), np.abs(here - there) / np.where(size > 0, size, 1), 0)
 

@@ -81,7 +81,7 @@ def positivity(state: CoherentSteadyState) -> list[Finding]:
 
 
 def kinetic_uncertainty(state: CoherentSteadyState) -> list[Finding]:
-    """As for networks, where it is a theorem; here it is not."""
+    """The relation of networks, where it is a theorem; here it is not."""
     activity = float(add(part.counted(state.vector, "energy", 0) for part in state.dissipators.values()))
     noise, products = covariance(state, "heat"), {}
     for name in state.reservoirs:

@@ -61,7 +61,7 @@ def _too_fast(jumps, jump, what, ratio, limit):
 
 
 def advised(found: list[Finding]) -> list[Finding]:
-    """With what to do where rates are too fast and are all that there is; once, at the worst of them."""
+    """Adds what to do where rates are too fast and are all that there is; once, at the worst of them."""
     worst = max(found, key=lambda finding: finding.numbers.get("ratio", 0.0), default=None)
     if worst is None or worst.severity < Severity.DOUBTFUL:
         return found

@@ -53,7 +53,7 @@ class Probe:
         self.values, _, self.point = self._run(self.leaves, self.still)
 
     def slope(self, i: int) -> np.ndarray:
-        """Of all observables, per relative change of leaf i."""
+        """Slopes of all observables, per relative change of leaf i."""
         slopes = [d if k == i else zero for k, (d, zero) in enumerate(zip(self.directions, self.still))]
         return np.asarray(self._run(self.leaves, slopes)[1], float)
 

@@ -35,7 +35,7 @@ class Jumps:
 
     @property
     def rate(self) -> np.ndarray:
-        """Of the faster direction."""
+        """The rate of the faster direction."""
         return np.maximum(self.up, self.down)
 
     @property

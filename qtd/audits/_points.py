@@ -11,7 +11,7 @@ from ..thermodynamics import AbstractPoint, OperatingPoint
 
 
 def point_checks(point: Any, coherent: bool) -> Checks:
-    """By topic, for what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
+    """Checks by topic of what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
     if not isinstance(point, AbstractPoint):
         text = "What the machine returns is no AbstractPoint: it has no status, no laws and no observables to check."
         return {topic: lambda topic=topic: [Finding(Severity.UNCHECKED, topic, text)] for topic in ("status", "laws")}
@@ -49,7 +49,7 @@ def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:
 
 
 def device_energy(point: OperatingPoint) -> list[Finding]:
-    """Where the quanta that are counted are not the energy that the device takes up: whether that matters, and to which law."""
+    """Says, where the quanta that are counted are not the energy that the device takes up, whether that matters, and to which law."""
     counted, taken = (
         np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)
     )

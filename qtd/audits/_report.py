@@ -73,7 +73,7 @@ class Audit:
         return tuple(finding for finding in self.findings if finding.topic == topic)
 
     def record(self) -> dict[str, Any]:
-        """As plain data, for JSON; numbers that are infinite or not a number become None."""
+        """The audit as plain data, for JSON; numbers that are infinite or not a number become None."""
         plain = lambda x: float(x) if math.isfinite(x) else None
         findings = [
             {"severity": str(severity), "topic": topic, "text": text, "numbers": {name: plain(x) for name, x in numbers.items()}}

@@ -9,7 +9,7 @@ from ..systems.base import AbstractSystem
 
 @functools.singledispatch
 def checks_of(system: AbstractSystem) -> Checks:
-    """By topic, what can be asked of a `system`; `ValueError` where it is not at rest."""
+    """Checks by topic, what can be asked of a `system`; `ValueError` where it is not at rest."""
     text = f"A {type(system).__name__} has registered no checks of its own (`qtd.audits.checks_of`)."
     return {"systems": lambda: [Finding(Severity.UNCHECKED, "systems", text)]}
 

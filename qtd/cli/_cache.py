@@ -45,7 +45,7 @@ def set_for_all(option: str, value) -> None:
 
 
 def _folder_of_jax():
-    """Where jax keeps compiled programs already."""
+    """The folder where jax keeps compiled programs already."""
     option = "jax_compilation_cache_dir"
     return getattr(sys.modules["jax"].config, option) if "jax" in sys.modules else os.environ.get(option.upper())
 

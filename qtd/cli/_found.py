@@ -90,7 +90,7 @@ class Commands(click.Group):
 
 @functools.cache
 def _own_commands():
-    """By name, what is a command in the files of `_commands`."""
+    """Commands by name, all that in the files of `_commands`."""
     modules = [importlib.import_module(f"{_commands.__name__}.{name}") for _, name, _ in pkgutil.iter_modules(_commands.__path__)]
     kept = [value for module in modules for value in vars(module).values() if isinstance(value, click.Command)]
     return {command.name: command for command in kept}

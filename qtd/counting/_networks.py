@@ -31,7 +31,7 @@ def _rows(state, quantity):
 
 
 def _martingale(state, charges):
-    """By diagonal, what an upward jump adds to the charge counted, the surplus still to come included."""
+    """Increments by diagonal, what an upward jump adds to the charge counted, the surplus still to come included."""
     surplus = state.elimination.solve_transposed(-state.exit_weights(charges))
     return [surplus - lower + charges.get(i, 0.0) for i, lower in enumerate(state.network.topology.lower(surplus))]
 

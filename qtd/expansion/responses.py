@@ -1,12 +1,15 @@
-r"""Expansion around equilibrium in the velocity, potentials and temperatures together, to any total order.
+r"""Expansion around equilibrium in the velocity, potentials and temperatures together, to any total
+order.
 
-With x = (v, mu_1 - mu_0, T_1 - T_0, ...) and powers alpha = (n_v, n_V1, n_T1, ...), any quantity is sum_alpha R^alpha x^alpha. Populations
-are expanded in the angle as well, sum_(k, j, m) q_k[j, m] v^k theta^j s^m with s the sources, and W q = v dq/dtheta reads
+With x = (v, mu_1 - mu_0, T_1 - T_0, ...) and powers alpha = (n_v, n_V1, n_T1, ...), any quantity is
+sum_alpha R^alpha x^alpha. Populations are expanded in the angle as well, sum_(k, j, m) q_k[j, m]
+v^k theta^j s^m with s the sources, and W q = v dq/dtheta reads
 
 $$ W_0\, q_k[j, m] = (j + 1)\, q_{k-1}[j + 1, m] - \sum_{(i, l) \ne 0} W[i, l]\, q_k[j - i, m - l] $$
 
 The first law holds for every alpha: sum_r (J_r^alpha + I_r^(alpha - V_r)) = F^(alpha - v).
-**Source:** Bustos-Marun and Calvo, Eqs. (22)-(25), (37)-(46), as coefficients of powers, currents positive out of a reservoir.
+**Source:** Bustos-Marun and Calvo, Eqs. (22)-(25), (37)-(46), as coefficients of powers, currents
+positive out of a reservoir.
 """
 
 import functools
@@ -38,10 +41,12 @@ Powers = tuple[int, ...]
 
 
 class Responses(eqx.Module):
-    """Integrals over a cycle by powers of the sources: `torque`, and by reservoir `particles`, `energy` and `heat`, positive out of it.
+    """Integrals over a cycle by powers of the sources: `torque`, and by reservoir `particles`,
+    `energy` and `heat`, positive out of it.
 
-    `powers[i]` are the exponents of `variables`, "velocity" and paths such as "left.chemical_potential", that entry i of every array
-    belongs to. `temperature` and `chemical_potential` are those of the equilibrium. `error` and `status` as in `Coefficients`.
+    `powers[i]` are the exponents of `variables`, "velocity" and paths such as
+    "left.chemical_potential", that entry i of every array belongs to. `temperature` and
+    `chemical_potential` are those of the equilibrium. `error` and `status` as in `Coefficients`.
     """
 
     torque: Float[Array, " terms"]
@@ -64,7 +69,8 @@ class Responses(eqx.Module):
         return readable(self, f"torque and heat out of {', '.join(self.heat)}, by powers of the sources", rows)
 
     def index(self, **powers: int) -> int:
-        """Where the term with these `powers` stands, such as `index(**{"velocity": 1, "left.temperature": 1})`; those not named are 0."""
+        """The place where the term with these `powers` stands, such as
+        `index(**{"velocity": 1, "left.temperature": 1})`; those not named are 0."""
         unknown = set(powers) - set(self.variables)
         wanted = tuple(powers.get(name, 0) for name in self.variables)
         if unknown or wanted not in self.powers:
@@ -74,10 +80,12 @@ class Responses(eqx.Module):
         return self.powers.index(wanted)
 
     def cycle(self, velocity: ArrayLike, deviations: Mapping[str, ArrayLike]) -> Cycle:
-        """Torque, particles, energy and heat of a turn at this `velocity` and these deviations from equilibrium, order by order.
+        """Torque, particles, energy and heat of a turn at this `velocity` and these deviations from
+        equilibrium, order by order.
 
-        `deviations` by path, such as `{"left.chemical_potential": 0.1}`. Torque and particles to one order less than energy and heat, as
-        they are multiplied by velocity and potential: so the sums conserve energy, and efficiencies are those of Eqs. (45), (46).
+        `deviations` by path, such as `{"left.chemical_potential": 0.1}`. Torque and particles to
+        one order less than energy and heat, as they are multiplied by velocity and potential: so
+        the sums conserve energy, and efficiencies are those of Eqs. (45), (46).
         """
         unknown = set(deviations) - set(self.variables[1:])
         if unknown:
@@ -95,10 +103,12 @@ class Responses(eqx.Module):
 def responses(
     network: Network, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, order: int = 2, panels: int | None = None
 ) -> Responses:
-    """Integrals over the cycle of torque and currents, as coefficients of all powers of velocity, potentials and temperatures.
+    """Integrals over the cycle of torque and currents, as coefficients of all powers of velocity,
+    potentials and temperatures.
 
-    Around the equilibrium in which all reservoirs have this `temperature` > 0 and `chemical_potential`, whatever those of the `network`;
-    powers add up to at most `order`. `panels` as in `coefficients`.
+    Around the equilibrium in which all reservoirs have this `temperature` > 0 and
+    `chemical_potential`, whatever those of the `network`; powers add up to at most `order`.
+    `panels` as in `coefficients`.
     """
     whole(order, "order", 0)
     temperature = as_asked(network, temperature, "temperature")
@@ -132,19 +142,22 @@ def _responses(network, temperature, potential, order, panels):
 
 
 def _shifted(network, temperature, potential, angle, heating, bias):
-    """The network at an angle, all its reservoirs at the temperature and potential of equilibrium and what is added to them."""
+    """The network at an angle, all its reservoirs at the temperature and potential of equilibrium
+    and what is added to them."""
     at = network(angle)
     where = lambda n: [x for r in n.reservoirs.values() for x in (r.temperature, r.chemical_potential)]
     return eqx.tree_at(where, at, [temperature + heating, potential + bias] * len(at.reservoirs))
 
 
 def _at(shifted, angles, temperature, order):
-    """At some angles: torque, and particles and energy by reservoir, for every power of velocity and sources; and a status."""
+    """Coefficients at some angles: torque, and particles and energy by reservoir, for every power
+    of velocity and sources; and a status."""
     topology = shifted(angles[0], 0.0, 0.0).topology
     names = topology.names
     energies, rates = _rates(shifted, angles, temperature, topology, order)
     resting = Resting(rates[0])
-    # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all sources.
+    # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all
+    # sources.
     joint = _powers(1 + 2 * len(names), order)
     spread = np.zeros((len(names), len(joint), len(rates)))
     for r, (i, own) in itertools.product(range(len(names)), enumerate(_powers(3, order))):
@@ -153,7 +166,8 @@ def _at(shifted, angles, temperature, order):
         spread[r, joint.index((own[0], *sources)), i] = 1
     rates = jnp.einsum("rai,irbcp->arbcp", jnp.asarray(spread, energies.dtype), rates)
     q = _expanded(generator(rates.sum(1)), resting.populations, resting.response, joint, order)
-    # At this angle, so with sources only. The first power is that of the velocity from here on: the order of q.
+    # At this angle, so with sources only. The first power is that of the velocity from here on: the
+    # order of q.
     still = np.array([a[0] == 0 for a in joint])
     at_angle = jnp.stack([q[a[0]][joint.index((0, *a[1:]))] for a in joint])
     charges = jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]
@@ -162,10 +176,12 @@ def _at(shifted, angles, temperature, order):
 
 
 def _rates(shifted, angles, temperature, topology, order):
-    """Taylor coefficients of the energies in the angle, and of the rates by reservoir in the angle, its potential and its temperature.
+    """Taylor coefficients of the energies in the angle, and of the rates by reservoir in the angle,
+    its potential and its temperature.
 
-    Univariate Taylor arithmetic along more directions than there are coefficients, which are then interpolated (Griewank, Utke and
-    Walther, Math. Comp. 69, 1117 (2000)); in units in which all are of similar size.
+    Univariate Taylor arithmetic along more directions than there are coefficients, which are then
+    interpolated (Griewank, Utke and Walther, Math. Comp. 69, 1117 (2000)); in units in which all
+    are of similar size.
     """
     energies = lambda angle: shifted(angle, 0.0, 0.0).energies
     slopes = jax.vmap(jax.jacfwd(energies))(lax.stop_gradient(angles))
@@ -175,7 +191,8 @@ def _rates(shifted, angles, temperature, topology, order):
     count = 2 * len([a for a in powers if sum(a) == order]) if order else 1
     directions = np.random.default_rng(0).normal(size=(count, 3))
     directions = np.concatenate([[[1.0, 0.0, 0.0]], directions / np.abs(directions).max(1, keepdims=True)])
-    # Lanes are directions and angles: series [order, direction, angle] of what is added to angle, potential and temperature.
+    # Lanes are directions and angles: series [order, direction, angle] of what is added to angle,
+    # potential and temperature.
     steps = jnp.asarray(directions.T, angles.dtype)[:, :, None] * unit[:, None]
     zeros = jnp.zeros_like(steps[0])
     base = [jnp.broadcast_to(angles, zeros.shape), zeros, zeros]
@@ -196,7 +213,8 @@ def _rates(shifted, angles, temperature, topology, order):
 
 
 def _expanded(generators, resting, solving, joint, order):
-    """q[k]: (powers of angle and sources, levels, points), those of total degree up to order - k; the others are 0."""
+    """q[k]: (powers of angle and sources, levels, points), those of total degree up to order - k;
+    the others are 0."""
     unknown = []
     for k in range(order + 1):
         q = jnp.zeros((len(joint), *resting.shape), resting.dtype)
@@ -217,7 +235,8 @@ def _expanded(generators, resting, solving, joint, order):
 
 
 def _convolved(left, right, powers, places=None):
-    """Coefficients of the product of two polynomials, of matrices (or rows by reservoir) and of vectors; at some places, or all.
+    """Coefficients of the product of two polynomials, of matrices (or rows by reservoir) and of
+    vectors; at some places, or all.
 
     For places that are not known yet, which must be 0, this is the sum over those that are.
     """

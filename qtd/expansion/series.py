@@ -32,7 +32,7 @@ __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
 
 class Local(eqx.Module):
-    """At one angle, by order in the velocity: `populations` q_k in the order of `network.energies`, `torque`, and by reservoir
+    """Coefficients at one angle, by order in the velocity: `populations` q_k in the order of `network.energies`, `torque`, and by reservoir
     `particle_currents` and `energy_currents`, positive out of it.
 
     `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration. `noise`: int <dF(t) dF(0)> dt of the

@@ -129,7 +129,7 @@ def _cycle(network, velocity, panels):
 
 
 def flows(turn: Turn, velocity: Float[Array, ""]) -> Flows:
-    """Of a `turn` in the direction of this `velocity`."""
+    """Flows of a `turn` in the direction of this `velocity`."""
     maps = jax.vmap(_across)(turn.generators, jnp.abs(velocity) / turn.sizes)
     around, before = lax.scan(lambda p, m: (m[-1] @ p, p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
     p = jnp.einsum("msab,mbc,c->msa", maps, before, _unchanged(around))
@@ -224,7 +224,7 @@ def _across_series(generators, speed, power, order):
 
 
 def _solved(matrix, right):
-    """Of a small dense system, without LAPACK; Newton steps carry the derivatives."""
+    """The solution of a small dense system, without LAPACK; Newton steps carry the derivatives."""
     known = inverse(matrix)
     found = known @ right
     for _ in range(2):

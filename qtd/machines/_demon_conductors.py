@@ -13,14 +13,14 @@ OWNERS = ("hot", "hot", "cold", "cold")
 
 
 def conductor(machine, logits, shape):
-    """With these logits at the four resonances; see `NDemon.conductor`."""
+    """A conductor with these logits at the four resonances; see `NDemon.conductor`."""
     if shape not in ("narrow", "boxcar", "lorentzian"):
         raise ValueError(f'`shape` must be "narrow", "boxcar" or "lorentzian", got {shape!r}.')
     return _conductor(_parameters(machine, logits, shape), machine, shape)
 
 
 def broadened(machine, logits, shape):
-    """With the first three parameters moved until it is a demon; see `NDemon.broadened`."""
+    """A conductor with the first three parameters moved until it is a demon; see `NDemon.broadened`."""
     known = _parameters(machine, logits, shape)
     conductor(machine, logits, shape)  # checks
     build = lambda three, args: _conductor(jnp.concatenate([three, args[1][None]]), args[0], shape)
@@ -42,7 +42,7 @@ def wire(machine, share, temperature, start):
 
 
 def _parameters(machine, logits, shape):
-    """Of the occupation: shifts of the leads' logits, or heights of the bumps that lead through these logits."""
+    """Parameters of the occupation: shifts of the leads' logits, or heights of the bumps that lead through these logits."""
     if shape != "lorentzian":
         return logits - jnp.stack([machine.leads[name].logit(e) for name, e in zip(OWNERS, machine.energies)])
     energies, (middle, spread) = jnp.stack(machine.energies), _bumps(machine)

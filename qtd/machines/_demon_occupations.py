@@ -1,6 +1,8 @@
-"""Occupations of the N-demon on the scale of those of its leads, which underflow at energies of a thousand temperatures.
+"""Occupations of the N-demon on the scale of those of its leads, which underflow at energies of a
+thousand temperatures.
 
-Changes, occupations and what they produce are `Scaled`; only currents, occupations and ratios become floats.
+Changes, occupations and what they produce are `Scaled`; only currents, occupations and ratios
+become floats.
 """
 
 import equinox as eqx
@@ -15,8 +17,8 @@ from ._demon_conductors import OWNERS
 
 
 class Occupations(eqx.Module):
-    """At the four resonances: `changes` f_l - f of the lead, f and 1 - f of the lead, and f_l and 1 - f_l of the demon, neither from the
-    other."""
+    """Occupations at the four resonances: `changes` f_l - f of the lead, f and 1 - f of the lead,
+    and f_l and 1 - f_l of the demon, neither from the other."""
 
     changes: Scaled
     lead_filled: Scaled
@@ -47,16 +49,18 @@ class Occupations(eqx.Module):
 
     @property
     def relative_margin(self) -> Float[Array, ""]:
-        """The least ratio of f_l to f of the lead, or of 1 - f_l to 1 - f: of the sign of the margin, and never too small."""
+        """The least ratio of f_l to f of the lead, or of 1 - f_l to 1 - f: of the sign of the
+        margin, and never too small."""
         return jnp.min(jnp.minimum(self.filled.over(self.lead_filled), self.empty.over(self.lead_empty)))
 
     def logits(self) -> Float[Array, "4"]:
-        """Of the demon; NaN where it does not exist, which spoils no derivative."""
+        """Logits of the demon; NaN where it does not exist, which spoils no derivative."""
         log = lambda x: Scaled(jnp.where(self.physical, x.mantissa, 1.0), x.exponent).log
         return jnp.where(self.physical, log(self.empty) - log(self.filled), jnp.nan)
 
     def affinities(self) -> Float[Array, "4"]:
-        """u - u_l, of the sign of f_l - f, from what always grows: +-ln(1 + |f_l - f| / (f (1 - f_l))), f the smaller of the two."""
+        """u - u_l, of the sign of f_l - f, from what always grows: +-ln(1 + |f_l - f| / (f (1 -
+        f_l))), f the smaller of the two."""
         return _affinity(*self._parts())
 
     def times_stiffness(self, rate: Scaled) -> Float[Array, "4"]:
@@ -68,7 +72,7 @@ class Occupations(eqx.Module):
 
 
 def _shares(machine):
-    """Of the change a of the cold occupations in those of the four resonances."""
+    """Shares of the change a of the cold occupations in those of the four resonances."""
     e1, e2, e3, e4 = machine.energies
     ratio = (e3 - e4) / (e1 - e2)
     return jnp.stack([-ratio, ratio, jnp.ones_like(ratio), -jnp.ones_like(ratio)])
@@ -80,22 +84,26 @@ def bold(machine) -> Scaled:
 
 
 def per_energy(machine, filled: Scaled, empty: Scaled) -> Scaled:
-    """[f_c(e_3) - f_c(e_4)] / (e_4 - e_3), also where they meet, from `filled` f and `empty` 1 - f of the leads."""
+    """[f_c(e_3) - f_c(e_4)] / (e_4 - e_3), also where they meet, from `filled` f and `empty` 1 - f
+    of the leads."""
     gap = (machine.energy_4 - machine.energy_3) / machine.cold.temperature
     rises = gap > 0
-    share = Scaled.where(rises, filled[2] * empty[3], filled[3] * empty[2])  # of the smaller logit f, of the larger one 1 - f
+    # of the smaller logit f, of the larger one 1 - f
+    share = Scaled.where(rises, filled[2] * empty[3], filled[3] * empty[2])
     # Not the absolute value, whose slope at 0 would be neither that of one side nor of the other.
     return share.times(decay_over(jnp.where(rises, gap, -gap)) / machine.cold.temperature)
 
 
 def boldest(machine) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The largest boldness at which the occupation exists, and the change a of the cold occupations there."""
+    """The largest boldness at which the occupation exists, and the change a of the cold occupations
+    there."""
     modest = Occupations(eqx.tree_at(lambda m: m.boldness, machine, jnp.zeros_like(machine.boldness)))
     unit = bold(machine)
     direction = jnp.where(unit.mantissa < 0, -1.0, 1.0).astype(unit.mantissa.dtype)
     change = direction * _shares(machine)
     grows, moves = change > 0, (change != 0) & (unit.mantissa != 0)
-    room = Scaled.where(grows, modest.empty, modest.filled)  # up to 1 where an occupation grows, down to 0 where it falls
+    # up to 1 where an occupation grows, down to 0 where it falls
+    room = Scaled.where(grows, modest.empty, modest.filled)
     size = jnp.where(moves, jnp.abs(change), 1.0)
     per_boldness = Scaled(jnp.where(moves, direction * unit.mantissa, 1.0), jnp.broadcast_to(unit.exponent, size.shape))
     bounds = jnp.where(moves, room.over(per_boldness) / size, jnp.inf)
@@ -138,13 +146,15 @@ def _stiffness(rate, *parts):
 
 
 def entropy_produced(occupations: Occupations) -> Scaled:
-    """The sum of (f_l - f) (u - u_l) over the resonances: no term is negative, so no digits are lost."""
+    """The sum of (f_l - f) (u - u_l) over the resonances: no term is negative, so no digits are
+    lost."""
     terms = occupations.changes.times(occupations.affinities())
     return add_scaled([terms[k] for k in range(len(OWNERS))])
 
 
 def entropy_per_heat_where_they_meet(machine, occupations: Occupations) -> Float[Array, ""]:
-    """The entropy produced over the heat for e_3 = e_4 without exchange, where both vanish as (e_4 - e_3)^2."""
+    """The entropy produced over the heat for e_3 = e_4 without exchange, where both vanish as (e_4
+    - e_3)^2."""
     e1, e2, e3, e4 = machine.energies
     slope = per_energy(machine, occupations.lead_filled, occupations.lead_empty).times(machine.boldness)
     share = ((e4 - e3) / (e1 - e2)) ** 2

@@ -26,7 +26,7 @@ def distances(machine, gases):
 
 
 def jumps(machine, gases):
-    """For each pair of reservoirs j < q: Gamma_jqk (n_j - n_q) and x_q - x_j of every mode."""
+    """Jumps of each pair of reservoirs j < q: Gamma_jqk (n_j - n_q) and x_q - x_j of every mode."""
     x = distances(machine, gases)
     filled, empty = occupied(x)
     rates = nonnegative(machine.rates)
@@ -66,7 +66,7 @@ def leaving(machine, gases, occupations):
 
 
 def speed(state, machine):
-    """Of the state of gases and modes."""
+    """The speed of the state of gases and modes."""
     gases, occupations = at(machine, state)
     particles = leaving(machine, gases, occupations)
     filling = particles.sum(0) if len(occupations) else occupations
@@ -179,7 +179,7 @@ def rest(machine):
     guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])
 
     def excess(at, known):
-        """Of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
+        """Excess of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
         gases, number, energy = known
         temperature = jnp.exp(at[0])
         held = gases.at(temperature, at[1]).properties()
@@ -209,7 +209,7 @@ def conserved(machine):
 
 
 def relaxation_rates(machine, temperature, potential):
-    """Of small deviations from an equilibrium, in rising order."""
+    """Rates at which small deviations relax, from an equilibrium, in rising order."""
     rates, moved = exchanges(machine)
     x = (machine.energies - potential) / temperature
     noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]

@@ -47,7 +47,7 @@ class AbstractFilteredRefrigerator(AbstractOpenSystem):
         return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
 
     def tied(self) -> Self:
-        """With the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).
+        """The same machine with the filters on the levels as in the paper's figures: centres e_1 (hot), e_1 + D_z (sink), e_2 + D_z (cold).
 
         `jax.grad(lambda m: current(m.tied()))` moves the filters with the levels, `jax.grad(current)` leaves them where they are.
         """
@@ -55,7 +55,7 @@ class AbstractFilteredRefrigerator(AbstractOpenSystem):
         return replace(self, {f"{name}.spectral_density.center": center for name, center in centers.items()})
 
     def fixed_peak(self) -> Self:
-        """With the strength of each filter set to its width, so that K at its centre is 1 / centre whatever the width.
+        """The same machine with the strength of each filter set to its width, so that K at its centre is 1 / centre whatever the width.
 
         Without it a narrower filter is a stronger one, and an optimum runs to width 0, out of the model's validity.
         """

@@ -9,7 +9,7 @@ from ..parameters import replace
 
 
 def finite_checks(machine, point) -> Checks:
-    """By topic; `point` is what flows at time 0."""
+    """Checks by topic; `point` is what flows at time 0."""
     return {
         "weak coupling": lambda: _weak(machine),
         "quasi-stationary modes": lambda: _quasi_stationary(machine),
@@ -70,7 +70,7 @@ def _equilibrium(machine):
 
 
 def _conservation(machine):
-    """Of particles and energy on the way, and the growth of entropy."""
+    """Conservation of particles and energy on the way, and the growth of entropy."""
     rates = np.asarray(machine.relaxation_rates(), float)
     times = jnp.geomspace(0.1 / rates.max(), 3 / rates[rates > 1e-12 * rates.max()].min(), 24)
     course = machine.evolve(times.astype(machine.energies.dtype))

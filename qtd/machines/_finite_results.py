@@ -94,7 +94,7 @@ class Evolution(eqx.Module):
 
 
 class Equilibrium(eqx.Module):
-    """Where finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where
+    """The equilibrium in which finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where
     they were found. `conserved`: how many combinations of particle numbers and energies never
     change; more than 2, and the reservoirs stop elsewhere, at occupations that are equal only where
     they share modes (`unique` is False)."""
@@ -115,7 +115,7 @@ class Equilibrium(eqx.Module):
 
 
 class Minimum(eqx.Module):
-    """Where a temperature has its first minimum: `time`, `temperature`; `interior` where it lies
+    """The first minimum of a temperature: `time`, `temperature`; `interior` where it lies
     after time 0 and before the end. `status` as in `Evolution`, NOT_CONVERGED where the search
     ended before the reservoirs had settled."""
 

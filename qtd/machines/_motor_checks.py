@@ -8,7 +8,7 @@ from ..limits import DIFFERENCE, SECOND_ORDER
 
 
 def motor_checks(motor, point) -> Checks:
-    """By topic, at the velocity of `point`."""
+    """Checks by topic, at the velocity of `point`."""
     if not np.isfinite(float(point.velocity)):
         text = "There is no stable steady velocity at which it could be judged."
         return {topic: lambda topic=topic: [Finding(Severity.UNCHECKED, topic, text)] for topic in ("series", "adiabaticity")}

@@ -52,7 +52,7 @@ class MotorPoint(AbstractPoint):
 
     @property
     def efficiency(self) -> Float[Array, ""]:
-        """Of a motor power / electric power, of a charge pump its inverse, of a heat engine power /
+        """Power / electric power of a motor, of a charge pump its inverse, of a heat engine power /
         heat of the hottest lead, of a refrigerator the COP, heat of the coldest lead / -power; NaN
         otherwise."""
         hot, cold, _ = self._extremes()

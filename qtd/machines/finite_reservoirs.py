@@ -256,7 +256,7 @@ def _crossings(machine, pair, of, most):
     side_of = lambda state: jnp.where(jnp.abs(gap(state)) > unit(state), jnp.sign(gap(state)), 0.0)
 
     def search(carry, _):
-        """From a side to the other, or, from none, to one."""
+        """Crosses from a side to the other, or, from none, to one."""
         time, state, side, count = carry
         beyond = lambda state, _: jnp.where(side == 0, jnp.abs(gap(state)) - unit(state), -side * gap(state))
         is_apart = lambda now, *_: jnp.abs(gap(now)) > unit(now)

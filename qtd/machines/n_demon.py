@@ -1,4 +1,5 @@
-"""The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
+"""The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the
+low entropy of a third reservoir."""
 
 from typing import ClassVar, Literal
 
@@ -30,22 +31,26 @@ __all__ = ["DemonPoint", "NDemon"]
 
 
 class NDemon(AbstractMachine):
-    r"""A nonthermal reservoir, the demon, between a hot and a cold lead; on average it exchanges neither particles nor energy with them.
+    r"""A nonthermal reservoir, the demon, between a hot and a cold lead; on average it exchanges
+    neither particles nor energy with them.
 
-    It meets the hot lead through two narrow resonances at `energy_1`, `energy_2` and the cold one through two at `energy_3`, `energy_4`,
-    all of the weight `width` Gamma = int T dE. Both leads have one chemical potential mu. Two parameters of its occupation stay free,
+    It meets the hot lead through two narrow resonances at `energy_1`, `energy_2` and the cold one
+    through two at `energy_3`, `energy_4`, all of the weight `width` Gamma = int T dE. Both leads
+    have one chemical potential mu. Two parameters of its occupation stay free,
 
     $$ a = f_c(e_4) - f_l(e_4) = \lambda\, [f_c(e_3) - f_c(e_4)], \quad n = \frac{2\pi}{\Gamma} I_{N,c}, \qquad
        J_c = \frac{\Gamma}{2\pi} [(e_4 - e_3)\, a + (e_3 - \mu)\, n] $$
 
-    with lambda = `boldness`: 1 is the paper's choice, 0 reversible; and n = `exchange`, particles that the demon passes from the cold to
-    the hot lead: the paper has none. Without them any lambda > 0 cools, as far as 0 <= f_l <= 1: see `DemonPoint.margin`.
-    `reference`: the temperature T_0 at which entropy is paid for; that of the hot lead if None. `hot`, `cold`: `qtd.Reservoir`s of
+    with lambda = `boldness`: 1 is the paper's choice, 0 reversible; and n = `exchange`, particles
+    that the demon passes from the cold to the hot lead: the paper has none. Without them any lambda
+    > 0 cools, as far as 0 <= f_l <= 1: see `DemonPoint.margin`. `reference`: the temperature T_0 at
+    which entropy is paid for; that of the hot lead if None. `hot`, `cold`: `qtd.Reservoir`s of
     fermions.
 
     This is the limit of narrow resonances; `conductor` and `broadened` give them a width.
 
-    Defaults: the paper's Fig. 2 at T_c = 0.8, e_4 = 1.6. **Source:** Deghi and Bustos-Marun, Eqs. (19)-(24), (C1)-(C10), (23) corrected.
+    Defaults: the paper's Fig. 2 at T_c = 0.8, e_4 = 1.6. **Source:** Deghi and Bustos-Marun, Eqs.
+    (19)-(24), (C1)-(C10), (23) corrected.
 
     >>> point = qtd.machines.NDemon().operate()
     >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.occupations.round(4)}")
@@ -111,22 +116,26 @@ class NDemon(AbstractMachine):
 
     @checked
     def limits(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """The largest `boldness` for which an occupation exists at this `exchange`, and the cooling current there. Without exchange that is
-        the most these resonances give; infinite and 0 for e_3 = e_4."""
+        """The largest `boldness` for which an occupation exists at this `exchange`, and the cooling
+        current there. Without exchange that is the most these resonances give; infinite and 0 for
+        e_3 = e_4."""
         return _limits(self)
 
     @checked
     def minimum_cold_temperature(self) -> Float[Array, ""]:
-        """The lowest temperature of the cold lead at which the occupation of this `boldness` exists; it must exist at the present one.
+        """The lowest temperature of the cold lead at which the occupation of this `boldness`
+        exists; it must exist at the present one.
 
-        NaN where it does not, or where no such temperature lies above a twentieth of |e_3 - e_4|. Differentiable.
+        NaN where it does not, or where no such temperature lies above a twentieth of |e_3 - e_4|.
+        Differentiable.
         """
         return _minimum_cold_temperature(self)
 
     @checked
     def least_entropy(self, heat: ArrayLike, closed: bool = False) -> "NDemon":
-        """With the `boldness` and `exchange` that take the heat current `heat` from the cold lead at the least entropy, `closed`: without
-        exchange. Differentiable. See `qtd.nonthermal.least_entropy`."""
+        """The same machine with the `boldness` and `exchange` that take the heat current `heat`
+        from the cold lead at the least entropy, `closed`: without exchange. Differentiable. See
+        `qtd.nonthermal.least_entropy`."""
         scale, heat = self.width / (2 * jnp.pi), as_scalar(heat, "heat")
         if closed:
             a, exchange = heat / (scale * (self.energy_4 - self.energy_3)), jnp.zeros_like(scale)
@@ -137,30 +146,35 @@ class NDemon(AbstractMachine):
         return replace(self, {"boldness": Scaled.of(a).over(bold(self)), "exchange": exchange})
 
     def maximum_cooling(self, closed: bool = False) -> Filling:
-        """The occupation that cools most, `closed`: without exchange of particles. See `qtd.nonthermal.maximum_cooling`."""
+        """The occupation that cools most, `closed`: without exchange of particles. See
+        `qtd.nonthermal.maximum_cooling`."""
         return maximum_cooling(self.windows(), "cold", ("hot", "cold") if closed else ())
 
     def windows(self, bins: int = 1, narrow: bool = True) -> Windows:
-        """The four resonances for `qtd.nonthermal`: `bins` and `narrow` as in `qtd.nonthermal.Windows`."""
+        """The four resonances for `qtd.nonthermal`: `bins` and `narrow` as in
+        `qtd.nonthermal.Windows`."""
         return Windows(self.leads, [(*pair, self.width) for pair in zip(demons.OWNERS, self.energies)], bins, narrow)
 
     @checked
     def conductor(self, shape: Literal["narrow", "boxcar", "lorentzian"] = "narrow") -> Conductor:
-        """The same demon, with the logits of the narrow limit, between resonances of the weight `width` and this `shape`.
+        """The same demon, with the logits of the narrow limit, between resonances of the weight
+        `width` and this `shape`.
 
-        Its logit is that of the lead on the other side, shifted in each window ("narrow", "boxcar"); or that of a Fermi function between
-        the two leads, with a bump at each line ("lorentzian") a fifth as wide as the smallest distance of two resonances.
+        Its logit is that of the lead on the other side, shifted in each window ("narrow",
+        "boxcar"); or that of a Fermi function between the two leads, with a bump at each line
+        ("lorentzian") a fifth as wide as the smallest distance of two resonances.
         """
         return demons.conductor(self, self._logits(), shape)
 
     @checked
     def broadened(self, shape: Literal["boxcar", "lorentzian"] = "boxcar") -> Balance:
-        """`conductor`, with the first three parameters of its occupation moved until it is a demon at this width: no particles from either
-        lead, no energy from the demon. The fourth stays as it is, so `boldness` still says how bold. `shape` as there. Differentiable."""
+        """`conductor`, with the first three parameters of its occupation moved until it is a demon
+        at this width: no particles from either lead, no energy from the demon. The fourth stays as
+        it is, so `boldness` still says how bold. `shape` as there. Differentiable."""
         return demons.broadened(self, self._logits(), shape)
 
     def _logits(self):
-        """Of the demon; refused where it is known that there is none."""
+        """Logits of the demon; refused where it is known that there is none."""
         point = _operate(self)
         raise_if_known(point.status, Status.NO_OCCUPATION)
         return point.logits
@@ -174,26 +188,28 @@ class NDemon(AbstractMachine):
 
     @checked
     def wire(self, share: ArrayLike = 0.3, temperature: ArrayLike = 0.2, start: tuple[float, float] = (2.4, 0.9)) -> Balance:
-        """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w = `share`: the potentials at which it
-        gives neither particles nor energy, as `parameters`, from `start`; and the conductor of narrow resonances. The leads may exchange
-        particles."""
+        """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w
+        = `share`: the potentials at which it gives neither particles nor energy, as `parameters`,
+        from `start`; and the conductor of narrow resonances. The leads may exchange particles."""
         return demons.wire(self, as_scalar(share, "share"), as_scalar(temperature, "temperature"), start)
 
     def design_problem(self) -> DesignProblem:
-        """The largest cooling current over boldness, exchange and the fourth resonance, at no smaller COP than now."""
+        """The largest cooling current over boldness, exchange and the fourth resonance, at no
+        smaller COP than now."""
         required = np.ceil(1e5 * float(self.operate().cop)) / 1e5
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
         over = {"boldness": (0.02, 3.0), "exchange": (-0.3, 0.3), "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low))}
         return DesignProblem(self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)})
 
     def survey(self) -> Survey:
-        """The cooling current over the temperature of the cold lead and the fourth resonance, between the first two."""
+        """The cooling current over the temperature of the cold lead and the fourth resonance,
+        between the first two."""
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
         return Survey("J_cold", around(self, "cold.temperature") | {"energy_4": np.linspace(low, high, 26)[1:-1]})
 
     @property
     def energies(self) -> tuple[Float[Array, ""], ...]:
-        """Of the four resonances, two of the hot lead and two of the cold one."""
+        """Energies of the four resonances, two of the hot lead and two of the cold one."""
         return self.energy_1, self.energy_2, self.energy_3, self.energy_4
 
     @property
@@ -203,7 +219,8 @@ class NDemon(AbstractMachine):
 
     @property
     def limit_cop(self) -> Float[Array, ""]:
-        """COP as e_4 -> e_3, where the power vanishes: T_c T_h / (T_0 [(1 + 2 lambda) T_h - T_c]). **Source:** Eqs. (24), (C20)."""
+        """COP as e_4 -> e_3, where the power vanishes: T_c T_h / (T_0 [(1 + 2 lambda) T_h - T_c]).
+        **Source:** Eqs. (24), (C20)."""
         hot, cold = self.hot.temperature, self.cold.temperature
         return cold * hot / (self._reference() * ((1 + 2 * self.boldness) * hot - cold))
 
@@ -214,15 +231,17 @@ class NDemon(AbstractMachine):
 class DemonPoint(AbstractPoint):
     """What an N-demon does, currents positive out of a reservoir.
 
-    `heat_currents` of "hot" and "cold" (the demon has none), their `temperatures`; `entropy_current` out of the demon, negative when it
-    pays; `cop` is the heat from the cold lead over T_0 times the entropy that enters the demon, NaN where no occupation exists;
-    `carnot_cop` its bound; `entropy_production` that of leads and demon together.
-    `occupations` and `logits` of the demon at the four resonances; `margin`: the least distance of an occupation from 0 and 1, negative
-    where none is possible; then `status` is NO_OCCUPATION, entropy and COP are NaN, and the heat currents what the formulas give even so.
+    `heat_currents` of "hot" and "cold" (the demon has none), their `temperatures`;
+    `entropy_current` out of the demon, negative when it pays; `cop` is the heat from the cold lead
+    over T_0 times the entropy that enters the demon, NaN where no occupation exists; `carnot_cop`
+    its bound; `entropy_production` that of leads and demon together. `occupations` and `logits` of
+    the demon at the four resonances; `margin`: the least distance of an occupation from 0 and 1,
+    negative where none is possible; then `status` is NO_OCCUPATION, entropy and COP are NaN, and
+    the heat currents what the formulas give even so.
 
-    At energies of a thousand temperatures occupations and currents underflow to 0 (where the margin keeps its sign), while logits, COP,
-    status and their derivatives are computed from logarithms and stay right. A derivative by `exchange` is of the size of 1 / f, and
-    ends at e^600.
+    At energies of a thousand temperatures occupations and currents underflow to 0 (where the margin
+    keeps its sign), while logits, COP, status and their derivatives are computed from logarithms
+    and stay right. A derivative by `exchange` is of the size of 1 / f, and ends at e^600.
     """
 
     cooled: ClassVar[str] = "cold"
@@ -245,15 +264,16 @@ class DemonPoint(AbstractPoint):
 
     @property
     def mode_code(self) -> Int[Array, ""]:
-        """`Mode` as an integer array: idle where the currents underflow, nothing where there is no demon."""
+        """`Mode` as an integer array: idle where the currents underflow, nothing where there is no
+        demon."""
         heat = self.heat_currents["cold"]
         cases = [self.status != 0, heat > 0, heat < 0]
         modes = [int(Mode.NOTHING), int(Mode.REFRIGERATOR), int(Mode.HEATER)]
         return jnp.select(cases, modes, int(Mode.IDLE))
 
     def observables(self) -> dict[str, Observable]:
-        """All scalars by name: J_* of the leads, the entropy S_demon that leaves the demon, sigma, COP and its bound, the margin and the
-        occupations f_1 to f_4 at the resonances."""
+        """All scalars by name: J_* of the leads, the entropy S_demon that leaves the demon, sigma,
+        COP and its bound, the margin and the occupations f_1 to f_4 at the resonances."""
         table = {f"J_{name}": Observable(heat, "E^2", f"heat current out of {name!r}") for name, heat in self.heat_currents.items()}
         table |= {
             "S_demon": Observable(self.entropy_current, "E", "entropy current out of the demon"),

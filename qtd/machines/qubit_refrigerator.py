@@ -1,4 +1,5 @@
-"""The two-qubit refrigerator of Bhandari and Jordan: two coupled qubits between three filtered reservoirs (their equation numbers)."""
+"""The two-qubit refrigerator of Bhandari and Jordan: two coupled qubits between three filtered
+reservoirs (their equation numbers)."""
 
 import functools
 from typing import Literal, NamedTuple
@@ -33,25 +34,33 @@ _MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
 
 
 class QubitRefrigerator(AbstractFilteredRefrigerator):
-    r"""Two qubits with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2 + D_x (s_1^+ s_2^- + h.c.); no work is supplied.
+    r"""Two qubits with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2 + D_x (s_1^+ s_2^- + h.c.); no work is
+    supplied.
 
-    Qubit 1 touches the reservoirs `hot` (L) and `sink` (R), qubit 2 the reservoir `cold` (C). Heat that runs from hot to sink through
-    qubit 1 drags heat out of the cold reservoir through qubit 2, D_z for each turn of 0 -> 1 -> d -> 2 -> 0.
+    Qubit 1 touches the reservoirs `hot` (L) and `sink` (R), qubit 2 the reservoir `cold` (C). Heat
+    that runs from hot to sink through qubit 1 drags heat out of the cold reservoir through qubit 2,
+    D_z for each turn of 0 -> 1 -> d -> 2 -> 0.
 
-    - `energy_1`, `energy_2`, `shift` D_z, `exchange` D_x: real energies. `coupling` kappa > 0 multiplies all rates.
-    - `hot`, `sink`, `cold`: `qtd.Reservoir`s of bosons. Filters are independent of the levels; `tied()` moves them along.
+    - `energy_1`, `energy_2`, `shift` D_z, `exchange` D_x: real energies. `coupling` kappa > 0
+      multiplies all rates.
+    - `hot`, `sink`, `cold`: `qtd.Reservoir`s of bosons. Filters are independent of the levels;
+      `tied()` moves them along.
     - `model`: what is solved.
-        - "zz": D_x = 0; a ring of four states, currents in closed form without cancellation (Eqs. 7, A22-A25).
-        - "global": rates between the eigenstates of H (A1-A12). Valid where rates are small against the splitting of the qubits.
-        - "local": rates between the states of D_x = 0 beside a coherent exchange (A13-A21). Valid where D_x and the detuning are
-          small against the rates. Its `heat_currents` are quanta of D_x = 0 (second law), its `device_energy_currents` obey the first.
-        - "redfield", "redfield-partial": resolves the splitting (all coherences, or that of the two qubits alone); positivity is not
-          promised.
+        - "zz": D_x = 0; a ring of four states, currents in closed form without cancellation (Eqs.
+          7, A22-A25).
+        - "global": rates between the eigenstates of H (A1-A12). Valid where rates are small against
+          the splitting of the qubits.
+        - "local": rates between the states of D_x = 0 beside a coherent exchange (A13-A21). Valid
+          where D_x and the detuning are small against the rates. Its `heat_currents` are quanta of
+          D_x = 0 (second law), its `device_energy_currents` obey the first.
+        - "redfield", "redfield-partial": resolves the splitting (all coherences, or that of the two
+          qubits alone); positivity is not promised.
 
-    Defaults: the paper's Fig. 3 at D_z = 0.1, dT = 0.2. States are ordered 0, 1, 2, d; in "global" 0, +, -, d, where + is mostly qubit 1
-    if e_1 > e_2. COP is J_cold / J_hot.
+    Defaults: the paper's Fig. 3 at D_z = 0.1, dT = 0.2. States are ordered 0, 1, 2, d; in "global"
+    0, +, -, d, where + is mostly qubit 1 if e_1 > e_2. COP is J_cold / J_hot.
 
-    **Source:** the two-qubit refrigerator of B. Bhandari and A. N. Jordan, Secs. II, III and App. A.
+    **Source:** the two-qubit refrigerator of B. Bhandari and A. N. Jordan, Secs. II, III and App.
+    A.
 
     >>> point = qtd.machines.QubitRefrigerator().operate()
     >>> print(f"{point.heat_currents['cold']:.4e} {point.cop:.4f} {point.carnot_cop:.4f}")
@@ -103,7 +112,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         return self.network() if self.model in ("zz", "global") else self.lindbladian()
 
     def network(self) -> RateNetwork:
-        """The rate equation of the models "zz" and "global"; of the others, what is left of them without coherences."""
+        """The rate equation of the models "zz" and "global"; of the others, what is left of them
+        without coherences."""
         if self.model not in ("zz", "global"):
             return self.lindbladian().network()
         top = self.energy_1 + self.energy_2 + self.shift
@@ -139,18 +149,22 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
     @checked
     def operate(self) -> OperatingPoint:
-        """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`.
+        """Stationary currents, noise, entropy production, COP, bounds, mode; see
+        `qtd.OperatingPoint`.
 
-        In the model "zz" the currents come from `ring`: accurate relative to themselves however close to equilibrium.
+        In the model "zz" the currents come from `ring`: accurate relative to themselves however
+        close to equilibrium.
         """
         return at_work(self) if self.model != "zz" else existing(_by_ring(self))
 
     def ring(self) -> "Ring":
-        """The closed form of the model "zz": circulation, affinity, populations and currents without cancellation (Eqs. 7-10)."""
+        """The closed form of the model "zz": circulation, affinity, populations and currents
+        without cancellation (Eqs. 7-10)."""
         return _ring(self, solve(self.network()))
 
     def density_matrix(self) -> Array:
-        """The steady state in the basis 0, 1, 2, d (real diagonal for "zz"); its element [1, 2] is the coherence of the qubits."""
+        """The steady state in the basis 0, 1, 2, d (real diagonal for "zz"); its element [1, 2] is
+        the coherence of the qubits."""
         populations = steady_state(self.system())
         if populations.ndim == 2:
             return populations
@@ -163,7 +177,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         return rho.at[1, 2].set(coherence).at[2, 1].set(coherence)
 
     def linear_response(self, bias: ArrayLike) -> Float[Array, ""]:
-        """Cooling current of the model "zz" to first order in dT = `bias`, for T +- dT at hot and cold, T of the sink, and any D_z."""
+        """Cooling current of the model "zz" to first order in dT = `bias`, for T +- dT at hot and
+        cold, T of the sink, and any D_z."""
         bias, temperature = as_scalar(bias, "bias"), self.sink.temperature
         low, high, lifted = self.energy_1, self.energy_1 + self.shift, self.energy_2 + self.shift
         slope = lambda reservoir, gap: self.coupling * reservoir.spectral_density.per_energy(gap) * temperature
@@ -171,7 +186,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         weight = lambda gap: slope(self.hot, gap) / both(gap)
         drive = bias / temperature**2 * (low * weight(low) - high * weight(high) - self.shift)
         absorbed = lambda strength, gap: jnp.log(strength) + _log_absorption(gap / temperature)
-        # Logarithms of the equilibrium flow of each edge of the ring: of many kT they underflow long before the current does.
+        # Logarithms of the equilibrium flow of each edge of the ring: of many kT they underflow
+        # long before the current does.
         energies = jnp.stack([jnp.zeros_like(low), low, self.energy_2, low + lifted]) / temperature
         flows = jnp.stack(
             [
@@ -185,7 +201,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         return self.shift * drive * jnp.exp(turning)
 
     def small_shift(self, bias: ArrayLike) -> Float[Array, ""]:
-        """Eq. (11): the cooling current for small dT = `bias` and D_z where all three reservoirs have the filter of `sink`, e_1 = e_2.
+        """Eq. (11): the cooling current for small dT = `bias` and D_z where all three reservoirs
+        have the filter of `sink`, e_1 = e_2.
 
         It is negative: without asymmetric filters nothing cools. K(e + D_z) is not expanded.
         """
@@ -210,9 +227,11 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         return Validity(functools.reduce(jnp.maximum, widths), largest / smallest, largest / self._splitting())
 
     def crossover(self, couplings: ArrayLike) -> dict[str, Float[Array, " points"]]:
-        """Cooling current over kappa of the models "local", "global" and "redfield-partial", for each kappa in `couplings`.
+        """Cooling current over kappa of the models "local", "global" and "redfield-partial", for
+        each kappa in `couplings`.
 
-        Where they differ, believe none on its own: local holds for rates above the splitting, global below, Redfield in between.
+        Where they differ, believe none on its own: local holds for rates above the splitting,
+        global below, Redfield in between.
         """
         couplings = jnp.asarray(couplings, self.coupling.dtype)
         check("couplings", couplings, "positive")
@@ -225,12 +244,14 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
     def _eigenstates(self):
-        """E_+, E_-, cos^2, sin^2 and cos * sin of half the mixing angle; the basis itself where nothing splits the qubits."""
+        """E_+, E_-, cos^2, sin^2 and cos * sin of half the mixing angle; the basis itself where
+        nothing splits the qubits."""
         detuning, splitting = self.energy_1 - self.energy_2, self._splitting()
         mean, is_split = (self.energy_1 + self.energy_2) / 2, splitting > 0
         safe = jnp.where(is_split, splitting, 1.0)
         size = jnp.abs(detuning)
-        smaller = 2 * self.exchange**2 / (safe * (safe + size))  # no difference of nearly equal numbers
+        # no difference of nearly equal numbers
+        smaller = 2 * self.exchange**2 / (safe * (safe + size))
         follows = detuning >= 0
         c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
         c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
@@ -245,9 +266,10 @@ def _nothing_to_choose():
 class Ring(eqx.Module):
     """The four-state ring of the model "zz" at rest.
 
-    `circulation`: turns 0 -> 1 -> d -> 2 -> 0 per time; `affinity`: entropy made by one turn, whose sign is that of the circulation;
-    `populations` of 0, 1, 2, d; `heat_currents` positive out of a reservoir; `cools` > 0 exactly where heat leaves the cold reservoir:
-    the cooling condition, Eq. (8) corrected.
+    `circulation`: turns 0 -> 1 -> d -> 2 -> 0 per time; `affinity`: entropy made by one turn, whose
+    sign is that of the circulation; `populations` of 0, 1, 2, d; `heat_currents` positive out of a
+    reservoir; `cools` > 0 exactly where heat leaves the cold reservoir: the cooling condition, Eq.
+    (8) corrected.
     """
 
     circulation: Float[Array, ""]
@@ -258,10 +280,11 @@ class Ring(eqx.Module):
 
 
 class Validity(eqx.Module):
-    """Largest golden-rule rate over the half width of its filter (`rate_over_width`), over the smallest gap (`rate_over_gap`), and over the
-    splitting of the qubits (`rate_over_splitting`).
+    """Largest golden-rule rate over the half width of its filter (`rate_over_width`), over the
+    smallest gap (`rate_over_gap`), and over the splitting of the qubits (`rate_over_splitting`).
 
-    The first two bound every model; the third the "global" one (small) against the "local" one (large).
+    The first two bound every model; the third the "global" one (small) against the "local" one
+    (large).
     """
 
     rate_over_width: Float[Array, ""]
@@ -311,9 +334,10 @@ def _ring(machine, state):
 
 
 class _Edge(NamedTuple):
-    """An edge of qubit 1, driven by hot and sink: rates `up` and `down`; `hotter`, whether the hot reservoir has the larger up/down of the
-    two, and the `temperature` of the one that has; the `logarithm` of up/down less that of this reservoir; the hot reservoir's `share`
-    of the rate down; and what goes `straight` from hot to sink, per population of the lower level."""
+    """An edge of qubit 1, driven by hot and sink: rates `up` and `down`; `hotter`, whether the hot
+    reservoir has the larger up/down of the two, and the `temperature` of the one that has; the
+    `logarithm` of up/down less that of this reservoir; the hot reservoir's `share` of the rate
+    down; and what goes `straight` from hot to sink, per population of the lower level."""
 
     up: Float[Array, ""]
     down: Float[Array, ""]
@@ -328,7 +352,8 @@ class _Edge(NamedTuple):
         (up_hot, down_hot), (up_sink, down_sink) = rates(hot, gap), rates(sink, gap)
         up, down = up_hot + up_sink, down_hot + down_sink
         share, rest = _share(down_hot, down), _share(down_sink, down)
-        # Differences of temperatures, not of their inverses, which would round: close to equilibrium everything hangs on them.
+        # Differences of temperatures, not of their inverses, which would round: close to
+        # equilibrium everything hangs on them.
         bias = gap * (hot.temperature - sink.temperature) / (hot.temperature * sink.temperature)
         hotter, size = bias >= 0, jnp.abs(bias)
         other = jnp.where(hotter, rest, share)
@@ -347,8 +372,9 @@ def _log_absorption(x):
 
 
 def _passing(steps, back):
-    """Of what leaves a level by the first of these steps, per time, how much passes the last one: 1 / (1/f1 + b1/(f1 f2) + ...). By
-    logarithms, because squares of small rates underflow in derivatives."""
+    """The share, of what leaves a level by the first of these steps, per time, how much passes the
+    last one: 1 / (1/f1 + b1/(f1 f2) + ...). By logarithms, because squares of small rates underflow
+    in derivatives."""
     resistance, terms = jnp.zeros_like(steps[0]), []
     for step, returns in zip(steps, (None, *back)):
         resistance = resistance - _log(step) + (0.0 if returns is None else _log(returns))
@@ -374,7 +400,8 @@ def _cooling_per_coupling(machine, couplings):
 
 @functools.cache
 def _structure(model: str) -> Structure:
-    """The operators of the device, in the order 0, 1, 2, d, and what each model keeps of its coherences."""
+    """The operators of the device, in the order 0, 1, 2, d, and what each model keeps of its
+    coherences."""
     first, second = np.diag([0.0, 1.0, 0.0, 1.0]), np.diag([0.0, 0.0, 1.0, 1.0])
     swap, flip_first, flip_second = np.zeros((3, 4, 4))
     swap[1, 2] = flip_first[0, 1] = flip_first[2, 3] = flip_second[0, 2] = flip_second[1, 3] = 1.0

@@ -1,4 +1,5 @@
-"""The refrigerator of two Kerr-coupled resonators of Bhandari and Jordan, between three filtered reservoirs (their equation numbers)."""
+"""The refrigerator of two Kerr-coupled resonators of Bhandari and Jordan, between three filtered
+reservoirs (their equation numbers)."""
 
 import functools
 import operator
@@ -33,25 +34,34 @@ __all__ = ["Moments", "ResonatorRefrigerator"]
 
 
 class ResonatorRefrigerator(AbstractFilteredRefrigerator):
-    r"""Two resonators with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2: a photon in one shifts the frequency of the other; no work is supplied.
+    r"""Two resonators with H = e_1 n_1 + e_2 n_2 + D_z n_1 n_2: a photon in one shifts the
+    frequency of the other; no work is supplied.
 
-    Resonator 1 touches the reservoirs `hot` (L) and `sink` (R), resonator 2 the reservoir `cold` (C). Heat that runs from hot to
-    sink drags heat out of the cold reservoir: resonator 2 absorbs at e_2 + D_z n_1 and emits at e_2.
+    Resonator 1 touches the reservoirs `hot` (L) and `sink` (R), resonator 2 the reservoir `cold`
+    (C). Heat that runs from hot to sink drags heat out of the cold reservoir: resonator 2 absorbs
+    at e_2 + D_z n_1 and emits at e_2.
 
-    - `levels`: how many levels (N_1, N_2) of the resonators are kept; two each are the qubits of `QubitRefrigerator`.
-    - `energy_1`, `energy_2`, `shift` D_z: energies; all level spacings kept must be positive. D_z < 0 is legal.
-    - `hot`, `sink`, `cold`: `qtd.Reservoir`s of bosons. Filters are independent of the levels; `tied()` moves them along.
+    - `levels`: how many levels (N_1, N_2) of the resonators are kept; two each are the qubits of
+      `QubitRefrigerator`.
+    - `energy_1`, `energy_2`, `shift` D_z: energies; all level spacings kept must be positive. D_z <
+      0 is legal.
+    - `hot`, `sink`, `cold`: `qtd.Reservoir`s of bosons. Filters are independent of the levels;
+      `tied()` moves them along.
 
     Two methods answer for the same device:
 
-    - `operate()`: rates between photon numbers (Eqs. 14-19), weak coupling, any shift, currents without cancellation. The status is
-      TRUNCATED where the top level kept holds more than 1e-3 of a resonator's population.
-    - `operate(method="keldysh")`: Green functions (Eqs. 20-30), any coupling, lowest order in the shift; see `qtd.greens.solve`.
+    - `operate()`: rates between photon numbers (Eqs. 14-19), weak coupling, any shift, currents
+      without cancellation. The status is TRUNCATED where the top level kept holds more than 1e-3 of
+      a resonator's population.
+    - `operate(method="keldysh")`: Green functions (Eqs. 20-30), any coupling, lowest order in the
+      shift; see `qtd.greens.solve`.
 
-    They agree where coupling and shift are both small, with `weak_coupling_current`. Filter strengths scale the rates; that of the paper's
-    figures is 1. Defaults: the paper's Fig. 7 at dT = 0.3. COP is J_cold / J_hot.
+    They agree where coupling and shift are both small, with `weak_coupling_current`. Filter
+    strengths scale the rates; that of the paper's figures is 1. Defaults: the paper's Fig. 7 at dT
+    = 0.3. COP is J_cold / J_hot.
 
-    **Source:** B. Bhandari and A. N. Jordan, Secs. II, IV and Apps. B, C, Eqs. (3), (14), (23), (24), (29), (30) corrected.
+    **Source:** B. Bhandari and A. N. Jordan, Secs. II, IV and Apps. B, C, Eqs. (3), (14), (23),
+    (24), (29), (30) corrected.
 
     >>> point = qtd.machines.ResonatorRefrigerator(levels=(3, 3)).operate()
     >>> print(f"{point.heat_currents['cold']:.6f} {point.entropy_production:.4f} {qtd.Status(int(point.status)).name}")
@@ -103,7 +113,8 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         return self.network()
 
     def network(self) -> RateNetwork:
-        """The rate equation among photon numbers; level n_1 N_2 + n_2 holds n_1 and n_2 photons, or n_2 N_1 + n_1 where N_1 < N_2."""
+        """The rate equation among photon numbers; level n_1 N_2 + n_2 holds n_1 and n_2 photons, or
+        n_2 N_1 + n_1 where N_1 < N_2."""
         first, second = self._photons()
         index = np.full(self.levels, 0)
         index[first, second] = np.arange(len(first))
@@ -125,10 +136,11 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     def operate(
         self, method: Literal["rates", "keldysh"] = "rates", retarded: greens.Retarded = "causal", points: int = 8192
     ) -> OperatingPoint:
-        """Stationary currents, entropy production, COP, bounds, mode, by either method; see `qtd.OperatingPoint`.
+        """Stationary currents, entropy production, COP, bounds, mode, by either method; see
+        `qtd.OperatingPoint`.
 
-        `retarded` and `points` are those of `keldysh`, of which this is the summary; there is no noise in that theory, and
-        `heat_covariance` is NaN.
+        `retarded` and `points` are those of `keldysh`, of which this is the summary; there is no
+        noise in that theory, and `heat_covariance` is NaN.
         """
         if method not in ("rates", "keldysh"):
             raise ValueError(f'`method` must be "rates" or "keldysh", got {method!r}.')
@@ -164,21 +176,24 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     def keldysh(
         self, retarded: greens.Retarded = "causal", points: int = 8192, occupations: greens.Occupations = "mean-field"
     ) -> KeldyshState:
-        """Occupations, currents and validity by Green functions: `retarded`, `points` and `occupations` as in `qtd.greens.solve`."""
+        """Occupations, currents and validity by Green functions: `retarded`, `points` and
+        `occupations` as in `qtd.greens.solve`."""
         return greens.solve(self.modes(), retarded, points, occupations)
 
     @checked
     def populations(self) -> Float[Array, "N1 N2"]:
-        """Of the photon numbers, by the rate equation."""
+        """Populations of the photon numbers, by the rate equation."""
         return _populations(self, solve(self.network()))
 
     def moments(self) -> "Moments":
-        """Mean photon numbers and their product, by the rate equation, and the populations of the top levels kept."""
+        """Mean photon numbers and their product, by the rate equation, and the populations of the
+        top levels kept."""
         return _moments(self, self.populations())
 
     @checked
     def photon_currents(self) -> dict[str, Float[Array, ""]]:
-        """Photons that leave each reservoir per time, by the rate equation: those of hot and sink add up to 0, that of cold is 0."""
+        """Photons that leave each reservoir per time, by the rate equation: those of hot and sink
+        add up to 0, that of cold is 0."""
         state = solve(self.network())
         return {name: _photon_current(self, state, name) for name in NAMES}
 
@@ -191,8 +206,9 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         $$ J_c = D_z^2 \frac{g_1 g_2}{g_1 + g_2} \big[ f_1 (1 + f_1) f_2' - f_2 (1 + f_2) f_1' \big], \qquad
            f_1 = \frac{K_h n_h + K_s n_s}{K_h + K_s}, \quad f_2 = n_c $$
 
-        with g_1 = K_h + K_s and f_1, and their derivative, at e_1, g_2 = K_c and f_2 at e_2. It cools if and only if -f_1 (1 + f_1) / f_1',
-        the temperature that the mixture of hot and sink seems to have, is below that of the cold reservoir.
+        with g_1 = K_h + K_s and f_1, and their derivative, at e_1, g_2 = K_c and f_2 at e_2. It
+        cools if and only if -f_1 (1 + f_1) / f_1', the temperature that the mixture of hot and sink
+        seems to have, is below that of the cold reservoir.
         """
         strength = lambda energy: add(self.reservoirs[name].spectral_density(energy) for name in ("hot", "sink"))
         absorbed = lambda energy: add(self.reservoirs[name].rates(energy)[0] for name in ("hot", "sink"))
@@ -202,11 +218,13 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         return self.shift**2 * g_1 * g_2 / (g_1 + g_2) * (first * (1 + first) * second_slope - second * (1 + second) * first_slope)
 
     def with_cutoff(self, cutoff: ArrayLike) -> "ResonatorRefrigerator":
-        """With one `cutoff`, the band of the Green functions, for all reservoirs."""
+        """The same machine with one `cutoff`, the band of the Green functions, for all
+        reservoirs."""
         return replace(self, {f"{name}.spectral_density.cutoff": cutoff for name in NAMES})
 
     def _photons(self):
-        """Photon numbers of each level of the network, the resonator with fewer levels innermost: the band is as narrow as that one."""
+        """Photon numbers of each level of the network, the resonator with fewer levels innermost:
+        the band is as narrow as that one."""
         grids = np.meshgrid(*map(np.arange, self.levels), indexing="ij")
         return tuple(grid.ravel(order="F" if self.levels[0] < self.levels[1] else "C") for grid in grids)
 
@@ -225,11 +243,13 @@ def _truncation(machine):
 
 
 def _by_green_functions(machine, point):
-    """What the other method says. It is a reference where exchange and correlation add at most a tenth to the photons of a mode, as for a
-    shift small against the line widths; rates hold for a weak coupling, and the difference is what the coupling does to them."""
+    """What the other method says. It is a reference where exchange and correlation add at most a
+    tenth to the photons of a mode, as for a shift small against the line widths; rates hold for a
+    weak coupling, and the difference is what the coupling does to them."""
     rates, limit = float(point.heat_currents["cold"]), float(machine.weak_coupling_current())
     machine.modes()  # raises where they do not apply
-    state = quickly(lambda m: m.keldysh(points=2**17))(machine)  # resolves lines a hundredth of a filter wide
+    # resolves lines a hundredth of a filter wide
+    state = quickly(lambda m: m.keldysh(points=2**17))(machine)
     code, added = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
     cold, margin = float(state.heat_currents["cold"]), float(state.stability_margins.min())
     numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": added, "margin": margin}
@@ -259,8 +279,8 @@ def _judged_by_green_functions(code: Status, numbers: dict[str, float]) -> tuple
 
 
 class Moments(eqx.Module):
-    """Mean photon numbers of the `first` and the `second` resonator and of their `product`; and, by resonator, the population of the `top`
-    level kept, 0 where only one is."""
+    """Mean photon numbers of the `first` and the `second` resonator and of their `product`; and, by
+    resonator, the population of the `top` level kept, 0 where only one is."""
 
     first: Float[Array, ""]
     second: Float[Array, ""]
@@ -270,7 +290,8 @@ class Moments(eqx.Module):
 
 @compiled
 def _by_rates(machine):
-    """With J_cold = D_z sum n_1 (photons per time at n_1): those that only carry e_2 add up to nothing, and are left out."""
+    """The operating point by rates, with J_cold = D_z sum n_1 (photons per time at n_1): those that
+    only carry e_2 add up to nothing, and are left out."""
     state = SteadyState(machine.network())
     point, topology = point_of(state, machine.cooled, machine.driven_by), state.network.topology
     first, _ = machine._photons()

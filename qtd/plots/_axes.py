@@ -49,7 +49,7 @@ def symbol(name):
 
 
 def unit_text(unit):
-    """For Matplotlib: E, the unit of energy, is a symbol with a power; of what has no dimension there is none."""
+    """A unit for Matplotlib: E, the unit of energy, is a symbol with a power; of what has no dimension there is none."""
     power = re.fullmatch(r"E(?:\^(-?\d+))?", unit)
     if power:
         return rf"$E^{{{power[1]}}}$" if power[1] else "$E$"

@@ -73,7 +73,7 @@ def statuses(table: "Dataset", *dimensions: str) -> np.ndarray:
 
 
 def flagged(values: np.ndarray, status: np.ndarray) -> dict[str, np.ndarray]:
-    """By name, where points have a status other than OK, or no number in spite of it."""
+    """Masks by name, where points have a status other than OK, or no number in spite of it."""
     found = {_STATUS_NAMES.get(int(code), f"status {code}"): status == code for code in np.unique(status) if code != 0}
     missing = np.isnan(values) & (status == 0)
     return found | ({"no number": missing} if missing.any() else {})

@@ -62,7 +62,7 @@ def _headline(figure, optimum, objective, title):
 
 
 def moves(optimum: Any, ax: Axes | None = None) -> Figure:
-    """Where each parameter of an `optimum` of `qtd.design` began (ring) and ended (dot), from its lower to its upper bound.
+    """The way of each parameter of an `optimum` of `qtd.design` began (ring) and ended (dot), from its lower to its upper bound.
 
     `ax`: where to draw, a new figure by default.
     """

@@ -114,7 +114,7 @@ def _levels_to_show(energies, jumps, largest):
 
 
 def _heights(energies):
-    """Where to draw ascending levels: at their energies, but no closer to the one below than the eye can tell."""
+    """Heights at which to draw ascending levels: at their energies, but no closer to the one below than the eye can tell."""
     apart = 0.075 * (energies[-1] - energies[0]) or 1.0
     heights = [float(energies[0])]
     for energy in energies[1:]:

@@ -185,7 +185,7 @@ def _mark_largest(ax, grid, values, variable, axes):
 
 
 def _border(ax, grid, signs, name, fill):
-    """Where the machine stops working: grey beyond (if `fill`), and a line where the sign changes."""
+    """The border where the machine stops working: grey beyond (if `fill`), and a line where the sign changes."""
     if fill and (signs <= 0).any():
         grid.fill(ax, signs <= 0, facecolor=_NOT_POSITIVE, linewidth=0, label=f"{name} ≤ 0")
     if (signs > 0).any() and (signs < 0).any():
@@ -260,7 +260,7 @@ def _families(ax, places, curves, variable, names, marker):
 
 
 def _legends(panels, variable):
-    """To the right of each panel, what no panel above has explained; `variable`: the second dimension, if there is one."""
+    """Legends to the right of each panel, what no panel above has explained; `variable`: the second dimension, if there is one."""
     known: set[str] = set()
     for panel in panels:
         new = {label: handle for handle, label in zip(*panel.get_legend_handles_labels()) if label not in known}

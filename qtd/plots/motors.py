@@ -19,15 +19,18 @@ __all__ = ["torque"]
 def torque(
     motor: QuantumMotor, velocities: ArrayLike | None = None, load: float | None = None, *, order: int = 3, ax: Axes | None = None
 ) -> Figure:
-    """The torque of a `motor`, integrated over a turn, against the velocity: exact, and by the series to `order` (dashed).
+    """The torque of a `motor`, integrated over a turn, against the velocity: exact, and by the
+    series to `order` (dashed).
 
-    The `load` (None: half of the torque at rest, as in `QuantumMotor.operate`) is a horizontal line, and the steady velocities at which
-    the exact torque meets it are dots where they are stable and rings where they are not: `QuantumMotor.terminal_velocities` finds the
-    same ones, and their derivatives.
+    The `load` (None: half of the torque at rest, as in `QuantumMotor.operate`) is a horizontal
+    line, and the steady velocities at which the exact torque meets it are dots where they are
+    stable and rings where they are not: `QuantumMotor.terminal_velocities` finds the same ones, and
+    their derivatives.
 
     - `ax`: where to draw, a new figure by default.
-    - `velocities`: where to compute it, in rising order; steady velocities are found between neighbours. By default on either side of 0 up
-      to 30 times the mean rate at which levels are left, on an axis that is logarithmic beyond a tenth of it.
+    - `velocities`: where to compute it, in rising order; steady velocities are found between
+      neighbours. By default on either side of 0 up to 30 times the mean rate at which levels are
+      left, on an axis that is logarithmic beyond a tenth of it.
     """
     ax = axes_or_new(ax)
     series = np.asarray(motor.work_coefficients(order), float)
@@ -62,18 +65,21 @@ def _around(motor, ax):
     rate = float(jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles)))
     ax.set_xscale("symlog", linthresh=rate / 10)
     decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(30 * rate))) + 1)
-    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])  # those of Matplotlib would overlap around 0
+    # those of Matplotlib would overlap around 0
+    ax.set_xticks([0.0, *(sign * 10.0**k for k in decades for sign in (-1, 1))])
     ahead = np.append(np.linspace(0.0, rate / 10, 10)[1:-1], np.geomspace(rate / 10, 30 * rate, 40))
     return np.concatenate([-ahead[::-1], [0.0], ahead])
 
 
 def _steady(motor, velocities, exact, load, at_rest):
-    """Where the exact torque crosses the load, and whether it falls there: each crossing enclosed ever more closely, then interpolated."""
+    """Velocities where the exact torque crosses the load, and whether it falls there: each crossing
+    enclosed ever more closely, then interpolated."""
     roots, stable = [], []
     for i in np.flatnonzero((exact[1:] > load) != (exact[:-1] > load)):
         grid, values = velocities[i : i + 2], exact[i : i + 2] - load
         for _ in range(2):
-            grid = np.linspace(grid[0], grid[1], len(velocities))  # as many as before: nothing is compiled again
+            # as many as before: nothing is compiled again
+            grid = np.linspace(grid[0], grid[1], len(velocities))
             values = _exact(motor, grid, at_rest) - load
             k = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))[0]
             grid, values = grid[k : k + 2], values[k : k + 2]
@@ -83,6 +89,7 @@ def _steady(motor, velocities, exact, load, at_rest):
 
 
 def _exact(motor, velocities, at_rest):
-    """By whole turns; at rest there is none, and the torque is that of the instantaneous steady states."""
+    """Torques by whole turns; at rest there is none, and the torque is that of the instantaneous
+    steady states."""
     moving = np.where(velocities == 0, 1.0, velocities)
     return np.where(velocities == 0, at_rest, np.asarray(motor.torque_curve(moving).torque, float))

@@ -102,7 +102,7 @@ def written(value: Any, digits: int = 6) -> str:
 
 
 def _change(number: float) -> str:
-    """With its sign, unless it is 0."""
+    """A number with its sign, unless it is 0."""
     return f"{number:+.4g}" if number and np.isfinite(number) else written(number)
 
 

@@ -52,7 +52,7 @@ def _currents(point):
 
 
 def _levels(machine):
-    """Of a motor at the angle of its orbit where most heat flows."""
+    """Levels, of a motor at the angle of its orbit where most heat flows."""
     title, network = "Levels and net jumps", machine
     if isinstance(machine, QuantumMotor):
         angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)

@@ -13,7 +13,8 @@ __all__ = ["Sensitivity", "sensitivities"]
 
 
 class Sensitivity(NamedTuple):
-    """Of one parameter: path, value p, derivative dF/dp, and the logarithmic one, d ln |F| / d ln |p| = p / F dF/dp."""
+    """The sensitivity to one parameter: path, value p, derivative dF/dp, and the logarithmic one, d
+    ln |F| / d ln |p| = p / F dF/dp."""
 
     path: str
     value: float
@@ -22,9 +23,11 @@ class Sensitivity(NamedTuple):
 
 
 def sensitivities(machine: Any, observable: str) -> list[Sensitivity]:
-    """Of an observable of the machine, for every number in it (entries of arrays one by one), by reverse mode; the strongest first.
+    """Sensitivities of an observable of the machine, for every number in it (entries of arrays one
+    by one), by reverse mode; the strongest first.
 
-    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the observable is 0 or no number, or has no derivative.
+    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the observable is 0 or
+    no number, or has no derivative.
     """
     value, slopes = _differentiated(machine, parameters(machine), observable)
     found = []

@@ -40,7 +40,7 @@ def broken(store: Path, sealed: dict[str, str]) -> list[str]:
 
 
 def _of_document(path: Path) -> str:
-    """Of what it says, which does not change with spaces, or when somebody consolidates the metadata; "" if it says nothing."""
+    """The digest of what it says, which does not change with spaces, or when somebody consolidates the metadata; "" if it says nothing."""
     try:
         said = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):

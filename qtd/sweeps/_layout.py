@@ -23,7 +23,7 @@ class Layout:
 
     @property
     def points(self) -> int:
-        """In a whole block."""
+        """The number of points in a whole block."""
         return math.prod(self.block)
 
     @property
@@ -37,7 +37,7 @@ class Layout:
         return math.prod(self.counts)
 
     def region(self, number: int) -> tuple[slice, ...]:
-        """Where a block lies; those at the ends may be smaller."""
+        """The region where a block lies; those at the ends may be smaller."""
         corner = np.unravel_index(number, self.counts)
         return tuple(slice(int(i) * size, min((int(i) + 1) * size, n)) for i, size, n in zip(corner, self.block, self.shape))
 

@@ -79,7 +79,9 @@ def locally(work: Work, doubles: bool, numbers: Sequence[int]) -> Generator[int,
     """Do blocks, as many at once as there are cores; yields their numbers as they are finished."""
 
     def one(number):
-        with jax.enable_x64(doubles):  # of this thread, for so long: contexts are not inherited, and jax's configuration stays as it is
+        # of this thread, for so long: contexts are not inherited, and jax's configuration stays as
+        # it is
+        with jax.enable_x64(doubles):
             return work(number)
 
     with concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
@@ -92,7 +94,8 @@ def locally(work: Work, doubles: bool, numbers: Sequence[int]) -> Generator[int,
 
 
 def on_cluster(client: Any, task: Task, path: Path, sweep: str, numbers: Sequence[int]) -> Generator[int, None, None]:
-    """The same by the workers of a cluster. The scheduler gives the blocks of a worker that is lost to another."""
+    """The same by the workers of a cluster. The scheduler gives the blocks of a worker that is lost
+    to another."""
     import cloudpickle
     import distributed
 
@@ -111,7 +114,8 @@ def doubles() -> bool:
 
 
 def _threads() -> int:
-    """As many as there are cores, as XLA computes a batch on one of them; two where devices compute, one of which writes meanwhile."""
+    """The number of threads, as many as there are cores, as XLA computes a batch on one of them;
+    two where devices compute, one of which writes meanwhile."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return len(cores) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2
 

@@ -1,5 +1,5 @@
-"""Where a sweep is kept: a Zarr store that says what it belongs to, which of its blocks are finished and whether they are whole, and who
-writes it."""
+"""The place where a sweep is kept: a Zarr store that says what it belongs to, which of its blocks
+are finished and whether they are whole, and who writes it."""
 
 import contextlib
 import dataclasses
@@ -30,14 +30,16 @@ except ImportError:  # on Windows, where nothing keeps two sweeps apart
     fcntl = None
 
 _PROGRESS, _FINISHED, _CHECKSUM = "progress", "progress/finished", "progress/checksum"
-# Of numbers that change little from point to point, sorted by bytes, some compress; without sorting, none do. Whoever reads a chunk in
-# which a bit has changed gets an error, not other numbers.
+# Of numbers that change little from point to point, sorted by bytes, some compress; without
+# sorting, none do. Whoever reads a chunk in which a bit has changed gets an error, not other
+# numbers.
 _COMPRESSORS = zarr.codecs.BloscCodec(cname="lz4", clevel=3, shuffle="shuffle"), zarr.codecs.Crc32cCodec()
 _UNKNOWN = -1  # the status of a point that has not been computed
 
 
 class Soundness(NamedTuple):
-    """What a store holds: how many `blocks` there are, and the numbers of those that are `unfinished` and of those that are `damaged`."""
+    """What a store holds: how many `blocks` there are, and the numbers of those that are
+    `unfinished` and of those that are `damaged`."""
 
     blocks: int
     unfinished: tuple[int, ...]
@@ -45,7 +47,8 @@ class Soundness(NamedTuple):
 
 
 class Store:
-    """An open Zarr group: arrays for all that is recorded, the values of the axes, and which blocks are finished."""
+    """An open Zarr group: arrays for all that is recorded, the values of the axes, and which blocks
+    are finished."""
 
     def __init__(self, group: zarr.Group):
         self.group = group
@@ -111,7 +114,8 @@ def in_memory(*contents: Any) -> Store:
 
 
 def create(path: Path, *contents: Any) -> None:
-    """An empty store for axes, layout, outputs, identity and units. It appears under its name when it is complete."""
+    """An empty store for axes, layout, outputs, identity and units. It appears under its name when
+    it is complete."""
     with _telling("create", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -121,12 +125,14 @@ def create(path: Path, *contents: Any) -> None:
             try:
                 os.rename(building, path)
             except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # where another sweep was faster, its store is looked at
+                # where another sweep was faster, its store is looked at
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
 
 
 def opened(path: str | Path, mode: Literal["r", "r+"] = "r+") -> Store:
-    """The store at this path; raises `ValueError` if it holds no sweep, or one of which it cannot be told any more what it is."""
+    """The store at this path; raises `ValueError` if it holds no sweep, or one of which it cannot
+    be told any more what it is."""
     path = Path(path)
     if not any(path.glob(f"{_PROGRESS}/**/zarr.json")):
         raise ValueError(f"`store` {str(path)!r} exists and holds no sweep; choose another path.")
@@ -139,7 +145,8 @@ def opened(path: str | Path, mode: Literal["r", "r+"] = "r+") -> Store:
             store = None if torn else Store(group)
         except PermissionError:
             raise
-        except Exception:  # of files in which anything may stand, JSON, zarr and its codecs raise whatever they like
+        # of files in which anything may stand, JSON, zarr and its codecs raise whatever they like
+        except Exception:
             torn, store = [SEALED], None
     if store is None:
         raise _damaged(path, f"what it says of itself cannot be trusted ({torn[0]})")
@@ -147,7 +154,8 @@ def opened(path: str | Path, mode: Literal["r", "r+"] = "r+") -> Store:
 
 
 def verified(path: Path, identity: dict) -> Store:
-    """The store of an earlier run of the same sweep; raises `ValueError` if it is another sweep's, or if its axes are damaged."""
+    """The store of an earlier run of the same sweep; raises `ValueError` if it is another sweep's,
+    or if its axes are damaged."""
     store = opened(path)
     known = store.note("identity")
     differing = [key for key in identity if known.get(key) != identity[key]]
@@ -158,14 +166,17 @@ def verified(path: Path, identity: dict) -> Store:
 
 
 def verify(store: str | os.PathLike) -> Soundness:
-    """Whether a store of `qtd.sweep` still holds what was written to it: reads all of it once, computes and changes nothing.
+    """Whether a store of `qtd.sweep` still holds what was written to it: reads all of it once,
+    computes and changes nothing.
 
     - `store`: its path.
 
-    Every block has a checksum over the values of all its arrays. Returns how many `blocks` there are, the numbers of those that are not
-    computed yet (`unfinished`) and of those that do not read as they were written (`damaged`); `qtd.sweep(..., resume=True)` computes both.
-    Raises `ValueError` if there is no sweep, or if what describes it (its identity, its axes, the metadata of an array) is damaged, or if
-    it is of a version that kept no checksums; such a store cannot be mended, and has to be computed again.
+    Every block has a checksum over the values of all its arrays. Returns how many `blocks` there
+    are, the numbers of those that are not computed yet (`unfinished`) and of those that do not read
+    as they were written (`damaged`); `qtd.sweep(..., resume=True)` computes both. Raises
+    `ValueError` if there is no sweep, or if what describes it (its identity, its axes, the metadata
+    of an array) is damaged, or if it is of a version that kept no checksums; such a store cannot be
+    mended, and has to be computed again.
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/line.zarr"
@@ -201,11 +212,13 @@ def _read(array, where):
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep others from writing to a store as long as this lasts; the lock of a process that dies is gone with it."""
+    """Keep others from writing to a store as long as this lasts; the lock of a process that dies is
+    gone with it."""
     if fcntl is None:
         yield
         return
-    file = path / _FINISHED / "zarr.json"  # written once; NFS locks no folders, and only files that are open for writing
+    # written once; NFS locks no folders, and only files that are open for writing
+    file = path / _FINISHED / "zarr.json"
     try:
         handle = os.open(file, os.O_RDWR)
     except OSError:  # read-only: whoever has nothing to write is welcome
@@ -277,13 +290,13 @@ def _beside(axes):
 
 
 def _flags():
-    """By the conventions for climate and forecast metadata, which xarray and others read."""
+    """Flags by the conventions for climate and forecast metadata, which xarray and others read."""
     values = [_UNKNOWN, *(int(status) for status in Status)]
     return {"long_name": "status", "flag_values": values, "flag_meanings": " ".join(["NOT_COMPUTED", *(status.name for status in Status)])}
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, str]:
-    """For people: the identity without what only identifies."""
+    """The identity for people, without what only identifies."""
     shown = {key: value for key, value in identity.items() if key not in ("program", "values", "dimensions")}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
 

@@ -44,7 +44,7 @@ class AbstractState(eqx.Module):
     @property
     @abc.abstractmethod
     def reservoirs(self) -> Mapping[str, AbstractReservoir]:
-        """By name, in the order in which they are counted."""
+        """Reservoirs by name, in the order in which they are counted."""
 
     @property
     def is_classical(self) -> bool:
