@@ -55,8 +55,8 @@ class OperatingPoint(eqx.Module):
 
     @property
     def entropy_currents(self) -> dict[str, Float[Array, ""]]:
-        """Entropy that leaves each reservoir per time: J / T in equilibrium."""
-        thermal = {name: self.heat_currents[name] / temperature for name, temperature in self.temperatures.items()}
+        """Entropy that leaves each reservoir per time: J / T in equilibrium, infinite at T = 0 unless J = 0."""
+        thermal = {name: _per(temperature, self.heat_currents[name]) for name, temperature in self.temperatures.items()}
         return self.nonthermal_entropy_currents | thermal
 
     @property
@@ -68,7 +68,7 @@ class OperatingPoint(eqx.Module):
     def device_entropy_production(self) -> Float[Array, ""]:
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta and device energy differ."""
         flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
-        parts = {name: flow(name) / self.temperatures[name] for name in self.temperatures}
+        parts = {name: _per(self.temperatures[name], flow(name)) for name in self.temperatures}
         return -add((self.nonthermal_entropy_currents | parts)[name] for name in self.names)
 
     @property
@@ -131,6 +131,9 @@ class OperatingPoint(eqx.Module):
     def mode_code(self) -> Int[Array, ""]:
         """`Mode` as an integer array, for compiled code and batches."""
         thermal = [name for name in self.names if name in self.temperatures]
+        if not thermal:
+            modes = [int(Mode.HEAT_ENGINE), int(Mode.HEATER)]
+            return jnp.select([self.power > 0, self.power < 0], modes, int(Mode.DISSIPATOR))
         heat, temperature = (jnp.stack([x[name] for name in thermal]) for x in (self.heat_currents, self.temperatures))
         hottest = temperature == temperature.max(axis=0, keepdims=True)
         if self.cooled:
@@ -244,8 +247,8 @@ class OperatingPoint(eqx.Module):
     def figures(self) -> dict[str, Float[Array, ""]]:
         """All scalars by name: J_*, S_* (noise), TUR_* of each reservoir, sigma, power, efficiency, COP."""
         values = {f"J_{name}": self.heat_currents[name] for name in self.names}
-        values |= {f"S_{name}": self.heat_covariance[name, name] for name in self.names}
-        values |= {f"TUR_{name}": self.tur(name) for name in self.names}
+        values |= {f"S_{name}": self.heat_covariance[name, name] for name in self.heat_covariance.names}
+        values |= {f"TUR_{name}": self.tur(name) for name in self.heat_covariance.names}
         values |= {"sigma": self.entropy_production, "power": self.power, "efficiency": self.efficiency}
         values |= {"COP": self.cop} if self.cooled else {}
         return values | ({"COP_Carnot": self.carnot_cop} if self._has_carnot_cop else {})
@@ -359,6 +362,12 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
         of_jumps=state.is_classical,
     )
     return point.certified({name: state.doubt(name) for name in names})
+
+
+def _per(temperature, heat):
+    """J / T; at T = 0 infinite, or nothing where nothing flows."""
+    frozen = temperature == 0
+    return jnp.where(frozen, carried(jnp.full_like(heat, jnp.inf), heat), heat / jnp.where(frozen, 1.0, temperature))
 
 
 def _temperatures(reservoirs):
