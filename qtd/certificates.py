@@ -20,8 +20,9 @@ class Certificate(eqx.Module):
 
     - `first_law`: |sum of the energies that the device takes up| over the largest of them; at most 1e-9.
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
-    - `smallest_variance`: over the reservoirs that can be counted, infinite where there are none; not negative. Of coherent devices, whose noise is no sum of squares, all covariances
-      must be numbers besides, which they are not where they exceed what their variances allow (`qtd.counting.Covariance`).
+    - `smallest_variance`: over the reservoirs that can be counted, infinite where there are none; not negative. Of coherent devices,
+      whose noise is no sum of squares, all covariances must be numbers besides, which they are not where they exceed what their
+      variances allow (`qtd.counting.Covariance`).
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
     - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
       rounding, and only the variances are looked at.

@@ -59,16 +59,16 @@ class Coordinates:
             self.basis[real, a, b] = self.basis[real, b, a] = 1.0
             self.basis[imaginary, a, b], self.basis[imaginary, b, a] = 1j, -1j
         flat = self.basis.reshape(size**2, -1).T
-        self.elements = LinearMap(flat.real), LinearMap(flat.imag)
+        self.elements = LinearMap(np.real(flat)), LinearMap(np.imag(flat))
         units = np.eye(size**2).reshape(size**2, size, size)
         self.numbers = LinearMap(self.of(units).T), LinearMap(self.of(1j * units).T)
         self.pure = self.of(np.stack([np.diag(row) for row in np.eye(size)])).T
 
     def of(self, matrices: np.ndarray) -> np.ndarray:
         """(..., m): the coordinates of `matrices`, of which only the diagonal and what is above it is looked at."""
-        diagonal = np.diagonal(matrices, axis1=-2, axis2=-1).real
+        diagonal = np.real(np.diagonal(matrices, axis1=-2, axis2=-1))
         above = matrices[(..., *np.triu_indices(self.size, 1))]
-        parts = np.stack([above.real, above.imag], axis=-1).reshape(*above.shape[:-1], -1)
+        parts = np.stack([np.real(above), np.imag(above)], axis=-1).reshape(*above.shape[:-1], -1)
         return np.concatenate([diagonal.sum(-1, keepdims=True), diagonal[..., 1:], parts], axis=-1)
 
     def superoperator(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -95,9 +95,7 @@ class Generator:
     device, which at rest therefore exchanges none; None where there are more.
     """
 
-    def __init__(
-        self, terms: Mapping[str, np.ndarray], bare: int, number: np.ndarray, channels: Mapping[str, Sequence[np.ndarray]]
-    ):
+    def __init__(self, terms: Mapping[str, np.ndarray], bare: int, number: np.ndarray, channels: Mapping[str, Sequence[np.ndarray]]):
         every = list(terms.values())
         self.size, self.terms, self.bare = len(number), tuple(terms), bare
         self.operators = dict(terms)
@@ -141,11 +139,11 @@ def dissipator(jump: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def lowered(term: np.ndarray, jump: np.ndarray) -> float | None:
     """w where [B, C] = -w C, so that a jump by C takes w away from what B measures; None where it does so by no definite amount."""
     change = term @ jump - jump @ term
-    amount = -np.vdot(jump, change).real / np.vdot(jump, jump).real
+    amount = -float(np.real(np.vdot(jump, change))) / float(np.real(np.vdot(jump, jump)))
     size = np.abs(term).max()
     if np.abs(change + amount * jump).max() > 1e3 * _ROUNDING * size * np.abs(jump).max():
         return None
-    return 0.0 if abs(amount) <= 1e3 * _ROUNDING * size else float(amount)
+    return 0.0 if abs(amount) <= 1e3 * _ROUNDING * size else amount
 
 
 def is_own_reverse(jump: np.ndarray) -> bool:

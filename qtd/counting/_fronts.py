@@ -141,7 +141,9 @@ def unknown(state):
 
 def uncountable(name: str) -> str:
     """What is wrong with counting a reservoir called `name`, in words."""
-    return f"{name!r} exchanges no definite quanta, so that nothing can be counted of it: ask for its current, or name what it lowers as `bare`."
+    return (
+        f"{name!r} exchanges no definite quanta, so that nothing is counted of it: ask for its current, or name as `bare` what it lowers."
+    )
 
 
 def check_known(names, name):

@@ -14,7 +14,8 @@ def _(state: JumpSteadyState, quantity: str) -> Covariance:
     uncounted = tuple(name for name in state.reservoirs if name not in names)
     kept = {"energy": not device.interaction, "particles": device.structure.keeps_number}
     passes_on = kept.get(quantity, False) and not uncounted
-    return Covariance(names, rows(state, names, quantity, 1e-6), passes_on, uncounted)
+    found = rows(state, names, quantity, 1e-6)
+    return Covariance(names, _at_most_lent(device, names, quantity, found), passes_on, uncounted)
 
 
 @series.register
@@ -24,6 +25,17 @@ def _(state: JumpSteadyState, weights: Weights, order: int, quantity: str) -> Fl
         if not state.lindbladian.counts(name, quantity):
             raise ValueError(uncountable(name))
     return coherent_cumulants(state, factors, _trace, order, quantity)
+
+
+def _at_most_lent(device, names, quantity, found):
+    """Covariances, those of what can only be lent to the device and given back without what rounding leaves of them."""
+    single, lent = device.structure.single, ["energy"]
+    if not any(source.particles for source in device.sources if source.owner == single):
+        lent.append("heat")
+    if device.interaction or quantity not in lent:
+        return found
+    without = lambda r, s, entry: 0 * entry if single in (r, s) else entry
+    return tuple(tuple(without(r, s, entry) for s, entry in zip(names[i:], row)) for i, (r, row) in enumerate(zip(names, found)))
 
 
 def _trace(vector):

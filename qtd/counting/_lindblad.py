@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from .._numerics.batching import follow, settle
+from .._numerics.batching import add, follow, settle
 from .._numerics.compilation import compiled
 from .._numerics.validation import as_scalar
 from ..limits import FIRST_ORDER
@@ -82,8 +82,8 @@ def coherent_cumulants(
 ) -> Float[Array, " order"]:
     """`cumulants` of a state whose `dissipators` jump and count; `trace`: of a vector such as its own."""
     one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
-    tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
-    mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
+    tilt = lambda k, x: add(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
+    mean = add(one(factor) * state.current(name, quantity) for name, factor in factors.items())
     found = expand(state.vector, mean, tilt, trace, state.elimination.solve, order)
     if order == 1:
         return found
