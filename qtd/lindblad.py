@@ -15,7 +15,7 @@ from ._numerics.compilation import compiled
 from ._numerics.hermitian import eigensystem
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, check, nonnegative
-from .jumps import JumpLindbladian, Source
+from .jumps import JumpLindbladian
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
 from .systems.base import AbstractSystem
@@ -129,7 +129,7 @@ class Lindbladian(AbstractSystem):
     def from_jumps(
         cls,
         H: Any,
-        jumps: Sequence[tuple[Any, Source]],
+        jumps: Sequence[tuple[Any, Any]],
         bare: Any = None,
         reservoirs: Mapping[str, AbstractReservoir] | None = None,
         particles: Sequence[int] | None = None,

@@ -386,7 +386,10 @@ def test_what_has_no_definite_quanta_is_not_counted():
     with pytest.raises(ValueError, match="No reservoir is called 'nobody'"):
         cumulants(device, "nobody")
     nothing = qtd.Lindbladian.from_jumps(NUMBER + 0.3 * FLIP, [(LOWER, 0.1)])
-    assert covariance(nothing).matrix.shape == (0, 0) and int(qtd.operate(nothing).status) == 0
+    point = qtd.operate(nothing)
+    assert covariance(nothing).matrix.shape == (0, 0) and int(point.status) == 0
+    assert point.mode == "dissipator" and set(point.figures()) == {"J_jump_0", "sigma", "power", "efficiency"}
+    assert "heat current out of 'jump_0'" in repr(point) and np.isinf(float(point.certificate.smallest_variance))
 
 
 # --- Programs ---

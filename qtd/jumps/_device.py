@@ -26,7 +26,8 @@ class JumpLindbladian(AbstractSystem):
        D[L] \rho = L \rho L^\dagger - \tfrac12 (L^\dagger L \rho + \rho L^\dagger L) $$
 
     - `H`: a Hermitian matrix (or `qutip.Qobj`), or a mapping of names to pairs (coefficient, matrix), whose
-      coefficients are parameters. Real or complex, in one orthonormal basis; up to 32 states.
+      coefficients are parameters. Real or complex, in one orthonormal basis; up to 32 states d, as all of the
+      density matrix is kept: O(d^6), half a second at 16 and half a minute at 32.
     - `jumps`: pairs (operator, source), operators as H, of any kind. The source is
 
       - a number Gamma >= 0, a parameter: the equation of QuTiP's `mesolve(H, c_ops=[sqrt(Gamma) * L])`. Lowering
