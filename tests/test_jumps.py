@@ -164,6 +164,51 @@ def test_decay_at_zero_temperature_has_its_closed_form():
         assert np.array_equal(qtd.steady_state(device), [[1, 0], [0, 0]])
 
 
+def test_sources_of_one_operator_exchange_no_energy_at_rest():
+    # Each takes its share of what they take together, which is nothing: rounding must not decide whether a law holds.
+    for count in (1, 2, 3):
+        jumps = [(LOWER, 0.1 * (1 + i)) for i in range(count)]
+        point = qtd.operate(qtd.Lindbladian.from_jumps(0.7 * NUMBER + 0.3 * TURN, jumps))
+        assert int(point.status) == 0 and all(float(x) == 0 for x in point.device_energy_currents.values())
+    opposite = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, 0.1), (LOWER.T, 0.2)])
+    assert float(qtd.operate(opposite).device_energy_currents["jump_0"]) == pytest.approx(-0.02 / 0.3, rel=1e-13)
+
+
+def test_doubts_are_about_what_rounding_does():
+    mp = pytest.importorskip("mpmath").mp
+    found, doubted = [], []
+    for seed, slowness in enumerate((1.0, 1e-3, 1e-6, 1e-8, 1e-10)):
+        hamiltonian, jumps = random_device(seed)
+        jumps = [(operator, rate * slowness) for operator, rate in jumps]
+        state = eqx.filter_jit(qtd.steady.at_rest)(qtd.Lindbladian.from_jumps(hamiltonian, jumps))
+        with mp.workdps(50):
+            exact = mp.matrix(9, 9)
+            wide = lambda x: mp.matrix(x.tolist())
+            one = np.eye(3)
+            for operator, rate in [(hamiltonian, None), *jumps]:
+                if rate is None:
+                    part = (wide(both(operator, one)) - wide(both(one, operator))) * mp.mpc(0, -1)
+                else:
+                    a, b = wide(operator), wide(operator).H
+                    jump = mp.matrix([[b[j // 3, i // 3] * a[i % 3, j % 3] for j in range(9)] for i in range(9)])
+                    loss = b * a / 2
+                    delta = lambda i, j: mp.mpf(i == j)
+                    left = mp.matrix([[delta(i // 3, j // 3) * loss[i % 3, j % 3] for j in range(9)] for i in range(9)])
+                    right = mp.matrix([[loss[j // 3, i // 3] * delta(i % 3, j % 3) for j in range(9)] for i in range(9)])
+                    part = (jump - left - right) * mp.mpf(rate)
+                exact += part
+            for j in range(9):
+                exact[0, j] = mp.mpf(j % 4 == 0)
+            rho = mp.lu_solve(exact, mp.matrix([1] + [0] * 8))
+            expected = np.array([complex(x) for x in rho]).reshape(3, 3, order="F")
+        off = np.abs(np.asarray(state.density_matrix) - expected).max()
+        found.append(off)
+        doubted.append(float(jnp.max(state.doubts)))
+        assert int(state.status) == (qtd.Status.INACCURATE if doubted[-1] > 1e-9 else 0)
+    assert all(off <= 10 * doubt for off, doubt in zip(found, doubted))
+    assert doubted[0] < 1e-13 and doubted[-1] > 1e-9
+
+
 def test_dephasing_takes_coherence_and_no_heat():
     start, times = np.full((2, 2), 0.5), np.array([0.0, 1.0, 4.0])
     for operator, decay in ((NUMBER, 0.2), (np.diag([1.0, -1.0]), 0.8)):
@@ -443,6 +488,11 @@ def test_a_batch_is_a_loop_and_single_precision_stays_single():
     found = single(short)
     assert found.dtype == jnp.float32 and qtd.steady_state(short).dtype == jnp.complex64
     np.testing.assert_allclose(found, single(devices[0]), rtol=2e-4)  # rounding 1e-7, over currents of a hundredth of the fluxes
+
+
+def test_devices_alike_share_a_program():
+    current = eqx.filter_jit(eqx.debug.assert_max_traces(lambda device: qtd.operate(device).heat_currents["cold"], max_traces=1))
+    assert float(current(fluorescent(0.1))) != float(current(fluorescent(0.3)))
 
 
 def test_parameters_have_paths():

@@ -91,8 +91,8 @@ class Generator:
 
     `terms`: Hermitian matrices B_i, the first `bare` of which are H_0; `number`: how many particles each basis
     state has; `channels`: by reservoir, the operators of its jumps. `unitary`: the map from coefficients h to the
-    matrix of -i sum_i h_i [B_i, rho]. `single`: the name of the one reservoir that exchanges energy with the
-    device, which at rest therefore exchanges none; None where there are more.
+    matrix of -i sum_i h_i [B_i, rho]. `idle`: reservoirs that exchange no energy at rest, as all of it would have
+    to pass by one of them, or by operators that differ by a factor only.
     """
 
     def __init__(self, terms: Mapping[str, np.ndarray], bare: int, number: np.ndarray, channels: Mapping[str, Sequence[np.ndarray]]):
@@ -104,7 +104,8 @@ class Generator:
         commutators = [self.space.generator(commutator(b)) for b in every]
         self.unitary = LinearMap(np.stack(commutators, axis=-1))
         exchanging = [name for name, part in self.channels.items() if part.exchanges]
-        self.single = exchanging[0] if len(exchanging) == 1 else None
+        rows = [row.ravel() for name in exchanging for row in self.channels[name].energy.matrix]
+        self.idle = tuple(exchanging) if len(exchanging) == 1 or _have_one_direction(rows) else ()
         self.keeps_number = not any(np.any(b * (number[:, None] - number)) for b in every)
         self._key = (bare, *self.terms, *self.channels, *self.channels.values())
         self._hash = hash(self._key)
@@ -151,6 +152,13 @@ def is_own_reverse(jump: np.ndarray) -> bool:
     back = jump.conj().T
     phase = np.vdot(jump, back) / np.vdot(jump, jump)
     return bool(np.abs(back - phase * jump).max() <= 1e3 * _ROUNDING * np.abs(jump).max() and abs(phase) > 0.5)
+
+
+def _have_one_direction(rows):
+    """Whether all of these are one of them times positive factors."""
+    first = rows[0] if rows else np.zeros(1)
+    shares = [row @ first / (first @ first) for row in rows]
+    return all(share > 0 and np.abs(row - share * first).max() <= 1e2 * _ROUNDING * np.abs(row).max() for row, share in zip(rows, shares))
 
 
 def _given(space, observable, jump):

@@ -32,10 +32,10 @@ class JumpLindbladian(AbstractSystem):
 
       - a number Gamma >= 0, a parameter: the equation of QuTiP's `mesolve(H, c_ops=[sqrt(Gamma) * L])`. Lowering
         operators make decay, diagonal ones pure dephasing.
-      - a reservoir, or the name of one of `reservoirs`. Then L lowers H_0 by a gap w, [H_0, L] = -w L, and the
-        reservoir makes it at Gamma = J(w) (1 + n(w)) and L^+ at Gamma^back = J(w) n(w); electrons leave the device
-        at Gamma(E) (1 - f(E)) and enter it at Gamma(E) f(E). An L that is its own reverse, of gap 0, is made once.
-        In its ground state: `qtd.reservoirs.ZeroTemperatureReservoir`.
+      - a reservoir, or the name of one of `reservoirs`. Then L lowers each term of H_0 by some amount, together by
+        the gap w, [H_0, L] = -w L, and the reservoir makes it at Gamma = J(w) (1 + n(w)) and L^+ at Gamma^back =
+        J(w) n(w); electrons leave the device at Gamma(E) (1 - f(E)) and enter it at Gamma(E) f(E). An L that is its
+        own reverse, of gap 0, is made once. In its ground state: `qtd.reservoirs.ZeroTemperatureReservoir`.
       - (name, number or reservoir), to call it by that name in results; else it is "jump_0", by its place in the
         list. Operators of one reservoir are counted together.
 

@@ -75,7 +75,7 @@ class JumpSteadyState(AbstractState):
         """Tr[H D rho] of `reservoir`, the energy that the device takes up from it per time. The sum over reservoirs is zero."""
         device = self.lindbladian
         taken = self.dissipators[reservoir].taken(self.vector, device.coefficients())
-        return 0 * taken if reservoir == device.structure.single else taken
+        return 0 * taken if reservoir in device.structure.idle else taken
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
         """Entropy that leaves `reservoir`, one without a temperature, per time: see `JumpLindbladian`."""
@@ -84,7 +84,7 @@ class JumpSteadyState(AbstractState):
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without derivatives."""
         device = self.lindbladian
-        if reservoir == device.structure.single:
+        if reservoir in device.structure.idle:
             return jnp.zeros_like(self.doubts[0])
         return lax.stop_gradient(self.dissipators[reservoir].doubt(self.vector, self.doubts, device.coefficients()))
 
