@@ -28,14 +28,16 @@ def _(state: JumpSteadyState, weights: Weights, order: int, quantity: str) -> Fl
 
 
 def _at_most_lent(device, names, quantity, found):
-    """Covariances, those of what can only be lent to the device and given back without what rounding leaves of them."""
+    """Covariances, those of what can only be lent to the device and given back without what
+    rounding leaves of them."""
     idle, lent = device.structure.idle, ["energy"]
     if not any(source.particles for source in device.sources if source.owner in idle):
         lent.append("heat")
     if device.interaction or quantity not in lent:
         return found
     without = lambda r, s, entry: 0 * entry if r in idle or s in idle else entry
-    return tuple(tuple(without(r, s, entry) for s, entry in zip(names[i:], row)) for i, (r, row) in enumerate(zip(names, found)))
+    of = lambda i, r, row: tuple(without(r, s, entry) for s, entry in zip(names[i:], row))
+    return tuple(of(i, r, row) for i, (r, row) in enumerate(zip(names, found)))
 
 
 def _trace(vector):

@@ -20,10 +20,11 @@ _MOST_STATES = 32  # whose generator is a dense matrix of a thousand rows
 
 
 class ConstantRate(AbstractReservoir):
-    """What makes the jumps of one operator at a known `rate` >= 0, an energy (hbar = 1), and of which nothing else is known.
+    """What makes the jumps of one operator at a known `rate` >= 0, an energy (hbar = 1), and of
+    which nothing else is known.
 
-    It has no temperature. As a reservoir of a device that is not built from jump operators it is a vacuum of
-    bosons, flat in energy, that takes what the device gives.
+    It has no temperature. As a reservoir of a device that is not built from jump operators it is a
+    vacuum of bosons, flat in energy, that takes what the device gives.
     """
 
     rate: Float[Array, ""]
@@ -72,10 +73,12 @@ class ConstantRate(AbstractReservoir):
 
 
 class Jump(NamedTuple):
-    """What is static of one jump operator L as it was given: who makes it, what it takes from the device, and how it is undone.
+    """What is static of one jump operator L as it was given: who makes it, what it takes from the
+    device, and how it is undone.
 
-    `energy`: w by term of H_0, where [H_0, L] = -w L; `particles`: the same of their number. None where L takes no
-    definite amount. `is_reversed`: whether L^+ is made besides; `is_own_reverse`: whether it is L itself.
+    `energy`: w by term of H_0, where [H_0, L] = -w L; `particles`: the same of their number. None
+    where L takes no definite amount. `is_reversed`: whether L^+ is made besides; `is_own_reverse`:
+    whether it is L itself.
     """
 
     owner: str
@@ -89,7 +92,8 @@ class Jump(NamedTuple):
 def jump_rates(
     reservoir: AbstractReservoir, gap: Float[Array, ""], particles: Float[Array, ""] | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Rates at which a `reservoir` makes the reverse of a jump that lowers the device by `gap` and `particles`, and the jump itself."""
+    """Rates at which a `reservoir` makes the reverse of a jump that lowers the device by `gap` and
+    `particles`, and the jump itself."""
     return reservoir.rates(gap, particles)
 
 
@@ -100,9 +104,13 @@ def _(reservoir: ConstantRate, gap, particles):
 
 @functools.singledispatch
 def jump_entropy(
-    reservoir: AbstractReservoir, energy: Float[Array, " channels"], number: Float[Array, " channels"], one_way: np.ndarray
+    reservoir: AbstractReservoir,
+    energy: Float[Array, " channels"],
+    number: Float[Array, " channels"],
+    one_way: np.ndarray,
 ) -> Float[Array, " channels"]:
-    """Entropy that jumps by `energy` and `number` take from a `reservoir` without a temperature; `one_way`: which are not their own
+    """Entropy that jumps by `energy` and `number` take from a `reservoir` without a temperature;
+    `one_way`: which are not their own
     reverse."""
     return reservoir.entropy(energy, number)
 
@@ -124,13 +132,17 @@ def terms_of(H, bare):
         return {"H_0": (1.0, part)}, {"V": (1.0, whole - part)}
     pairs = [term for term in H.values() if isinstance(term, tuple | list) and len(term) == 2]
     if not H or len(pairs) < len(H):
-        raise ValueError(f"`H` must be a matrix, or a mapping of names to pairs (coefficient, matrix), got {one_line(H)}.")
+        wanted = "a matrix, or a mapping of names to pairs (coefficient, matrix)"
+        raise ValueError(f"`H` must be {wanted}, got {one_line(H)}.")
     size = len(operator_of(pairs[0][1], "H"))
-    terms = {name: (value, _hermitian(matrix, f"H of {name!r}", size)) for name, (value, matrix) in H.items()}
+    known = {name: _hermitian(matrix, f"H of {name!r}", size) for name, (_, matrix) in H.items()}
+    terms = {name: (H[name][0], matrix) for name, matrix in known.items()}
     chosen = list(H) if bare is None else [bare] if isinstance(bare, str) else list(bare)
     if not chosen or not all(isinstance(name, str) and name in H for name in chosen):
-        raise ValueError(f"`bare` must name some of the terms of `H`, {', '.join(map(repr, H))}, got {one_line(bare)}.")
-    return {name: terms[name] for name in chosen}, {name: term for name, term in terms.items() if name not in chosen}
+        listed = ", ".join(map(repr, H))
+        raise ValueError(f"`bare` must name some of the terms of `H`, {listed}, got {one_line(bare)}.")
+    rest = {name: term for name, term in terms.items() if name not in chosen}
+    return {name: terms[name] for name in chosen}, rest
 
 
 def operator_of(given, name, size=None):
@@ -140,12 +152,13 @@ def operator_of(given, name, size=None):
         raise ValueError(f"`{name}` must be a known matrix; {remedy}.")
     full = getattr(given, "full", None)
     matrix = np.asarray(given if full is None else full())
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or (size is not None and len(matrix) != size):
+    is_square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not is_square or (size is not None and len(matrix) != size):
         wanted = "a square matrix" if size is None else f"a {size} x {size} matrix"
         raise ValueError(f"`{name}` must be {wanted}, got shape {matrix.shape}.")
     if len(matrix) > _MOST_STATES:
-        text = f"`{name}` has {len(matrix)} states, of {_MOST_STATES} at most: take fewer, or a `qtd.Lindbladian` of couplings."
-        raise ValueError(text)
+        remedy = "take fewer, or a `qtd.Lindbladian` of couplings"
+        raise ValueError(f"`{name}` has {len(matrix)} states, of {_MOST_STATES} at most: {remedy}.")
     if not np.issubdtype(matrix.dtype, np.number) or not np.all(np.isfinite(matrix)):
         raise ValueError(f"`{name}` must hold finite numbers.")
     return matrix.astype(complex)
@@ -161,25 +174,30 @@ def _hermitian(given, name, size=None):
 def sources_of(jumps, reservoirs):
     """Reservoirs by name, and of each jump the name of its own and its operator as given."""
     if not isinstance(jumps, list | tuple) or not jumps:
-        raise ValueError(f"`jumps` must be a list of pairs (operator, rate or reservoir), at least one, got {one_line(jumps)}.")
+        wanted = "a list of pairs (operator, rate or reservoir), at least one"
+        raise ValueError(f"`jumps` must be {wanted}, got {one_line(jumps)}.")
     known, made = dict(reservoirs), []
     for index, entry in enumerate(jumps):
         if not isinstance(entry, list | tuple) or len(entry) != 2:
-            raise ValueError(f"`jumps[{index}]` must be a pair (operator, rate or reservoir), got {one_line(entry)}.")
+            wanted = "a pair (operator, rate or reservoir)"
+            raise ValueError(f"`jumps[{index}]` must be {wanted}, got {one_line(entry)}.")
         name, reservoir = named_source(entry[1], f"jump_{index}", known)
         is_new = known.setdefault(name, reservoir) is reservoir
         if not is_new:
-            raise ValueError(f"`jumps[{index}]` calls a second reservoir or rate {name!r}; give each a name of its own.")
+            text = f"`jumps[{index}]` calls a second reservoir or rate {name!r}"
+            raise ValueError(f"{text}; give each a name of its own.")
         made.append((name, entry[0]))
     idle = set(known) - {name for name, _ in made}
     if idle:
-        raise ValueError(f"`reservoirs` holds {', '.join(map(repr, sorted(idle)))}, which no jump names; leave them out.")
+        listed = ", ".join(map(repr, sorted(idle)))
+        raise ValueError(f"`reservoirs` holds {listed}, which no jump names; leave them out.")
     return {name: known[name] for name in dict.fromkeys(name for name, _ in made)}, made
 
 
 @functools.singledispatch
 def named_source(source: Any, name: str, known: Mapping[str, AbstractReservoir]) -> tuple[str, AbstractReservoir]:
-    """The name and the reservoir that a `source` stands for: a rate called `name`, or one of those `known` by name."""
+    """The name and the reservoir that a `source` stands for: a rate called `name`, or one of those
+    `known` by name."""
     return name, ConstantRate(as_scalar(source, f"rate of {name}"))
 
 
@@ -191,14 +209,16 @@ def _(source: AbstractReservoir, name, known):
 @named_source.register
 def _(source: str, name, known):
     if source not in known:
-        raise ValueError(f"`jumps` names the reservoir {source!r}, but `reservoirs` has {', '.join(map(repr, known)) or 'none'}.")
+        listed = ", ".join(map(repr, known)) or "none"
+        raise ValueError(f"`jumps` names the reservoir {source!r}, but `reservoirs` has {listed}.")
     return source, known[source]
 
 
 @named_source.register
 def _(source: tuple, name, known):
     if len(source) != 2 or not isinstance(source[0], str):
-        raise ValueError(f"`jumps` must give a rate, a reservoir, or a pair (name, rate or reservoir) of {name}, got {one_line(source)}.")
+        wanted = "a rate, a reservoir, or a pair (name, rate or reservoir)"
+        raise ValueError(f"`jumps` must give {wanted} of {name}, got {one_line(source)}.")
     return named_source(source[1], source[0], known)
 
 
@@ -214,9 +234,11 @@ def jump_of(index, owner, jump, reservoir, terms, number):
         return Jump(owner, energy, particles, False, reverse)
     if unclear:
         raise ValueError(
-            f"`jumps[{index}]` must change {unclear[0]!r} by one gap, as the reservoir {owner!r} makes it: give a rate, the parts of the"
-            " operator that do, or what they lower as `bare`; or the Hermitian coupling to `qtd.Lindbladian`."
+            f"`jumps[{index}]` must change {unclear[0]!r} by one gap, as {owner!r} makes it: give a rate,"
+            " the parts of the operator that do, or what they lower as `bare`; or the Hermitian"
+            " coupling to `qtd.Lindbladian`."
         )
     if reservoir.statistics == "fermi" and (particles is None or abs(particles) != 1):
-        raise ValueError(f"`particles` must change by one in `jumps[{index}]`, as the reservoir {owner!r} is fermionic.")
+        text = f"`particles` must change by one in `jumps[{index}]`"
+        raise ValueError(f"{text}, as the reservoir {owner!r} is fermionic.")
     return Jump(owner, energy, particles, not reverse, reverse)

@@ -15,9 +15,9 @@ from ._device import JumpDissipator, JumpLindbladian
 class JumpSteadyState(AbstractState):
     """A device of jump operators at rest, from which everything stationary is computed.
 
-    `lindbladian`: the device; `dissipators`: by reservoir what it does; `elimination`: the factors of the generator;
-    `vector`: the state, see `density_matrix`, and `doubts`, about how far rounding may have moved its numbers.
-    `status` is 0 where all is well (`qtd.Status`).
+    `lindbladian`: the device; `dissipators`: by reservoir what it does; `elimination`: the factors
+    of the generator; `vector`: the state, see `density_matrix`, and `doubts`, about how far
+    rounding may have moved its numbers. `status` is 0 where all is well (`qtd.Status`).
     """
 
     lindbladian: JumpLindbladian
@@ -31,7 +31,7 @@ class JumpSteadyState(AbstractState):
         self.lindbladian, structure = lindbladian, lindbladian.structure
         self.dissipators = lindbladian.dissipators()
         matrix = lindbladian.generator(self.dissipators)
-        # With the trace as the only population, what is inverted is regular wherever the state is unique.
+        # With the trace as the only population, what is inverted is regular where the state is unique.
         self.elimination = CoherentElimination(matrix, 1)
         known = lax.stop_gradient(matrix)
         start = _least_left(known, structure.space.pure)
@@ -44,9 +44,9 @@ class JumpSteadyState(AbstractState):
         spoiled = jnp.where(has_one, 0.0, jnp.nan).astype(matrix.dtype)
         self.vector = settle(vector + follow(jnp.broadcast_to(spoiled, vector.shape), vector))
         self.doubts = self._doubts(known, inverse)
-        infinite = jnp.any(jnp.isinf(jnp.concatenate([part.rates for part in self.dissipators.values()])))
+        rates = jnp.concatenate([part.rates for part in self.dissipators.values()])
         self.status = first(
-            (infinite, Status.INFINITE_RATE),
+            (jnp.any(jnp.isinf(rates)), Status.INFINITE_RATE),
             (~jnp.isfinite(scale), Status.INVALID_PARAMETER),
             (~has_one, Status.NO_UNIQUE_STEADY_STATE),
             (largest(self.doubts) > max(1e-9, 1e4 * float(rounding)), Status.INACCURATE),
@@ -55,38 +55,46 @@ class JumpSteadyState(AbstractState):
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """By name, in the order of the jumps."""
-        return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.channels}
+        device = self.lindbladian
+        return {name: device.reservoirs[name] for name in device.structure.channels}
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time.
 
-        Energy is that of the quanta of H_0 as they are counted; where these are not definite, Tr[H D rho].
+        Energy is that of the quanta of H_0 as they are counted; where these are not definite, Tr[H
+        D rho].
         """
         device, part = self.lindbladian, self.dissipators[reservoir]
         counts = device.counts(reservoir, quantity)
         if quantity == "particles":
             return total(part.rates * part.channels.number(self.vector))
         if quantity == "heat":
-            potential = device.reservoirs[reservoir].chemical_potential
-            return self.current(reservoir, "energy") - potential * self.current(reservoir, "particles")
-        return part.counted(self.vector, "energy", 1) if counts and device.interaction else self.device_current(reservoir)
+            work = device.reservoirs[reservoir].chemical_potential * self.current(reservoir, "particles")
+            return self.current(reservoir, "energy") - work
+        if counts and device.interaction:
+            return part.counted(self.vector, "energy", 1)
+        return self.device_current(reservoir)
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Tr[H D rho] of `reservoir`, the energy that the device takes up from it per time. The sum over reservoirs is zero."""
+        """Tr[H D rho] of `reservoir`, the energy that the device takes up from it per time. The sum
+        over reservoirs is zero."""
         device = self.lindbladian
         taken = self.dissipators[reservoir].taken(self.vector, device.coefficients())
         return 0 * taken if reservoir in device.structure.idle else taken
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
-        """Entropy that leaves `reservoir`, one without a temperature, per time: see `JumpLindbladian`."""
+        """Entropy that leaves `reservoir`, one without a temperature, per time: see
+        `JumpLindbladian`."""
         return self.dissipators[reservoir].entropy(self.vector, self.doubts)
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
-        """About how far the energy current of `reservoir` may be off by rounding; without derivatives."""
+        """About how far the energy current of `reservoir` may be off by rounding; without
+        derivatives."""
         device = self.lindbladian
         if reservoir in device.structure.idle:
             return jnp.zeros_like(self.doubts[0])
-        return lax.stop_gradient(self.dissipators[reservoir].doubt(self.vector, self.doubts, device.coefficients()))
+        part, coefficients = self.dissipators[reservoir], device.coefficients()
+        return lax.stop_gradient(part.doubt(self.vector, self.doubts, coefficients))
 
     def array(self) -> Array:
         """`density_matrix`."""
@@ -98,7 +106,8 @@ class JumpSteadyState(AbstractState):
         return self.lindbladian.matrix(self.vector)
 
     def _doubts(self, matrix, inverse):
-        """About how far each number of the state is off: what rounding leaves of the generator times the state, by its inverse."""
+        """About how far each number of the state is off: what rounding leaves of the generator
+        times the state, by its inverse."""
         state = lax.stop_gradient(self.vector)
         left = product(jnp.abs(matrix), jnp.abs(state))[1:]
         moved = jnp.concatenate([jnp.zeros_like(state[:1]), product(jnp.abs(inverse), left)])
@@ -109,7 +118,8 @@ at_rest.register(JumpLindbladian, JumpSteadyState)
 
 
 def _least_left(generator, pure):
-    """The basis state that is left most slowly: one that is never left is the state at rest, to all digits."""
+    """The basis state that is left most slowly: one that is never left is the state at rest, to all
+    digits."""
     states = jnp.asarray(pure, generator.dtype)
     leaving = jnp.abs(generator @ states).sum(0)
     chosen = jnp.arange(len(leaving)) == jnp.argmin(leaving)

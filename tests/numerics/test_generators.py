@@ -1,7 +1,15 @@
 import jax.numpy as jnp
 import numpy as np
 
-from qtd._numerics.generators import Coordinates, Generator, commutator, dissipator, is_own_reverse, lowered, sandwich
+from qtd._numerics.generators import (
+    Coordinates,
+    Generator,
+    commutator,
+    dissipator,
+    is_own_reverse,
+    lowered,
+    sandwich,
+)
 
 RNG = np.random.default_rng(0)
 RAW = RNG.normal(size=(4, 3, 3)) + 1j * RNG.normal(size=(4, 3, 3))
@@ -18,7 +26,11 @@ def test_coordinates_are_those_of_the_matrix_and_back():
     np.testing.assert_allclose(real + 1j * imaginary, HERMITIAN, atol=1e-14)
     flat = HERMITIAN.reshape(-1)
     write_real, write_imaginary = SPACE.numbers
-    np.testing.assert_allclose(write_real(jnp.asarray(flat.real)) + write_imaginary(jnp.asarray(flat.imag)), numbers, atol=1e-14)
+    np.testing.assert_allclose(
+        write_real(jnp.asarray(flat.real)) + write_imaginary(jnp.asarray(flat.imag)),
+        numbers,
+        atol=1e-14,
+    )
 
 
 def test_superoperators_act_as_their_functions_and_generators_keep_the_trace():
@@ -47,3 +59,4 @@ def test_what_cannot_exchange_energy_at_rest_is_known():
     of = lambda **channels: Generator({"H": HERMITIAN}, 1, np.zeros(3), channels).idle
     assert of(x=[JUMP]) == ("x",) and of(x=[JUMP, JUMP.conj().T]) == ("x",) and of(x=[JUMP], y=[2j * JUMP]) == ("x", "y")
     assert of(x=[JUMP], y=[JUMP.conj().T]) == () and of(x=[JUMP], y=[np.eye(3, dtype=complex)]) == ("x",)
+    assert of(x=[JUMP, np.eye(3, dtype=complex)], y=[JUMP]) == ("x", "y")
