@@ -170,6 +170,13 @@ def test_sources_of_one_operator_exchange_no_energy_at_rest():
         jumps = [(LOWER, 0.1 * (1 + i)) for i in range(count)]
         point = qtd.operate(qtd.Lindbladian.from_jumps(0.7 * NUMBER + 0.3 * TURN, jumps))
         assert int(point.status) == 0 and all(float(x) == 0 for x in point.device_energy_currents.values())
+    # Nor does one beside others that make no jump; how it would change as they begin to is known all the same.
+    heat = lambda rate: qtd.operate(qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (LOWER, rate)]))
+    quiet = heat(0.0)
+    assert int(quiet.status) == 0 and float(quiet.heat_currents["cold"]) == 0 and float(quiet.heat_covariance["cold", "cold"]) == 0
+    up, down = golden_rates(0.5)
+    slope = jax.grad(lambda rate: heat(rate).heat_currents["cold"])(0.0)
+    assert float(slope) == pytest.approx(up / (up + down), rel=1e-12)
     opposite = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, 0.1), (LOWER.T, 0.2)])
     assert float(qtd.operate(opposite).device_energy_currents["jump_0"]) == pytest.approx(-0.02 / 0.3, rel=1e-13)
 

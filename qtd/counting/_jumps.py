@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Float
 
+from .._numerics.special import nothing_where
 from ..jumps import JumpSteadyState
 from ._fronts import Covariance, Weights, noise, series, uncountable
 from ._lindblad import coherent_cumulants, named, rows
@@ -15,7 +16,7 @@ def _(state: JumpSteadyState, quantity: str) -> Covariance:
     kept = {"energy": not device.interaction, "particles": device.structure.keeps_number}
     passes_on = kept.get(quantity, False) and not uncounted
     found = rows(state, names, quantity, 1e-6)
-    return Covariance(names, _at_most_lent(device, names, quantity, found), passes_on, uncounted)
+    return Covariance(names, _at_most_lent(state, names, quantity, found), passes_on, uncounted)
 
 
 @series.register
@@ -27,15 +28,16 @@ def _(state: JumpSteadyState, weights: Weights, order: int, quantity: str) -> Fl
     return coherent_cumulants(state, factors, _trace, order, quantity)
 
 
-def _at_most_lent(device, names, quantity, found):
+def _at_most_lent(state, names, quantity, found):
     """Covariances, those of what can only be lent to the device and given back without what
     rounding leaves of them."""
-    idle, lent = device.structure.idle, ["energy"]
-    if not any(source.particles for source in device.sources if source.owner in idle):
+    device, lent = state.lindbladian, ["energy"]
+    if not any(source.particles for source in device.sources):
         lent.append("heat")
     if device.interaction or quantity not in lent:
         return found
-    without = lambda r, s, entry: 0 * entry if r in idle or s in idle else entry
+    idle = {name: state.is_idle(name) for name in names}
+    without = lambda r, s, entry: nothing_where(idle[r] | idle[s], entry)
     of = lambda i, r, row: tuple(without(r, s, entry) for s, entry in zip(names[i:], row))
     return tuple(of(i, r, row) for i, (r, row) in enumerate(zip(names, found)))
 

@@ -1,11 +1,14 @@
 """A device of jump operators at rest."""
 
+import functools
+
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._numerics.batching import follow, largest, settle, total
 from .._numerics.coherent_elimination import CoherentElimination, product
+from .._numerics.special import nothing_where
 from ..reservoirs import AbstractReservoir
 from ..status import Status, first
 from ..systems.base import AbstractState, at_rest
@@ -78,9 +81,14 @@ class JumpSteadyState(AbstractState):
     def device_current(self, reservoir: str) -> Float[Array, ""]:
         """Tr[H D rho] of `reservoir`, the energy that the device takes up from it per time. The sum
         over reservoirs is zero."""
-        device = self.lindbladian
-        taken = self.dissipators[reservoir].taken(self.vector, device.coefficients())
-        return 0 * taken if reservoir in device.structure.idle else taken
+        part, coefficients = self.dissipators[reservoir], self.lindbladian.coefficients()
+        return nothing_where(self.is_idle(reservoir), part.taken(self.vector, coefficients))
+
+    def is_idle(self, reservoir: str) -> Bool[Array, ""]:
+        """Whether `reservoir` can exchange no energy at rest, as no other one makes jumps that do."""
+        others = [jnp.all(part.rates == 0) for name, part in self.dissipators.items() if name != reservoir and part.channels.exchanges]
+        known = jnp.asarray(reservoir in self.lindbladian.structure.idle)
+        return known | functools.reduce(jnp.logical_and, others, jnp.asarray(True))
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
         """Entropy that leaves `reservoir`, one without a temperature, per time: see
@@ -90,11 +98,9 @@ class JumpSteadyState(AbstractState):
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without
         derivatives."""
-        device = self.lindbladian
-        if reservoir in device.structure.idle:
-            return jnp.zeros_like(self.doubts[0])
-        part, coefficients = self.dissipators[reservoir], device.coefficients()
-        return lax.stop_gradient(part.doubt(self.vector, self.doubts, coefficients))
+        part, coefficients = self.dissipators[reservoir], self.lindbladian.coefficients()
+        found = lax.stop_gradient(part.doubt(self.vector, self.doubts, coefficients))
+        return jnp.where(self.is_idle(reservoir), 0, found)
 
     def array(self) -> Array:
         """`density_matrix`."""
