@@ -61,8 +61,8 @@ def bare_kernel(machine, over):
     """Seconds of one call that computes all points and keeps them."""
 
     def point(values):
-        figures = qtd.replace(machine, dict(zip(over, values))).operate().figures()
-        return {name: figures[name] for name in OBSERVE}
+        table = qtd.replace(machine, dict(zip(over, values))).operate().observables()
+        return {name: table[name].value for name in OBSERVE}
 
     grid = jnp.stack([jnp.ravel(x) for x in jnp.meshgrid(*over.values(), indexing="ij")], axis=1)
     grid = grid[: len(grid) // BATCH * BATCH]  # without the rest of a batch, which can make all of it twice as slow

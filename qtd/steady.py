@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import overload
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -70,6 +71,11 @@ class SteadyState(AbstractState):
     def array(self) -> Levels:
         """Populations in the order of `network.energies`."""
         return jnp.zeros_like(self.populations).at[self.network.topology.order].set(self.populations)
+
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether any jump changes the number of particles."""
+        return any(np.any(slot.particles) for slot in self.network.topology.slots)
 
     def drives(self, reservoir: str) -> bool:
         """Whether `reservoir`, a name, has any jump."""
@@ -177,6 +183,11 @@ class CoherentSteadyState(AbstractState):
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """By name, in the order of the Lindbladian."""
         return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges}
+
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether any jump changes the number of particles."""
+        return any(np.any(part.edges.particles) for part in self.dissipators.values())
 
     def drives(self, reservoir: str) -> bool:
         """Whether `reservoir`, a name, has any jump."""

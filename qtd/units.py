@@ -1,12 +1,13 @@
 """Laboratory units: GHz, mK, ueV or fW into the library's numbers, where hbar = k_B = 1, and back."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy import constants
 
-__all__ = ["Scale", "unit_of_figure", "unit_of_parameter"]
+__all__ = ["Scale", "unit_of_parameter"]
 
 _PREFIXES = {"": 0, "z": -21, "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
 # Units without prefix: the power n of the energy unit E that a number carries, and E^n in these units if E is a joule.
@@ -21,9 +22,6 @@ _BASES = {
     "W^2/Hz": (3, 1 / constants.hbar),
     "s": (-1, constants.hbar),
 }
-# By the first part of a name; of energy per time it is E^2, as hbar = 1.
-_FIGURES = {"J": "E^2", "S": "E^3", "power": "E^2", "JE": "E^2", "sigma": "E", "I": "E", "P": "E", "dT": "E^2", "dmu": "E^2", "v": "E"}
-_FIGURES |= dict.fromkeys(("COP", "cop", "TUR", "tur", "efficiency", "margin"), "1")
 _ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
 _ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
 
@@ -68,14 +66,15 @@ class Scale:
             dataset = dataset.assign_coords({name: changed}) if name in dataset.coords else dataset.assign({name: changed})
         return dataset
 
-    def table(self, figures: dict[str, Any], units: dict[str, str]) -> str:
-        """Results in words: `figures` by name, as of `point.figures()`; `units`: what to show those of a power of E in, `{"E^2": "fW"}`."""
+    def table(self, observables: Mapping[str, tuple[Any, str, str]], units: dict[str, str]) -> str:
+        """Results in words: `observables` by name, as of `point.observables()`; `units`: what to show those of a power of E in, such as
+        `{"E^2": "fW"}`."""
         lines = []
-        for name, value in figures.items():
-            known = unit_of_figure(name)
-            unit = units.get(known, known)
-            shown = (float(self.quantity(value, unit)) if known in units else float(value)) + 0.0  # no negative zeros
-            lines.append(f"  {name:<12} {shown:>16.8g} {'' if unit == '1' else unit}".rstrip())
+        for name, (value, power, _) in observables.items():
+            unit = units.get(power, power)
+            number = value if unit == power else self.quantity(value, unit)
+            shown = float(number) + 0.0  # no negative zeros
+            lines.append(f"  {name:<16} {shown:>16.8g} {'' if unit == '1' else unit}".rstrip())
         return f"E = {self.value:g} {self.unit}\n" + "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -84,11 +83,6 @@ class Scale:
     def _size(self, unit):
         power, size = _known(unit)
         return size * self.joule**power
-
-
-def unit_of_figure(name: str) -> str:
-    """The unit, in powers of E, of the figure called `name`, such as J_cold ("E^2") or COP ("1"); "" of names that do not tell."""
-    return "E" if name == "S_demon" else _FIGURES.get(name.partition("_")[0], "")  # an entropy current, where others are noises
 
 
 def unit_of_parameter(path: str, machine: Any = None) -> str:

@@ -19,7 +19,7 @@ LAYERS = {
     "systems": 1.5,
     **dict.fromkeys(("networks", "lindblad", "jumps", "scattering", "greens"), 2),
     **dict.fromkeys(("steady", "certificates"), 3),
-    **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal", "efficiencies"), 4),
+    **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "observables": 5.5,
     "machines": 6,

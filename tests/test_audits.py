@@ -14,6 +14,7 @@ from qtd.limits import Limits
 from qtd.machines import AbstractMachine, CollectiveRefrigerator, NDemon
 from qtd.spectral import WideBand
 from qtd.steady import solve
+from qtd.thermodynamics import AbstractPoint, Observable
 
 INAPPLICABLE, FINE, NOTE, UNCHECKED, DOUBTFUL, WRONG = Severity
 
@@ -79,7 +80,7 @@ def test_a_device_that_stands_still_for_ever_has_no_numbers_to_trust():
     assert not any(finding.severity == FINE for finding in audit.of("second law"))
 
 
-class Machine(eqx.Module):
+class Machine(AbstractMachine):
     x: jax.Array
     figure: object = eqx.field(static=True)
     trouble: str = eqx.field(static=True, default="")
@@ -101,11 +102,12 @@ class Machine(eqx.Module):
         return {}
 
 
-class Point(eqx.Module):
+class Point(AbstractPoint):
     value: jax.Array
+    status: jax.Array = eqx.field(default_factory=lambda: jnp.asarray(0))
 
-    def figures(self):
-        return {"value": self.value}
+    def observables(self):
+        return {"value": Observable(self.value, "1", "a number")}
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,8 @@ class Opaque(AbstractMachine):
 def test_a_machine_that_says_nothing_about_itself_is_told_what_was_not_checked():
     audit = qtd.audit(Bare(jnp.array(2.0)))
     assert audit.verdict.startswith("too little could be checked") and not audit.trusted
-    assert audit.checked == ("gradients",)
-    assert set(audit.unchecked) == {"status", "laws", "systems", "other approaches"}
+    assert audit.checked == ("gradients", "status")
+    assert set(audit.unchecked) == {"laws", "systems", "other approaches"}
     (systems,) = audit.of("systems")
     for topic in ("detailed balance", "weak coupling", "steady state", "kinetic uncertainty"):
         assert topic in systems.text

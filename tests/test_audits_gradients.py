@@ -6,22 +6,26 @@ import pytest
 from qtd.audits import Severity
 from qtd.audits._gradients import Probe, gradients
 from qtd.machines import CollectiveRefrigerator
+from qtd.thermodynamics import AbstractPoint, Observable
 
 INAPPLICABLE, FINE, NOTE, UNCHECKED, DOUBTFUL, WRONG = Severity
 
 
-class Point(eqx.Module):
+class Point(AbstractPoint):
     """With noise, if there are `names` of reservoirs."""
 
     value: jax.Array
     names: tuple = eqx.field(static=True)
+    status: jax.Array = eqx.field(default_factory=lambda: jnp.asarray(0))
 
-    def figures(self):
-        return (
-            {"value": jnp.sin(self.value)} | {f"S_{name}": mistaken(self.value) for name in self.names}
-            if self.names
-            else {"value": self.value}
-        )
+    def observables(self):
+        if not self.names:
+            return {"value": Observable(self.value, "1", "a number")}
+        noise = {f"S_{name}": Observable(mistaken(self.value), "E^3", "noise") for name in self.names}
+        return {"value": Observable(jnp.sin(self.value), "1", "a number")} | noise
+
+    def headlines(self):
+        return list(self.observables())[:2]
 
 
 class Machine(eqx.Module):
@@ -53,7 +57,7 @@ mistaken.defjvp(lambda x, dx: (x[0] ** 2, 2.01 * x[0] * dx[0]))
         (mistaken, 2.0, WRONG, "do not design"),
         (lambda x: jnp.where(x >= 1, 1.0, 0.0), 1.0, UNCHECKED, "could not be compared"),
         (lambda x: jnp.sqrt(x**2), 0.0, DOUBTFUL, "not a number"),
-        (lambda x: jnp.nan * x, 1.0, UNCHECKED, "No figure has a value"),
+        (lambda x: jnp.nan * x, 1.0, UNCHECKED, "No observable has a value"),
     ],
 )
 def test_derivatives_are_compared_with_differences(figure, x, severity, says):
@@ -94,6 +98,6 @@ def test_derivatives_of_noise_are_checked_and_those_that_are_not_are_named():
     assert wrong.severity == WRONG and "S_left" in wrong.text
     found = gradients(Probe(CollectiveRefrigerator(3), lambda machine: machine.operate()))
     assert [finding.severity for finding in found] == [FINE, FINE]
-    checked, _, rest = found[0].text.partition("The noise of one")
+    checked, _, rest = found[0].text.partition("Others come from")
     assert all(name in checked for name in ("S_cold", "TUR_cold", "COP", "J_hot")) and "TUR_hot" not in checked
     assert all(name in rest for name in ("S_hot", "S_work", "TUR_hot", "TUR_work"))

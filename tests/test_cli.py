@@ -132,7 +132,7 @@ def test_a_machine_without_levels_is_shown_and_designed(capsys, tmp_path):
 
 def test_finite_reservoirs_show_what_flows(capsys):
     record = json.loads(run(capsys, "show", "finite-reservoirs", "--json")[1])
-    assert record["operating_point"]["mode"] == "0 cools" and record["operating_point"]["dT_0"] < 0
+    assert record["operating_point"]["mode"] == "refrigerator" and record["operating_point"]["dT_0"] < 0
     assert all(law["holds"] for law in record["laws"].values())
 
 

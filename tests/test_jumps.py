@@ -463,12 +463,7 @@ def test_what_has_no_definite_quanta_is_not_counted():
     nothing = qtd.Lindbladian.from_jumps(NUMBER + 0.3 * FLIP, [(LOWER, 0.1)])
     point = qtd.operate(nothing)
     assert covariance(nothing).matrix.shape == (0, 0) and int(point.status) == 0
-    assert point.mode == "dissipator" and set(point.figures()) == {
-        "J_jump_0",
-        "sigma",
-        "power",
-        "efficiency",
-    }
+    assert point.mode == "dissipator" and set(point.observables()) == {"J_jump_0", "E_jump_0", "sigma"}
     assert "heat current out of 'jump_0'" in repr(point) and np.isinf(float(point.certificate.smallest_variance))
 
 

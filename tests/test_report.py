@@ -19,6 +19,7 @@ from qtd.cli._machines import build
 from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QubitRefrigerator, ResonatorRefrigerator
 from qtd.report._recipe import command
 from qtd.report._sensitivities import sensitivities
+from qtd.thermodynamics import AbstractPoint, Observable
 
 FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})
 AUDIT = SimpleNamespace(findings=[SimpleNamespace(severity="warning", topic="filters", text="wider than <levels> & more")])
@@ -150,7 +151,7 @@ def test_sensitivities_to_filter_heights_add_up_to_one():
 def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
     point = FRIDGE.operate()
     here = table.sel({"cold.temperature": float(FRIDGE.cold.temperature), "hot.temperature": 1.0}, method="nearest")
-    assert float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9) and table.attrs["figure"] == "J_cold"
+    assert float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9) and table.attrs["observable"] == "J_cold"
     gases = qtd.report.survey(FiniteReservoirs())
     assert gases.J_0.dims == ("gases.temperature[0]", "gases.chemical_potential[0]")
     assert float(gases["gases.temperature[0]"][12]) == pytest.approx(0.6) and gases["gases.temperature[0]"].attrs["units"] == "E"
@@ -163,8 +164,16 @@ def test_a_page_of_a_machine_beyond_its_validity_says_so():
     assert "<td>undefined</td>" in html and 'class="bad"' not in html  # no law is broken by what does not exist
 
 
+class Rate(AbstractPoint):
+    value: jax.Array
+    status: jax.Array
+
+    def observables(self):
+        return {"J": Observable(self.value, "E^2", "a rate")}
+
+
 class Boltzmann(qtd.machines.AbstractMachine):
-    """gap exp(-gap / temperature) / scale: a machine of a user who offers figures and nothing else."""
+    """gap exp(-gap / temperature) / scale: a machine of a user who offers observables and nothing else."""
 
     gap: jax.Array
     temperature: jax.Array
@@ -172,10 +181,10 @@ class Boltzmann(qtd.machines.AbstractMachine):
 
     def operate(self):
         value = self.gap * jnp.exp(-self.gap / self.temperature) / self.scale
-        return SimpleNamespace(figures=lambda: {"J": value})
+        return Rate(value, jnp.asarray(0))
 
 
-def test_a_machine_of_ones_own_that_offers_figures_alone_has_a_page(opened):
+def test_a_machine_of_ones_own_that_offers_observables_alone_has_a_page(opened):
     machine = Boltzmann(jnp.array(1.0), jnp.array(0.5), jnp.array(2.0))
     browser = opened(qtd.report.page(machine, audit=qtd.audit(machine)))
     assert texts(browser, "h1") == ["Boltzmann"] and texts(browser, "header p")[0].startswith("gap exp(-gap / temperature) / scale: ")
@@ -194,8 +203,18 @@ def test_a_class_without_a_docstring_is_not_described_by_its_signature():
 
 
 def test_what_is_no_machine_has_no_page():
-    with pytest.raises(ValueError, match=r"`machine` must be one of qtd\.machines"):
-        qtd.report.page(FRIDGE.network())
+    with pytest.raises(ValueError, match=r"`machine` must be an AbstractMachine, such as those of qtd\.machines, or a bare system"):
+        qtd.report.page(FRIDGE.cold)
+
+
+def test_a_bare_network_has_a_page_and_an_explorer(opened):
+    network = FRIDGE.network()
+    survey = qtd.report.survey(network)
+    browser = opened(qtd.report.page(network, table=survey))
+    assert texts(browser, "h1") == ["RateNetwork"] and "J_cold" in texts(browser, "#point tbody th")
+    found = [image.get_attribute("alt") for image in browser.find_elements("tag name", "img")]
+    assert len(found) == 4 and found[1].startswith("Energy levels")
+    opened(qtd.report.explorer(survey))
 
 
 def made_up():

@@ -1,3 +1,5 @@
+import re
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ from helpers import dot, fermi, spinful_dot, three_levels
 
 import qtd
 from qtd.machines._machine import AbstractOpenSystem
+from qtd.observables import operating_point, units_of
 from qtd.thermodynamics import Mode
 
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
@@ -94,7 +97,7 @@ def test_every_mode_is_told_from_the_signs():
 
 
 def test_modes_read_as_words():
-    assert [str(mode) for mode in Mode] == ["dissipator", "refrigerator", "heat engine", "heat transformer", "heater"]
+    assert [str(mode) for mode in Mode][:5] == ["dissipator", "refrigerator", "heat engine", "heat transformer", "heater"]
 
 
 def test_modes_of_a_batch_are_codes():
@@ -133,7 +136,7 @@ def test_every_status_has_a_message():
 
 def test_an_operating_point_prints_its_figures():
     text = repr(triangle())
-    for part in ("J_cold", "J_work", "sigma", "COP Carnot", "TUR_cold", "refrigerator", "positive out of a reservoir", "fine"):
+    for part in ("J_cold", "J_work", "sigma", "COP_Carnot", "TUR_cold", "refrigerator", "positive out of a reservoir", "fine"):
         assert part in text
     assert f"{float(triangle().heat_currents['cold']):.10g}" in text
     engine = repr(qtd.operate(dot(**ENGINE)))
@@ -143,7 +146,7 @@ def test_an_operating_point_prints_its_figures():
 def test_an_operating_point_has_a_table_for_notebooks():
     html = triangle()._repr_html_()
     assert html.startswith("<table>") and html.endswith("</table>")
-    assert html.count("<tr>") == html.count("</tr>") == len(triangle().rows())
+    assert html.count("<tr>") == html.count("</tr>") == len(triangle().headlines()) + 2
     assert "refrigerator" in html
 
 
@@ -152,7 +155,7 @@ def test_batches_and_traced_points_print_as_well():
     assert "array(2,)" in repr(batch) and "<table>" in batch._repr_html_()
     seen = []
     jax.jit(lambda p: (seen.append(repr(p)), p.cop)[1])(triangle())
-    assert seen == ["OperatingPoint(cold, work, hot)"]
+    assert seen == [f"OperatingPoint({', '.join(triangle().headlines())})"]
 
 
 @pytest.mark.parametrize("driven_by", [None, "a"])
@@ -166,8 +169,8 @@ def test_a_point_between_any_reservoirs_is_told_with_or_without_a_carnot_bound(t
     point = qtd.operate(qtd.RateNetwork([0.0, 1.0, 2.5], jumps, reservoirs), "b", driven_by)
     others = [t for name, t in zip("abcd", temperatures) if name not in ("b", driven_by)]
     # One more that has no temperature, such as the sun, drives too: no bound by temperatures holds then.
-    assert ("COP_Carnot" in point.figures()) == ("COP Carnot" in repr(point)) == (len(others) == 1 and others[0] is not None)
-    assert "COP" in point.figures() and "<table>" in point._repr_html_()
+    assert ("COP_Carnot" in point.observables()) == ("COP_Carnot" in repr(point)) == (len(others) == 1 and others[0] is not None)
+    assert "COP" in point.observables() and "<table>" in point._repr_html_()
     assert all(law.holds for law in point.laws())
 
 
@@ -271,3 +274,64 @@ def test_the_uncertainty_relation_is_no_law_of_coherent_devices():
     )
     point = qtd.operate(maser)
     assert not point.of_jumps and not any(law.name == "uncertainty" for law in point.laws())
+
+
+# Observables
+
+
+def test_an_engine_is_told_by_what_engines_are_judged_by_and_a_refrigerator_is_not():
+    engine, fridge = qtd.operate(dot(**ENGINE)), triangle()
+    judged = {"power", "efficiency", "efficiency_Carnot", "S_power", "TUR_power", "I_left", "I_right"}
+    assert judged <= set(engine.headlines()) and not judged & set(fridge.observables())
+    assert not {"COP", "COP_Carnot"} & set(engine.observables()) and {"COP", "COP_Carnot"} <= set(fridge.headlines())
+    assert [law.holds for law in engine.laws() if law.name == "Carnot"] == [True]
+
+
+@pytest.mark.parametrize("bias", [1e-9, 0.2, 3.0])
+def test_the_noise_of_power_is_that_of_heat_summed_over_reservoirs(bias):
+    """Of two leads S_P = (mu_a - mu_b)^2 S_N, with no digits lost to a common potential."""
+    point = qtd.operate(dot(0.0, (1.0, 100.0), (0.7, 100.0 + bias)))
+    particles = qtd.counting.covariance(dot(0.0, (1.0, 100.0), (0.7, 100.0 + bias)), "particles")["left", "left"]
+    gap = (100.0 + bias) - 100.0
+    assert float(point.power_noise) == pytest.approx(gap**2 * float(particles), rel=1e-12)
+    if bias > 0.1:
+        assert float(point.power_noise) == pytest.approx(float(point.heat_covariance.matrix.sum()), rel=1e-9)
+    assert float(point.tur("left", "particles")) == pytest.approx(float(point.power_tur), rel=1e-9)  # tightly coupled to the power
+    assert float(point.power_tur) >= 2
+
+
+def test_a_question_about_particles_that_are_not_exchanged_is_refused():
+    with pytest.raises(ValueError, match="exchanges none"):
+        triangle().tur("cold", "particles")
+    with pytest.raises(ValueError, match='must be "heat" or "particles"'):
+        triangle().tur("cold", "energy")
+
+
+MACHINES = {
+    "collective": lambda: qtd.machines.CollectiveRefrigerator(num_spins=3),
+    "qubits": lambda: qtd.machines.QubitRefrigerator("local"),
+    "resonators": qtd.machines.ResonatorRefrigerator,
+    "demon": qtd.machines.NDemon,
+    "reservoirs": qtd.machines.FiniteReservoirs,
+    "engine": lambda: dot(**ENGINE),
+}
+
+
+@pytest.mark.parametrize("kind", MACHINES)
+def test_every_observable_has_a_value_a_unit_and_a_meaning_and_all_else_reads_them(kind):
+    machine = MACHINES[kind]()
+    point = qtd.design.observables(machine) and operating_point(machine)
+    table = point.observables()
+    assert set(point.headlines()) <= set(table) and set(qtd.design.observables(machine)) == set(table)
+    for name, (value, unit, meaning) in table.items():
+        assert jnp.ndim(value) == 0 and re.fullmatch(r"1|E(\^\d)?", unit) and len(meaning) > 3
+        assert name not in point.headlines() or f"{name} " in repr(point)
+    assert units_of(machine, table) == {name: each.unit for name, each in table.items()}
+
+
+def test_names_of_ones_own_have_the_unit_of_their_symbol():
+    fridge = qtd.machines.CollectiveRefrigerator(num_spins=3)
+    names = {"J_c": "E^2", "cop": "1", "sigma": "E", "S": "E^3", "speed": "", "jolly": ""}
+    assert units_of(fridge, names) == names
+    assert units_of(qtd.machines.NDemon(), ["S_x"]) == {"S_x": "E"}  # there an entropy current
+    assert units_of(fridge.cold, ["J_c"]) == {"J_c": ""}  # no machine

@@ -58,11 +58,11 @@ def test_sweeps_are_shown_in_laboratory_units():
 
 
 def test_results_print_in_laboratory_units():
-    figures = qtd.machines.CollectiveRefrigerator(num_spins=3).operate().figures()
-    printed = Scale(5.0, "GHz").table(figures, {"E^2": "fW", "E": "1/s"})
+    table = qtd.machines.CollectiveRefrigerator(num_spins=3).operate().observables()
+    printed = Scale(5.0, "GHz").table(table, {"E^2": "fW", "E": "1/s"})
     assert "E = 5 GHz" in printed and "fW" in printed and "COP" in printed
     line = next(line for line in printed.splitlines() if "J_cold" in line)
-    assert float(line.split()[1]) == pytest.approx(float(Scale(5.0, "GHz").quantity(figures["J_cold"], "fW")), rel=1e-7)
+    assert float(line.split()[1]) == pytest.approx(float(Scale(5.0, "GHz").quantity(table["J_cold"].value, "fW")), rel=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..findings import Checks, Finding, Severity
+from ..machines import AbstractMachine
 from ..observables import operating_point
 from ..parameters import validate
 from ..systems.base import AbstractSystem
@@ -73,7 +74,7 @@ def _without_derivatives(machine, how, reason):
         point = operating_point(machine, **how)
     except Exception as error:
         return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")]
-    return point, [Finding(Severity.UNCHECKED, "gradients", f"Figures have no derivatives that could be checked: {_one_line(reason)}")]
+    return point, [Finding(Severity.UNCHECKED, "gradients", f"Observables have no derivatives that could be checked: {_one_line(reason)}")]
 
 
 def _one_line(error):
@@ -91,7 +92,7 @@ def _systems(machine) -> tuple[dict[str, AbstractSystem], list[Finding]]:
 
 
 def _of(machine, name, *arguments):
-    return getattr(machine, name)(*arguments) if hasattr(machine, name) else {}
+    return getattr(machine, name)(*arguments) if isinstance(machine, AbstractMachine) else {}
 
 
 def _asked(checks: Checks) -> list[Finding]:

@@ -8,7 +8,9 @@ import numpy as np
 from .._numerics.compilation import quickly
 from ..findings import Finding, Severity
 from ..limits import DIFFERENCE, NO_CURRENT, QUOTED
+from ..machines.n_demon import DemonPoint
 from ..status import Status
+from ..thermodynamics import OperatingPoint
 
 
 def compared(point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any], is_redfield: bool) -> list[Finding]:
@@ -45,7 +47,7 @@ def compared(point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any
 
 
 def _is_positive(point):
-    return int(getattr(point, "status", 0)) != Status.NOT_POSITIVE
+    return int(point.status) != Status.NOT_POSITIVE
 
 
 def _judged(judge, deviation, turned, is_positive) -> tuple[Severity, str]:
@@ -98,5 +100,5 @@ def _deviation(here, there):
 def _focus(point, here, others):
     """The current to quote: that of the cooled reservoir where the descriptions differ about it, else the one they differ about most."""
     apart = np.max([_differences(here, there) for there in others], axis=0)
-    cooled = getattr(point, "cooled", None)
+    cooled = point.cooled if isinstance(point, OperatingPoint | DemonPoint) else None
     return cooled if cooled in point.names and apart[point.names.index(cooled)] > QUOTED else point.names[int(np.argmax(apart))]

@@ -1,4 +1,5 @@
-"""Derivatives of a machine's figures: forward mode against differences, and reverse mode against forward mode."""
+"""Derivatives of a machine's observables: forward mode against differences, and reverse mode
+against forward mode."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,16 +13,18 @@ from .._numerics.compilation import quickly
 from ..findings import Finding, Severity
 from ..limits import RESOLVED, SLOPES
 from ..parameters import parameters
+from ..thermodynamics import AbstractPoint
 
 _TOPIC = "gradients"
 _STEPS = 1e-2 / 4.0 ** np.arange(8)  # relative
 
 
 class Probe:
-    """A machine's operating point and the derivatives of its figures, by one compiled program for each mode.
+    """A machine's operating point and the derivatives of its headlines, by one compiled program for
+    each mode.
 
-    Of the noise only that of one reservoir is taken, the cooled one or else the first; that of the `others` comes from the same formulas,
-    and would take as long again to compile for each.
+    Only these are taken; the `others`, such as the noise of every reservoir, come from the same
+    formulas, and would take as long again to compile for each.
     """
 
     def __init__(self, machine: Any, operate: Callable[[Any], Any]):
@@ -34,54 +37,50 @@ class Probe:
         def at(leaves):
             return operate(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
 
-        def figures(leaves):
+        def headlines(leaves):
             point = at(leaves)
-            found = point.figures() if hasattr(point, "figures") else {}
-            self.others = _other_noise(point, found)
-            self.names = [name for name in found if name not in self.others]
-            return _stacked(found, self.names), point
+            table = point.observables() if isinstance(point, AbstractPoint) else {}
+            self.names = point.headlines() if table else []
+            self.others = [name for name in table if name not in self.names]
+            return _stacked(table, self.names), point
 
-        self._run = quickly(lambda leaves, slopes: jax.jvp(figures, (leaves,), (slopes,), has_aux=True))
-        self._turn = quickly(lambda leaves, names, weights: jax.vjp(lambda x: _stacked(at(x).figures(), names), leaves)[1](weights))
+        def reverse(leaves, names, weights):
+            return jax.vjp(lambda x: _stacked(at(x).observables(), names), leaves)[1](weights)
+
+        self._run = quickly(lambda leaves, slopes: jax.jvp(headlines, (leaves,), (slopes,), has_aux=True))
+        self._turn = quickly(reverse)
         self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
         self.values, _, self.point = self._run(self.leaves, self.still)
 
     def slope(self, i: int) -> np.ndarray:
-        """Of all figures, per relative change of leaf i."""
+        """Of all observables, per relative change of leaf i."""
         slopes = [d if k == i else zero for k, (d, zero) in enumerate(zip(self.directions, self.still))]
         return np.asarray(self._run(self.leaves, slopes)[1], float)
 
     def moved(self, i: int, step: float) -> np.ndarray:
-        """All figures after a relative change of leaf i."""
+        """All observables after a relative change of leaf i."""
         leaf = self.leaves[i] + jnp.asarray(step, self.leaves[i].dtype) * self.directions[i]
         return np.asarray(self._run([*self.leaves[:i], leaf, *self.leaves[i + 1 :]], self.still)[0], float)
 
     def reverse(self, names: tuple[str, ...], weights: np.ndarray) -> np.ndarray:
-        """The slopes of the sum of these figures times `weights`, per relative change of each leaf, by reverse mode."""
+        """The slopes of the sum of these observables times `weights`, per relative change of each
+        leaf, by reverse mode."""
         (gradients,) = self._turn(self.leaves, names, jnp.asarray(weights, self.values.dtype))
         return np.array([float(jnp.sum(gradient * direction)) for gradient, direction in zip(gradients, self.directions)])
 
 
-def _stacked(figures, names):
-    return jnp.stack([jnp.asarray(figures[name]) for name in names]) if names else jnp.zeros(0)
-
-
-def _other_noise(point, figures):
-    """Figures of the noise of all reservoirs but one."""
-    reservoirs = list(getattr(point, "names", ()))
-    cooled = getattr(point, "cooled", None)
-    kept = cooled if cooled in reservoirs else next(iter(reservoirs), None)
-    noise = {f"{kind}_{name}" for name in reservoirs if name != kept for kind in ("S", "TUR")}
-    return [name for name in figures if name in noise]
+def _stacked(table, names):
+    return jnp.stack([jnp.asarray(table[name].value) for name in names]) if names else jnp.zeros(0)
 
 
 def gradients(probe: Probe) -> list[Finding]:
-    """Derivatives of the figures with respect to every parameter (arrays: along one direction) against central differences extrapolated to
-    step 0, each with its own estimate of error (Ridders); and one gradient by reverse mode, of a mixture of all figures."""
+    """Derivatives of the observables with respect to every parameter (arrays: along one direction)
+    against central differences extrapolated to step 0, each with its own estimate of error
+    (Ridders); and one gradient by reverse mode, of a mixture of all observables."""
     values, count = np.asarray(probe.values, float), range(len(probe.leaves))
     known = np.isfinite(values)
     if not known.any():
-        return [Finding(Severity.UNCHECKED, _TOPIC, "No figure has a value here, so none has a derivative.")]
+        return [Finding(Severity.UNCHECKED, _TOPIC, "No observable has a value here, so none has a derivative.")]
     if not probe.leaves:
         return [Finding(Severity.UNCHECKED, _TOPIC, "The machine has no numbers with respect to which there would be derivatives.")]
     exact = np.stack([probe.slope(i) for i in count])
@@ -110,14 +109,16 @@ def _tied(paths):
 
 
 def _direction(leaf):
-    """One step of each entry in units of itself, or of 1 where it is 0; of an array with fixed random signs and sizes."""
+    """One step of each entry in units of itself, or of 1 where it is 0; of an array with fixed
+    random signs and sizes."""
     size = np.where(np.asarray(leaf) == 0, 1.0, np.abs(np.asarray(leaf, float)))
     return jnp.asarray(size * (np.random.default_rng(0).uniform(-1, 1, size.shape) if size.ndim else 1.0), leaf.dtype)
 
 
 def _extrapolated(table, noise):
-    """Central differences (cases, steps, figures) extrapolated in step^2, the entry with the smallest error, and that error: how much the
-    extrapolation changes it, and what the noise of the values makes of its smallest step."""
+    """Central differences (cases, steps, observables) extrapolated in step^2, the entry with the
+    smallest error, and that error: how much the extrapolation changes it, and what the noise of the
+    values makes of its smallest step."""
     best, error = table[:, 0], np.full(table[:, 0].shape, np.inf)
     row, factor = table, 1.0
     while row.shape[1] > 1:
@@ -134,7 +135,8 @@ def _extrapolated(table, noise):
 
 
 def _forward(paths, exact, differences, errors, labels, others):
-    """All derivatives, (parameters, figures), relative to the largest one of the figure; directions are relative to the parameters."""
+    """All derivatives, (parameters, observables), relative to the largest one of the observable;
+    directions are relative to the parameters."""
     finite = np.isfinite(exact)
     scale = np.maximum(np.max(np.where(np.isfinite(differences), np.abs(differences), 0), axis=0), np.finfo(float).tiny)
     resolved = finite & (errors < RESOLVED * scale[None])
@@ -152,10 +154,10 @@ def _forward(paths, exact, differences, errors, labels, others):
         severity = SLOPES.rate(float(defect.max()))
         text = (
             f"{resolved.sum()} derivatives agree with differences: those of {', '.join(labels)} with respect to {len(paths)} parameters."
-            f" At worst that of {name(worst)} is off by {away[worst]:.1g} of the figure's largest derivative."
+            f" At worst that of {name(worst)} is off by {away[worst]:.1g} of the observable's largest derivative."
         )
         if others:
-            text += f" The noise of one reservoir stands for that of the others ({', '.join(others)}), which was not checked."
+            text += f" Others come from the same formulas, and were not checked: {', '.join(others)}."
         if severity > Severity.NOTE:
             text = (
                 f"The derivative of {name(worst)}, per relative change, is {exact[worst]:.6g},"
@@ -173,7 +175,8 @@ def _forward(paths, exact, differences, errors, labels, others):
 
 
 def _reverse(probe, exact, labels, moves):
-    """The gradient of a mixture of figures, each over its largest derivative, with fixed random weights so that nothing cancels."""
+    """The gradient of a mixture of observables, each over its largest derivative, with fixed random
+    weights so that nothing cancels."""
     usable = np.all(np.isfinite(exact), axis=0)
     if not usable.any():
         return []
@@ -191,6 +194,6 @@ def _reverse(probe, exact, labels, moves):
     severity, text = SLOPES.rate(float(away[worst])), "Reverse mode (jax.grad) agrees with forward mode"
     if severity > Severity.NOTE:
         text = "Reverse mode (jax.grad) does not agree with forward mode: do not design with it. They differ"
-    text += f" for a mixture of these figures, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of"
+    text += f" for a mixture of these observables, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of"
     text += " their largest derivatives."
     return [Finding(severity, _TOPIC, text, {"reverse": float(away[worst])})]

@@ -7,24 +7,21 @@ import numpy as np
 from ..findings import Checks, Finding, Severity
 from ..limits import OF_A_SUM, UNBALANCED
 from ..status import Status
+from ..thermodynamics import AbstractPoint, OperatingPoint
 
 
 def point_checks(point: Any, coherent: bool) -> Checks:
     """By topic, for what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
-    checks = {
-        "status": lambda: status(point) if hasattr(point, "status") else _missing("status", "it cannot say whether all went well"),
-        "laws": lambda: laws(point, coherent) if hasattr(point, "laws") else _missing("laws", "no law of thermodynamics was checked"),
-    }
-    if hasattr(point, "device_energy_currents"):
+    if not isinstance(point, AbstractPoint):
+        text = "What the machine returns is no AbstractPoint: it has no status, no laws and no observables to check."
+        return {topic: lambda topic=topic: [Finding(Severity.UNCHECKED, topic, text)] for topic in ("status", "laws")}
+    checks = {"status": lambda: status(point), "laws": lambda: laws(point, coherent)}
+    if isinstance(point, OperatingPoint):
         checks["energy of the device"] = lambda: device_energy(point)
     return checks
 
 
-def _missing(topic, what):
-    return [Finding(Severity.UNCHECKED, topic, f"What the machine returns has no `{topic}`, so that {what}.")]
-
-
-def status(point: Any) -> list[Finding]:
+def status(point: AbstractPoint) -> list[Finding]:
     """What the status code of the point means."""
     code = Status(int(point.status))
     numbers = {"status": float(code)}
@@ -33,8 +30,10 @@ def status(point: Any) -> list[Finding]:
     return [Finding(code.severity, "status", f"The operating point has the status {int(code)}, {code.name}: {code.message}.", numbers)]
 
 
-def laws(point: Any, coherent: bool) -> list[Finding]:
+def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:
     """One finding for each law."""
+    if not point.laws():
+        return [Finding(Severity.UNCHECKED, "laws", "The machine names no law, so that no law of thermodynamics was checked.")]
     found = []
     for name, value, statement, holds in point.laws():
         if np.isnan(value):
@@ -49,7 +48,7 @@ def laws(point: Any, coherent: bool) -> list[Finding]:
     return found
 
 
-def device_energy(point: Any) -> list[Finding]:
+def device_energy(point: OperatingPoint) -> list[Finding]:
     """Where the quanta that are counted are not the energy that the device takes up: whether that matters, and to which law."""
     counted, taken = (
         np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)

@@ -13,7 +13,7 @@ import numpy as np
 
 import qtd
 
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, figures_of, observable, observables_of, record_of, shown
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, record_of, shown, values_of
 from ._outputs import interruptible, require_file, require_folder
 
 
@@ -148,7 +148,7 @@ def _design_report(name, problem, best) -> str:
         low, high = best.bounds[path]
         lines.append(f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g}, {high:g}]{mark}")
     lines += ["", f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a reservoir)"]
-    old, new = figures_of(before), figures_of(after)
+    old, new = values_of(before), values_of(after)
     lines += [f"{key:<32}{shown(old[key])}{shown(new[key])}" for key in new]
     lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
     for label, point in (("before", before), ("after", after)):

@@ -118,9 +118,9 @@ def defined(value: float) -> float | None:
     return float(value) + 0.0 if math.isfinite(value) else None
 
 
-def figures_of(point) -> dict[str, float | None]:
+def values_of(point) -> dict[str, float | None]:
     """The numbers of a result by name; None where one is not defined."""
-    return {name: defined(value) for name, value in point.figures().items()}
+    return {name: defined(each.value) for name, each in point.observables().items()}
 
 
 def shown(value: float | None) -> str:
@@ -132,7 +132,7 @@ def record_of(machine) -> dict[str, Any]:
     return {
         "options": options(machine),
         "parameters": parameters_of(machine),
-        "operating_point": {**figures_of(point), "mode": point.mode, "status": int(point.status)},
+        "operating_point": {**values_of(point), "mode": point.mode, "status": int(point.status)},
         "laws": {
             law: {"value": None if math.isnan(value) else value, "statement": text, "holds": None if math.isnan(value) else bool(holds)}
             for law, value, text, holds in point.laws()

@@ -61,6 +61,11 @@ class JumpSteadyState(AbstractState):
         device = self.lindbladian
         return {name: device.reservoirs[name] for name in device.structure.channels}
 
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether any jump changes the number of particles."""
+        return any(source.particles != 0 for source in self.lindbladian.sources)
+
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time.
 

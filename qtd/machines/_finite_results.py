@@ -1,20 +1,24 @@
-"""What is known of finite reservoirs: flows at one time, an evolution, where it ends, and what happens on the way."""
+"""What is known of finite reservoirs: flows at one time, an evolution, where it ends, and what
+happens on the way."""
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._numerics.printing import readable
-from ..thermodynamics import Law
+from ..thermodynamics import AbstractPoint, Law, Mode, Observable
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "Flows", "Minimum"]
 
 
-class Flows(eqx.Module):
-    """What leaves each reservoir per time: `particles` P, `energy` J, `heat` Y = J - mu P; and what follows for it at its `temperatures`.
+class Flows(AbstractPoint):
+    """What leaves each reservoir per time: `particles` P, `energy` J, `heat` Y = J - mu P; and what
+    follows for it at its `temperatures`.
 
-    `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms none of which is negative.
-    `occupations` of the modes. `status`: NOT_DEGENERATE where the Sommerfeld expansion is used at mu / T < 10.
+    `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms
+    none of which is negative. `occupations` of the modes. `status`: NOT_DEGENERATE where the
+    Sommerfeld expansion is used at mu / T < 10.
     """
 
     particles: Float[Array, " reservoirs"]
@@ -28,17 +32,27 @@ class Flows(eqx.Module):
     status: Int[Array, ""]
 
     @property
-    def mode(self) -> str:
-        """Which reservoirs grow colder, in words, at one known point."""
-        colder = [str(j) for j, rate in enumerate(self.temperature_rates) if rate < 0]
-        return f"{' and '.join(colder)} cool" if len(colder) > 1 else f"{colder[0]} cools" if colder else "nothing cools"
+    def mode_code(self) -> Int[Array, ""]:
+        """`Mode` as an integer array: a refrigerator where the temperature of the coldest reservoir
+        falls."""
+        coldest = self.temperatures.argmin(-1)
+        rate = jnp.take_along_axis(self.temperature_rates, coldest[..., None], -1)[..., 0]
+        return jnp.where(rate < 0, int(Mode.REFRIGERATOR), int(Mode.DISSIPATOR))
 
-    def figures(self) -> dict[str, Float[Array, ""]]:
-        """All scalars by name; reservoirs are numbered from 0."""
-        values = {"sigma": self.entropy_production}
-        for symbol, entries in (("J", self.heat), ("P", self.particles), ("dT", self.temperature_rates), ("dmu", self.potential_rates)):
-            values |= {f"{symbol}_{j}": entries[j] for j in range(len(entries))}
-        return values
+    def observables(self) -> dict[str, Observable]:
+        """All scalars by name; reservoirs and modes are numbered from 0."""
+        table = {"sigma": Observable(self.entropy_production, "E", "entropy production")}
+        for symbol, unit, entries, meaning in (
+            ("J", "E^2", self.heat, "heat that leaves reservoir"),
+            ("P", "E", self.particles, "particles that leave reservoir"),
+            ("JE", "E^2", self.energy, "energy that leaves reservoir"),
+            ("dT", "E^2", self.temperature_rates, "change per time of the temperature of reservoir"),
+            ("dmu", "E^2", self.potential_rates, "change per time of the chemical potential of reservoir"),
+            ("n", "1", self.occupations, "occupation of mode"),
+        ):
+            for j in range(entries.shape[-1]):
+                table[f"{symbol}_{j}"] = Observable(entries[..., j], unit, f"{meaning} {j}")
+        return table
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""
@@ -51,22 +65,15 @@ class Flows(eqx.Module):
             Law("Clausius", clausius, "-sum Y / T = entropy production", abs(clausius - sigma) <= 1e-9 * np.abs(energy).max()),
         ]
 
-    def rows(self) -> list[tuple[str, Array, str]]:
-        """Name, value and meaning of every figure, for printing."""
-        rows = [("P", self.particles, "particles that leave"), ("JE", self.energy, "energy"), ("J", self.heat, "heat")]
-        rows += [("n", self.occupations, "of the modes"), ("dT/dt", self.temperature_rates, ""), ("dmu/dt", self.potential_rates, "")]
-        return [*rows, ("sigma", self.entropy_production, ""), ("status", self.status, "0: fine")]
-
-    def __repr__(self) -> str:
-        return readable(self, "out of each reservoir", self.rows())
-
 
 class Evolution(eqx.Module):
-    """`temperatures`, `chemical_potentials`, `occupations` of modes, total `entropy` and `entropy_production` (per time) at `times`.
+    """`temperatures`, `chemical_potentials`, `occupations` of modes, total `entropy` and
+    `entropy_production` (per time) at `times`.
 
-    `drift`: largest change of the conserved totals of particles and energy, relative to them. `last`: the last time that was reached; what
-    was asked beyond it is NaN. `status`: SINGULAR if the trajectory ended where a heat capacity vanishes, NOT_CONVERGED if it took too many
-    steps, NOT_DEGENERATE as in `Flows`.
+    `drift`: largest change of the conserved totals of particles and energy, relative to them.
+    `last`: the last time that was reached; what was asked beyond it is NaN. `status`: SINGULAR if
+    the trajectory ended where a heat capacity vanishes, NOT_CONVERGED if it took too many steps,
+    NOT_DEGENERATE as in `Flows`.
     """
 
     times: Float[Array, " times"]
@@ -87,9 +94,10 @@ class Evolution(eqx.Module):
 
 
 class Equilibrium(eqx.Module):
-    """Where finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where they were found. `conserved`: how many
-    combinations of particle numbers and energies never change; more than 2, and the reservoirs stop elsewhere, at occupations that are
-    equal only where they share modes (`unique` is False)."""
+    """Where finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where
+    they were found. `conserved`: how many combinations of particle numbers and energies never
+    change; more than 2, and the reservoirs stop elsewhere, at occupations that are equal only where
+    they share modes (`unique` is False)."""
 
     temperature: Float[Array, ""]
     chemical_potential: Float[Array, ""]
@@ -107,8 +115,9 @@ class Equilibrium(eqx.Module):
 
 
 class Minimum(eqx.Module):
-    """Where a temperature has its first minimum: `time`, `temperature`; `interior` where it lies after time 0 and before the end. `status`
-    as in `Evolution`, NOT_CONVERGED where the search ended before the reservoirs had settled."""
+    """Where a temperature has its first minimum: `time`, `temperature`; `interior` where it lies
+    after time 0 and before the end. `status` as in `Evolution`, NOT_CONVERGED where the search
+    ended before the reservoirs had settled."""
 
     time: Float[Array, ""]
     temperature: Float[Array, ""]
@@ -121,7 +130,8 @@ class Minimum(eqx.Module):
 
 
 class Crossings(eqx.Module):
-    """`times` of crossings, NaN after the last one, and the `values` at which the two met; `status` as in `Minimum`."""
+    """`times` of crossings, NaN after the last one, and the `values` at which the two met; `status`
+    as in `Minimum`."""
 
     times: Float[Array, " most"]
     values: Float[Array, " most"]

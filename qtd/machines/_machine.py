@@ -12,9 +12,11 @@ from .._numerics.compilation import compiled
 from .._numerics.printing import Shown
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..findings import Checks
+from ..observables import observables
 from ..parameters import checked, parameters
 from ..systems.base import AbstractSystem
-from ..thermodynamics import OperatingPoint, existing, operate
+from ..thermodynamics import AbstractPoint, OperatingPoint, operate
+from ..thermodynamics._operate import existing
 
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
 
@@ -25,8 +27,8 @@ class AbstractMachine(Shown):
     units: ClassVar[Mapping[str, str]] = {}
 
     @abc.abstractmethod
-    def operate(self) -> Any:
-        """What the machine does: a result with `figures`, numbers by name, and `laws` that they obey."""
+    def operate(self) -> AbstractPoint:
+        """What the machine does: an `AbstractPoint`, with observables by name and the laws that they obey."""
 
     def systems(self) -> Mapping[str, AbstractSystem]:
         """The networks, master equations and conductors that its numbers come from, by where they are met; for audits, which
@@ -47,8 +49,8 @@ class AbstractMachine(Shown):
         raise ValueError(f"{type(self).__name__} has no default design problem; name an objective and parameters to vary.")
 
     def survey(self) -> "Survey":
-        """What to look at first: by default the first figure, over two temperatures, or else two other numbers."""
-        return Survey(next(iter(self.operate().figures())), around(self, *_two(self)))
+        """What to look at first: by default the first observable, over two temperatures, or else two other numbers."""
+        return survey_of(self)
 
 
 class AbstractOpenSystem(AbstractMachine):
@@ -110,13 +112,19 @@ class DesignProblem(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A `figure` of a machine, by name, to map `over` two parameters: their values by path, (points, *shape of the parameter)."""
+    """An `observable` of a machine, by name, to map `over` two parameters: their values by path, (points, *shape of the parameter)."""
 
-    figure: str
+    observable: str
     over: dict[str, np.ndarray]
 
 
-def around(machine: AbstractMachine, *paths: str) -> dict[str, np.ndarray]:
+def survey_of(device: Any) -> Survey:
+    """What to look at first of a `device` that does not say, such as a bare network: its first observable, over two temperatures, or
+    else two other numbers."""
+    return Survey(next(iter(observables(device))), around(device, *_two(device)))
+
+
+def around(machine: Any, *paths: str) -> dict[str, np.ndarray]:
     """Values from 0.4 to 1.6 of what these parameters are; they must be single numbers and not 0."""
     known = parameters(machine)
     return {path: float(known[path]) * np.linspace(0.4, 1.6, 25) for path in paths}

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.compilation import compiled
-from .._numerics.printing import by_name, readable
 from .._numerics.roots import bisect
 from .._numerics.scaled import Scaled, add_scaled
 from .._numerics.validation import as_scalar, positive, require, rule
@@ -22,7 +21,7 @@ from ..reservoirs import Reservoir
 from ..scattering import Conductor
 from ..spectral import WideBand
 from ..status import Status, first, raise_if_known
-from ..thermodynamics import Law
+from ..thermodynamics import AbstractPoint, Law, Mode, Observable
 from . import _demon_conductors as demons
 from ._demon_occupations import Occupations, bold, boldest, entropy_per_heat_where_they_meet, entropy_produced
 from ._machine import AbstractMachine, DesignProblem, Survey, around
@@ -217,7 +216,7 @@ class NDemon(AbstractMachine):
         return self.hot.temperature if self.reference is None else self.reference
 
 
-class DemonPoint(eqx.Module):
+class DemonPoint(AbstractPoint):
     """What an N-demon does, currents positive out of a reservoir.
 
     `heat_currents` of "hot" and "cold" (the demon has none), their `temperatures`; `entropy_current` out of the demon, negative when it
@@ -250,18 +249,27 @@ class DemonPoint(eqx.Module):
         return ("hot", "cold")
 
     @property
-    def mode(self) -> str:
-        """What the machine does, in words, at one known point: "idle" where its currents underflow."""
-        if int(self.status):
-            return "no demon"
-        heat = float(self.heat_currents["cold"])
-        return "refrigerator" if heat > 0 else "heater" if heat < 0 else "idle"
+    def mode_code(self) -> Int[Array, ""]:
+        """`Mode` as an integer array: idle where the currents underflow, nothing where there is no demon."""
+        heat = self.heat_currents["cold"]
+        cases = [self.status != 0, heat > 0, heat < 0]
+        modes = [int(Mode.NOTHING), int(Mode.REFRIGERATOR), int(Mode.HEATER)]
+        return jnp.select(cases, modes, int(Mode.IDLE))
 
-    def figures(self) -> dict[str, Float[Array, ""]]:
-        """All scalars by name."""
-        values = {f"J_{name}": heat for name, heat in self.heat_currents.items()}
-        values |= {"S_demon": self.entropy_current, "sigma": self.entropy_production, "margin": self.margin}
-        return values | {"COP": self.cop, "COP_Carnot": self.carnot_cop}
+    def observables(self) -> dict[str, Observable]:
+        """All scalars by name: J_* of the leads, the entropy S_demon that leaves the demon, sigma, COP and its bound, the margin and the
+        occupations f_1 to f_4 at the resonances."""
+        table = {f"J_{name}": Observable(heat, "E^2", f"heat current out of {name!r}") for name, heat in self.heat_currents.items()}
+        table |= {
+            "S_demon": Observable(self.entropy_current, "E", "entropy current out of the demon"),
+            "sigma": Observable(self.entropy_production, "E", "entropy production"),
+            "margin": Observable(self.margin, "1", "of its occupations from 0 and 1; negative: no such demon exists"),
+            "COP": Observable(self.cop, "1", "heat from the cold lead over the entropy it takes, at T_0"),
+            "COP_Carnot": Observable(self.carnot_cop, "1", "its bound by the second law"),
+        }
+        for j in range(4):
+            table[f"f_{j + 1}"] = Observable(self.occupations[..., j], "1", f"occupation of the demon at energy_{j + 1}")
+        return table
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""
@@ -271,21 +279,6 @@ class DemonPoint(eqx.Module):
         if self.mode == "refrigerator" and float(self.carnot_cop) > 0:
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", not share > 1 + 1e-6))
         return found
-
-    def rows(self) -> list[tuple[str, Array, str]]:
-        """Name, value and meaning of every figure, for printing."""
-        return by_name("J", self.heat_currents, "heat current out of") + [
-            ("S_demon", self.entropy_current, "entropy that leaves the demon"),
-            ("sigma", self.entropy_production, "entropy production"),
-            ("COP", self.cop, "heat from the cold lead over the entropy it takes, at T_0"),
-            ("COP Carnot", self.carnot_cop, "its bound by the second law"),
-            ("f", self.occupations, "of the demon at the four resonances"),
-            ("margin", self.margin, "of these from 0 and 1; negative: no such demon exists"),
-            ("status", self.status, "0: fine"),
-        ]
-
-    def __repr__(self) -> str:
-        return readable(self, "currents positive out of a reservoir", self.rows())
 
 
 def _occupation(margin):

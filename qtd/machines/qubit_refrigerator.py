@@ -20,7 +20,8 @@ from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..status import Status
 from ..steady import SteadyState, solve, steady_state
-from ..thermodynamics import OperatingPoint, existing, point_of
+from ..thermodynamics import OperatingPoint
+from ..thermodynamics._operate import existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 from ._machine import at_work
 

@@ -24,7 +24,8 @@ from ..reservoirs import Reservoir
 from ..spectral import Resonator
 from ..status import Status
 from ..steady import SteadyState, solve
-from ..thermodynamics import OperatingPoint, existing, point_of
+from ..thermodynamics import OperatingPoint
+from ..thermodynamics._operate import existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances
 
 __all__ = ["Moments", "ResonatorRefrigerator"]
@@ -145,6 +146,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             temperatures={name: reservoir.temperature for name, reservoir in self.reservoirs.items()},
             chemical_potentials={name: reservoir.chemical_potential for name, reservoir in self.reservoirs.items()},
             heat_covariance=unknown,
+            particle_covariance=None,
             status=state.status,
             names=NAMES,
             cooled=self.cooled,

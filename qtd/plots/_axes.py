@@ -5,8 +5,6 @@ import re
 
 from matplotlib.figure import Figure
 
-from ..units import unit_of_figure
-
 # The colours of Okabe and Ito, which people with any kind of colour vision tell apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PALE, GREY = "#9EC9E2", "#555555"
@@ -58,8 +56,8 @@ def unit_text(unit):
     return "" if unit == "1" else unit
 
 
-def axis_label(name):
-    unit = unit_text(unit_of_figure(name))
+def axis_label(name, unit):
+    unit = unit_text(unit)
     return symbol(name) + (f"  ({unit})" if unit else "")
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from ..observables import units_of
 from ..parameters import parameters
 from ._axes import GREY, PALE, PALETTE, Drawing, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
 from .devices import currents, filters
@@ -101,7 +102,9 @@ def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective
         ax.plot(steps, values, color="black", linewidth=2, zorder=3, label="best so far within the constraints")
     ax.axhline(result, color=PALETTE[1], linewidth=1.2, linestyle="--", zorder=2, label="result, after polishing")
     set_title(ax, "Search")
-    ax.set(ylabel=axis_label(objective), xlim=(1, max(len(steps), 2)), ylim=_limits(values, every, result))
+    (unit,) = units_of(optimum.machine, [objective]).values()
+    ax.set(ylabel=axis_label(objective, unit), xlim=(1, max(len(steps), 2)))
+    ax.set_ylim(_limits(values, every, result))
     ax.legend(loc="lower right", framealpha=0.9, fontsize="small")
     bottom = _violation(ax, steps, violations) if optimum.constraints else ax
     bottom.set_xlabel("step")

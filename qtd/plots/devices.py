@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
 from ..steady import solve
-from ..thermodynamics import OperatingPoint
 from ._axes import PALETTE, axes_or_new, colors_of, figure_of, room_for_marks, set_title
 
 __all__ = ["currents", "filters"]
@@ -48,7 +47,7 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     return figure_of(ax)
 
 
-def currents(points: OperatingPoint | dict[str, OperatingPoint], ax: Axes | None = None) -> Figure:
+def currents(points: Any, ax: Axes | None = None) -> Figure:
     """Heat currents of operating `points`, of one or of several by label, as bars: upwards where heat leaves the reservoir.
 
     The scale is logarithmic on either side of zero where the currents differ too much for bars to be seen on a linear one. `ax`: where to
@@ -132,8 +131,13 @@ def _grid(low, high, density, transitions):
 
 def _performance(points):
     for name in ("COP", "efficiency"):
-        known = {label: float(point.figures().get(name, np.nan)) for label, point in points.items()}
+        known = {label: _value(point, name) for label, point in points.items()}
         texts = [f"{label} {value:.3g}" for label, value in known.items() if np.isfinite(value)]
         if texts:
             return f";  {name} {', '.join(texts)}"
     return ""
+
+
+def _value(point, name):
+    table = point.observables()
+    return float(table[name].value) if name in table else np.nan

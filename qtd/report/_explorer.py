@@ -53,7 +53,7 @@ def explorer(dataset: xarray.Dataset, title: str | None = None) -> str:
         "observables": [_observable(dataset[name].broadcast_like(dataset["status"]).transpose(*dimensions)) for name in names],
         "status": status.ravel().astype(int).tolist(),
         "words": {int(code): _word(int(code)) for code in np.unique(status)},
-        "first": names.index(dataset.attrs["figure"]) if dataset.attrs.get("figure") in names else 0,
+        "first": names.index(dataset.attrs["observable"]) if dataset.attrs.get("observable") in names else 0,
     }
     machine = str(dataset.attrs.get("machine", "Sweep"))
     return template("explorer.html").render(title=title or f"{machine}: explorer", data=data, version=dataset.attrs.get("qtd"))

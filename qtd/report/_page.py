@@ -7,9 +7,13 @@ import numpy as np
 import xarray
 from markupsafe import Markup, escape
 
+from ..machines import AbstractMachine
+from ..observables import operating_point
 from ..parameters import options, parameters
 from ..status import Status
-from ..units import unit_of_figure, unit_of_parameter
+from ..systems.base import AbstractSystem
+from ..thermodynamics import Mode
+from ..units import unit_of_parameter
 from ._pictures import pictures
 from ._recipe import command
 from ._sensitivities import sensitivities
@@ -26,35 +30,37 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
     Of a motor with its torque against velocity, of finite reservoirs with their evolution. The page holds everything it shows, needs no
     network, and says how to make the machine again.
 
-    - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`; its method `survey` says which figure the page is about, and
-      over which two parameters it is mapped.
+    - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`, whose method `survey` says which observable the page is about,
+      and over which two parameters it is mapped; or a bare network, master equation or conductor.
     - `title`: the headline, by default the name of its class.
     - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left out if None.
     - `table`: the `survey` of this machine, where it is known already.
 
     **Raises** `ValueError` for what is no machine.
     """
-    if not hasattr(machine, "operate") or not hasattr(machine, "survey"):
-        raise ValueError(f"`machine` must be one of qtd.machines or of your own AbstractMachine, got {type(machine).__name__}.")
-    point = machine.operate()
+    if not isinstance(machine, AbstractMachine | AbstractSystem):
+        kind = type(machine).__name__
+        raise ValueError(f"`machine` must be an AbstractMachine, such as those of qtd.machines, or a bare system, got {kind}.")
+    point = operating_point(machine)
+    observables = point.observables()
     table = survey(machine) if table is None else table
-    figure = str(table.attrs["figure"])
-    found = sensitivities(machine, figure)
+    observable = str(table.attrs["observable"])
+    found = sensitivities(machine, observable)
     return template("page.html").render(
         title=title or type(machine).__name__,
         kind=type(machine).__name__,
         summary=_summary(type(machine)),
-        mode=getattr(point, "mode", ""),
-        status=Status(int(getattr(point, "status", 0))),
+        mode="" if point.mode_code == Mode.UNKNOWN else point.mode,
+        status=Status(int(point.status)),
         options={name: written(value) for name, value in options(machine).items()},
         parameters=_parameters(machine),
         rows=_rows(point),
-        laws=point.laws() if hasattr(point, "laws") else [],
+        laws=point.laws(),
         audit=audit,
         pictures=pictures(machine, point, table, found),
-        figure=figure,
-        figure_unit=unit_of_figure(figure),
-        value=point.figures()[figure],
+        observable=observable,
+        unit=observables[observable].unit,
+        value=observables[observable].value,
         sensitivities=found[:_MOST_ROWS],
         omitted=len(found[_MOST_ROWS:]),
         command=command(machine),
@@ -63,8 +69,8 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
 
 
 def _summary(kind):
-    """The first line of what its author says of it; a class without a docstring is given its signature as one."""
-    said = (kind.__doc__ or "").strip().partition("\n")[0].replace("\\", "")
+    """The first paragraph of what its author says of it; a class without a docstring is given its signature as one."""
+    said = " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split()).replace("\\", "")
     return "" if said.startswith(f"{kind.__name__}(") else said
 
 
@@ -81,16 +87,17 @@ def template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def written(value: Any) -> str:
-    """A number, an array of them, or a word, as a person would write it."""
+def written(value: Any, digits: int = 6) -> str:
+    """A number, an array of them, or a word, as a person would write it, with so many `digits`."""
     if isinstance(value, str | bool) or value is None:
         return str(value)
     if isinstance(value, tuple | list):
-        return ", ".join(map(written, value))
+        return ", ".join(written(each, digits) for each in value)
     numbers = np.atleast_1d(np.asarray(value))
     if np.issubdtype(numbers.dtype, np.number):
-        digits = lambda number: f"{number + 0.0:.6g}" if np.isfinite(number) else "undefined"  # no negative zeros
-        return ", ".join(digits(float(number)) for number in numbers.ravel())
+        # Without negative zeros.
+        texts = [f"{float(x) + 0.0:.{digits}g}" if np.isfinite(x) else "undefined" for x in numbers.ravel()]
+        return ", ".join(texts)
     return str(value)
 
 
@@ -120,6 +127,7 @@ def _parameters(machine):
 
 
 def _rows(point):
-    """Name, value and meaning of all that the operating point prints, without its status, which the page says in words."""
-    rows = point.rows() if hasattr(point, "rows") else [(name, value, "") for name, value in point.figures().items()]
-    return [(name, written(value), meaning, unit_of_figure(name)) for name, value, meaning in rows if name not in ("status", "mode")]
+    """Name, value, meaning and unit of what is worth a line."""
+    table = point.observables()
+    shown = {name: table[name] for name in point.headlines()}
+    return [(name, written(each.value, 10), each.meaning, each.unit) for name, each in shown.items()]

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from .. import plots
 from ..machines import FiniteReservoirs, QuantumMotor
+from ..machines.n_demon import DemonPoint
+from ..machines.quantum_motor import MotorPoint
 from ..plots._axes import PALETTE
-from ..thermodynamics import operate
+from ..thermodynamics import OperatingPoint, operate
 from ._sensitivities import Sensitivity
 
 __all__ = ["Picture", "pictures"]
@@ -32,7 +34,7 @@ class Picture(NamedTuple):
 
 def pictures(machine: Any, point: Any, table: xarray.Dataset, found: list[Sensitivity]) -> list[Picture]:
     """All drawings that this kind of machine has."""
-    drawn = [_currents(point), _levels(machine), _map(table), _sensitivities(found, str(table.attrs["figure"]))]
+    drawn = [_currents(point), _levels(machine), _map(table), _sensitivities(found, str(table.attrs["observable"]))]
     if isinstance(machine, QuantumMotor):
         drawn.append(_torque(machine))
     if isinstance(machine, FiniteReservoirs):
@@ -41,12 +43,11 @@ def pictures(machine: Any, point: Any, table: xarray.Dataset, found: list[Sensit
 
 
 def _currents(point):
-    heat = getattr(point, "heat_currents", None)
-    if not isinstance(heat, dict):
+    if not isinstance(point, OperatingPoint | DemonPoint | MotorPoint):
         return None
     figure, ax = _blank()
     plots.currents(point, ax)
-    words = ", ".join(f"{name} {float(value):.3g}" for name, value in heat.items())
+    words = ", ".join(f"{name} {float(value):.3g}" for name, value in point.heat_currents.items())
     return _picture("currents", "Heat currents", f"Bars: heat that leaves each reservoir per time. {words}.", figure)
 
 
@@ -71,7 +72,7 @@ def _levels(machine):
 
 def _map(table):
     figure, ax = _blank(4.8)
-    name = str(table.attrs["figure"])
+    name = str(table.attrs["observable"])
     axes = [str(dimension) for dimension in table[name].dims]
     ratio = next((ratio for ratio in ("COP", "efficiency") if ratio in table and np.isfinite(table[ratio]).any()), None)
     if len(axes) == 1:

@@ -1,4 +1,4 @@
-"""How much a figure of a machine changes with each of its parameters."""
+"""How much an observable of a machine changes with each of its parameters."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from .._numerics.compilation import compiled
+from ..observables import operating_point
 from ..parameters import parameters, replace
 
 __all__ = ["Sensitivity", "sensitivities"]
@@ -20,12 +21,12 @@ class Sensitivity(NamedTuple):
     logarithmic: float
 
 
-def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
-    """Of a figure of the machine, for every number in it (entries of arrays one by one), by reverse mode; the strongest first.
+def sensitivities(machine: Any, observable: str) -> list[Sensitivity]:
+    """Of an observable of the machine, for every number in it (entries of arrays one by one), by reverse mode; the strongest first.
 
-    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the figure is 0 or no number, or has no derivative.
+    The logarithmic derivative is 0 for a parameter that is 0, and NaN where the observable is 0 or no number, or has no derivative.
     """
-    value, slopes = _differentiated(machine, parameters(machine), figure)
+    value, slopes = _differentiated(machine, parameters(machine), observable)
     found = []
     for path, numbers in parameters(machine).items():
         for place, number in np.ndenumerate(np.asarray(numbers, float)):
@@ -37,5 +38,5 @@ def sensitivities(machine: Any, figure: str) -> list[Sensitivity]:
 
 
 @compiled
-def _differentiated(machine, values, figure):
-    return jax.value_and_grad(lambda values: replace(machine, values).operate().figures()[figure])(values)
+def _differentiated(machine, values, name):
+    return jax.value_and_grad(lambda values: operating_point(replace(machine, values)).observables()[name].value)(values)

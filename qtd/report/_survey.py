@@ -5,26 +5,27 @@ from typing import Any
 import numpy as np
 import xarray
 
+from ..machines import AbstractMachine
+from ..machines._machine import survey_of
 from ..observables import observables
 from ..sweeps import sweep
-from ..units import unit_of_figure
 
 __all__ = ["survey"]
 
 
 def survey(machine: Any) -> xarray.Dataset:
-    """All figures of a machine over the two parameters, and at the values, that its method `survey` names.
+    """All observables of a machine over the two parameters, and at the values, that its method `survey` names; of a bare system over two
+    of its own.
 
     Where only one entry of an array varies, such as the temperature of one of several gases, the dimension has its name, as in
-    "gases.temperature[0]". `attrs["figure"]` is the figure that the machine is about.
+    "gases.temperature[0]". `attrs["observable"]` is the one that the machine is about.
     """
-    plan = machine.survey()
-    named = observables(machine)
-    table = sweep(machine, plan.over, named, units={name: unit_of_figure(name) for name in named})
+    plan = machine.survey() if isinstance(machine, AbstractMachine) else survey_of(machine)
+    table = sweep(machine, plan.over, observables(machine))
     for path, values in plan.over.items():
         if values.ndim > 1:
             table = _by_entry(table, path, np.asarray(values))
-    return table.assign_attrs(figure=plan.figure)
+    return table.assign_attrs(observable=plan.observable)
 
 
 def _by_entry(table, path, values):

@@ -1,10 +1,11 @@
-"""Sweeps: a machine at many points of its parameters, as a labelled dataset that survives interruptions and grows past one computer."""
+"""Sweeps: a machine at many points of its parameters, as a labelled dataset that survives
+interruptions and grows past one computer."""
 
 import contextlib
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import xarray
 from tqdm import tqdm
 
 from .._numerics.memory import require_memory
+from ..observables import units_of
 from ..parameters import validate
 from ..units import unit_of_parameter
 from ._kernel import Kernel, Program
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Axis", "Soundness", "gradient", "random", "sobol", "sweep", "verify", "zipped"]
 
 
-_BYTES_OF_A_BLOCK = 4096  # what is kept of it while others are computed: its number, its turn, its flag
+# what is kept of it while others are computed: its number, its turn, its flag
+_BYTES_OF_A_BLOCK = 4096
 
 
 def sweep(
@@ -44,25 +47,33 @@ def sweep(
 ) -> xarray.Dataset:
     """What a `machine` does at many points of its parameters.
 
-    - `over`: `{path: values}`, a grid with a dimension for each path (as in `qtd.parameters`); or `zipped`, `sobol`, `random`; or a list
-      of these, of which all combinations are computed.
-    - `observe`: `{name: function}` of the machine that return a number, a small array or a PyTree of them, such as
-      `qtd.sweeps.gradient(function, paths)`, each leaf of which is recorded as "name.path"; or names of the machine's own figures.
-    - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of `machine.operate()`, and of a
-      bare network, master equation or conductor that is asked by name that of `qtd.operate`.
-    - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With `resume`, a store of the same sweep
-      (machine, parameters, observables, versions) is finished, any other refused, and a missing one begun. All that is finished is read
-      once, and compared with its checksums (see `verify`): blocks that are damaged are named by a warning and computed again.
+    - `over`: `{path: values}`, a grid with a dimension for each path (as in `qtd.parameters`); or
+      `zipped`, `sobol`, `random`; or a list of these, of which all combinations are computed.
+    - `observe`: `{name: function}` of the machine that return a number, a small array or a PyTree
+      of them, such as `qtd.sweeps.gradient(function, paths)`, each leaf of which is recorded as
+      "name.path"; or names of the machine's own observables.
+    - `status`: the function of the machine that says how it went (`qtd.Status`), by default that of
+      `machine.operate()`, and of a bare network, master equation or conductor that is asked by name
+      that of `qtd.operate`.
+    - `store`: a Zarr store to write to, in blocks; without it everything stays in memory. With
+      `resume`, a store of the same sweep (machine, parameters, observables, versions) is finished,
+      any other refused, and a missing one begun. All that is finished is read once, and compared
+      with its checksums (see `verify`): blocks that are damaged are named by a warning and computed
+      again.
     - `progress`: show a bar on stderr.
-    - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see the path of the store.
-    - `units`: by name, where names like J_cold or temperature do not tell them; they are kept in the store.
+    - `client`: a `distributed.Client`, whose workers compute and write the blocks. They must see
+      the path of the store.
+    - `units`: by name, where the machine does not tell them (as it does of J_cold, and of what
+      begins like it, J_c); they are kept in the store.
 
-    The dataset has the parameters as coordinates, and what describes the sweep as attributes. Its `status` is -1 where nothing has been
-    computed yet. A point that the machine has no numbers for, or where there is no such machine, has its status and NaN (records of
-    whole numbers and truth values have no NaN); no other has.
-    Everything is compiled once. The bits do not depend on devices, workers and interruptions. Raises `ValueError` for unknown paths and
-    names, for more points than fit into memory, and for a store that is another sweep's, exists (without `resume`), is being written, or
-    does not say any more what it is; `OSError` if it cannot be written to. `KeyboardInterrupt` has a note that says what is kept.
+    The dataset has the parameters as coordinates, and what describes the sweep as attributes. Its
+    `status` is -1 where nothing has been computed yet. A point that the machine has no numbers for,
+    or where there is no such machine, has its status and NaN (records of whole numbers and truth
+    values have no NaN); no other has. Everything is compiled once. The bits do not depend on
+    devices, workers and interruptions. Raises `ValueError` for unknown paths and names, for more
+    points than fit into memory, and for a store that is another sweep's, exists (without `resume`),
+    is being written, or does not say any more what it is; `OSError` if it cannot be written to.
+    `KeyboardInterrupt` has a note that says what is kept.
 
     >>> table = qtd.sweep(qtd.machines.NDemon(), over={"cold.temperature": [0.7, 0.8, 0.9]}, observe=["J_cold", "COP"])
     >>> print(table.COP.values.round(4))
@@ -79,7 +90,7 @@ def sweep(
     program = task.program()
     _check_names(axes, program.outputs, units or {})
     _check_size(axes, program, path)
-    known = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values} | dict(units or {})
+    known = _units(machine, axes, program.outputs, units or {})
     with _interruptible(path), _opened(path, axes, program, task.identity(axes, program), known) as kept:
         layout, missing = kept.layout, _missing(kept, path)
         total, points = math.prod(layout.shape), lambda number: math.prod(layout.size(number))
@@ -91,7 +102,8 @@ def sweep(
                 computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes), task.doubles, missing)
             else:
                 computed = (number for number in missing)
-            # An interrupt anywhere waits for the blocks that are being written, and only then is the store unlocked.
+            # An interrupt anywhere waits for the blocks that are being written, and only then is
+            # the store unlocked.
             with contextlib.closing(computed):
                 for number in computed:
                     bar.set_description("sweep", refresh=False)
@@ -99,8 +111,17 @@ def sweep(
     return kept.dataset().load() if path is None else kept.dataset()
 
 
+def _units(machine: Any, axes: list[Axis], outputs: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """The units of parameters and of what is recorded, by name: those `given`, or else what the
+    machine tells."""
+    parameters = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values}
+    unsaid = [name for name in outputs if name not in given and name != "status" and "." not in name]
+    return parameters | (units_of(machine, unsaid) if unsaid else {}) | dict(given)
+
+
 def _check_size(axes: list[Axis], program: Program, path: Path | None) -> None:
-    """Refuse what would not fit into memory: without a store all that is recorded, and a copy of it; with one, its list of blocks."""
+    """Refuse what would not fit into memory: without a store all that is recorded, and a copy of
+    it; with one, its list of blocks."""
     shape = tuple(axis.points for axis in axes)
     total, told = math.prod(shape), f"`over` has {math.prod(shape):.4g} points, which"
     if path is None:

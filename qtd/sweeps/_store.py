@@ -20,7 +20,6 @@ import zarr.codecs
 from zarr.storage import MemoryStore
 
 from ..status import Status
-from ..units import unit_of_figure
 from ._digests import SEALED, broken, of_block, of_values, seal
 from ._layout import Layout
 from .axes import Axis
@@ -253,7 +252,7 @@ def _filled(group, axes, layout, outputs, identity, units):
     dims = tuple(axis.name for axis in axes)
     for name, x in outputs.items():
         inner = tuple(f"{name}.axis{i}" for i in range(len(x.shape)))
-        about = {"units": units.get(name, unit_of_figure(name)), "long_name": name} if name != "status" else _flags()
+        about = {"units": units.get(name, ""), "long_name": name} if name != "status" else _flags()
         group.create_array(
             name,
             shape=(*layout.shape, *x.shape),

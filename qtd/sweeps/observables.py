@@ -11,9 +11,11 @@ from jaxtyping import Array
 
 from .._numerics.compilation import compiled
 from .._numerics.paths import leaves_by_path
+from ..machines import AbstractMachine
 from ..observables import Named, Observable, observables, observe, operating_point
 from ..parameters import parameters, replace
 from ..status import Status
+from ..thermodynamics import AbstractPoint
 
 __all__ = ["gradient"]
 
@@ -48,7 +50,7 @@ def wanted_of(observe: Observe, machine: Any) -> dict[str, Observable]:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"`observe` must not use the name {name!r}; names are words without /.")
         if not (isinstance(what, str) or callable(what)):
-            raise ValueError(f"`observe[{name!r}]` must be a function of the machine or the name of a figure, got {what!r}.")
+            raise ValueError(f"`observe[{name!r}]` must be a function of the machine or the name of an observable, got {what!r}.")
         if isinstance(what, str) and what not in known:
             close = difflib.get_close_matches(what, list(known), n=3, cutoff=0.4) or list(known)
             raise ValueError(f"`observe` names nothing that is called {what!r}; did you mean {', '.join(close)}?")
@@ -87,6 +89,7 @@ def _told(machine, wanted, status):
     """What the machine says of how it went: a bare system where it is asked by name, as others need not be at rest."""
     if status is not None:
         return jnp.asarray(status(machine))
-    if not (hasattr(machine, "operate") or any(isinstance(each, Named) for each in wanted.values())):
+    if not (isinstance(machine, AbstractMachine) or any(isinstance(each, Named) for each in wanted.values())):
         return None
-    return getattr(operating_point(machine), "status", None)
+    point = operating_point(machine)
+    return point.status if isinstance(point, AbstractPoint) else None

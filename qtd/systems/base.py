@@ -51,6 +51,11 @@ class AbstractState(eqx.Module):
         """Whether it jumps between levels and no more, so that what binds jumps binds it."""
         return False
 
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether particles pass between reservoirs and device, and not energy alone."""
+        return any(reservoir.statistics == "fermi" for reservoir in self.reservoirs.values())
+
     @abc.abstractmethod
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity` that leaves `reservoir` per time."""

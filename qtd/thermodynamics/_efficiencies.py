@@ -1,48 +1,22 @@
-"""What a machine does, by the signs of its currents, the laws that it obeys, and how well it works with nonthermal fuel."""
-
-import enum
-from typing import NamedTuple
+"""How well a machine turns nonthermal fuel into work, or into heat and charge pushed uphill."""
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._numerics.printing import readable
-
-__all__ = ["Efficiencies", "Law", "Mode"]
-
-
-class Law(NamedTuple):
-    """The `value` that a law, `name`, is about, what it says of it (`statement`), and whether that `holds` to rounding."""
-
-    name: str
-    value: float
-    statement: str
-    holds: bool
-
-
-class Mode(enum.IntEnum):
-    """What a machine does, from the signs of its currents (heat and power, positive into the device and out of it)."""
-
-    DISSIPATOR = 0  # heat runs down, nothing useful
-    REFRIGERATOR = 1  # heat leaves the cooled reservoir
-    HEAT_ENGINE = 2  # power is delivered
-    HEAT_TRANSFORMER = 3  # the hottest reservoir is heated by the others, without power
-    HEATER = 4  # power is consumed and the cooled reservoir is heated
-
-    def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
+from .._numerics.printing import readable
 
 
 class Efficiencies(eqx.Module):
-    r"""Inputs and outputs of a machine with nonthermal fuel, powers, and how well it turns one into another.
+    r"""Inputs and outputs of a machine with nonthermal fuel, powers, and how well it turns one into
+    another.
 
     $$ T_0 \sigma = -W + A_\mu + A_T + E \ge 0, \quad A_\mu = \sum_r I_{N,r} (\mu_r - \mu_0), \quad
        A_T = \sum_r J_r \frac{T_r - T_0}{T_r}, \quad E = \sum_l [I_{E,l} - \mu_0 I_{N,l} - T_0 I_{S,l}] $$
 
-    `work` W delivered, `chemical` A_mu, `thermal` A_T, `nonthermal` E, `dissipation` T_0 sigma. Each efficiency is at most 1 where the term
-    that it leaves out is zero or negative, and NaN where nothing is supplied.
-    **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
+    `work` W delivered, `chemical` A_mu, `thermal` A_T, `nonthermal` E, `dissipation` T_0 sigma.
+    Each efficiency is at most 1 where the term that it leaves out is zero or negative, and NaN
+    where nothing is supplied. **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
     """
 
     work: Float[Array, ""]
