@@ -348,7 +348,7 @@ def _initial_points(machine, over, starts, seed):
             given.append(np.log(max(value, low) / low) / np.log(high / low))
         else:
             given.append((value - low) / (high - low))
-    filling = qmc.Sobol(len(over), seed=seed).random_base2(max(int(np.ceil(np.log2(starts))), 0))[: starts - 1]
+    filling = qmc.Sobol(len(over), seed=seed).random_base2(max(int(np.ceil(np.log2(starts))), 0))[: starts - 1]  # pyright: ignore[reportCallIssue]
     return jnp.asarray(np.clip(np.vstack([given, filling.reshape(-1, len(over))]), 0.02, 0.98), dtype)
 
 

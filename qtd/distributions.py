@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.printing import Shown
+from ._numerics.modules import Module, parameter
 from ._numerics.quadrature import FAR, following, graded
 from ._numerics.special import endless
-from ._numerics.validation import as_real, as_scalar, check, positive, require, rule
+from ._numerics.validation import as_real, as_scalar, check, positive, rule
 
 Shares = tuple[Float[Array, "*batch"], Float[Array, "*batch"]]
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class AbstractDistribution(Shown):
+class AbstractDistribution(Module):
     """A logit as a function of energy, and where it changes: dimensionless, of energies in one unit."""
 
     @abc.abstractmethod
@@ -52,15 +52,12 @@ class AbstractDistribution(Shown):
 class Thermal(AbstractDistribution):
     """u = (E - mu) / T of a `temperature` T > 0 and a `chemical_potential` mu."""
 
-    temperature: Float[Array, ""]
-    chemical_potential: Float[Array, ""]
+    temperature: Float[Array, ""] = parameter("positive", "E")
+    chemical_potential: Float[Array, ""] = parameter("any", "E")
 
     def __init__(self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0):
         self.temperature = as_scalar(temperature, "temperature")
         self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
-
-    def __check_init__(self):
-        require(self, temperature="positive", chemical_potential="any")
 
     def __call__(self, energy):
         return (energy - self.chemical_potential) / positive(self.temperature)
@@ -76,9 +73,9 @@ class LogitBasis(AbstractDistribution):
     """
 
     reference: Thermal
-    coefficients: Float[Array, " bumps"]
-    centers: Float[Array, " bumps"]
-    widths: Float[Array, " bumps"]
+    coefficients: Float[Array, " bumps"] = parameter("any", "1")
+    centers: Float[Array, " bumps"] = parameter("any", "E")
+    widths: Float[Array, " bumps"] = parameter("positive", "E")
 
     def __init__(self, reference: Thermal, coefficients: ArrayLike, centers: ArrayLike, widths: ArrayLike):
         self.reference = reference
@@ -86,9 +83,6 @@ class LogitBasis(AbstractDistribution):
         self.widths = jnp.broadcast_to(as_real(widths, "widths"), self.centers.shape)
         if self.coefficients.ndim != 1 or self.coefficients.shape != self.centers.shape:
             raise ValueError(f"`coefficients` and `centers` must be lists of one length, got {coefficients!r} and {centers!r}.")
-
-    def __check_init__(self):
-        require(self, coefficients="any", centers="any", widths="positive")
 
     def __call__(self, energy):
         distance = (energy[..., None] - _last(self.centers, energy)) / _last(positive(self.widths), energy)
@@ -107,8 +101,8 @@ class ShiftedLogits(AbstractDistribution):
     """
 
     references: tuple[Thermal, ...]
-    shifts: Float[Array, " windows"]
-    edges: Float[Array, " edges"]
+    shifts: Float[Array, " windows"] = parameter("any", "1")
+    edges: Float[Array, " edges"] = parameter("any", "E")
 
     def __init__(self, references: Sequence[Thermal], shifts: ArrayLike, edges: ArrayLike):
         self.references, self.shifts, self.edges = tuple(references), as_real(shifts, "shifts"), as_real(edges, "edges")
@@ -119,7 +113,6 @@ class ShiftedLogits(AbstractDistribution):
             )
 
     def __check_init__(self):
-        require(self, shifts="any")
         _check_rising("edges", self.edges)
 
     def __call__(self, energy):
@@ -143,8 +136,8 @@ class PiecewiseConstant(AbstractDistribution):
     For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
     """
 
-    edges: Float[Array, " edges"]
-    occupations: Float[Array, " bins"]
+    edges: Float[Array, " edges"] = parameter("any", "E")
+    occupations: Float[Array, " bins"] = parameter("nonnegative", "1")
 
     def __init__(self, edges: ArrayLike, occupations: ArrayLike):
         self.edges, self.occupations = as_real(edges, "edges"), as_real(occupations, "occupations")
@@ -152,7 +145,6 @@ class PiecewiseConstant(AbstractDistribution):
             raise ValueError(f"`occupations` must have one entry fewer than `edges`, got {self.occupations.shape} and {self.edges.shape}.")
 
     def __check_init__(self):
-        require(self, occupations="nonnegative")
         _check_rising("edges", self.edges)
         rule((self.occupations,), lambda f: f <= 1, lambda f: f"`occupations` must be at most 1, got {f.tolist()}.")
 
@@ -169,7 +161,7 @@ class PiecewiseConstant(AbstractDistribution):
 class Mixture(AbstractDistribution):
     """f = sum_k w_k f_k of fermions, such as the two-step distribution of a biased wire: `weights` w > 0 with sum 1, `parts`."""
 
-    weights: Float[Array, " parts"]
+    weights: Float[Array, " parts"] = parameter("positive", "1")
     parts: tuple[AbstractDistribution, ...]
 
     def __init__(self, weights: ArrayLike, parts: Sequence[AbstractDistribution]):
@@ -178,7 +170,6 @@ class Mixture(AbstractDistribution):
             raise ValueError(f"`weights` must have one entry for each of {len(self.parts)} parts, got shape {self.weights.shape}.")
 
     def __check_init__(self):
-        require(self, weights="positive")
         rule((self.weights,), lambda w: abs(w.sum() - 1) <= 1e-6, lambda w: f"`weights` must add up to 1, got {w.tolist()}.")
 
     def __call__(self, energy):
@@ -211,17 +202,13 @@ class AnyLogit(AbstractDistribution):
     """
 
     function: Callable
-    centers: Float[Array, " features"]
-    scales: Float[Array, " features"]
+    centers: Float[Array, " features"] = parameter("any", "E")
+    scales: Float[Array, " features"] = parameter("positive", "E")
 
     def __init__(self, function: Callable, centers: ArrayLike, scales: ArrayLike):
         self.function = function
         self.centers = jnp.atleast_1d(as_real(centers, "centers"))
         self.scales = jnp.broadcast_to(as_real(scales, "scales"), self.centers.shape)
-
-    def __check_init__(self):
-        check("centers", self.centers, "any")
-        check("scales", self.scales, "positive")
 
     def __call__(self, energy):
         return self.function(energy)

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.fermi import thermal_integrals
-from ._numerics.printing import Shown, readable
-from ._numerics.validation import as_real, positive, require, rule
+from ._numerics.modules import Module, parameter
+from ._numerics.printing import readable
+from ._numerics.validation import as_real, positive, rule
 
 __all__ = ["FermiGas", "GasProperties"]
 
 
-class FermiGas(Shown):
+class FermiGas(Module):
     r"""An ideal Fermi gas with the density of states g(e) = volume * e^(alpha - 1), e > 0; or several, in arrays of one shape.
 
     - `temperature` T > 0, `chemical_potential` mu: energies (k_B = 1).
@@ -31,10 +32,10 @@ class FermiGas(Shown):
     3.9770 10.3537 4.2194
     """
 
-    temperature: Float[Array, "*gases"]
-    chemical_potential: Float[Array, "*gases"]
-    volume: Float[Array, "*gases"]
-    alpha: Float[Array, "*gases"]
+    temperature: Float[Array, "*gases"] = parameter("positive", "E")
+    chemical_potential: Float[Array, "*gases"] = parameter("any", "E")
+    volume: Float[Array, "*gases"] = parameter("positive", "")
+    alpha: Float[Array, "*gases"] = parameter("positive", "1")
     closure: str = eqx.field(static=True)
 
     def __init__(
@@ -54,7 +55,6 @@ class FermiGas(Shown):
         self.closure = closure
 
     def __check_init__(self):
-        require(self, temperature="positive", chemical_potential="any", volume="positive", alpha="positive")
         if self.closure == "sommerfeld":
             rule(
                 (self.degeneracy, self.smallest_degeneracy),

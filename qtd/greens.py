@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.compilation import compiled
+from ._numerics.modules import Module, parameter
 from ._numerics.printing import by_name, one_line, readable
 from ._numerics.roots import fixed_point
 from ._numerics.validation import as_real, check, is_concrete, rule
@@ -27,7 +28,7 @@ Retarded = Literal["causal", "local", "paper"]
 Occupations = Literal["mean-field", "correlated"]
 
 
-class KerrModes(eqx.Module):
+class KerrModes(Module):
     r"""Bosonic modes with H = sum_j e_j n_j + sum_{j<k} U_jk n_j n_k, each in contact with reservoirs of its own.
 
     - `energies`: (modes,). `shifts`: (modes, modes) symmetric, zero on the diagonal; U_jk is what a photon in mode k adds to the
@@ -47,8 +48,8 @@ class KerrModes(eqx.Module):
     [1. 1.] 4.21e-05 -4.21e-05
     """
 
-    energies: Float[Array, " modes"]
-    shifts: Float[Array, "modes modes"]
+    energies: Float[Array, " modes"] = parameter("any", "E")
+    shifts: Float[Array, "modes modes"] = parameter("any", "E")
     reservoirs: dict[str, Reservoir]
     couplings: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
@@ -64,8 +65,6 @@ class KerrModes(eqx.Module):
             raise ValueError(f"`couplings` must give every mode 0 ... {size - 1} a reservoir, got {dict(couplings)}.")
 
     def __check_init__(self):
-        check("energies", self.energies, "any")
-        check("shifts", self.shifts, "any")
         for name, reservoir in self.reservoirs.items():
             density = reservoir.spectral_density
             if reservoir.statistics != "bose" or not isinstance(density, Resonator):

@@ -13,8 +13,9 @@ from jaxtyping import Array, ArrayLike, Float, Inexact
 from ._numerics.batching import add, at_every, settle, together, total
 from ._numerics.compilation import compiled
 from ._numerics.hermitian import eigensystem
+from ._numerics.modules import parameter
 from ._numerics.structure import Edges, Structure
-from ._numerics.validation import as_scalar, check, nonnegative
+from ._numerics.validation import as_scalar, nonnegative
 from .jumps import JumpLindbladian
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
@@ -72,9 +73,9 @@ class Lindbladian(AbstractSystem):
      [0.     0.1192]]
     """
 
-    bare: dict[str, Float[Array, ""]]
-    interaction: dict[str, Float[Array, ""]]
-    strengths: dict[str, Float[Array, ""]]
+    bare: dict[str, Float[Array, ""]] = parameter("any", "E")
+    interaction: dict[str, Float[Array, ""]] = parameter("any", "E")
+    strengths: dict[str, Float[Array, ""]] = parameter("nonnegative", "1")
     reservoirs: dict[str, AbstractReservoir]
     structure: Structure = eqx.field(static=True)
 
@@ -97,8 +98,7 @@ class Lindbladian(AbstractSystem):
         if set(couplings) != set(reservoirs) or not couplings:
             raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
         couplings = {name: given if isinstance(given, tuple) else (1.0, given) for name, given in couplings.items()}
-        operators = [{name: operator for name, (_, operator) in terms.items()} for terms in (bare, interaction, couplings)]
-        self.structure = Structure(*operators, particles, approach, coherences)
+        self.structure = Structure(_operators(bare), _operators(interaction), _operators(couplings), particles, approach, coherences)
         self.bare, self.interaction, self.strengths = (
             {name: as_scalar(value, f"{part}.{name}") for name, (value, _) in terms.items()}
             for part, terms in (("bare", bare), ("interaction", interaction), ("strengths", couplings))
@@ -107,11 +107,6 @@ class Lindbladian(AbstractSystem):
         for name, edges in self.structure.edges.items():
             if self.reservoirs[name].statistics == "fermi" and np.any(np.abs(edges.particles) != 1):
                 raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {name!r}.")
-
-    def __check_init__(self):
-        for part, domain in (("bare", "any"), ("interaction", "any"), ("strengths", "nonnegative")):
-            for name, value in getattr(self, part).items():
-                check(f"{part}.{name}", value, domain)
 
     @classmethod
     def of(cls, structure: Structure, bare, interaction, strengths, reservoirs) -> "Lindbladian":
@@ -252,6 +247,10 @@ class Lindbladian(AbstractSystem):
                 edges, real, imaginary, settle(strengths[name] * rates), quanta, scale, structure.approach == "redfield"
             )
         return dissipators, structure.unitary(values), structure.energy(values)
+
+
+def _operators(terms):
+    return {name: operator for name, (_, operator) in terms.items()}
 
 
 class Dissipator(eqx.Module):

@@ -14,6 +14,7 @@ from ._numerics.batching import add, at_every, follow, settle, together
 from ._numerics.graphs import bridges, groups, narrow_order
 from ._numerics.ladders import rounded_once, shift
 from ._numerics.linear_map import LinearMap
+from ._numerics.modules import parameter
 from ._numerics.validation import as_real, check, nonnegative
 from .reservoirs import AbstractReservoir
 from .systems.base import AbstractSystem
@@ -49,8 +50,8 @@ class RateNetwork(AbstractSystem):
     0.5
     """
 
-    energies: Float[Array, " levels"]
-    strengths: dict[str, Float[Array, " jumps"]]
+    energies: Float[Array, " levels"] = parameter("any", "E")
+    strengths: dict[str, Float[Array, " jumps"]] = parameter("any", "1")
     reservoirs: dict[str, AbstractReservoir]
     topology: "Topology" = eqx.field(static=True)
 
@@ -97,7 +98,6 @@ class RateNetwork(AbstractSystem):
         self.strengths = {name: jnp.concatenate(found) if found else jnp.zeros(0) for name, found in strengths.items()}
 
     def __check_init__(self):
-        check("energies", self.energies, "any")
         for name, strength in self.strengths.items():
             check(f"strength of a jump of {name!r}", strength, "nonnegative")
 

@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
+from ._numerics.modules import parameter, recheck
 from ._numerics.paths import after, first_name, leaves_by_path, place
 from ._numerics.validation import conditions, granted
 from .status import Status
 
-__all__ = ["checked", "options", "parameters", "replace", "validate"]
+__all__ = ["checked", "options", "parameter", "parameters", "replace", "validate"]
 
 Machine = TypeVar("Machine")
 Function = TypeVar("Function", bound=Callable)
@@ -68,9 +69,7 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
 def validate(machine: Any) -> None:
     """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced values pass, as `checked` says."""
     if dataclasses.is_dataclass(machine) and not isinstance(machine, type):
-        check = getattr(machine, "__check_init__", None)
-        if check is not None:
-            check()
+        recheck(machine)
         children = [getattr(machine, field.name) for field in dataclasses.fields(machine)]
     elif isinstance(machine, Mapping):
         children = list(machine.values())
@@ -154,12 +153,10 @@ def _set(owner: Any, keys: str, value, path: str, machine):
     changed = object.__new__(type(owner))
     for field in dataclasses.fields(owner):
         object.__setattr__(changed, field.name, new if field.name == key else getattr(owner, field.name))
-    check = getattr(changed, "__check_init__", None)
-    if check is not None:
-        try:
-            check()
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+    try:
+        recheck(changed)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return changed
 
 

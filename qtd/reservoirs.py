@@ -8,17 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.printing import Shown, one_line
+from ._numerics.modules import Module, parameter
+from ._numerics.printing import one_line
 from ._numerics.quadrature import FAR, graded
 from ._numerics.special import bose_weights
-from ._numerics.validation import as_scalar, nonnegative, positive, require
+from ._numerics.validation import as_scalar, nonnegative, positive
 from .distributions import AbstractDistribution, Thermal, filled_and_empty, shares
 from .spectral import AbstractSpectralDensity, WideBand
 
 __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir", "ZeroTemperatureReservoir"]
 
 
-class AbstractReservoir(Shown):
+class AbstractReservoir(Module):
     """A large environment, described by what it does at one energy. `temperature` is None where it has none; `chemical_potential`,
     `statistics` and `spectral_density` as in `Reservoir`."""
 
@@ -78,8 +79,8 @@ class Reservoir(AbstractReservoir):
     0.1565 0.1353
     """
 
-    temperature: Float[Array, ""]
-    chemical_potential: Float[Array, ""]
+    temperature: Float[Array, ""] = parameter("positive", "E")
+    chemical_potential: Float[Array, ""] = parameter("any", "E")
     statistics: str = eqx.field(static=True)
     spectral_density: AbstractSpectralDensity
 
@@ -99,9 +100,6 @@ class Reservoir(AbstractReservoir):
             raise ValueError(f"`spectral_density` must be one of `qtd.spectral`, got {one_line(spectral_density)}.")
         self.statistics = statistics
         self.spectral_density = spectral_density
-
-    def __check_init__(self):
-        require(self, temperature="positive", chemical_potential="any")
 
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return Thermal(self.temperature, self.chemical_potential)(energy)
@@ -155,7 +153,7 @@ class ZeroTemperatureReservoir(AbstractReservoir):
     0.0000 0.1000
     """
 
-    chemical_potential: Float[Array, ""]
+    chemical_potential: Float[Array, ""] = parameter("any", "E")
     statistics: str = eqx.field(static=True)
     spectral_density: AbstractSpectralDensity
 
@@ -170,9 +168,6 @@ class ZeroTemperatureReservoir(AbstractReservoir):
         known = Reservoir(1.0, chemical_potential, statistics, spectral_density=spectral_density)
         self.chemical_potential, self.statistics = known.chemical_potential, known.statistics
         self.spectral_density = spectral_density
-
-    def __check_init__(self):
-        require(self, chemical_potential="any")
 
     @property
     def temperature(self) -> Float[Array, ""]:
@@ -218,7 +213,7 @@ class NonthermalReservoir(AbstractReservoir):
     """
 
     distribution: AbstractDistribution
-    chemical_potential: Float[Array, ""]
+    chemical_potential: Float[Array, ""] = parameter("any", "E")
     statistics: str = eqx.field(static=True)
     spectral_density: AbstractSpectralDensity
 
@@ -236,9 +231,6 @@ class NonthermalReservoir(AbstractReservoir):
         self.distribution, self.statistics = distribution, statistics
         self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
         self.spectral_density = spectral_density or WideBand(1.0)
-
-    def __check_init__(self):
-        require(self, chemical_potential="any")
 
     @property
     def temperature(self) -> None:

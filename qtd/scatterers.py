@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ._numerics.coherent_elimination import inverse, matmul
 from ._numerics.eigenvalues import eigenvalues
-from ._numerics.printing import Shown
+from ._numerics.modules import Module, parameter
 from ._numerics.quadrature import FAR, graded
 from ._numerics.validation import as_real, check, rule
 
@@ -21,7 +21,7 @@ __all__ = ["AbstractScatterer", "Levels", "ScatteringMatrix", "TransmissionMatri
 Parts = tuple[Float[Array, "channels channels points"], Float[Array, "channels channels points"]]
 
 
-class AbstractScatterer(Shown):
+class AbstractScatterer(Module):
     """What joins several reservoirs at once. `channels`: their names, and how many modes lead to each, in the order of its matrix.
     `by_construction`: it conserves probability whatever its parameters, so that nobody needs to check."""
 
@@ -140,17 +140,13 @@ class ScatteringMatrix(AbstractScatterer):
     by_construction: ClassVar[bool] = False
 
     function: Callable
-    centers: Float[Array, " features"]
-    scales: Float[Array, " features"]
+    centers: Float[Array, " features"] = parameter("any", "E")
+    scales: Float[Array, " features"] = parameter("positive", "E")
     channels: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
     def __init__(self, function: Callable, channels: Sequence[str] | Mapping[str, int], centers: ArrayLike, scales: ArrayLike):
         self.function, self.channels = function, _counted(channels)
         self.centers, self.scales = _features(centers, scales)
-
-    def __check_init__(self):
-        check("centers", self.centers, "any")
-        check("scales", self.scales, "positive")
 
     def amplitudes(self, energy):
         matrix = _at_every(self.function, energy, sum(count for _, count in self.channels))
@@ -172,17 +168,13 @@ class TransmissionMatrix(AbstractScatterer):
     by_construction: ClassVar[bool] = False
 
     function: Callable
-    centers: Float[Array, " features"]
-    scales: Float[Array, " features"]
+    centers: Float[Array, " features"] = parameter("any", "E")
+    scales: Float[Array, " features"] = parameter("positive", "E")
     channels: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
     def __init__(self, function: Callable, names: Sequence[str], centers: ArrayLike, scales: ArrayLike):
         self.function, self.channels = function, _counted(names)
         self.centers, self.scales = _features(centers, scales)
-
-    def __check_init__(self):
-        check("centers", self.centers, "any")
-        check("scales", self.scales, "positive")
 
     def amplitudes(self, energy):
         return None

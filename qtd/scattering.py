@@ -234,7 +234,12 @@ def _of_links(conductor, ends, numbers, rest):
     for k, pair in enumerate(ends):
         for place, name in enumerate(pair):
             signs[k, place, conductor.names.index(name)] = 1 - 2 * place
-    *sums, missed = jax.vmap(lambda numbers, signs: _of_link(conductor, *eqx.combine(numbers, rest), signs))(numbers, jnp.asarray(signs))
+
+    def of_link(numbers, signs):
+        reservoirs, transmission = eqx.combine(numbers, rest)
+        return _of_link(conductor, reservoirs, transmission, signs)
+
+    *sums, missed = jax.vmap(of_link)(numbers, jnp.asarray(signs))
     return *(x.sum(0) for x in sums), jnp.max(missed)
 
 
@@ -251,8 +256,9 @@ def _of_link(conductor, pair, transmission, signs):
         weight, square = weights * passed, weights * passed**2
     # Settled: every sum below would compute them again.
     logits = [settle(reservoir.logit(energy)) for reservoir in pair]
-    known = [tuple(map(settle, reservoir.shares(energy))) for reservoir in pair]
-    gap = difference(*logits, conductor.statistics, (known[0], known[1]))
+    shares = [reservoir.shares(energy) for reservoir in pair]
+    known = [(settle(filled), settle(empty)) for filled, empty in shares]
+    gap = difference(logits[0], logits[1], conductor.statistics, (known[0], known[1]))
     flow = settle(weight * gap)
     signs = signs.astype(energy.dtype)
     sign = signs.sum(0)
@@ -318,7 +324,8 @@ def _points(conductor, reservoirs, window, breaks):
     of_reservoirs = [x for reservoir in reservoirs for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))]
     breaks, known = [*breaks, *of_reservoirs], lax.stop_gradient(jnp.concatenate(of_reservoirs))
     if window is not None:
-        return *panels(*window, breaks), jnp.zeros(())
+        low, high = window
+        return *panels(low, high, breaks), jnp.zeros(())
     low, high = known.min(), known.max()
     outside = [high + (high - low) / 1000]
     if conductor.statistics == "bose":

@@ -7,13 +7,12 @@ limit at w = 0. Fermionic reservoirs use J(E) itself as the tunnelling rate at t
 
 import abc
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.printing import Shown
+from ._numerics.modules import Module, parameter
 from ._numerics.roots import bisect
-from ._numerics.validation import as_scalar, nonnegative, positive, require
+from ._numerics.validation import as_scalar, nonnegative, positive
 
 __all__ = [
     "AbstractSpectralDensity",
@@ -28,7 +27,7 @@ __all__ = [
 ]
 
 
-class AbstractSpectralDensity(Shown):
+class AbstractSpectralDensity(Module):
     """Coupling strength of a reservoir as a function of energy."""
 
     @abc.abstractmethod
@@ -57,17 +56,14 @@ class Peaked(AbstractSpectralDensity):
     0.9412
     """
 
-    center: Float[Array, ""]
-    width: Float[Array, ""]
-    height: Float[Array, ""]
+    center: Float[Array, ""] = parameter("positive", "E")
+    width: Float[Array, ""] = parameter("positive", "E")
+    height: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, center: ArrayLike, width: ArrayLike, height: ArrayLike = 1.0):
         self.center = as_scalar(center, "center")
         self.width = as_scalar(width, "width")
         self.height = as_scalar(height, "height")
-
-    def __check_init__(self):
-        require(self, center="positive", width="positive", height="nonnegative")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return energy * self.per_energy(energy)
@@ -91,17 +87,14 @@ class Lorentzian(AbstractSpectralDensity):
     0.5
     """
 
-    center: Float[Array, ""]
-    width: Float[Array, ""]
-    height: Float[Array, ""]
+    center: Float[Array, ""] = parameter("any", "E")
+    width: Float[Array, ""] = parameter("positive", "E")
+    height: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, center: ArrayLike, width: ArrayLike, height: ArrayLike = 1.0):
         self.center = as_scalar(center, "center")
         self.width = as_scalar(width, "width")
         self.height = as_scalar(height, "height")
-
-    def __check_init__(self):
-        require(self, center="any", width="positive", height="nonnegative")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         square = positive(self.width) ** 2
@@ -127,19 +120,16 @@ class Resonator(AbstractSpectralDensity):
     5.0
     """
 
-    center: Float[Array, ""]
-    width: Float[Array, ""]
-    strength: Float[Array, ""]
-    cutoff: Float[Array, ""]
+    center: Float[Array, ""] = parameter("any", "E")
+    width: Float[Array, ""] = parameter("positive", "1")
+    strength: Float[Array, ""] = parameter("nonnegative", "E")
+    cutoff: Float[Array, ""] = parameter("positive", "E")
 
     def __init__(self, center: ArrayLike, width: ArrayLike, strength: ArrayLike = 1.0, cutoff: ArrayLike = 20.0):
         self.center = as_scalar(center, "center")
         self.width = as_scalar(width, "width")
         self.strength = as_scalar(strength, "strength")
         self.cutoff = as_scalar(cutoff, "cutoff")
-
-    def __check_init__(self):
-        require(self, center="any", width="positive", strength="nonnegative", cutoff="positive")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return energy * self.per_energy(energy)
@@ -181,15 +171,12 @@ class Ohmic(AbstractSpectralDensity):
     0.1637
     """
 
-    coupling: Float[Array, ""]
-    cutoff: Float[Array, ""]
+    coupling: Float[Array, ""] = parameter("nonnegative", "1")
+    cutoff: Float[Array, ""] = parameter("positive", "E")
 
     def __init__(self, coupling: ArrayLike, cutoff: ArrayLike):
         self.coupling = as_scalar(coupling, "coupling")
         self.cutoff = as_scalar(cutoff, "cutoff")
-
-    def __check_init__(self):
-        require(self, coupling="nonnegative", cutoff="positive")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return energy * self.per_energy(energy)
@@ -207,15 +194,12 @@ class LorentzDrude(AbstractSpectralDensity):
     k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy.
     """
 
-    coupling: Float[Array, ""]
-    cutoff: Float[Array, ""]
+    coupling: Float[Array, ""] = parameter("nonnegative", "1")
+    cutoff: Float[Array, ""] = parameter("positive", "E")
 
     def __init__(self, coupling: ArrayLike, cutoff: ArrayLike):
         self.coupling = as_scalar(coupling, "coupling")
         self.cutoff = as_scalar(cutoff, "cutoff")
-
-    def __check_init__(self):
-        require(self, coupling="nonnegative", cutoff="positive")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return energy * self.per_energy(energy)
@@ -230,13 +214,10 @@ class LorentzDrude(AbstractSpectralDensity):
 class WideBand(AbstractSpectralDensity):
     """The same coupling at all energies, J = h: `height` >= 0, an energy (the tunnelling rate of a wide-band lead)."""
 
-    height: Float[Array, ""]
+    height: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, height: ArrayLike):
         self.height = as_scalar(height, "height")
-
-    def __check_init__(self):
-        require(self, height="nonnegative")
 
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return nonnegative(self.height) * jnp.ones_like(energy)
@@ -248,24 +229,21 @@ class WideBand(AbstractSpectralDensity):
         return jnp.full_like(self.height, jnp.inf)
 
 
-class ReactionCoordinate(eqx.Module):
+class ReactionCoordinate(Module):
     """One bosonic mode of the reservoir, coupled to the device, and what remains of the reservoir behind it.
 
     `energy` of the mode; `coupling` lambda between device and mode, an energy, in A lambda (b + b^dagger); `residual`, the
     spectral density seen by the mode.
     """
 
-    energy: Float[Array, ""]
-    coupling: Float[Array, ""]
+    energy: Float[Array, ""] = parameter("positive", "E")
+    coupling: Float[Array, ""] = parameter("nonnegative", "E")
     residual: LorentzDrude
 
     def __init__(self, energy: ArrayLike, coupling: ArrayLike, residual: LorentzDrude):
         self.energy = as_scalar(energy, "energy")
         self.coupling = as_scalar(coupling, "coupling")
         self.residual = residual
-
-    def __check_init__(self):
-        require(self, energy="positive", coupling="nonnegative")
 
     def peaked(self) -> tuple[Peaked, Float[Array, ""]]:
         r"""The peaked density and the cut-off D that this coordinate stands for: the inverse of `reaction_coordinate`.

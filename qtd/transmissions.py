@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from ._numerics.printing import Shown
+from ._numerics.modules import Module, parameter
 from ._numerics.quadrature import FAR, graded
-from ._numerics.validation import as_real, as_scalar, check, nonnegative, positive, require
+from ._numerics.validation import as_real, as_scalar, nonnegative, positive
 
 __all__ = ["AbstractTransmission", "AnyTransmission", "Boxcar", "BreitWigner", "Lorentzian"]
 
 
-class AbstractTransmission(Shown):
+class AbstractTransmission(Module):
     """The probability T(E) that a particle passes from one reservoir to another, the same in both directions."""
 
     @abc.abstractmethod
@@ -37,14 +37,11 @@ class AbstractTransmission(Shown):
 class Boxcar(AbstractTransmission):
     """T = 1 for |E - e| < d / 2, else 0: `center` e, `width` d > 0. **Source:** Deghi and Bustos-Marun, Eq. (C2)."""
 
-    center: Float[Array, ""]
-    width: Float[Array, ""]
+    center: Float[Array, ""] = parameter("any", "E")
+    width: Float[Array, ""] = parameter("positive", "E")
 
     def __init__(self, center: ArrayLike, width: ArrayLike):
         self.center, self.width = as_scalar(center, "center"), as_scalar(width, "width")
-
-    def __check_init__(self):
-        require(self, center="any", width="positive")
 
     def __call__(self, energy):
         return jnp.where(jnp.abs(energy - self.center) < positive(self.width) / 2, 1.0, 0.0).astype(energy.dtype)
@@ -63,14 +60,11 @@ class Boxcar(AbstractTransmission):
 class Lorentzian(AbstractTransmission):
     """T = g^2 / ((E - e)^2 + g^2): `center` e, `width` 2 g > 0 (full width at half maximum)."""
 
-    center: Float[Array, ""]
-    width: Float[Array, ""]
+    center: Float[Array, ""] = parameter("any", "E")
+    width: Float[Array, ""] = parameter("positive", "E")
 
     def __init__(self, center: ArrayLike, width: ArrayLike):
         self.center, self.width = as_scalar(center, "center"), as_scalar(width, "width")
-
-    def __check_init__(self):
-        require(self, center="any", width="positive")
 
     def __call__(self, energy):
         square = positive(self.width) ** 2 / 4
@@ -90,15 +84,12 @@ class Lorentzian(AbstractTransmission):
 class BreitWigner(AbstractTransmission):
     """T = g_a g_b / ((E - e)^2 + (g_a + g_b)^2 / 4), a level between two leads: `center` e, `left` g_a >= 0, `right` g_b >= 0."""
 
-    center: Float[Array, ""]
-    left: Float[Array, ""]
-    right: Float[Array, ""]
+    center: Float[Array, ""] = parameter("any", "E")
+    left: Float[Array, ""] = parameter("nonnegative", "E")
+    right: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, center: ArrayLike, left: ArrayLike, right: ArrayLike):
         self.center, self.left, self.right = (as_scalar(x, n) for x, n in ((center, "center"), (left, "left"), (right, "right")))
-
-    def __check_init__(self):
-        require(self, center="any", left="nonnegative", right="nonnegative")
 
     def __call__(self, energy):
         left, right = nonnegative(self.left), nonnegative(self.right)
@@ -121,16 +112,12 @@ class AnyTransmission(AbstractTransmission):
     widths `scales` (lists of numbers)."""
 
     function: Callable
-    centers: Float[Array, " features"]
-    scales: Float[Array, " features"]
+    centers: Float[Array, " features"] = parameter("any", "E")
+    scales: Float[Array, " features"] = parameter("positive", "E")
 
     def __init__(self, function: Callable, centers: ArrayLike, scales: ArrayLike):
         self.function, self.centers = function, jnp.atleast_1d(as_real(centers, "centers"))
         self.scales = jnp.broadcast_to(as_real(scales, "scales"), self.centers.shape)
-
-    def __check_init__(self):
-        check("centers", self.centers, "any")
-        check("scales", self.scales, "positive")
 
     def __call__(self, energy):
         return self.function(energy)

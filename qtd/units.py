@@ -1,11 +1,15 @@
 """Laboratory units: GHz, mK, ueV or fW into the library's numbers, where hbar = k_B = 1, and back."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy import constants
+
+from ._numerics.modules import unit_of
+from ._numerics.paths import after, first_name, place
 
 __all__ = ["Scale", "unit_of_parameter"]
 
@@ -22,8 +26,6 @@ _BASES = {
     "W^2/Hz": (3, 1 / constants.hbar),
     "s": (-1, constants.hbar),
 }
-_ENERGIES = ["temperature", "chemical_potential", "center", "width", "cutoff"]
-_ENERGIES += ["interaction", "shift", "exchange", "tunnelling", "repulsion"]
 
 
 class Scale:
@@ -85,13 +87,25 @@ class Scale:
         return size * self.joule**power
 
 
-def unit_of_parameter(path: str, machine: Any = None) -> str:
-    """The unit, in powers of E, of the parameter at `path` where the `units` of its `machine` or the last part tell, else ""."""
-    own = getattr(machine, "units", {})
-    if path in own:
-        return own[path]
-    last = path.rpartition(".")[2]
-    return "E" if last in _ENERGIES or last.startswith("energ") else ""
+def unit_of_parameter(path: str, machine: Any) -> str:
+    """The unit, in powers of E, that the parameter at `path` of a `machine` declares, "1" of a pure number; "" where it declares none.
+
+    >>> qtd.units.unit_of_parameter("work.spectral_density.width", qtd.machines.CollectiveRefrigerator())
+    'E'
+    """
+    if isinstance(machine, tuple | list):
+        where, rest = place(path)
+        return unit_of_parameter(rest.removeprefix("."), machine[where[0]]) if where and where[0] < len(machine) else ""
+    if isinstance(machine, Mapping):
+        name = first_name(path, machine)
+        return "" if name is None else unit_of_parameter(after(path, len(name)), machine[name])
+    if not dataclasses.is_dataclass(machine):
+        return ""
+    name = first_name(path, [field.name for field in dataclasses.fields(machine)])
+    if name is None:
+        return ""
+    own = unit_of(machine, name)
+    return unit_of_parameter(after(path, len(name)), getattr(machine, name)) if own is None else own
 
 
 def _known(unit: str) -> tuple[int, float]:

@@ -262,3 +262,46 @@ def test_whole_numbers_beyond_64_bits_are_numbers():
 def test_names_are_escaped_in_html():
     network = qtd.RateNetwork([0.0, 1.0], [("<b>", 0, 1, 1.0)], {"<b>": BATH})
     assert "<b>" not in qtd.operate(network)._repr_html_()
+
+
+# Declarations
+
+
+class Spring(qtd.machines.AbstractMachine):
+    stiffness: jax.Array = qtd.machines.parameter("positive", unit="E^2")
+    lengths: dict = qtd.machines.parameter("nonnegative", unit="1")
+    name: str = eqx.field(static=True)
+
+    def operate(self):
+        return self.stiffness
+
+
+def test_a_field_declares_what_it_allows_and_its_unit():
+    spring = Spring(jnp.array(1.0), {"left": jnp.array(0.0)}, "s")
+    assert qtd.units.unit_of_parameter("stiffness", spring) == "E^2"
+    assert qtd.units.unit_of_parameter("lengths.left", spring) == "1"
+    with pytest.raises(ValueError, match=r"`stiffness` must be positive, got 0\.0"):
+        Spring(jnp.array(0.0), {}, "s")
+    with pytest.raises(ValueError, match=r"lengths\.left: `lengths\.left` must not be negative"):
+        qtd.replace(spring, {"lengths.left": -1.0})
+    with pytest.raises(ValueError, match="`stiffness` must be finite"):
+        qtd.replace(spring, {"stiffness": jnp.nan})
+    with pytest.raises(ValueError, match=r"`domain` must be \"any\""):
+        qtd.machines.parameter("big")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in qtd.machines.HOMES
+        if name.endswith(("Refrigerator", "Demon", "Motor", "Reservoirs")) and name != "ReducedRefrigerator"
+    ],
+)
+def test_every_parameter_of_every_machine_declares_its_unit(name):
+    machine = getattr(qtd.machines, name)()
+    units = {path: qtd.units.unit_of_parameter(path, machine) for path in qtd.parameters(machine)}
+    unsaid = {path for path, unit in units.items() if not unit}
+    assert unsaid == ({"gases.volume"} if name == "FiniteReservoirs" else set())
+    filters = {path: unit for path, unit in units.items() if path.endswith("spectral_density.width")}
+    assert set(filters.values()) <= {"1"} if "Resonator" in name or "Qubit" in name else set(filters.values()) <= {"E"}

@@ -1,6 +1,5 @@
 """How modules and results print: with their numbers, and results one line for each, with what it is."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,19 +9,13 @@ from jaxtyping import Array
 from .validation import is_concrete
 
 
-class Shown(eqx.Module):
-    """A module that prints the values of its numbers, not their types."""
-
-    def __repr__(self) -> str:
-        return wl.pformat(self, width=100, custom=_known_number)
-
-
 def one_line(value: object) -> str:
     """How a value prints, on one line: for messages."""
     return " ".join(repr(value).split())
 
 
-def _known_number(value):
+def known_number(value: object) -> wl.AbstractDoc | None:
+    """How a known array of numbers prints within a module; None of everything else."""
     if not isinstance(value, jax.Array) or not is_concrete(value) or not jnp.issubdtype(value.dtype, jnp.number):
         return None
     few = {"precision": 6, "separator": ", ", "threshold": 12}

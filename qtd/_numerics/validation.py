@@ -1,7 +1,9 @@
-"""Checks of user input: an exception where the value is known, NaN in that point alone where it is traced.
+"""Checks of user input: an exception where the value is known, NaN in that point alone where it is
+traced.
 
-Every rule about values is declared once, by `check`, `require` or `rule` in the `__check_init__` of what it is about. Known values that
-break it raise there. Traced ones pass, and `conditions` asks the same declarations for what compiled code can look at.
+Every rule about values is declared once, by `parameter` at the field, or by `check` or `rule` in
+the `__check_init__` of what it is about. Known values that break it raise there. Traced ones pass,
+and `conditions` asks the same declarations for what compiled code can look at.
 """
 
 import contextlib
@@ -23,7 +25,8 @@ def is_concrete(*values) -> bool:
 
 
 def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:
-    """`value` as a floating-point array; raises `ValueError` if it is not a real, finite number (traced values pass)."""
+    """`value` as a floating-point array; raises `ValueError` if it is not a real, finite number
+    (traced values pass)."""
     try:
         try:
             array = jnp.asarray(value)
@@ -32,7 +35,8 @@ def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"`{name}` must be a real number or an array of them, got {value!r}.") from error
     if jnp.issubdtype(array.dtype, jnp.floating):
-        return lax.convert_element_type(array, array.dtype)  # a Python float's type is weak, and would compile twice
+        # a Python float's type is weak, and would compile twice
+        return lax.convert_element_type(array, array.dtype)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise ValueError(f"`{name}` must be real, got {value!r}.")
     return array.astype(jnp.result_type(float))
@@ -52,14 +56,9 @@ def as_share(value: ArrayLike, name: str) -> Float[Array, ""]:
     return where_legal(number, lambda x: (x > 0) & (x < 1), lambda x: f"`{name}` must be between 0 and 1, got {float(x)}.")
 
 
-def require(module, **domains: str) -> None:
-    """`check` every named field of a module; for `__check_init__`, which runs at construction and again in `qtd.replace`."""
-    for name, domain in domains.items():
-        check(name, getattr(module, name), domain)
-
-
 class Conditions:
-    """What rules ask of traced values: the conditions that `hold` for legal ones, and the `values` that `check` has looked at."""
+    """What rules ask of traced values: the conditions that `hold` for legal ones, and the `values`
+    that `check` has looked at."""
 
     def __init__(self):
         self.hold: list[Bool[Array, ""]] = []
@@ -71,9 +70,11 @@ _granted: contextvars.ContextVar[Mapping] = contextvars.ContextVar("traced value
 
 
 def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:
-    """Raise `ValueError` with `message(*values)` unless `holds(*values)`, of NumPy arrays where all are known.
+    """Raise `ValueError` with `message(*values)` unless `holds(*values)`, of NumPy arrays where all
+    are known.
 
-    Traced, they pass, and the condition is noted for `conditions`: `holds` must use what NumPy and JAX arrays have in common.
+    Traced, they pass, and the condition is noted for `conditions`: `holds` must use what NumPy and
+    JAX arrays have in common.
     """
     if is_concrete(values):
         known = [np.asarray(value) for value in values]
@@ -105,9 +106,11 @@ def granted(asked: Conditions) -> Iterator[None]:
 
 
 def check(name: str, value: Array, domain: str) -> None:
-    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; a `rule`.
+    """Raise `ValueError` if a value is not finite or outside "any", "positive" or "nonnegative"; a
+    `rule`.
 
-    Who collects `conditions` looks himself, at all numbers together, whether traced ones are finite.
+    Who collects `conditions` looks himself, at all numbers together, whether traced ones are
+    finite.
     """
     if is_concrete(value):
         rule((value,), lambda x: abs(x) < np.inf, lambda x: f"`{name}` must be finite, got {x}.")
@@ -123,13 +126,15 @@ def check(name: str, value: Array, domain: str) -> None:
 
 
 def where_legal(value: Array, holds: Callable, message: Callable[..., str]) -> Array:
-    """An argument that obeys a rule: `ValueError` where it is known not to, NaN where it is traced."""
+    """An argument that obeys a rule: `ValueError` where it is known not to, NaN where it is
+    traced."""
     rule((value,), holds, message)
     return value if is_concrete(value) else _where_legal(holds(value), value)
 
 
 def positive(value: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`value` where it is positive, NaN elsewhere, and so is its derivative: no exception can leave compiled code."""
+    """`value` where it is positive, NaN elsewhere, and so is its derivative: no exception can leave
+    compiled code."""
     root = jnp.sqrt(lax.stop_gradient(value))
     return value * (root / root)
 
@@ -140,15 +145,17 @@ def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _where_legal(legal, value):
-    # Not from constants, which would move the axis of a batch; see `batching`. NaN is made, as 0 / 0, only where it is the answer: who
-    # looks for NaN with `jax.debug_nans` finds none on the way to another.
+    # Not from constants, which would move the axis of a batch; see `batching`. NaN is made, as 0 /
+    # 0, only where it is the answer: who looks for NaN with `jax.debug_nans` finds none on the way
+    # to another.
     nothing = 0 * lax.stop_gradient(value)
     share = jnp.where(legal, 1 + nothing, nothing)
     return value * (share / share)
 
 
 def missing(absent: Bool[Array, "..."], value: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`value`, but NaN with the derivative 0 where it is `absent`; made as 0 / 0, as in `_where_legal`."""
+    """`value`, but NaN with the derivative 0 where it is `absent`; made as 0 / 0, as in
+    `_where_legal`."""
     there = jnp.where(absent, 0, 1).astype(value.dtype)
     return jnp.where(absent, 0, value) + (there / there - 1)
 

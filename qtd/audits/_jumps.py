@@ -103,7 +103,8 @@ def tabulated(state: SteadyState) -> Jumps:
         rows.append((index, *ends, of(up), of(down), of(flow), of(quanta["energy"]), heat, entropy, weight))
     columns = [np.concatenate(column) for column in zip(*rows)]
     precision = float(np.finfo(np.asarray(state.populations).dtype).eps)
-    return Jumps(topology.names, *columns, populations, np.asarray(network.energies, float), precision)
+    energies = np.asarray(network.energies, float)
+    return Jumps(topology.names, *columns, populations, energies, precision)  # pyright: ignore[reportCallIssue]
 
 
 def _per(temperature, heat):

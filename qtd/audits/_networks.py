@@ -79,7 +79,7 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
         values, vectors = np.linalg.eig(inverse)
     else:
         apply = lambda y: np.asarray(_apply(state, jnp.asarray((y - p * y.sum()).ravel(), state.populations.dtype)), float)
-        found: Any = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")
+        found: Any = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")  # pyright: ignore[reportCallIssue]
         values, vectors = found
     rate, which = slowest(values, jumps.precision)
     mode = np.zeros(size)

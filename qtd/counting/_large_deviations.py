@@ -129,7 +129,7 @@ def _left_vector(topology, rates, growth):
         count, logarithm, spread, _ = carry
         _, bands, ratio = _conditioned(topology, rates, growth, logarithm)
         bound, rounding = ratio.max(), jnp.finfo(ratio.dtype).eps * jnp.abs(add(bands[1].values())).max()
-        growth_left = AbsorbingElimination(*bands, bound - ratio + rounding).solve_transposed(jnp.ones_like(ratio))
+        growth_left = AbsorbingElimination(bands[0], bands[1], bound - ratio + rounding).solve_transposed(jnp.ones_like(ratio))
         logarithm = logarithm + jnp.log(growth_left / growth_left[0])
         return count + 1, logarithm, growth_left.max() / growth_left.min() - 1, spread
 

@@ -13,9 +13,10 @@ from jaxtyping import Array, Complex, Float
 from .._numerics.batching import add, settle, sum_over, total
 from .._numerics.compilation import compiled
 from .._numerics.generators import Channels, Generator
+from .._numerics.modules import parameter
 from .._numerics.printing import one_line
 from .._numerics.special import carried
-from .._numerics.validation import as_scalar, check, missing
+from .._numerics.validation import as_scalar, missing
 from ..reservoirs import AbstractReservoir
 from ..systems.base import AbstractSystem
 from ._sources import (
@@ -83,8 +84,8 @@ class JumpLindbladian(AbstractSystem):
     [0.963 0.037] 0.1
     """
 
-    bare: dict[str, Float[Array, ""]]
-    interaction: dict[str, Float[Array, ""]]
+    bare: dict[str, Float[Array, ""]] = parameter("any", "E")
+    interaction: dict[str, Float[Array, ""]] = parameter("any", "E")
     reservoirs: dict[str, AbstractReservoir]
     structure: Generator = eqx.field(static=True)
     sources: tuple[Jump, ...] = eqx.field(static=True)
@@ -123,11 +124,6 @@ class JumpLindbladian(AbstractSystem):
             {name: as_scalar(value, f"{part}.{name}") for name, (value, _) in chosen.items()}
             for part, chosen in (("bare", terms), ("interaction", others))
         )
-
-    def __check_init__(self):
-        for part in ("bare", "interaction"):
-            for name, value in getattr(self, part).items():
-                check(f"{part}.{name}", value, "any")
 
     def hamiltonian(self) -> Complex[Array, "d d"]:
         """H, in the basis of its operators."""

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.generators import is_own_reverse, lowered
+from .._numerics.modules import parameter
 from .._numerics.printing import one_line
-from .._numerics.validation import as_scalar, is_concrete, nonnegative, require
+from .._numerics.validation import as_scalar, is_concrete, nonnegative
 from ..reservoirs import AbstractReservoir
 from ..spectral import AbstractSpectralDensity, WideBand
 
@@ -27,13 +28,10 @@ class ConstantRate(AbstractReservoir):
     vacuum of bosons, flat in energy, that takes what the device gives.
     """
 
-    rate: Float[Array, ""]
+    rate: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, rate: ArrayLike):
         self.rate = as_scalar(rate, "rate")
-
-    def __check_init__(self):
-        require(self, rate="nonnegative")
 
     @property
     def temperature(self) -> None:

@@ -1,7 +1,10 @@
-"""Machines: each a PyTree of parameters that knows what couples to what. Each file names the paper that its equations are from.
+"""Machines: each a PyTree of parameters that knows what couples to what. Each file names the paper
+that its equations are from.
 
-A machine of one's own is an `AbstractMachine`, or, if it is levels between reservoirs, an `AbstractOpenSystem`; it may pose a
-`DesignProblem`, name a `Survey`, and check itself with `Finding`s of a `Severity`. Its package brings it to the command by an entry point:
+A machine of one's own is an `AbstractMachine`, or, if it is levels between reservoirs, an
+`AbstractOpenSystem`; it may pose a `DesignProblem`, name a `Survey`, declare what each `parameter`
+allows, and check itself with `Finding`s of a `Severity`. Its package brings it to the command by an
+entry point:
 
     [project.entry-points."qtd.machines"]
     my-machine = "my_package.my_machine:MyMachine"
@@ -13,6 +16,7 @@ from .._lazy import attach as _attach
 
 if TYPE_CHECKING:
     from ..findings import Finding, Severity
+    from ..parameters import parameter
     from ._machine import AbstractMachine, AbstractOpenSystem, DesignProblem, Survey
     from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
     from .finite_reservoirs import FiniteReservoirs
@@ -34,6 +38,7 @@ HOMES = {
     "ReducedRefrigerator": "collective_refrigerator",
     "ResonatorRefrigerator": "resonator_refrigerator",
     "Severity": ".findings",
+    "parameter": ".parameters",
     "Survey": "_machine",
 }
 __all__ = [
@@ -50,6 +55,7 @@ __all__ = [
     "ResonatorRefrigerator",
     "Severity",
     "Survey",
+    "parameter",
 ]
 
 __getattr__, __dir__ = _attach(__name__, HOMES)

@@ -2,14 +2,14 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._numerics.compilation import compiled
-from .._numerics.printing import Shown
+from .._numerics.modules import Module
 from ..counting import Covariance, Weights, covariance, cumulants
 from ..findings import Checks
 from ..observables import observables
@@ -21,10 +21,8 @@ from ..thermodynamics._operate import existing
 __all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
 
 
-class AbstractMachine(Shown):
-    """A device with named parameters, and what it does at them. `units`: of parameters whose names do not tell; "1" for pure numbers."""
-
-    units: ClassVar[Mapping[str, str]] = {}
+class AbstractMachine(Module):
+    """A device with named parameters, which declare their domains and units (`parameter`), and what it does at them."""
 
     @abc.abstractmethod
     def operate(self) -> AbstractPoint:

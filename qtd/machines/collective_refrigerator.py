@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from .._numerics.modules import parameter
 from .._numerics.printing import one_line
 from .._numerics.special import bosons, net_flow
-from .._numerics.validation import as_scalar, check, positive, require
+from .._numerics.validation import as_scalar, check, positive
 from ..evolution import thermalisation_time
 from ..findings import Checks, Finding, Severity
 from ..lindblad import Lindbladian
@@ -53,9 +54,9 @@ class CollectiveRefrigerator(AbstractOpenSystem):
     cold: Reservoir
     hot: Reservoir
     work: Reservoir
-    interaction: Float[Array, ""]
+    interaction: Float[Array, ""] = parameter("positive", "E")
     num_spins: int = eqx.field(static=True)
-    parity: str = eqx.field(static=True)
+    parity: Literal["even", "odd"] = eqx.field(static=True)
     spin: float | None = eqx.field(static=True)
 
     cooled: ClassVar[str | None] = "cold"
@@ -79,9 +80,6 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         self.cold = _default(cold, "cold", 0.5, low, 0.1)
         self.hot = _default(hot, "hot", 1.0, both, 0.1)
         self.work = _default(work, "work", 1000.0, high, 1e-3)
-
-    def __check_init__(self):
-        require(self, interaction="positive")
 
     @property
     def levels(self) -> np.ndarray:
@@ -282,8 +280,8 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         return self.operate().heat_currents["cold"] / swapped.operate().heat_currents["cold"]
 
     def _in_sector(self, spin, defaults=False):
-        reservoirs = (None,) * 3 if defaults else (self.cold, self.hot, self.work)
-        return CollectiveRefrigerator(self.num_spins, *reservoirs, self.interaction, self.parity, spin)
+        cold, hot, work = (None, None, None) if defaults else (self.cold, self.hot, self.work)
+        return CollectiveRefrigerator(self.num_spins, cold, hot, work, self.interaction, self.parity, spin)
 
 
 class ReducedRefrigerator(eqx.Module):

@@ -7,7 +7,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._numerics.compilation import compiled
 from .._numerics.hermitian import eigensystem
-from .._numerics.validation import as_real, as_share, check, is_concrete, require, whole
+from .._numerics.modules import parameter
+from .._numerics.validation import as_real, as_share, check, is_concrete, whole
 from ..gases import FermiGas
 from ..parameters import checked
 from ..status import Status, first, raise_if_known
@@ -43,8 +44,8 @@ class FiniteReservoirs(AbstractMachine):
     [-0.0661  0.5477]
     """
 
-    energies: Float[Array, " modes"]
-    rates: Float[Array, "reservoirs modes"]
+    energies: Float[Array, " modes"] = parameter("any", "E")
+    rates: Float[Array, "reservoirs modes"] = parameter("nonnegative", "E")
     gases: FermiGas
 
     def __init__(self, energies: ArrayLike | None = None, rates: ArrayLike | None = None, gases: FermiGas | None = None):
@@ -53,7 +54,6 @@ class FiniteReservoirs(AbstractMachine):
         self.rates = jnp.sqrt(jnp.stack([self.energies, self.energies])) if rates is None else as_real(rates, "rates")
 
     def __check_init__(self):
-        require(self, energies="any", rates="nonnegative")
         shape = (*self.gases.temperature.shape, *self.energies.shape)
         if 0 in shape:
             raise ValueError(f"`energies` and `gases` must hold at least one mode and one reservoir, got {shape[-1]} and {shape[0]}.")

@@ -1,6 +1,5 @@
 """The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the low entropy of a third reservoir."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -9,9 +8,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.compilation import compiled
+from .._numerics.modules import parameter
 from .._numerics.roots import bisect
 from .._numerics.scaled import Scaled, add_scaled
-from .._numerics.validation import as_scalar, positive, require, rule
+from .._numerics.validation import as_scalar, positive, rule
 from ..distributions import difference
 from ..findings import Checks, Finding, Severity
 from ..limits import OCCUPIED
@@ -52,18 +52,16 @@ class NDemon(AbstractMachine):
     4.4283e-04 0.3586 [0.4972 0.2717 0.3765 0.293 ]
     """
 
-    units: ClassVar[Mapping[str, str]] = {"exchange": "1"}  # particles per width / 2 pi, no energy as elsewhere
-
     hot: Reservoir
     cold: Reservoir
-    energy_1: Float[Array, ""]
-    energy_2: Float[Array, ""]
-    energy_3: Float[Array, ""]
-    energy_4: Float[Array, ""]
-    width: Float[Array, ""]
-    boldness: Float[Array, ""]
-    exchange: Float[Array, ""]
-    reference: Float[Array, ""] | None
+    energy_1: Float[Array, ""] = parameter("any", "E")
+    energy_2: Float[Array, ""] = parameter("any", "E")
+    energy_3: Float[Array, ""] = parameter("any", "E")
+    energy_4: Float[Array, ""] = parameter("any", "E")
+    width: Float[Array, ""] = parameter("positive", "E")
+    boldness: Float[Array, ""] = parameter("any", "1")
+    exchange: Float[Array, ""] = parameter("any", "1")
+    reference: Float[Array, ""] | None = parameter("positive", "E")
 
     def __init__(
         self,
@@ -87,9 +85,6 @@ class NDemon(AbstractMachine):
         self.reference = None if reference is None else as_scalar(reference, "reference")
 
     def __check_init__(self):
-        require(self, energy_1="any", energy_2="any", energy_3="any", energy_4="any", width="positive", boldness="any", exchange="any")
-        if self.reference is not None:
-            require(self, reference="positive")
         for name, reservoir in (("hot", self.hot), ("cold", self.cold)):
             if reservoir.statistics != "fermi":
                 raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {reservoir.statistics!r}.")

@@ -12,8 +12,9 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from .. import expansion, rotor
 from .._numerics.batching import add
 from .._numerics.compilation import compiled, optimised
+from .._numerics.modules import parameter
 from .._numerics.roots import roots_or_infinity
-from .._numerics.validation import as_real, as_scalar, missing, require, rule, whole
+from .._numerics.validation import as_real, as_scalar, missing, rule, whole
 from ..expansion import Coefficients, Cycle, Local, Velocities
 from ..expansion.velocities import velocities_of
 from ..networks import RateNetwork
@@ -53,12 +54,12 @@ class QuantumMotor(AbstractMachine):
     [  0.   -13.04   9.32  16.28] [0. 1. 0. 0.]
     """
 
-    energy_left: Float[Array, ""]
-    energy_right: Float[Array, ""]
-    radius: Float[Array, ""]
-    tunnelling: Float[Array, ""]
-    repulsion: Float[Array, ""]
-    orbit: Float[Array, "2 2 harmonics"]
+    energy_left: Float[Array, ""] = parameter("any", "E")
+    energy_right: Float[Array, ""] = parameter("any", "E")
+    radius: Float[Array, ""] = parameter("nonnegative", "E")
+    tunnelling: Float[Array, ""] = parameter("positive", "E")
+    repulsion: Float[Array, ""] = parameter("any", "E")
+    orbit: Float[Array, "2 2 harmonics"] = parameter("any", "1")
     left: Reservoir
     right: Reservoir
     others: dict[str, Reservoir]
@@ -92,7 +93,6 @@ class QuantumMotor(AbstractMachine):
         self.dots = (("left", 0), ("right", 1), *((name, int(dot == "right")) for name, (_, dot) in others.items()))
 
     def __check_init__(self):
-        require(self, energy_left="any", energy_right="any", radius="nonnegative", tunnelling="positive", repulsion="any", orbit="any")
         if self.orbit.ndim != 3 or self.orbit.shape[:2] != (2, 2):
             raise ValueError(f"`orbit` must have the shape (2 dots, cosine and sine, harmonics), got {self.orbit.shape}.")
         for name, lead in self.leads.items():

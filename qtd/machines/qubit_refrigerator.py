@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._numerics.compilation import compiled
+from .._numerics.modules import parameter
 from .._numerics.structure import Structure
-from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, require, rule
+from .._numerics.validation import as_scalar, check, is_concrete, nonnegative, rule
 from ..findings import Checks, Finding, Severity
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
@@ -60,11 +61,11 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
     hot: Reservoir
     sink: Reservoir
     cold: Reservoir
-    energy_1: Float[Array, ""]
-    energy_2: Float[Array, ""]
-    shift: Float[Array, ""]
-    exchange: Float[Array, ""]
-    coupling: Float[Array, ""]
+    energy_1: Float[Array, ""] = parameter("any", "E")
+    energy_2: Float[Array, ""] = parameter("any", "E")
+    shift: Float[Array, ""] = parameter("any", "E")
+    exchange: Float[Array, ""] = parameter("any", "E")
+    coupling: Float[Array, ""] = parameter("positive", "1")
     model: str = eqx.field(static=True)
 
     def __init__(
@@ -91,7 +92,6 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         self.cold = cold or Reservoir(0.8, spectral_density=Resonator(centers["cold"], 0.06))
 
     def __check_init__(self):
-        require(self, energy_1="any", energy_2="any", shift="any", exchange="any", coupling="positive")
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
                 raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")

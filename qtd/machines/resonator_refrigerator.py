@@ -13,7 +13,8 @@ from jaxtyping import Array, ArrayLike, Float
 from .. import greens
 from .._numerics.batching import add
 from .._numerics.compilation import compiled, quickly
-from .._numerics.validation import as_scalar, check, positive, require, rule
+from .._numerics.modules import parameter
+from .._numerics.validation import as_scalar, check, positive, rule
 from ..counting import Covariance
 from ..findings import Checks, Finding, Severity
 from ..greens import KeldyshState, KerrModes
@@ -60,9 +61,9 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     hot: Reservoir
     sink: Reservoir
     cold: Reservoir
-    energy_1: Float[Array, ""]
-    energy_2: Float[Array, ""]
-    shift: Float[Array, ""]
+    energy_1: Float[Array, ""] = parameter("positive", "E")
+    energy_2: Float[Array, ""] = parameter("positive", "E")
+    shift: Float[Array, ""] = parameter("any", "E")
     levels: tuple[int, int] = eqx.field(static=True)
 
     def __init__(
@@ -88,7 +89,6 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         self.cold = cold or Reservoir(0.7, spectral_density=Resonator(centers["cold"], 0.06, cutoff=10.0))
 
     def __check_init__(self):
-        require(self, energy_1="positive", energy_2="positive", shift="any")
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
                 raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")

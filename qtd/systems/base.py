@@ -9,14 +9,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._numerics.printing import Shown
+from .._numerics.modules import Module
 from ..reservoirs import AbstractReservoir
 from ..status import Status, raise_if_known
 
 __all__ = ["AbstractState", "AbstractSystem", "at_rest"]
 
 
-class AbstractSystem(Shown):
+class AbstractSystem(Module):
     """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what it lies between, by name."""
 
     reservoirs: eqx.AbstractVar[Mapping[str, AbstractReservoir]]
