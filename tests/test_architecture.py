@@ -24,7 +24,7 @@ LAYERS = {
     "observables": 5.5,
     "machines": 6,
     **dict.fromkeys(("design", "sweeps", "audits"), 7),
-    **dict.fromkeys(("plots", "report", "cli", "figures"), 8),
+    **dict.fromkeys(("plots", "report", "cli", "papers"), 8),
     "__main__": 9,
 }
 SAME_LAYER = {
@@ -35,7 +35,7 @@ SAME_LAYER = {
     ("report", "plots"): "a report shows the drawings that a user can make",
     ("cli", "plots"): "commands save drawings",
     ("cli", "report"): "a command writes the report",
-    ("cli", "figures"): "a command redraws the papers",
+    ("cli", "papers"): "a command redraws the papers",
 }
 LATE = {"matplotlib", "jinja2", "xarray", "zarr", "dask", "distributed", "optax", "diffrax", "scipy.optimize", "scipy.sparse"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts != ("__init__.py",)]
@@ -66,12 +66,27 @@ def test_imports_go_only_downwards(path):
         assert below or (home, target[0]) in SAME_LAYER, f"{home} must not import {target[0]}"
 
 
-def test_machines_and_figures_never_import_one_another():
-    for folder in ("machines", "figures"):
-        for path in (ROOT / folder).glob("*.py"):
-            inside = {target[1] for target in imports(path) if target[0] == folder and len(target) > 1}
-            siblings = {other.stem for other in (ROOT / folder).glob("*.py") if not other.stem.startswith("_")}
-            assert path.stem == "__init__" or not inside & siblings, path
+def test_machines_never_import_one_another():
+    for path in (ROOT / "machines").glob("*.py"):
+        inside = {target[1] for target in imports(path) if target[0] == "machines" and len(target) > 1}
+        siblings = {other.stem for other in (ROOT / "machines").glob("*.py") if not other.stem.startswith("_")}
+        assert path.stem == "__init__" or not inside & siblings, path
+
+
+def test_papers_never_import_one_another():
+    """Nor do the figures and the claims of one paper: what they share is in its devices."""
+    folders = {path.parent.name for path in (ROOT / "papers").glob("*/__init__.py")}
+    below = {
+        "__init__": {"figures", "claims"},
+        "figures": {"devices"},
+        "claims": {"claims", "devices"},
+        "devices": set(),
+    }
+    for path in (ROOT / "papers").glob("*/**/*.py"):
+        folder, part, *_ = path.relative_to(ROOT / "papers").with_suffix("").parts
+        inside = [target[1:] for target in imports(path) if target[0] == "papers"]
+        assert not {target[0] for target in inside if target} & (folders - {folder}), path
+        assert {target[1] for target in inside if target[0] == folder} <= below[part], path
 
 
 def test_what_is_imported_is_declared():

@@ -15,7 +15,8 @@ import zarr
 from matplotlib.figure import Figure
 
 import qtd
-from qtd.cli import _sweep, main
+from qtd.cli import main
+from qtd.cli._commands import sweep as _sweep
 
 
 @pytest.fixture(autouse=True)
@@ -433,7 +434,7 @@ def test_check_reads_a_store_and_names_what_is_damaged(capsys, tmp_path):
 
 def test_the_summary_of_a_sweep_does_not_depend_on_how_much_is_read_at_once(capsys, monkeypatch):
     whole = run(capsys, *GRID, "--json")[1]
-    monkeypatch.setattr("qtd.cli._sweep._CELLS", 4)
+    monkeypatch.setattr("qtd.cli._commands.sweep._CELLS", 4)
     assert run(capsys, *GRID, "--json")[1] == whole and json.loads(whole)["points"] == 20
 
 
@@ -454,7 +455,7 @@ def interrupted(*_, **__):
         (["sweep", *DEMON, "--store", "{}/x.zarr"], "qtd.sweep", "nothing has been written yet; run the same command again."),
         (["sweep", *DEMON, "--store", "{}/x.zarr"], "tqdm.tqdm.update", "kept in {}/x.zarr; run the same command with --resume to go on."),
         (["audit", "n-demon"], "qtd.audit", "nothing is kept."),
-        (["figures", "--claims", "n-demon"], "qtd.figures.claims", "nothing is kept."),
+        (["figures", "--claims", "n-demon"], "qtd.papers.claims", "nothing is kept."),
     ],
     ids=["design", "report", "sweep", "store not begun", "store begun", "audit", "figures"],
 )

@@ -1,7 +1,6 @@
-"""The `qtd` command: list the machines, show one, design one, sweep one, audit one, report on one; check a store; redraw the papers'
-figures."""
+"""The `qtd` command: list the machines, show one, design one, sweep one, audit one, report on one; check
+a store; redraw the papers' figures."""
 
-import json
 import os
 import re
 import sys
@@ -10,17 +9,12 @@ import click
 
 import qtd
 
-from ._audit import audit
 from ._cache import keep_compiled_programs
-from ._design import design
-from ._figures import figures
-from ._found import summaries
-from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build, options, parameters_of, record_of
+from ._found import Commands
+from ._machines import FLOAT32, JSON, MACHINE, SETTINGS, build
 from ._outputs import Interrupted, every_interrupt
-from ._report import report
-from ._sweep import check, sweep
 
-__all__ = ["commands", "main"]
+__all__ = ["FLOAT32", "JSON", "MACHINE", "SETTINGS", "build", "commands", "main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -59,45 +53,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _in_own_words(message: str, command: str) -> str:
     """What a function says of its arguments, of the options and arguments of a command that give them."""
     known = {}
-    for each in commands.commands[command].params if command in commands.commands else ():
+    asked = commands.get_command(click.Context(commands), command)
+    for each in asked.params if asked is not None else ():
         known[f"`{each.name}`"] = each.opts[0] if isinstance(each, click.Option) else each.human_readable_name
     named = re.sub(r"`\w+`", lambda found: known.get(found[0], found[0]), message)
     return named.replace("resume=True", "--resume")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(qtd.__version__)
 @click.option("--no-cache", is_flag=True, envvar="QTD_NO_CACHE", help="Compile anew, and keep no compiled programs (QTD_NO_CACHE=1).")
 def commands(no_cache: bool) -> None:
     """Differentiable thermodynamics of small quantum machines."""
     if not no_cache:
         keep_compiled_programs()
-
-
-@commands.command("list")
-@JSON
-def list_machines(as_json: bool) -> None:
-    """The machines, by name."""
-    found = summaries()
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(f"{name:<26} {text}" for name, text in found.items()))
-
-
-@commands.command("show")
-@MACHINE
-@SETTINGS
-@JSON
-@FLOAT32
-def show(machine: str, settings: tuple[str, ...], as_json: bool, float32: bool) -> None:
-    """Parameters, their paths and values, and the operating point of a machine."""
-    built = build(machine, settings, float32)
-    if as_json:
-        click.echo(json.dumps({"machine": machine, **record_of(built)}, indent=2))
-        return
-    click.echo(f"{machine}\n\nOptions and parameters (change with --set PATH=VALUE)")
-    for path, value in {**options(built), **parameters_of(built)}.items():
-        click.echo(f"  {path:<34} {f'{value:.10g}' if isinstance(value, float) else value}")
-    click.echo(f"\n{built.operate()!r}")
-
-
-for command in (design, sweep, check, audit, report, figures):
-    commands.add_command(command)

@@ -1,0 +1,8 @@
+"""B. Bhandari and A. N. Jordan, "Minimal two-body quantum absorption refrigerator": two
+Kerr-coupled resonators.
+"""
+
+from .claims import CLAIMS
+from .figures import FIGURES, PAPER
+
+__all__ = ["CLAIMS", "FIGURES", "PAPER"]
