@@ -20,8 +20,9 @@ class Certificate(eqx.Module):
 
     - `first_law`: |sum of the energies that the device takes up| over the largest of them; at most 1e-9.
     - `second_law`: entropy production over the largest of its parts |J / T|; not below -1e-9.
-    - `smallest_variance`: over the reservoirs; not negative. Of coherent devices, whose noise is no sum of squares, all covariances
-      must be numbers besides, which they are not where they exceed what their variances allow (`qtd.counting.Covariance`).
+    - `smallest_variance`: over the reservoirs that can be counted, infinite where there are none; not negative. Of coherent devices,
+      whose noise is no sum of squares, all covariances must be numbers besides, which they are not where they exceed what their
+      variances allow (`qtd.counting.Covariance`).
     - `uncertainty`: the smallest S_rr sigma / J_r^2, of jumps; at least 2 (infinite for coherent devices, which it does not bind).
     - `largest`: of the energies. `at_rest`: in equilibrium, at equal temperatures and chemical potentials, where currents are nothing but
       rounding, and only the variances are looked at.
@@ -47,7 +48,8 @@ class Certificate(eqx.Module):
         stacked = lambda values: lax.stop_gradient(jnp.stack(list(values)))
         taken, heat = stacked(point.device_energy_currents.values()), stacked(point.heat_currents[name] for name in point.names)
         parts = stacked(point.entropy_currents[name] for name in point.names)
-        variances = stacked(point.heat_covariance[name, name] for name in point.names)
+        counted = [point.heat_covariance[name, name] for name in point.heat_covariance.names]
+        variances = stacked(counted) if counted else jnp.full_like(taken[:1], jnp.inf)
         sigma, rounding = lax.stop_gradient(point.entropy_production), float(jnp.finfo(heat.dtype).eps)
         allowed = max(_FIRST_LAW, _ROUNDING * rounding)
         largest, part = _largest(taken), _largest(parts)

@@ -13,6 +13,7 @@ from ._numerics.elimination import AbsorbingElimination
 from ._numerics.exponential import exponential, propagator
 from ._numerics.roots import bisect
 from ._numerics.validation import as_real, as_scalar, check, is_concrete
+from .jumps import JumpLindbladian
 from .lindblad import Lindbladian
 from .networks import RateNetwork, rate_matrix
 from .parameters import checked
@@ -65,6 +66,11 @@ def _(system: Lindbladian, state: ArrayLike, times: Float[Array, "..."]) -> Arra
     return _relax_coherences(system.complete(), _density_matrix(system, state), times)
 
 
+@relaxed.register
+def _(system: JumpLindbladian, state: ArrayLike, times: Float[Array, "..."]) -> Array:
+    return _relax_jumps(system, _density_matrix(system, state), times)
+
+
 @compiled
 def _relax(network, start, times):
     generator = rate_matrix(network)
@@ -75,9 +81,18 @@ def _relax(network, start, times):
 def _relax_coherences(lindbladian, matrix, times):
     dissipators, unitary, _ = lindbladian.dissipators()
     generator = unitary + sum(part.rate_equation() + part.coherent() for part in dissipators.values())
+    return _moved(lindbladian, generator, lindbladian.structure.size, matrix, times)
+
+
+@compiled
+def _relax_jumps(lindbladian, matrix, times):
+    return _moved(lindbladian, lindbladian.generator(), 1, matrix, times)  # the trace is kept, and comes first
+
+
+def _moved(lindbladian, generator, levels, matrix, times):
     start = lindbladian.vector(matrix)
     # One after another: together, all would take as many squarings as the longest.
-    at = lambda t: propagator(generator, t, lindbladian.structure.size) @ start
+    at = lambda t: propagator(generator, t, levels) @ start
     vectors = jax.lax.map(at, jnp.atleast_1d(times).astype(generator.dtype))
     return jax.vmap(lindbladian.matrix)(vectors).reshape(*times.shape, *matrix.shape)
 

@@ -16,6 +16,7 @@ from ._numerics.hermitian import eigensystem
 from ._numerics.modules import parameter
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, nonnegative
+from .jumps import JumpLindbladian
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
 from .systems.base import AbstractSystem
@@ -118,6 +119,31 @@ class Lindbladian(AbstractSystem):
             object.__setattr__(made, name, value)
         object.__setattr__(made, "structure", structure)
         return made
+
+    @classmethod
+    def from_jumps(
+        cls,
+        H: Any,
+        jumps: Sequence[tuple[Any, Any]],
+        bare: Any = None,
+        reservoirs: Mapping[str, AbstractReservoir] | None = None,
+        particles: Sequence[int] | None = None,
+    ) -> JumpLindbladian:
+        """The master equation of a Hamiltonian `H` and of `jumps`, pairs of a jump operator and its rate or reservoir.
+
+        For who comes from QuTiP: `mesolve(H, c_ops=[sqrt(rate) * L])` is `from_jumps(H, [(L, rate)])`. Its kind is
+        another one, whose operators are not couplings but jumps; it has the same currents, noise and evolution.
+        `bare` H_0, `reservoirs` by name, `particles` of the basis states: see `qtd.jumps.JumpLindbladian`.
+
+        A qubit that decays into a cold reservoir and dephases:
+
+        >>> excited, lower = np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [0.0, 0.0]])
+        >>> cold = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
+        >>> qubit = qtd.Lindbladian.from_jumps(excited, [(lower, ("cold", cold)), (excited, ("noise", 0.3))])
+        >>> print(np.diag(qtd.steady_state(qubit).real).round(4))
+        [0.8808 0.1192]
+        """
+        return JumpLindbladian(H, jumps, bare, reservoirs, particles)
 
     @property
     def approach(self) -> str:

@@ -16,7 +16,7 @@ from ._numerics.validation import as_scalar, nonnegative, positive
 from .distributions import AbstractDistribution, Thermal, filled_and_empty, shares
 from .spectral import AbstractSpectralDensity, WideBand
 
-__all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir"]
+__all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir", "ZeroTemperatureReservoir"]
 
 
 class AbstractReservoir(Module):
@@ -137,6 +137,71 @@ class Reservoir(AbstractReservoir):
         return strength * temperature * absorption, strength * temperature * emission
 
 
+class ZeroTemperatureReservoir(AbstractReservoir):
+    r"""A reservoir of bosons or fermions in its ground state, the limit T -> 0 of `Reservoir`.
+
+    - `chemical_potential` mu: energy; `statistics`: "bose" or "fermi"; `spectral_density`: see `qtd.spectral`.
+
+    Bosons are only emitted into it, at the rate J(w); electrons come out below mu and go in above it, at the rate
+    Gamma(E), and at E = mu at half of it either way. Its `temperature` is 0, and no parameter. Whatever heat it is
+    given, it is given entropy without end: the entropy production is infinite, and where it is given none the
+    reservoir has no part in it. Derivatives do not see the steps. Raises `ValueError` outside these domains.
+
+    >>> vacuum = qtd.reservoirs.ZeroTemperatureReservoir(spectral_density=qtd.spectral.WideBand(0.1))
+    >>> up, down = vacuum.rates(2.0)
+    >>> print(f"{up:.4f} {down:.4f}")
+    0.0000 0.1000
+    """
+
+    chemical_potential: Float[Array, ""] = parameter("any", "E")
+    statistics: str = eqx.field(static=True)
+    spectral_density: AbstractSpectralDensity
+
+    def __init__(
+        self,
+        chemical_potential: ArrayLike = 0.0,
+        statistics: Literal["bose", "fermi"] = "bose",
+        *,
+        spectral_density: AbstractSpectralDensity,
+    ):
+        # What is asked of these is asked of a reservoir at any temperature.
+        known = Reservoir(1.0, chemical_potential, statistics, spectral_density=spectral_density)
+        self.chemical_potential, self.statistics = known.chemical_potential, known.statistics
+        self.spectral_density = spectral_density
+
+    @property
+    def temperature(self) -> Float[Array, ""]:
+        """0."""
+        return jnp.zeros_like(self.chemical_potential)
+
+    def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        above = energy - self.chemical_potential
+        return jnp.where(above == 0, 0.0, jnp.where(above > 0, jnp.inf, -jnp.inf).astype(above.dtype))
+
+    def breaks(self) -> list[Float[Array, " n"]]:
+        return [jax.lax.stop_gradient(self.chemical_potential)[None]]
+
+    def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+        """f(E), a step; no bosons at any energy above mu."""
+        return _step(self.chemical_potential - energy) if self.statistics == "fermi" else jnp.zeros_like(energy)
+
+    def rates(
+        self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        energy = gap if particles is None else gap - self.chemical_potential * particles
+        if self.statistics == "fermi":
+            tunnelling = nonnegative(self.spectral_density(gap if particles is None else gap * particles))
+            return tunnelling * _step(-energy), tunnelling * _step(energy)
+        strength = self.spectral_density.per_energy(gap)
+        if particles is not None:  # as of `Reservoir`: J(w) n(w - mu)
+            strength = nonnegative(strength * gap / energy)
+        # A flat one at a gap of 0 makes rates that no temperature, however low, makes finite.
+        endless = jnp.isinf(strength)
+        finite = jnp.where(endless, 0, strength)
+        of = lambda share: jnp.where(endless, jnp.inf, finite * jnp.maximum(share, 0))
+        return of(-energy), of(energy)
+
+
 class NonthermalReservoir(AbstractReservoir):
     r"""A large reservoir of non-interacting particles in no equilibrium: its occupation is any function of energy.
 
@@ -202,3 +267,8 @@ class NonthermalReservoir(AbstractReservoir):
         tunnelling = nonnegative(self.spectral_density(energy))
         enters = jnp.ones_like(energy, bool) if particles is None else particles > 0
         return tunnelling * jnp.where(enters, filled, empty), tunnelling * jnp.where(enters, empty, filled)
+
+
+def _step(x):
+    """1 above 0, 0 below, and one half there."""
+    return jnp.heaviside(jax.lax.stop_gradient(x), jnp.asarray(0.5, jnp.result_type(x)))

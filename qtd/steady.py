@@ -17,6 +17,7 @@ from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.refinement import refinement
 from ._numerics.special import carried
+from .jumps import JumpLindbladian, JumpSteadyState
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
@@ -277,6 +278,8 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
 def solve(system: RateNetwork) -> SteadyState: ...
 @overload
 def solve(system: Lindbladian) -> CoherentSteadyState: ...
+@overload
+def solve(system: JumpLindbladian) -> JumpSteadyState: ...
 @overload
 def solve(system: AbstractSystem | AbstractState) -> AbstractState: ...
 @checked

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qtd
+from qtd.reservoirs import ZeroTemperatureReservoir
 from qtd.spectral import LorentzDrude, Lorentzian, Ohmic, Peaked, WideBand
 
 ONE = jnp.array(1.0)
@@ -120,3 +121,50 @@ def test_bad_reservoirs_are_named(arguments, message):
 def test_traced_negative_temperature_gives_nan():
     assert all(jnp.isnan(rate) for rate in boson_rates(jnp.array(1.0), jnp.array(-1.0)))
     assert all(jnp.isnan(rate) for rate in electron_rates(jnp.array(1.0), jnp.array(-1.0), jnp.array(0.0)))
+
+
+@pytest.mark.parametrize("statistics", ["bose", "fermi"])
+@pytest.mark.parametrize("potential", [0.0, 0.3])
+def test_a_reservoir_in_its_ground_state_is_the_limit_of_cold_ones(statistics, potential):
+    gaps = jnp.array([-1.0, -0.2, 0.7, 2.0]) if potential == 0 or statistics == "fermi" else jnp.array([0.7, 2.0])
+    density = Lorentzian(0.5, 0.8, 1.3) if statistics == "fermi" else Ohmic(0.4, 5.0)
+    particles = jnp.ones_like(gaps) if potential or statistics == "fermi" else None
+    cold = qtd.Reservoir(1e-3, potential, statistics, spectral_density=density)
+    frozen = ZeroTemperatureReservoir(potential, statistics, spectral_density=density)
+    np.testing.assert_allclose(frozen.rates(gaps, particles), cold.rates(gaps, particles), rtol=1e-13, atol=1e-40)  # exp(-200)
+    above = jnp.array([0.4, 1.0])
+    np.testing.assert_allclose(frozen.occupation(above), cold.occupation(above), atol=1e-40)
+    assert float(frozen.temperature) == 0 and "temperature" not in qtd.parameters(frozen)
+    assert np.array_equal(frozen.logit(potential + jnp.array([-1.0, 0.0, 1.0])), [-np.inf, 0, np.inf])
+    slope = jax.vmap(jax.grad(lambda gap: frozen.rates(gap, None if particles is None else ONE)[1]))(gaps)
+    known = jax.vmap(jax.grad(lambda gap: cold.rates(gap, None if particles is None else ONE)[1]))(gaps)
+    np.testing.assert_allclose(slope, known, rtol=1e-12, atol=1e-40)
+
+
+def test_steps_and_gaps_of_nothing_are_halves_zeros_or_infinite():
+    electrons = ZeroTemperatureReservoir(0.3, "fermi", spectral_density=WideBand(2.0))
+    assert [float(x) for x in electrons.rates(jnp.array(0.3), ONE)] == [1.0, 1.0]
+    nothing = jnp.array(0.0)
+    assert [float(x) for x in ZeroTemperatureReservoir(spectral_density=Ohmic(0.1, 5.0)).rates(nothing)] == [0.0, 0.0]
+    assert [float(x) for x in ZeroTemperatureReservoir(spectral_density=WideBand(0.1)).rates(nothing)] == [np.inf, np.inf]
+    short = as_float32(ZeroTemperatureReservoir(spectral_density=Ohmic(0.1, 5.0)))
+    assert all(x.dtype == jnp.float32 for x in short.rates(jnp.array(1.0, jnp.float32)))
+    with pytest.raises(ValueError, match='`statistics` must be "bose" or "fermi"'):
+        ZeroTemperatureReservoir(0.0, "boltzmann", spectral_density=WideBand(1.0))
+
+
+def test_what_a_frozen_reservoir_takes_produces_entropy_without_end():
+    of = lambda temperature: qtd.Reservoir(temperature, spectral_density=Ohmic(0.01, 10.0))
+    vacuum = ZeroTemperatureReservoir(spectral_density=Ohmic(0.01, 10.0))
+    jumps = [("hot", 0, 1, 1.0), ("vacuum", 0, 1, 1.0)]
+    network = qtd.RateNetwork([0.0, 1.0], jumps, {"hot": of(2.0), "vacuum": vacuum})
+    flip = [[0.0, 1.0], [1.0, 0.0]]
+    qubit = qtd.Lindbladian({"e": (1.0, np.diag([0.0, 1.0]))}, {"hot": flip, "vacuum": flip}, {"hot": of(2.0), "vacuum": vacuum})
+    for device in (network, qubit):
+        point = qtd.operate(device)
+        assert float(point.entropy_production) == np.inf and float(point.heat_currents["vacuum"]) < 0 and int(point.status) == 0
+        assert point.mode == "dissipator"
+    assert float(point.entropy_currents["hot"]) == pytest.approx(float(point.heat_currents["hot"]) / 2, rel=1e-15)
+    alone = qtd.operate(qtd.RateNetwork([0.0, 1.0], jumps[1:], {"vacuum": vacuum}))
+    assert float(alone.entropy_production) == 0 and int(alone.status) == 0
+    assert qtd.audit(network).findings

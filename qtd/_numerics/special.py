@@ -2,7 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Bool, Float
 
 # Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the truncation error is
 # below 1e-17 up to where the closed form takes over, which is no round number: at that very point both would count half.
@@ -95,6 +96,11 @@ def _carried_jvp(primals, tangents):
     (x, flow), (x_dot, flow_dot) = primals, tangents
     bounded = jnp.clip(jnp.where(jnp.isnan(x), 0.0, x), -endless(x), endless(x))
     return carried(x, flow), bounded * flow_dot + flow * x_dot
+
+
+def nothing_where(is_nothing: Bool[Array, "*batch"], x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """x, 0 where `is_nothing` is known of it, whatever rounding has left there; its derivatives stay."""
+    return x - lax.stop_gradient(jnp.where(is_nothing, x, 0))
 
 
 def endless(x: Float[Array, "*batch"]) -> float:

@@ -8,7 +8,7 @@ from ..observables import operating_point
 from ..parameters import validate
 from ..systems.base import AbstractSystem
 from ..thermodynamics import operate
-from . import _coherent, _conductors, _networks  # noqa: F401  they register their checks
+from . import _coherent, _conductors, _networks, _operators  # noqa: F401  they register their checks
 from ._alternatives import compared
 from ._gradients import Probe, gradients
 from ._points import point_checks

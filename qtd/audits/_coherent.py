@@ -1,5 +1,7 @@
 """What can be asked of a master equation with coherences, beyond its jumps."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from .._numerics.batching import add
 from .._numerics.compilation import compiled
 from ..counting import covariance
 from ..findings import Checks, Finding, Severity
+from ..jumps import JumpSteadyState
 from ..limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..lindblad import Lindbladian
 from ..steady import CoherentSteadyState, solve
@@ -34,15 +37,16 @@ def _(lindbladian: Lindbladian) -> Checks:
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),
         "weak coupling": weak,
-        "steady state": lambda: relaxation(state),
+        "steady state": lambda: relaxation(state, lindbladian.structure.size),
         "positivity": lambda: positivity(state),
         "kinetic uncertainty": lambda: kinetic_uncertainty(state),
     }
 
 
-def relaxation(state: CoherentSteadyState) -> list[Finding]:
-    """The slowest mode of what is kept of the state, from the inverse of the generator, in which it is the largest eigenvalue."""
-    inverse = np.asarray(_inverse(state), float)
+def relaxation(state: CoherentSteadyState | JumpSteadyState, levels: int) -> list[Finding]:
+    """The slowest mode of what is kept of the state, from the inverse of the generator, in which it is the largest eigenvalue; `levels`:
+    how many numbers add up to the trace, the first ones."""
+    inverse = np.asarray(_inverse(state, levels), float)
     precision = float(np.finfo(np.asarray(state.vector).dtype).eps)
     rate, _ = _networks.slowest(np.linalg.eigvals(inverse), precision)
     fastest = float(max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values()))
@@ -59,17 +63,21 @@ def relaxation(state: CoherentSteadyState) -> list[Finding]:
 
 
 @compiled
-def _inverse(state):
-    size, count = state.lindbladian.structure.size, len(state.vector)
+def _inverse(state, levels):
+    count = len(state.vector)
     one = jnp.eye(count, dtype=state.vector.dtype)
-    traces = (jnp.arange(count) < size).astype(one.dtype)  # populations come first
+    traces = (jnp.arange(count) < levels).astype(one.dtype)
     return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(one - state.vector[:, None] * traces[None])
 
 
 def positivity(state: CoherentSteadyState) -> list[Finding]:
     """The smallest eigenvalue of the density matrix; and populations against rounding, which here is relative to the largest entry."""
-    smallest, rounding = float(state.smallest_eigenvalue), NOTHING * float(np.finfo(np.asarray(state.vector).dtype).eps)
-    approach = state.lindbladian.structure.approach
+    return positive(float(state.smallest_eigenvalue), state.vector.dtype, state.lindbladian.structure.approach)
+
+
+def positive(smallest: float, dtype: Any, approach: str) -> list[Finding]:
+    """What the `smallest` eigenvalue of a density matrix of this `dtype` says of an equation of some `approach`."""
+    rounding = NOTHING * float(np.finfo(dtype).eps)
     severity, text = Severity.FINE, f"The smallest probability in the steady state is {smallest:.3g}."
     if smallest < rounding:
         severity = Severity.NOTE

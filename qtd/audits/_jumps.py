@@ -96,7 +96,7 @@ def tabulated(state: SteadyState) -> Jumps:
         reservoir = network.reservoirs[diagonal.reservoir]
         of = lambda values, levels=levels: np.asarray(values, float)[levels]
         heat = of(quanta["heat"])
-        entropy = of(quanta["entropy"]) if reservoir.temperature is None else heat / float(reservoir.temperature)
+        entropy = of(quanta["entropy"]) if reservoir.temperature is None else _per(float(reservoir.temperature), heat)
         index = np.full(len(levels), topology.names.index(diagonal.reservoir))
         weight = np.log(degeneracies[levels] / degeneracies[lower])
         ends = topology.order[lower], topology.order[levels]
@@ -105,3 +105,10 @@ def tabulated(state: SteadyState) -> Jumps:
     precision = float(np.finfo(np.asarray(state.populations).dtype).eps)
     energies = np.asarray(network.energies, float)
     return Jumps(topology.names, *columns, populations, energies, precision)  # pyright: ignore[reportCallIssue]
+
+
+def _per(temperature, heat):
+    """J / T; at T = 0 infinite, or nothing where nothing is carried."""
+    if temperature:
+        return heat / temperature
+    return np.where(heat == 0, 0.0, np.copysign(np.inf, heat))

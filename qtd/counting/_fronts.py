@@ -22,15 +22,19 @@ class Covariance(eqx.Module):
     `names`: the reservoirs in order. `entries`: S_rs by row, each from its diagonal on. Those of coherent devices are NaN where they are
     none: a variance that is negative by more than rounding, and |S_rs| > sqrt(S_rr S_ss) by more than 1e-6, or, of a Redfield
     equation, by more than a tenth, where it is not valid: it keeps the laws of noise to its own accuracy only. `is_conserved`: whether
-    what is counted only passes through the device, so that rows add up to 0.
+    what is counted only passes through the device, so that rows add up to 0. `uncounted`: reservoirs that exchange no definite quanta, of
+    which nothing can be counted; asked for, they are refused (`qtd.jumps`).
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
     entries: tuple[tuple[Float[Array, ""], ...], ...]  # row r holds s = r, r+1, ...: what is not asked for is not computed
     is_conserved: bool = eqx.field(static=True, default=False)
+    uncounted: tuple[str, ...] = eqx.field(static=True, default=())
 
     def __getitem__(self, pair: tuple[str, str]) -> Float[Array, ""]:
         for name in pair:
+            if name in self.uncounted:
+                raise ValueError(uncountable(name))
             if name not in self.names:
                 raise ValueError(f"No reservoir is called {name!r}; there are {', '.join(map(repr, self.names))}.")
         first, second = sorted(map(self.names.index, pair))
@@ -44,6 +48,8 @@ class Covariance(eqx.Module):
     @property
     def matrix(self) -> Float[Array, "r r"]:
         """All of S, reservoirs in the order of `names`."""
+        if not self.names:
+            return jnp.zeros((0, 0))
         return jnp.stack([jnp.stack([self[a, b] for b in self.names], axis=-1) for a in self.names], axis=-2)
 
 
@@ -131,6 +137,13 @@ def series(state: AbstractState, weights: Weights, order: int, quantity: str) ->
 def unknown(state):
     """What is wrong with a state that has no cumulants, in words."""
     return f"`system` is at rest in a {type(state).__name__}, of which no generating function is known"
+
+
+def uncountable(name: str) -> str:
+    """What is wrong with counting a reservoir called `name`, in words."""
+    return (
+        f"{name!r} exchanges no definite quanta, so that nothing is counted of it: ask for its current, or name as `bare` what it lowers."
+    )
 
 
 def check_known(names, name):

@@ -1,10 +1,12 @@
 """Counting the quanta of a master equation, from the response of its state to what has been counted."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
-from .._numerics.batching import follow, settle
+from .._numerics.batching import add, follow, settle
 from .._numerics.compilation import compiled
 from .._numerics.validation import as_scalar
 from ..limits import FIRST_ORDER
@@ -12,28 +14,35 @@ from ..steady import CoherentSteadyState
 from ._expansion import expand
 from ._fronts import Covariance, Weights, check_known, noise, series
 
+Rows = tuple[tuple[Float[Array, ""], ...], ...]
+
 
 @noise.register
 def _(state: CoherentSteadyState, quantity: str) -> Covariance:
     # Quanta of a local equation need not add up to what the device takes.
-    passes_on = state.lindbladian.structure.approach == "global" and quantity in ("energy", "particles")
-    return Covariance(tuple(state.reservoirs), _coherent_rows(state, quantity), passes_on)
+    approach = state.lindbladian.structure.approach
+    passes_on = approach == "global" and quantity in ("energy", "particles")
+    # A Redfield equation is the second order of a theory: what that is off by by a tenth is doubtful, and by more it is none.
+    share = FIRST_ORDER.doubtful if approach == "redfield" else 1e-6
+    return Covariance(tuple(state.reservoirs), rows(state, tuple(state.reservoirs), quantity, share), passes_on)
 
 
 @series.register
 def _(state: CoherentSteadyState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
-    return _coherent_cumulants(state, {weights: 1.0} if isinstance(weights, str) else dict(weights), order, quantity)
+    return coherent_cumulants(state, named(state, weights), state.lindbladian.structure.trace, order, quantity)
 
 
-def _coherent_rows(state, quantity):
-    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r the jumps weighed with quantum^k."""
-    names, parts, vector = list(state.reservoirs), state.dissipators, state.vector
+def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
+    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r the jumps weighed with quantum^k.
+
+    Of a state whose `dissipators` jump and count, between reservoirs of these `names`; `share`, by which a covariance may exceed what
+    the variances allow.
+    """
+    parts, vector = state.dissipators, state.vector
     currents = {name: state.current(name, quantity) for name in names}
     drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
     response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
-    # A Redfield equation is the second order of a theory: what that is off by by a tenth is doubtful, and by more it is none.
-    share = FIRST_ORDER.doubtful if state.lindbladian.structure.approach == "redfield" else 1e-6
     allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
     crossed = lambda r, s: parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
     own = {name: parts[name].counted(vector, quantity, 2) for name in names}
@@ -59,15 +68,24 @@ def _scaled(vector, factor):
     return vector * follow(jnp.broadcast_to(factor, vector.shape), vector)
 
 
-@compiled
-def _coherent_cumulants(state, factors, order, quantity):
+def named(state, weights: Weights) -> dict[str, ArrayLike]:
+    """Factors by the names of reservoirs of a `state`."""
+    factors: dict[str, ArrayLike] = {weights: 1.0} if isinstance(weights, str) else dict(weights)
     for name in factors:
         check_known(state.reservoirs, name)
+    return factors
+
+
+@compiled
+def coherent_cumulants(
+    state, factors: dict[str, ArrayLike], trace: Callable[[Array], Array], order: int, quantity: str
+) -> Float[Array, " order"]:
+    """`cumulants` of a state whose `dissipators` jump and count; `trace`: of a vector such as its own."""
     one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
-    tilt = lambda k, x: sum(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
-    mean = sum(one(factor) * state.current(name, quantity) for name, factor in factors.items())
-    found = expand(state.vector, mean, tilt, state.lindbladian.structure.trace, state.elimination.solve, order)
+    tilt = lambda k, x: add(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
+    mean = add(one(factor) * state.current(name, quantity) for name, factor in factors.items())
+    found = expand(state.vector, mean, tilt, trace, state.elimination.solve, order)
     if order == 1:
         return found
-    gross = state.lindbladian.structure.trace(tilt(2, state.vector))
+    gross = trace(tilt(2, state.vector))
     return found.at[1:].add(0 * _possible(found[1], gross))

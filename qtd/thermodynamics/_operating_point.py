@@ -55,8 +55,8 @@ class OperatingPoint(AbstractPoint):
 
     @property
     def entropy_currents(self) -> dict[str, Float[Array, ""]]:
-        """Entropy that leaves each reservoir per time: J / T in equilibrium."""
-        thermal = {name: self.heat_currents[name] / temperature for name, temperature in self.temperatures.items()}
+        """Entropy that leaves each reservoir per time: J / T in equilibrium, infinite at T = 0 unless J = 0."""
+        thermal = {name: _per(temperature, self.heat_currents[name]) for name, temperature in self.temperatures.items()}
         return self.nonthermal_entropy_currents | thermal
 
     @property
@@ -69,7 +69,7 @@ class OperatingPoint(AbstractPoint):
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta
         and device energy differ."""
         flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
-        parts = {name: flow(name) / self.temperatures[name] for name in self.temperatures}
+        parts = {name: _per(self.temperatures[name], flow(name)) for name in self.temperatures}
         return -add((self.nonthermal_entropy_currents | parts)[name] for name in self.names)
 
     @property
@@ -148,6 +148,9 @@ class OperatingPoint(AbstractPoint):
     def mode_code(self) -> Int[Array, ""]:
         """`Mode` as an integer array, for compiled code and batches."""
         thermal = [name for name in self.names if name in self.temperatures]
+        if not thermal:
+            modes = [int(Mode.HEAT_ENGINE), int(Mode.HEATER)]
+            return jnp.select([self.power > 0, self.power < 0], modes, int(Mode.DISSIPATOR))
         heat, temperature = (jnp.stack([x[name] for name in thermal]) for x in (self.heat_currents, self.temperatures))
         hottest = temperature == temperature.max(axis=0, keepdims=True)
         if self.cooled:
@@ -194,9 +197,11 @@ class OperatingPoint(AbstractPoint):
     @property
     def power_noise(self) -> Float[Array, ""]:
         """Zero-frequency noise of `power`, sum_rs mu_r mu_s S_rs of particles; 0 of a device that
-        exchanges none."""
+        exchanges none, NaN of one that exchanges no definite number of them."""
         if self.particle_covariance is None:
             return jnp.zeros_like(self.power)
+        if self.particle_covariance.uncounted:
+            return jnp.full_like(self.power, jnp.nan)
         # Particles are conserved, so that potentials may be counted from any of them: no digits are
         # lost to a common part.
         ground = self.chemical_potentials[self.names[0]]
@@ -306,7 +311,7 @@ class OperatingPoint(AbstractPoint):
             for name in self.names:
                 taken = self.device_energy_currents[name]
                 table[f"E_{name}"] = Observable(taken, "E^2", f"energy that the device takes up from {name!r}")
-        for name in self.names:
+        for name in self.heat_covariance.names:
             table[f"S_{name}"] = Observable(self.heat_covariance[name, name], "E^3", f"noise of the heat current of {name!r}")
             table[f"TUR_{name}"] = Observable(self.tur(name), "1", f"thermodynamic uncertainty of that current{self._bound}")
         return table
@@ -345,3 +350,10 @@ class OperatingPoint(AbstractPoint):
             share = float(self.efficiency / self.carnot_efficiency)
             found.append(Law("Carnot", share, "efficiency / Carnot efficiency <= 1", share <= 1 + 1e4 * tiny))
         return found
+
+
+def _per(temperature, heat):
+    """J / T; at T = 0 infinite, or nothing where nothing flows."""
+    frozen = temperature == 0
+    endless = carried(jnp.full_like(heat, jnp.inf), heat)
+    return jnp.where(frozen, endless, heat / jnp.where(frozen, 1.0, temperature))
