@@ -1,11 +1,14 @@
-"""Finite reservoirs: 10 000 initial conditions in one call of qtd against SciPy's solvers in a loop.
+"""Finite reservoirs: 10 000 initial conditions in one call of qtd against SciPy's solvers in a
+loop.
 
     python benchmarks/finite_reservoirs.py
 
-The paper's Fig. 1 from other temperatures and potentials, up to a time where cooling is over and heating is not. SciPy gets the equations
-written out for two reservoirs and two modes in plain Python, which for so few numbers is faster than arrays, and tolerances that leave
-errors of the same size. Agreement is checked first, compilation is timed apart, codes run in turn: qtd on all cores, of each of which XLA
-makes a device, or with --one-core on one; loops on one, and extrapolated from a sample.
+The paper's Fig. 1 from other temperatures and potentials, up to a time where cooling is over and
+heating is not. SciPy gets the equations written out for two reservoirs and two modes in plain
+Python, which for so few numbers is faster than arrays, and tolerances that leave errors of the same
+size. Agreement is checked first, compilation is timed apart, codes run in turn: qtd on all cores,
+of each of which XLA makes a device, or with --one-core on one; loops on one, and extrapolated from
+a sample.
 """
 
 import argparse
@@ -49,21 +52,37 @@ def main():
 
     split = jax.sharding.PartitionSpec("starts")
     parts = jax.make_mesh((devices,), ("starts",), axis_types=(jax.sharding.AxisType.Auto,))
-    run = jax.shard_map(lambda x: jax.lax.map(final, x, batch_size=256), mesh=parts, in_specs=split, out_specs=split, check_vma=False)
+    run = jax.shard_map(
+        lambda x: jax.lax.map(final, x, batch_size=256),
+        mesh=parts,
+        in_specs=split,
+        out_specs=split,
+        check_vma=False,
+    )
     began = time.perf_counter()
     ours = jax.jit(run).lower(starts).compile()
     compilation = time.perf_counter() - began
     found, few = np.asarray(ours(starts)), np.asarray(starts[:SAMPLE])
     exact = np.array([by_ivp(start, 1e-13) for start in few])
-    rivals = {"SciPy, solve_ivp (DOP853)": lambda: [by_ivp(x, 1e-10) for x in few], "SciPy, odeint": lambda: [by_odeint(x) for x in few]}
+    rivals = {
+        "SciPy, solve_ivp (DOP853)": lambda: [by_ivp(x, 1e-10) for x in few],
+        "SciPy, odeint": lambda: [by_odeint(x) for x in few],
+    }
     print(
-        f"\n{arguments.starts} starts up to time {UNTIL:g}; largest relative error {np.abs(found[:SAMPLE] / exact - 1).max():.0e}", end=""
+        f"\n{arguments.starts} starts up to time {UNTIL:g}; largest relative error"
+        f" {np.abs(found[:SAMPLE] / exact - 1).max():.0e}",
+        end="",
     )
     for name, run in rivals.items():
         print(f", {name} {np.abs(np.array(run()) / exact - 1).max():.0e}", end="")
-    medians = timing.alternating({"qtd": lambda: jax.block_until_ready(ours(starts)), **rivals}, arguments.rounds)
+    medians = timing.alternating(
+        {"qtd": lambda: jax.block_until_ready(ours(starts)), **rivals}, arguments.rounds
+    )
     print(f"\n  {'':<32} {'us/start':>10} {'time/qtd':>10}")
-    each = {name: spent / (arguments.starts if name == "qtd" else SAMPLE) for name, spent in medians.items()}
+    each = {
+        name: spent / (arguments.starts if name == "qtd" else SAMPLE)
+        for name, spent in medians.items()
+    }
     for name, spent in each.items():
         print(f"  {name:<32} {1e6 * spent:>10.1f} {spent / each['qtd']:>10.1f}")
     print(f"  Compilation {compilation:.1f} s")
@@ -80,20 +99,32 @@ def speed(state):
     for j, sign in ((0, 1), (1, -1)):
         root = math.sqrt(mu[j])
         thermal = math.pi**2 / 6 * t[j] ** 2
-        zeroth, first, second = root - thermal / 4 / mu[j] / root, thermal / root, 2 * thermal * root
+        zeroth, first, second = (
+            root - thermal / 4 / mu[j] / root,
+            thermal / root,
+            2 * thermal * root,
+        )
         capacity, height = (second - first**2 / zeroth) / t[j], mu[j] + first / zeroth
-        warming.append(-sign * sum((energy - height) * flow for energy, flow in zip(ENERGIES, flows)) / capacity)
+        warming.append(
+            -sign
+            * sum((energy - height) * flow for energy, flow in zip(ENERGIES, flows))
+            / capacity
+        )
         filling.append((-sign * sum(flows) - first / t[j] * warming[-1]) / zeroth)
     return [*warming, *filling]
 
 
 def by_ivp(start, tolerance):
     options = {"method": "DOP853", "rtol": tolerance, "atol": 1e-2 * tolerance}
-    return solve_ivp(lambda _, y: speed(y.tolist()), (0, UNTIL), start, t_eval=[UNTIL], **options).y[:, -1]
+    return solve_ivp(
+        lambda _, y: speed(y.tolist()), (0, UNTIL), start, t_eval=[UNTIL], **options
+    ).y[:, -1]
 
 
 def by_odeint(start):
-    return odeint(lambda y, _: speed(y.tolist()), start, [0, UNTIL], rtol=1e-11, atol=1e-13, mxstep=10_000)[-1]
+    return odeint(
+        lambda y, _: speed(y.tolist()), start, [0, UNTIL], rtol=1e-11, atol=1e-13, mxstep=10_000
+    )[-1]
 
 
 if __name__ == "__main__":

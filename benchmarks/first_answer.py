@@ -1,11 +1,13 @@
-"""What a first answer costs: CPU seconds in fresh processes, with nothing compiled before, and with compiled programs kept.
+"""What a first answer costs: CPU seconds in fresh processes, with nothing compiled before, and with
+compiled programs kept.
 
     python benchmarks/first_answer.py
 
-Of each machine: the first and the second `operate()`, the gradient of its first observable in all parameters (by `qtd.sweeps.gradient`, by
-`jax.grad` as it is, and under `jax.jit`), the covariance of its currents and an audit, each in a process of its own, imports apart; then
-imports and commands, whole. CPU seconds count all threads, so that
-other load changes them little. "Again": a second process, which reads what the first one has compiled.
+Of each machine: the first and the second `operate()`, the gradient of its first observable in all
+parameters (by `qtd.sweeps.gradient`, by `jax.grad` as it is, and under `jax.jit`), the covariance
+of its currents and an audit, each in a process of its own, imports apart; then imports and
+commands, whole. CPU seconds count all threads, so that other load changes them little. "Again": a
+second process, which reads what the first one has compiled.
 """
 
 import argparse
@@ -16,30 +18,70 @@ import sys
 import tempfile
 import time
 
-MACHINES = "CollectiveRefrigerator", "QubitRefrigerator", "ResonatorRefrigerator", "NDemon", "QuantumMotor", "FiniteReservoirs"
-QUESTIONS = "operate()", "second operate()", "gradient", "jax.grad", "jit of jax.grad", "covariance", "audit"
+MACHINES = (
+    "CollectiveRefrigerator",
+    "QubitRefrigerator",
+    "ResonatorRefrigerator",
+    "NDemon",
+    "QuantumMotor",
+    "FiniteReservoirs",
+)
+QUESTIONS = (
+    "operate()",
+    "second operate()",
+    "gradient",
+    "jax.grad",
+    "jit of jax.grad",
+    "covariance",
+    "audit",
+)
 WHOLE = {
     "import jax": [sys.executable, "-c", "import jax"],
-    "import jax, and a machine of qtd": [sys.executable, "-c", "import jax, qtd; qtd.machines.CollectiveRefrigerator"],
+    "import jax, and a machine of qtd": [
+        sys.executable,
+        "-c",
+        "import jax, qtd; qtd.machines.CollectiveRefrigerator",
+    ],
     "qtd list": ["qtd", "list"],
     "qtd show collective-refrigerator": ["qtd", "show", "collective-refrigerator"],
     "qtd show quantum-motor": ["qtd", "show", "quantum-motor"],
     "qtd audit collective-refrigerator": ["qtd", "audit", "collective-refrigerator"],
-    "qtd design collective-refrigerator": ["qtd", "design", "collective-refrigerator", "--out", "."],
-    "qtd report collective-refrigerator": ["qtd", "report", "collective-refrigerator", "--out", "page.html"],
+    "qtd design collective-refrigerator": [
+        "qtd",
+        "design",
+        "collective-refrigerator",
+        "--out",
+        ".",
+    ],
+    "qtd report collective-refrigerator": [
+        "qtd",
+        "report",
+        "collective-refrigerator",
+        "--out",
+        "page.html",
+    ],
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ask", nargs=2, metavar=("MACHINE", "QUESTION"), help="what one process does")
+    parser.add_argument(
+        "--ask", nargs=2, metavar=("MACHINE", "QUESTION"), help="what one process does"
+    )
     asked = parser.parse_args().ask
     if asked:
         print(seconds(*asked))
         return
-    print(f"\n{'CPU seconds, first and again':<36}" + "".join(f"{question:>18}" for question in QUESTIONS), flush=True)
+    print(
+        f"\n{'CPU seconds, first and again':<36}"
+        + "".join(f"{question:>18}" for question in QUESTIONS),
+        flush=True,
+    )
     for machine in MACHINES:
-        print(f"{machine:<36}" + "".join(f"{twice(machine, question):>18}" for question in QUESTIONS), flush=True)
+        print(
+            f"{machine:<36}" + "".join(f"{twice(machine, question):>18}" for question in QUESTIONS),
+            flush=True,
+        )
     print()
     for name, command in WHOLE.items():
         print(f"{name:<36}{of_process(command)}", flush=True)
@@ -75,18 +117,35 @@ def seconds(machine, question):
 def twice(machine, question):
     """The seconds with an empty folder for compiled programs, and with what that has left."""
     with tempfile.TemporaryDirectory() as folder:
-        keep = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        keep = {
+            "JAX_COMPILATION_CACHE_DIR": folder,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
         command = [sys.executable, __file__, "--ask", machine, question]
-        found = [subprocess.run(command, env={**os.environ, **keep}, capture_output=True, text=True, check=True) for _ in range(2)]
+        found = [
+            subprocess.run(
+                command, env={**os.environ, **keep}, capture_output=True, text=True, check=True
+            )
+            for _ in range(2)
+        ]
     first, again = (float(run.stdout.split()[-1]) for run in found)
-    return "-" if first != first else f"{first:.2f}, {again:.2f}" if first < 1 else f"{first:.1f}, {again:.1f}"
+    return (
+        "-"
+        if first != first
+        else f"{first:.2f}, {again:.2f}"
+        if first < 1
+        else f"{first:.1f}, {again:.1f}"
+    )
 
 
 def of_process(command):
     """The same of a whole process, with a user's folder of its own."""
     spent = []
     with tempfile.TemporaryDirectory() as folder:
-        home = {"XDG_CACHE_HOME": folder, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+        home = {
+            "XDG_CACHE_HOME": folder,
+            "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
+        }
         for _ in range(2):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             # An audit that finds fault ends with 1.

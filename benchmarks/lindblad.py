@@ -1,9 +1,12 @@
-"""Devices with coherences: qtd against NumPy, QuTiP and qthermo on two qubits (a `QubitRefrigerator`) and on three (a `Lindbladian`).
+"""Devices with coherences: qtd against NumPy, QuTiP and qthermo on two qubits (a
+`QubitRefrigerator`) and on three (a `Lindbladian`).
 
-    python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP and qthermo; else their rows are left out)
+    python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP and qthermo; else
+    their rows are left out)
 
-Every code computes the cooling current and its noise, and of the two qubits the COP, of the same devices, scattered by 20 % around a
-working point. Agreement is checked first, compilation is timed apart, and the codes run in turn on one core.
+Every code computes the cooling current and its noise, and of the two qubits the COP, of the same
+devices, scattered by 20 % around a working point. Agreement is checked first, compilation is timed
+apart, and the codes run in turn on one core.
 """
 
 import argparse
@@ -22,9 +25,16 @@ import timing
 
 import qtd
 
-TARGETS = {"NumPy": 3, "QuTiP": 1000, "qthermo": 500}  # time/qtd that we want to reach, per point of a sweep
+# Time/qtd that we want to reach, per point of a sweep.
+TARGETS = {
+    "NumPy": 3,
+    "QuTiP": 1000,
+    "qthermo": 500,
+}
 ONE_BY_ONE = {"QuTiP": rivals.qutip_points, "qthermo": rivals.qthermo_points}
-TOLERANCE = 1e-6  # where the cold current is a millionth of what goes back and forth, both codes keep that many digits less
+# where the cold current is a millionth of what goes back and forth, both codes keep that many
+# digits less
+TOLERANCE = 1e-6
 
 
 def main():
@@ -47,58 +57,99 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
     device = two_qubit_device() if two_qubits else three_qubit_device()
     figures = functools.partial(_figures, device)
     value, compile_value = timing.compiled(figures, parameters, chunk)
-    gradient, compile_gradient = timing.compiled(jax.value_and_grad(lambda x: figures(x)[0]), parameters, chunk)
+    gradient, compile_gradient = timing.compiled(
+        jax.value_and_grad(lambda x: figures(x)[0]), parameters, chunk
+    )
 
     part = [x[:few] for x in arrays]
     codes = {"qtd": (lambda: jax.block_until_ready(value(parameters)), points)}
-    solve, every, few_numbers = (rivals.numpy_two_qubits, 16, 6) if two_qubits else (rivals.numpy_three_qubits, 64, 10)
+    solve, every, few_numbers = (
+        (rivals.numpy_two_qubits, 16, 6) if two_qubits else (rivals.numpy_three_qubits, 64, 10)
+    )
     codes[f"NumPy, all {every} numbers, batched LAPACK"] = lambda: solve(*arrays), points
-    codes[f"NumPy, {few_numbers} numbers chosen by hand"] = lambda: solve(*arrays, by_hand=True), points
+    codes[f"NumPy, {few_numbers} numbers chosen by hand"] = (
+        lambda: solve(*arrays, by_hand=True),
+        points,
+    )
     for name, make in loops.items():
         codes[f"{name}, one by one"] = functools.partial(make(two_qubits), *part), few
     if "QuTiP" in loops:
-        codes["QuTiP, its default steadystate"] = functools.partial(rivals.qutip_points(two_qubits, "direct"), *part), few
+        codes["QuTiP, its default steadystate"] = (
+            functools.partial(rivals.qutip_points(two_qubits, "direct"), *part),
+            few,
+        )
     kept = len((device.lindbladian() if two_qubits else device).structure.variables)
-    title = 'A: two qubits, QubitRefrigerator("local")' if two_qubits else "B: three qubits, Lindbladian, local, by a user"
-    print(f"\n{title}; {points} points, {len(parameters)} parameters each; qtd keeps {kept} real numbers of the state")
-    print("  Agreement with qtd, worst of the points, relative: " + ("J_cold, S_cold, COP" if two_qubits else "J_cold, S_cold"))
+    title = (
+        'A: two qubits, QubitRefrigerator("local")'
+        if two_qubits
+        else "B: three qubits, Lindbladian, local, by a user"
+    )
+    print(
+        f"\n{title}; {points} points, {len(parameters)} parameters each; qtd keeps {kept} real"
+        " numbers of the state"
+    )
+    print(
+        "  Agreement with qtd, worst of the points, relative: "
+        + ("J_cold, S_cold, COP" if two_qubits else "J_cold, S_cold")
+    )
     reference = [np.asarray(x) for x in value(parameters)]
     for name, (run, count) in codes.items():
-        differences = [np.abs(x / y[:count] - 1).max() for x, y in zip(run(), reference, strict=True)]
+        differences = [
+            np.abs(x / y[:count] - 1).max() for x, y in zip(run(), reference, strict=True)
+        ]
         print(f"    {name:<46} {'  '.join(f'{x:.1e}' for x in differences)}")
         assert max(differences) < TOLERANCE, name
 
-    codes["qtd, value and gradient of J_cold"] = (lambda: jax.block_until_ready(gradient(parameters)), points)
+    codes["qtd, value and gradient of J_cold"] = (
+        lambda: jax.block_until_ready(gradient(parameters)),
+        points,
+    )
     medians = timing.alternating({name: run for name, (run, _) in codes.items()}, rounds)
     per_point = {name: medians[name] / count for name, (_, count) in codes.items()}
-    print(f"  Compilation: value {compile_value:.2f} s, value and gradient {compile_gradient:.2f} s")
+    print(
+        f"  Compilation: value {compile_value:.2f} s, value and gradient {compile_gradient:.2f} s"
+    )
     _table("Sweep", per_point, TARGETS)
 
-    calls = {"qtd, operate()": _calls(lambda d: _read(d, two_qubits), _devices(device, parameters, few))}
+    calls = {
+        "qtd, operate()": _calls(lambda d: _read(d, two_qubits), _devices(device, parameters, few))
+    }
     changes = [{path: float(x[i]) for path, x in parameters.items()} for i in range(few)]
-    calls["qtd, new parameters, then operate()"] = _calls(lambda x: _read(qtd.replace(device, x), two_qubits), changes)
+    calls["qtd, new parameters, then operate()"] = _calls(
+        lambda x: _read(qtd.replace(device, x), two_qubits), changes
+    )
     compiled = jax.jit(figures)
-    calls["qtd, one jitted function of the parameters"] = _calls(lambda x: jax.block_until_ready(compiled(x)), changes)
+    calls["qtd, one jitted function of the parameters"] = _calls(
+        lambda x: jax.block_until_ready(compiled(x)), changes
+    )
     for name, make in loops.items():
         point = make(two_qubits)
-        calls[name] = _calls(lambda x, point=point: point(*x), [[x[i : i + 1] for x in part] for i in range(few)])
+        calls[name] = _calls(
+            lambda x, point=point: point(*x), [[x[i : i + 1] for x in part] for i in range(few)]
+        )
     medians = timing.alternating(calls, rounds * few)
     _table("One call, after the first", medians, {"QuTiP": 1, "qthermo": 1})
 
 
 def two_qubit_device():
-    return qtd.machines.QubitRefrigerator("local", energy_2=rivals.ENERGY_2, exchange=rivals.EXCHANGE)
+    return qtd.machines.QubitRefrigerator(
+        "local", energy_2=rivals.ENERGY_2, exchange=rivals.EXCHANGE
+    )
 
 
 def three_qubit_device():
-    """An absorption refrigerator: the work qubit and the cold one together give the hot one its energy, H_int = g |1,0,1><0,1,0| + h.c."""
+    """An absorption refrigerator: the work qubit and the cold one together give the hot one its
+    energy, H_int = g |1,0,1><0,1,0| + h.c."""
     cold, hot, work = (rivals.on(site, rivals.NUMBER, 3) for site in range(3))
     swap = np.zeros((8, 8))
     swap[0b101, 0b010] = swap[0b010, 0b101] = 1.0
     ohmic = qtd.spectral.Ohmic(rivals.COUPLING, rivals.CUTOFF)
     names = "cold", "hot", "work"
     return qtd.Lindbladian(
-        bare={"cold": (1.0, cold + hot), "work": (1.0, work + hot)},  # the energy of hot is the sum of the other two
+        bare={
+            "cold": (1.0, cold + hot),
+            "work": (1.0, work + hot),
+        },  # the energy of hot is the sum of the other two
         interaction={"swap": (1.0, swap)},
         couplings={name: rivals.on(site, rivals.FLIP, 3) for site, name in enumerate(names)},
         reservoirs={name: qtd.Reservoir(1.0, spectral_density=ohmic) for name in names},
@@ -107,7 +158,11 @@ def three_qubit_device():
 
 
 def _operate(device):
-    return device.operate() if isinstance(device, qtd.machines.QubitRefrigerator) else qtd.operate(device)
+    return (
+        device.operate()
+        if isinstance(device, qtd.machines.QubitRefrigerator)
+        else qtd.operate(device)
+    )
 
 
 def _figures(device, parameters):
@@ -118,7 +173,8 @@ def _figures(device, parameters):
 
 
 def _read(device, two_qubits):
-    """What a person at the keyboard does with one device: the operating point as numbers of Python."""
+    """What a person at the keyboard does with one device: the operating point as numbers of
+    Python."""
     point = _operate(device)
     figures = float(point.heat_currents["cold"]), float(point.heat_covariance["cold", "cold"])
     return (*figures, float(point.cop)) if two_qubits else figures
@@ -126,25 +182,45 @@ def _read(device, two_qubits):
 
 def _scattered(two_qubits, points):
     """Arguments of the rivals, each with the points first."""
-    # Temperatures, centers, widths of hot, sink, cold; or temperatures of cold, hot, work, energies of cold and work, and g.
-    qubits, three = ([1.2, 1.0, 0.8], [2.0, 2.1, 2.2], [0.02, 0.08, 0.06]), ([1.0, 1.5, 8.0], [1.0, 3.0], 0.02)
+    # Temperatures, centers, widths of hot, sink, cold; or temperatures of cold, hot, work, energies
+    # of cold and work, and g.
+    qubits, three = (
+        ([1.2, 1.0, 0.8], [2.0, 2.1, 2.2], [0.02, 0.08, 0.06]),
+        ([1.0, 1.5, 8.0], [1.0, 3.0], 0.02),
+    )
     centres = qubits if two_qubits else three
     random = np.random.default_rng(0)
-    return [np.array(x) * (1 + 0.2 * random.uniform(-1, 1, (points, *np.shape(x)))) for x in centres]
+    return [
+        np.array(x) * (1 + 0.2 * random.uniform(-1, 1, (points, *np.shape(x)))) for x in centres
+    ]
 
 
 def _named(two_qubits, arrays):
     """The same for qtd: one (points,) array for each parameter, by its path."""
     if two_qubits:
         paths = "temperature", "spectral_density.center", "spectral_density.width"
-        return {f"{name}.{path}": jnp.asarray(x[:, r]) for path, x in zip(paths, arrays) for r, name in enumerate(("hot", "sink", "cold"))}
+        return {
+            f"{name}.{path}": jnp.asarray(x[:, r])
+            for path, x in zip(paths, arrays)
+            for r, name in enumerate(("hot", "sink", "cold"))
+        }
     temperatures, energies, swap = map(jnp.asarray, arrays)
-    named = {f"reservoirs.{name}.temperature": temperatures[:, r] for r, name in enumerate(("cold", "hot", "work"))}
-    return {**named, "bare.cold": energies[:, 0], "bare.work": energies[:, 1], "interaction.swap": swap}
+    named = {
+        f"reservoirs.{name}.temperature": temperatures[:, r]
+        for r, name in enumerate(("cold", "hot", "work"))
+    }
+    return {
+        **named,
+        "bare.cold": energies[:, 0],
+        "bare.work": energies[:, 1],
+        "interaction.swap": swap,
+    }
 
 
 def _devices(device, parameters, count):
-    return [qtd.replace(device, {path: x[i] for path, x in parameters.items()}) for i in range(count)]
+    return [
+        qtd.replace(device, {path: x[i] for path, x in parameters.items()}) for i in range(count)
+    ]
 
 
 def _calls(function, arguments):
@@ -171,9 +247,19 @@ def _version(name):
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, nargs=2, default=(4096, 512), help="of the two and of the three qubits")
-    parser.add_argument("--chunks", type=int, nargs=2, default=(256, 64), help="points that qtd evaluates together")
-    parser.add_argument("--few", type=int, default=4, help="points for the codes that take one by one")
+    parser.add_argument(
+        "--points",
+        type=int,
+        nargs=2,
+        default=(4096, 512),
+        help="of the two and of the three qubits",
+    )
+    parser.add_argument(
+        "--chunks", type=int, nargs=2, default=(256, 64), help="points that qtd evaluates together"
+    )
+    parser.add_argument(
+        "--few", type=int, default=4, help="points for the codes that take one by one"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 

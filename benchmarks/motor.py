@@ -2,10 +2,11 @@
 
     python benchmarks/motor.py
 
-A map of velocity, power and efficiency over bias and radius under half of the torque at rest, the coefficients to third order alone, the
-gradient of the power in eleven parameters and the load against forward differences, and 10 000 spin-ups in one call. Agreement is checked
-first, compilation is timed apart, and the codes run in turn on one core. Times of loops are extrapolated from a sample; spin-ups, which
-take long, are timed once.
+A map of velocity, power and efficiency over bias and radius under half of the torque at rest, the
+coefficients to third order alone, the gradient of the power in eleven parameters and the load
+against forward differences, and 10 000 spin-ups in one call. Agreement is checked first,
+compilation is timed apart, and the codes run in turn on one core. Times of loops are extrapolated
+from a sample; spin-ups, which take long, are timed once.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from qtd.spectral import WideBand
 
 PANELS = 20  # the fewest of 12, 16, 20, 24, 32 with which the map agrees to 1e-6
 FOR_THIRD = 24  # for coefficients to third order
-CHUNK = 1  # points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
+# Points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
+CHUNK = 1
 
 
 def main():
@@ -56,7 +58,10 @@ def operation(side, rounds):
     turns = np.isfinite(expected.velocity)
     for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency)):
         assert np.array_equal(np.isfinite(x), np.isfinite(y))
-    error = max(np.abs(x / y - 1)[turns].max() for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency)))
+    error = max(
+        np.abs(x / y - 1)[turns].max()
+        for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency))
+    )
     assert error < 1e-6
     few = sample(devices, 36)
     runs = {
@@ -64,7 +69,10 @@ def operation(side, rounds):
         "NumPy, vectorised": (theirs, side**2),
         "NumPy, loop, coefficients only": (lambda: rivals.coefficients_loop(few, 2), 36),
     }
-    print(f"\nA: {side**2} devices, {turns.mean():.0%} of which turn, order 1; largest relative difference {error:.0e}")
+    print(
+        f"\nA: {side**2} devices, {turns.mean():.0%} of which turn, order 1; largest relative"
+        f" difference {error:.0e}"
+    )
     table(runs, rounds, compilation)
 
 
@@ -74,11 +82,17 @@ def third_order(side, rounds):
 
     def series(x):
         found = motor(x).coefficients(3, FOR_THIRD)
-        return found.torque, jnp.stack([*found.particles.values()]), jnp.stack([*found.heat.values()])
+        return (
+            found.torque,
+            jnp.stack([*found.particles.values()]),
+            jnp.stack([*found.heat.values()]),
+        )
 
     ours, compilation = timing.compiled(series, columns, CHUNK)
     few = sample(devices, 36)
-    errors = [np.abs(x / y - 1).ravel() for x, y in zip(ours(columns), rivals.coefficients(devices, 3))]
+    errors = [
+        np.abs(x / y - 1).ravel() for x, y in zip(ours(columns), rivals.coefficients(devices, 3))
+    ]
     error = np.quantile(np.concatenate(errors), 0.99)  # the others are about to change sign
     assert error < 1e-6
     runs = {
@@ -86,7 +100,10 @@ def third_order(side, rounds):
         "NumPy, vectorised": (lambda: rivals.coefficients(devices, 3), side**2),
         "NumPy, one device after the other": (lambda: rivals.coefficients_loop(few, 3), 36),
     }
-    print(f"\n   {side**2} devices, coefficients to order 3; 99 % of them differ by less than {error:.0e}")
+    print(
+        f"\n   {side**2} devices, coefficients to order 3; 99 % of them differ by less than"
+        f" {error:.0e}"
+    )
     table(runs, rounds, compilation)
 
 
@@ -108,7 +125,10 @@ def gradients(side, rounds):
         "qtd": (lambda: jax.block_until_ready(ours(arguments)), side**2),
         "NumPy, forward differences": (lambda: differences(np.asarray(arguments), points), side**2),
     }
-    print(f"\nB: {side**2} devices, power and its gradient in 12; differences are off by {np.median(off):.0e}, at most {off.max():.0e}")
+    print(
+        f"\nB: {side**2} devices, power and its gradient in 12; differences are off by"
+        f" {np.median(off):.0e}, at most {off.max():.0e}"
+    )
     table(runs, rounds, compilation)
 
 
@@ -123,7 +143,9 @@ def spin_ups(starts, cycles=20, inertia=2e7):
     first = time.perf_counter() - begin
     few = np.arange(starts // 20, starts, starts // 10)
     series = rivals.torque_series(device)
-    one = lambda method: rivals.spin_up_loop(series, inertia, load, velocities[few], cycles, method=method)
+    one = lambda method: rivals.spin_up_loop(
+        series, inertia, load, velocities[few], cycles, method=method
+    )
     together = lambda: rivals.spin_up_together(series, inertia, load, velocities, cycles)
     final = np.asarray(found.velocities)[:, -1]
     expected = {"solve_ivp": one("RK45"), "odeint": one("odeint"), "together": together()[few]}
@@ -140,7 +162,10 @@ def spin_ups(starts, cycles=20, inertia=2e7):
         "SciPy, solve_ivp (RK45)": (lambda: one("RK45"), len(few)),
         "SciPy, odeint": (lambda: one("odeint"), len(few)),
     }
-    print(f"\nC: {starts} spin-ups of {cycles} turns, {np.mean(found.stopped):.0%} of which stop; status {np.unique(found.status)}")
+    print(
+        f"\nC: {starts} spin-ups of {cycles} turns, {np.mean(found.stopped):.0%} of which stop;"
+        f" status {np.unique(found.status)}"
+    )
     print(f"  Largest relative difference of final velocities: {', '.join(differences)}")
     spent = {name: seconds(run) for name, (run, _) in runs.items()}
     each = {name: spent[name] / count for name, (_, count) in runs.items()}
@@ -149,22 +174,41 @@ def spin_ups(starts, cycles=20, inertia=2e7):
 
 def grid(side):
     """Biases and radii, as the rivals take them and as an array (devices, 11)."""
-    bias, radius = (x.ravel() for x in np.meshgrid(np.linspace(0.2, 15, side), np.linspace(5, 30, side), indexing="ij"))
+    bias, radius = (
+        x.ravel()
+        for x in np.meshgrid(np.linspace(0.2, 15, side), np.linspace(5, 30, side), indexing="ij")
+    )
     devices = rivals.circle(radius, bias)
     return devices, jnp.asarray(rivals.columns_of(devices).T)
 
 
 def sample(devices, count):
     columns = rivals.columns_of(devices)
-    return dict(zip(rivals.NAMES, columns[:, np.linspace(0, columns.shape[1] - 1, count).astype(int)]))
+    return dict(
+        zip(rivals.NAMES, columns[:, np.linspace(0, columns.shape[1] - 1, count).astype(int)])
+    )
 
 
 def motor(x):
     """From parameters in the order of the rivals."""
-    energy_left, energy_right, radius, tunnelling, repulsion, gamma_left, gamma_right, t_left, t_right, mu_left, mu_right = x
+    (
+        energy_left,
+        energy_right,
+        radius,
+        tunnelling,
+        repulsion,
+        gamma_left,
+        gamma_right,
+        t_left,
+        t_right,
+        mu_left,
+        mu_right,
+    ) = x
     lead = lambda t, mu, gamma: qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(gamma))
     left, right = lead(t_left, mu_left, gamma_left), lead(t_right, mu_right, gamma_right)
-    return qtd.machines.QuantumMotor(energy_left, energy_right, radius, tunnelling, repulsion, left, right)
+    return qtd.machines.QuantumMotor(
+        energy_left, energy_right, radius, tunnelling, repulsion, left, right
+    )
 
 
 def differences(arguments, points):
@@ -188,7 +232,12 @@ def seconds(run):
 def table(runs, rounds, compilation):
     """Medians, each over its own number of devices."""
     medians = timing.alternating({name: run for name, (run, _) in runs.items()}, rounds)
-    show({name: medians[name] / count for name, (_, count) in runs.items()}, compilation, "us/device", 1e6)
+    show(
+        {name: medians[name] / count for name, (_, count) in runs.items()},
+        compilation,
+        "us/device",
+        1e6,
+    )
 
 
 def show(each, compilation, unit, scale):

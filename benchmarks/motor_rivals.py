@@ -1,15 +1,21 @@
-"""How fast is a quantum motor without qtd? The same numbers from NumPy and SciPy, as a good user would write them.
+"""How fast is a quantum motor without qtd? The same numbers from NumPy and SciPy, as a good user
+would write them.
 
-Parameters are a dict of numbers or arrays of shape (devices,) named as in `NAMES`; the levels go around a circle. Spins are summed, the
-populations are those of (0, b, a, 2). Currents are positive out of a lead; hbar = k_B = e = 1.
+Parameters are a dict of numbers or arrays of shape (devices,) named as in `NAMES`; the levels go
+around a circle. Spins are summed, the populations are those of (0, b, a, 2). Currents are positive
+out of a lead; hbar = k_B = e = 1.
 
-- `coefficients`: a batch, all angles of some devices at a time. The antibonding population is eliminated by hand and the bonding one is
-  what the others leave, so two unknowns remain; derivatives by FFT; the right lead by conservation laws. `operate` makes use of it;
-- `coefficients_loop`: one device after the other, both leads, 4 x 4 matrices as the formulas are written down, batched LAPACK;
-- `spin_up_loop`: a rotor of finite inertia, one start after the other, by `solve_ivp` or `odeint`. `spin_up_together`: all starts at
-  once, Runge-Kutta steps of order 4 from sample to sample, whose errors almost cancel over a turn.
+- `coefficients`: a batch, all angles of some devices at a time. The antibonding population is
+  eliminated by hand and the bonding one is what the others leave, so two unknowns remain;
+  derivatives by FFT; the right lead by conservation laws. `operate` makes use of it;
+- `coefficients_loop`: one device after the other, both leads, 4 x 4 matrices as the formulas are
+  written down, batched LAPACK;
+- `spin_up_loop`: a rotor of finite inertia, one start after the other, by `solve_ivp` or `odeint`.
+  `spin_up_together`: all starts at once, Runge-Kutta steps of order 4 from sample to sample, whose
+  errors almost cancel over a turn.
 
-Source: Bustos-Marun and Calvo, "Thermodynamics and steady state of quantum motors and pumps far from equilibrium", Eqs. (9), (49)-(62).
+Source: Bustos-Marun and Calvo, "Thermodynamics and steady state of quantum motors and pumps far
+from equilibrium", Eqs. (9), (49)-(62).
 """
 
 import math
@@ -19,10 +25,19 @@ import numpy as np
 from scipy import fft, integrate, interpolate
 
 NAMES = (
-    *("energy_left", "energy_right", "radius", "tunnelling", "repulsion", "gamma_left", "gamma_right"),
+    *(
+        "energy_left",
+        "energy_right",
+        "radius",
+        "tunnelling",
+        "repulsion",
+        "gamma_left",
+        "gamma_right",
+    ),
     *("t_left", "t_right", "mu_left", "mu_right"),
 )
-SIZES = np.array([size << k for k in range(7) for size in (64, 80, 96, 112)])  # numbers of angles with a fast FFT
+# Numbers of angles with a fast FFT.
+SIZES = np.array([size << k for k in range(7) for size in (64, 80, 96, 112)])
 BLOCK = 16384  # devices times angles: from 8192 to 32768 the time is the same within 10 %
 
 
@@ -35,7 +50,8 @@ class Coefficients(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """Averages over a turn, each (devices,): power to the load and out of the bias. NaN where no velocity is stable."""
+    """Averages over a turn, each (devices,): power to the load and out of the bias. NaN where no
+    velocity is stable."""
 
     velocity: np.ndarray
     power: np.ndarray
@@ -44,43 +60,61 @@ class Operation(NamedTuple):
 
 
 def circle(radius, bias, repulsion=20.0):
-    """The paper's devices: circles through (-6, -6) around the triple point of 0 and 1 electrons, temperatures 1."""
+    """The paper's devices: circles through (-6, -6) around the triple point of 0 and 1 electrons,
+    temperatures 1."""
     center, half = -6 + np.asarray(radius) / np.sqrt(2), np.asarray(bias) / 2
-    return dict(zip(NAMES, (center, center, radius, 10.0, repulsion, 0.25, 0.25, 1.0, 1.0, half, -half)))
+    return dict(
+        zip(NAMES, (center, center, radius, 10.0, repulsion, 0.25, 0.25, 1.0, 1.0, half, -half))
+    )
 
 
 def columns_of(parameters):
     """(11, devices)."""
-    return np.stack(np.broadcast_arrays(*(np.atleast_1d(np.asarray(parameters[name], float)) for name in NAMES)))
+    return np.stack(
+        np.broadcast_arrays(*(np.atleast_1d(np.asarray(parameters[name], float)) for name in NAMES))
+    )
 
 
 def enough_points(parameters, order=3):
-    """Angles with which trapezoid rule and FFT give 1e-6 or better (t_c around 10); features are as wide as T / radius."""
+    """Angles with which trapezoid rule and FFT give 1e-6 or better (t_c around 10); features are as
+    wide as T / radius."""
     coldest = np.minimum(parameters["t_left"], parameters["t_right"])
     needed = 16 + (56 + 12 * order) * (np.asarray(parameters["radius"]) / (10 * coldest)) ** 0.9
     return SIZES[np.minimum(np.searchsorted(SIZES, needed), len(SIZES) - 1)]
 
 
 def coefficients(parameters, order=3, points=None):
-    """`Coefficients` of a batch of devices on so many angles, all or each; `points=None` takes `enough_points` of each."""
-    np.empty(4_000_000)  # freed at once: from now on glibc keeps memory of arrays this large, and a block takes a third of the time
+    """`Coefficients` of a batch of devices on so many angles, all or each; `points=None` takes
+    `enough_points` of each."""
+    np.empty(
+        4_000_000
+        # freed at once: from now on glibc keeps memory of arrays this large, and a block takes a
+        # third
+        # of the time
+    )
     columns = columns_of(parameters)
     found = np.empty((3, order + 1, columns.shape[1]))
-    needed = enough_points(dict(zip(NAMES, columns)), order) if points is None else np.full(columns.shape[1], points)
+    needed = (
+        enough_points(dict(zip(NAMES, columns)), order)
+        if points is None
+        else np.full(columns.shape[1], points)
+    )
     for count in np.unique(needed):
         group, size = np.flatnonzero(needed == count), max(1, BLOCK // count)
         for start in range(0, len(group), size):
             part = group[start : start + size]
             found[:, :, part] = _block(columns[:, part, None], order, int(count))
     torque, particles, heat = found
-    right = (columns[10] - columns[9]) * particles - heat  # no energy is left over, but for the work, of one order less
+    # No energy is left over, but for the work, of one order less.
+    right = (columns[10] - columns[9]) * particles - heat
     right[1:] += torque[:-1]
     by_lead = lambda *leads: np.stack(leads).transpose(2, 0, 1)
     return Coefficients(torque.T, by_lead(particles, -particles), by_lead(heat, right))
 
 
 def _block(columns, order, points):
-    """Torque, particles and heat out of the left lead, (3, orders, devices), for columns (11, devices, 1); arrays are reused in place."""
+    """Torque, particles and heat out of the left lead, (3, orders, devices), for columns (11,
+    devices, 1); arrays are reused in place."""
     energy_left, energy_right, radius, tunnelling, repulsion = columns[:5]
     angles = 2 * np.pi / points * np.arange(points)
     plus, minus = (np.cos(angles) + np.sin(angles)) / 2, (np.cos(angles) - np.sin(angles)) / 2
@@ -102,7 +136,8 @@ def _block(columns, order, points):
     strengths[:, 0] += gamma
     np.subtract(2 * gamma, strengths[:, 0], out=strengths[:, 1])
 
-    # The second electron on top of b has the energy E_a + U and the strength of a, and vice versa: `second[:, a]` is b -> 2.
+    # The second electron on top of b has the energy E_a + U and the strength of a, and vice versa:
+    # `second[:, a]` is b -> 2.
     first = energies * (1 / temperature)
     first -= mu / temperature
     np.exp(first, out=first)
@@ -112,16 +147,26 @@ def _block(columns, order, points):
     np.divide(strengths, first, out=first)
     np.divide(strengths, second, out=second)
     strengths *= 0.5
-    lose, leave = strengths[0] - 0.5 * first[0], strengths[0] - 0.5 * second[0]  # the ways back, left lead
+    # The ways back, left lead.
+    lose, leave = (
+        strengths[0] - 0.5 * first[0],
+        strengths[0] - 0.5 * second[0],
+    )
     fill, pair, total = first[0] + first[1], second[0] + second[1], strengths[0] + strengths[1]
     empty, part = total - 0.5 * fill, total - 0.5 * pair
 
-    # a = from_0 p_0 + from_2 p_2 - r_a / exit, b = s - the others, and for p_0, p_2 two equations with right sides r - s (empty_b, pair_a).
+    # a = from_0 p_0 + from_2 p_2 - r_a / exit, b = s - the others, and for p_0, p_2 two equations
+    # with right sides r - s (empty_b, pair_a).
     inverse = 1 / (empty[1] + pair[0])
     from_0, from_2 = fill[1] * inverse, part[0] * inverse
     over_0, over_2 = empty[1] - empty[0], pair[0] - pair[1]
     a00, a02, a20, a22 = over_0 * from_0, over_0 * from_2, over_2 * from_0, over_2 * from_2
-    for entry, losses in ((a00, (*fill, empty[0])), (a02, (empty[0],)), (a20, (pair[1],)), (a22, (*part, pair[1]))):
+    for entry, losses in (
+        (a00, (*fill, empty[0])),
+        (a02, (empty[0],)),
+        (a20, (pair[1],)),
+        (a22, (*part, pair[1])),
+    ):
         for loss in losses:
             entry -= loss
     determinant = a00 * a22
@@ -193,7 +238,8 @@ def coefficients_loop(parameters, order=3):
 
 
 def local(device, order, points):
-    """Torque, particles left and right, heat left and right at every angle, (orders, points, 5), of one device."""
+    """Torque, particles left and right, heat left and right at every angle, (orders, points, 5), of
+    one device."""
     energies, force, rates = _network(device, 2 * np.pi * np.arange(points) / points)
     number, exits = np.array([0.0, 1.0, 1.0, 2.0]), rates.sum(axis=2)
     particles = number @ rates - number * exits
@@ -210,18 +256,26 @@ def local(device, order, points):
     q, samples = (response @ -diagonal[:, :, None])[..., 0], []
     for k in range(order + 1):
         if k:
-            q = (response @ fft.irfft(fft.rfft(q, axis=0) * wave, points, axis=0)[..., None])[..., 0]
+            q = (response @ fft.irfft(fft.rfft(q, axis=0) * wave, points, axis=0)[..., None])[
+                ..., 0
+            ]
         samples.append((rows @ q[..., None])[..., 0])
     return np.stack(samples)
 
 
 def _network(device, angles):
-    """Energies and forces (points, 4), and the rates j -> i of the left and the right lead, (points, 4, 4)."""
-    eps = [device["energy_left"] + device["radius"] * np.cos(angles), device["energy_right"] + device["radius"] * np.sin(angles)]
+    """Energies and forces (points, 4), and the rates j -> i of the left and the right lead,
+    (points, 4, 4)."""
+    eps = [
+        device["energy_left"] + device["radius"] * np.cos(angles),
+        device["energy_right"] + device["radius"] * np.sin(angles),
+    ]
     slope = [-device["radius"] * np.sin(angles), device["radius"] * np.cos(angles)]
     both, apart = eps[0] + eps[1], eps[0] - eps[1]
     split = np.hypot(apart, device["tunnelling"])
-    energies = np.stack([0 * both, (both - split) / 2, (both + split) / 2, both + device["repulsion"]], axis=1)
+    energies = np.stack(
+        [0 * both, (both - split) / 2, (both + split) / 2, both + device["repulsion"]], axis=1
+    )
     turn = apart / split * (slope[0] - slope[1])
     rise = slope[0] + slope[1]
     force = np.stack([0 * both, (turn - rise) / 2, -(turn + rise) / 2, -rise], axis=1)
@@ -231,38 +285,55 @@ def _network(device, angles):
         bonding = (1 + sign * apart / split) / 2
         for orbital, here in ((1, bonding), (2, 1 - bonding)):
             for low, high, weight in ((0, orbital, here), (orbital, 3, 1 - here)):
-                occupied = 1 / (1 + np.exp((energies[:, high] - energies[:, low] - mu) / temperature))
+                occupied = 1 / (
+                    1 + np.exp((energies[:, high] - energies[:, low] - mu) / temperature)
+                )
                 rate[:, high, low] = 2 * gamma * weight * occupied
                 rate[:, low, high] = gamma * weight * (1 - occupied)
     return energies, force, rates
 
 
 def operate(parameters, load, points=None):
-    """At v = (load - C_F0) / C_F1, currents to second order; `load` is 2 pi F_ext, an array or a function of C_F0. NaN where unstable."""
+    """At v = (load - C_F0) / C_F1, currents to second order; `load` is 2 pi F_ext, an array or a
+    function of C_F0. NaN where unstable."""
     found = coefficients(parameters, 2, points)
     load = load(found.torque[:, 0]) if callable(load) else load
     with np.errstate(divide="ignore", invalid="ignore"):
-        velocity = np.where(found.torque[:, 1] < 0, (load - found.torque[:, 0]) / found.torque[:, 1], np.nan)
+        velocity = np.where(
+            found.torque[:, 1] < 0, (load - found.torque[:, 0]) / found.torque[:, 1], np.nan
+        )
         power = load * velocity / (2 * np.pi)
         passed = (found.particles[:, 0] * velocity[:, None] ** np.arange(3)).sum(axis=1)
-        electric = (np.asarray(parameters["mu_left"]) - parameters["mu_right"]) * passed / (2 * np.pi)
+        electric = (
+            (np.asarray(parameters["mu_left"]) - parameters["mu_right"]) * passed / (2 * np.pi)
+        )
         motor, pump = (power > 0) & (electric > 0), (power < 0) & (electric < 0)
-        return Operation(velocity, power, electric, np.select([motor, pump], [power / electric, electric / power], np.nan))
+        return Operation(
+            velocity,
+            power,
+            electric,
+            np.select([motor, pump], [power / electric, electric / power], np.nan),
+        )
 
 
 def torque_series(device, order=3, points=256):
-    """f_k(theta) of one device at uniform angles, (orders, points); to third order 256 keep 1e-8 at radius 10."""
+    """f_k(theta) of one device at uniform angles, (orders, points); to third order 256 keep 1e-8 at
+    radius 10."""
     return local({name: float(x) for name, x in device.items()}, order, points)[:, :, 0]
 
 
 def spin_up_loop(torque_series, inertia, load, velocities, cycles, rtol=3e-10, method="RK45"):
-    """Velocities at the end of every cycle, (starts, cycles), of rotors that start at theta = 0; NaN after a standstill.
+    """Velocities at the end of every cycle, (starts, cycles), of rotors that start at theta = 0;
+    NaN after a standstill.
 
-    inertia d(v^2 / 2) / dtheta = sum_k f_k(theta) v^k - load / (2 pi), backwards for v < 0. `method` is one of `solve_ivp` or "odeint".
+    inertia d(v^2 / 2) / dtheta = sum_k f_k(theta) v^k - load / (2 pi), backwards for v < 0.
+    `method` is one of `solve_ivp` or "odeint".
     """
     fine = _refined(torque_series, inertia, load, 2048)
     ends = np.linspace(0, 2 * np.pi, fine.shape[1] + 1)
-    spline = interpolate.CubicSpline(ends, np.append(fine, fine[:, :1], axis=1).T, bc_type="periodic")
+    spline = interpolate.CubicSpline(
+        ends, np.append(fine, fine[:, :1], axis=1).T, bc_type="periodic"
+    )
     pieces = [tuple(row) for row in spline.c.transpose(1, 2, 0).reshape(len(ends) - 1, -1).tolist()]
     return np.array([_spin_up(pieces, v, cycles, rtol, method) for v in velocities])
 
@@ -285,23 +356,34 @@ def _spin_up(pieces, start, cycles, rtol, method):
 
     initial, ends = start**2 / 2, 2 * np.pi * np.arange(cycles + 1)
     if method == "odeint":
-        found = integrate.odeint(slope, initial, ends, rtol=rtol, atol=1e-3 * rtol * initial, tfirst=True, mxstep=100_000)[1:, 0]
+        found = integrate.odeint(
+            slope, initial, ends, rtol=rtol, atol=1e-3 * rtol * initial, tfirst=True, mxstep=100_000
+        )[1:, 0]
     else:
         rest = lambda angle, energy: energy[0]
         rest.terminal = True
-        options = {"method": method, "rtol": rtol, "atol": 1e-3 * rtol * initial, "t_eval": ends[1:], "events": rest}
+        options = {
+            "method": method,
+            "rtol": rtol,
+            "atol": 1e-3 * rtol * initial,
+            "t_eval": ends[1:],
+            "events": rest,
+        }
         found = np.ravel(integrate.solve_ivp(slope, (0, ends[-1]), [initial], **options).y)
         found = np.append(found, np.zeros(cycles - len(found)))
     return sign * np.sqrt(2 * np.where(found > 0, found, np.nan))
 
 
 def spin_up_together(torque_series, inertia, load, velocities, cycles, steps=128):
-    """The same for all starts at once, on the samples themselves; rotors that turn backwards have them in reverse."""
+    """The same for all starts at once, on the samples themselves; rotors that turn backwards have
+    them in reverse."""
     samples = _refined(torque_series, inertia, load, 2 * steps)
     signs, energy = np.sign(velocities), np.square(velocities) / 2
     parity = np.array([-1.0, 1.0])[np.arange(len(samples)) % 2][:, None]
-    directions = np.stack([samples, parity * np.roll(samples[:, ::-1], 1, axis=1)])  # of d(v^2 / 2) / d|theta| by powers of |v|
-    terms = np.ascontiguousarray(directions[(signs < 0).astype(int)].transpose(2, 1, 0))  # (samples, orders, starts)
+    # Of d(v^2 / 2) / d|theta| by powers of |v|.
+    directions = np.stack([samples, parity * np.roll(samples[:, ::-1], 1, axis=1)])
+    # (samples, orders, starts).
+    terms = np.ascontiguousarray(directions[(signs < 0).astype(int)].transpose(2, 1, 0))
     step, results = 2 * np.pi / steps, []
 
     def slope(place, energy):

@@ -1,9 +1,11 @@
-"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator, and its own scaling with the number of spins.
+"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator, and its own
+scaling with the number of spins.
 
     python benchmarks/rate_networks.py            (needs the extra `bench` for QuTiP)
 
-Every code computes the cooling current, its noise and the COP of the same refrigerators. Agreement is checked first, compilation is
-timed apart, and the codes run in turn on one core, so that the ratios of the medians hold on a busy machine too.
+Every code computes the cooling current, its noise and the COP of the same refrigerators. Agreement
+is checked first, compilation is timed apart, and the codes run in turn on one core, so that the
+ratios of the medians hold on a busy machine too.
 """
 
 import argparse
@@ -27,7 +29,12 @@ FIGURE_2 = {
     "widths": (0.1, 0.1, 1e-3),
     "heights": (1.0, 1.0, 1.0),
 }
-PATHS = ("temperature", "spectral_density.center", "spectral_density.width", "spectral_density.height")
+PATHS = (
+    "temperature",
+    "spectral_density.center",
+    "spectral_density.width",
+    "spectral_density.height",
+)
 
 
 def main():
@@ -40,14 +47,22 @@ def main():
 def compare(points, chunk, rounds):
     """Time per point at N = 31, over devices scattered by 20 % around Fig. 2 of the paper."""
     parameters = _scattered(points)
-    flat = jnp.asarray(np.stack([parameters[name] for name in FIGURE_2], axis=2).reshape(points, 12))
+    flat = jnp.asarray(
+        np.stack([parameters[name] for name in FIGURE_2], axis=2).reshape(points, 12)
+    )
     outputs = (0, 1, 2)
     value, compile_value = timing.compiled(lambda x: figures(31, x), flat, chunk)
     gradients, compile_gradient = {}, {}
     for i, name in zip(outputs, ("current", "noise", "COP")):
-        gradients[name], compile_gradient[name] = timing.compiled(jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk)
-    whole = jax.value_and_grad(lambda x: (lambda f: (f[0] + f[1] + f[2], f))(figures(31, x)), has_aux=True)
-    gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = timing.compiled(whole, flat, chunk)
+        gradients[name], compile_gradient[name] = timing.compiled(
+            jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk
+        )
+    whole = jax.value_and_grad(
+        lambda x: (lambda f: (f[0] + f[1] + f[2], f))(figures(31, x)), has_aux=True
+    )
+    gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = timing.compiled(
+        whole, flat, chunk
+    )
 
     few = {name: x[:200] for name, x in parameters.items()}
     one = {name: x[0] for name, x in parameters.items()}
@@ -58,21 +73,35 @@ def compare(points, chunk, rounds):
         "SciPy, one by one": (lambda: rivals.scipy_loop(31, **few), 200),
         "QuTiP countstat": (lambda: rivals.qutip_countstat(31, **one), 1),
     }
-    print(f"\nAgreement with qtd, worst of the points and of (current, noise, COP), relative; {points} points")
+    print(
+        "\nAgreement with qtd, worst of the points and of (current, noise, COP), relative;"
+        f" {points} points"
+    )
     reference = np.stack([np.asarray(x) for x in value(flat)])
     for name, (run, count) in codes.items():
-        difference = np.abs(np.stack([np.atleast_1d(x) for x in run()]) / reference[:, :count] - 1).max()
+        difference = np.abs(
+            np.stack([np.atleast_1d(x) for x in run()]) / reference[:, :count] - 1
+        ).max()
         print(f"  {name:<36} {difference:.1e}")
         assert difference < 1e-6, name
 
     for name, function in gradients.items():
-        codes[f"qtd, value and gradient of {name}"] = (lambda f=function: jax.block_until_ready(f(flat)), points)
+        codes[f"qtd, value and gradient of {name}"] = (
+            lambda f=function: jax.block_until_ready(f(flat)),
+            points,
+        )
     medians = timing.alternating({name: run for name, (run, _) in codes.items()}, rounds)
     base = medians["qtd"] / points
-    print(f"\nCompilation: value {compile_value:.2f} s; " + "; ".join(f"gradient of {k} {v:.2f} s" for k, v in compile_gradient.items()))
+    print(
+        f"\nCompilation: value {compile_value:.2f} s; "
+        + "; ".join(f"gradient of {k} {v:.2f} s" for k, v in compile_gradient.items())
+    )
     print(f"\n{'current, noise and COP at N = 31':<52} {'us/point':>12} {'time/qtd':>12}")
     for name, (_, count) in codes.items():
-        print(f"  {name:<50} {1e6 * medians[name] / count:>12.3f} {medians[name] / count / base:>12.2f}")
+        print(
+            f"  {name:<50} {1e6 * medians[name] / count:>12.3f}"
+            f" {medians[name] / count / base:>12.2f}"
+        )
 
 
 def scale(rounds):
@@ -81,32 +110,49 @@ def scale(rounds):
     point, batch = jnp.asarray([FIGURE_2[name] for name in FIGURE_2]).T.reshape(12), 16
     print(f"\n{'spins':>8} {'levels':>8} {'us/point':>12} {'us/level':>10} {'bytes/level':>12}")
     for size in sizes:
-        function, _ = timing.compiled(lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch)
-        median = timing.alternating({"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds)[""]
+        function, _ = timing.compiled(
+            lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch
+        )
+        median = timing.alternating(
+            {"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds
+        )[""]
         times.append(median / batch)
         memory.append(function.memory_analysis().temp_size_in_bytes / batch)
         levels = (size + 1) // 2
-        print(f"{size:>8} {levels:>8} {1e6 * times[-1]:>12.2f} {1e6 * times[-1] / levels:>10.3f} {memory[-1] / levels:>12.0f}")
+        print(
+            f"{size:>8} {levels:>8} {1e6 * times[-1]:>12.2f} {1e6 * times[-1] / levels:>10.3f}"
+            f" {memory[-1] / levels:>12.0f}"
+        )
     exponent = lambda y: np.polyfit(np.log(sizes), np.log(y), 1)[0]
-    print(f"Fitted exponents from N = {sizes[0]} to {sizes[-1]}: time {exponent(times):.2f}, memory {exponent(memory):.2f}")
+    print(
+        f"Fitted exponents from N = {sizes[0]} to {sizes[-1]}: time {exponent(times):.2f}, memory"
+        f" {exponent(memory):.2f}"
+    )
 
 
 def figures(num_spins, x):
     """Cooling current, its noise and COP of the refrigerator with these 12 reservoir parameters."""
     paths = [f"{role}.{path}" for role in ROLES for path in PATHS]
-    point = qtd.replace(qtd.machines.CollectiveRefrigerator(num_spins), dict(zip(paths, x))).operate()
+    point = qtd.replace(
+        qtd.machines.CollectiveRefrigerator(num_spins), dict(zip(paths, x))
+    ).operate()
     return point.heat_currents["cold"], point.heat_covariance["cold", "cold"], point.cop
 
 
 def _scattered(points):
     random = np.random.default_rng(0)
-    return {name: np.array(centre) * (1 + 0.2 * random.uniform(-1, 1, (points, 3))) for name, centre in FIGURE_2.items()}
+    return {
+        name: np.array(centre) * (1 + 0.2 * random.uniform(-1, 1, (points, 3)))
+        for name, centre in FIGURE_2.items()
+    }
 
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=20480)
-    parser.add_argument("--chunk", type=int, default=1024, help="points that qtd evaluates together")
+    parser.add_argument(
+        "--chunk", type=int, default=1024, help="points that qtd evaluates together"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     return parser.parse_args()
 

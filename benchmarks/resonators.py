@@ -1,9 +1,11 @@
-"""Two resonators: qtd against SciPy and NumPy, for one large box of levels, a sweep of small ones, and a sweep of Green functions.
+"""Two resonators: qtd against SciPy and NumPy, for one large box of levels, a sweep of small ones,
+and a sweep of Green functions.
 
     python benchmarks/resonators.py
 
-Agreement is checked first, compilation is timed apart, and the codes run in turn on one core. The rivals are vectorised over levels
-(SciPy) or points (NumPy). Memory is what a compiled program holds beside its arguments and results.
+Agreement is checked first, compilation is timed apart, and the codes run in turn on one core. The
+rivals are vectorised over levels (SciPy) or points (NumPy). Memory is what a compiled program holds
+beside its arguments and results.
 """
 
 import argparse
@@ -35,7 +37,8 @@ def main():
 
 
 def one_box(levels, rounds):
-    """All populations of levels x levels, the cooling current, and for qtd its noise and its slope with the shift."""
+    """All populations of levels x levels, the cooling current, and for qtd its noise and its slope
+    with the shift."""
     machine = qtd.machines.ResonatorRefrigerator((levels, levels))
     at = lambda shift: qtd.replace(machine, {"shift": shift})
     start = jnp.asarray([0.05])
@@ -43,26 +46,43 @@ def one_box(levels, rounds):
     for name, function in {
         "current": lambda shift: at(shift).operate().heat_currents["cold"],
         "populations": lambda shift: at(shift).populations(),
-        "current and noise": lambda shift: (lambda p: (p.heat_currents["cold"], p.heat_covariance["cold", "cold"]))(at(shift).operate()),
-        "current and its slope": jax.value_and_grad(lambda shift: at(shift).operate().heat_currents["cold"]),
+        "current and noise": lambda shift: (
+            lambda p: (p.heat_currents["cold"], p.heat_covariance["cold", "cold"])
+        )(at(shift).operate()),
+        "current and its slope": jax.value_and_grad(
+            lambda shift: at(shift).operate().heat_currents["cold"]
+        ),
     }.items():
         programs[name], compilation[name] = timing.compiled(function, start, 1)
     rivals = {"SciPy sparse LU": sparse_lu, "SciPy banded LU": banded_lu}
     exact = np.asarray(programs["populations"](start))[0]
     print(f"\nA: {levels} x {levels} levels; smallest population of qtd {exact.min():.1e}")
-    print(f"  {'':<36} {'s':>10} {'time/qtd':>10}   current and populations: relative to qtd, to the population; negative ones")
+    print(
+        f"  {'':<36} {'s':>10} {'time/qtd':>10}   current and populations: relative to qtd, to the"
+        " population; negative ones"
+    )
     current = float(programs["current"](start)[0])
-    runs = {f"qtd, {name}": lambda f=f: jax.block_until_ready(f(start)) for name, f in programs.items()}
+    runs = {
+        f"qtd, {name}": lambda f=f: jax.block_until_ready(f(start)) for name, f in programs.items()
+    }
     runs |= {name: lambda f=f: f(levels, 0.05) for name, f in rivals.items()}
     medians = timing.alternating(runs, rounds)
     for name, run in runs.items():
-        line = f"  {name:<36} {medians[name]:>10.4f} {medians[name] / medians['qtd, current']:>10.2f}"
+        line = (
+            f"  {name:<36} {medians[name]:>10.4f} {medians[name] / medians['qtd, current']:>10.2f}"
+        )
         if name in rivals:
             found, p = run()
             assert abs(found / current - 1) < 1e-9, name
-            line += f"   {abs(found / current - 1):.1e}  {np.abs(p / exact - 1).max():.1e}  {np.sum(p < 0)}"
+            line += (
+                f"   {abs(found / current - 1):.1e}  {np.abs(p / exact - 1).max():.1e} "
+                f" {np.sum(p < 0)}"
+            )
         print(line)
-    print("  Compilation: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in compilation.items()))
+    print(
+        "  Compilation: "
+        + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in compilation.items())
+    )
 
 
 def sweep_of_boxes(levels, points, rounds, chunk=256):
@@ -74,7 +94,8 @@ def sweep_of_boxes(levels, points, rounds, chunk=256):
     gradient, _ = timing.compiled(jax.value_and_grad(current), parameters, chunk)
     reference = np.asarray(value(parameters))
     found = batched_lapack(levels, np.asarray(parameters))
-    # The general rival loses digits where the current nearly vanishes; what counts is the error relative to the typical one.
+    # The general rival loses digits where the current nearly vanishes; what counts is the error
+    # relative to the typical one.
     difference = np.abs(found - reference).max() / np.abs(reference).max()
     assert difference < 1e-9
     medians = timing.alternating(
@@ -85,25 +106,42 @@ def sweep_of_boxes(levels, points, rounds, chunk=256):
         },
         rounds,
     )
-    print(f"\nB: {levels} x {levels} levels, {points} points; difference of the currents to the largest {difference:.1e}")
+    print(
+        f"\nB: {levels} x {levels} levels, {points} points; difference of the currents to the"
+        f" largest {difference:.1e}"
+    )
     _table(medians, points)
-    print(f"  Compilation {compilation:.2f} s; memory of the gradient {_megabytes(gradient):.0f} MB")
+    print(
+        f"  Compilation {compilation:.2f} s; memory of the gradient {_megabytes(gradient):.0f} MB"
+    )
 
 
 def sweep_of_green_functions(points, rounds, chunk=16):
-    """Occupations and all currents by the causal Green functions, 4096 points of the band, for strengths around 0.1."""
+    """Occupations and all currents by the causal Green functions, 4096 points of the band, for
+    strengths around 0.1."""
     parameters = _scattered(points)
     machine = qtd.machines.ResonatorRefrigerator(energy_1=2.0, energy_2=2.0, shift=0.2)
-    shared = {f"{name}.spectral_density.strength": 0.1 for name in NAMES} | {f"{name}.spectral_density.cutoff": 7.0 for name in NAMES}
+    shared = {f"{name}.spectral_density.strength": 0.1 for name in NAMES} | {
+        f"{name}.spectral_density.cutoff": 7.0 for name in NAMES
+    }
     machine = qtd.replace(machine, shared)
 
     def state(x):
         return qtd.replace(machine, {**_named(x), "shift": 4 * x[6]}).tied().keldysh(points=4096)
 
-    value, compilation = timing.compiled(lambda x: state(x).heat_currents["cold"], parameters, chunk)
-    gradient, _ = timing.compiled(jax.value_and_grad(lambda x: state(x).heat_currents["cold"]), parameters, chunk)
+    value, compilation = timing.compiled(
+        lambda x: state(x).heat_currents["cold"], parameters, chunk
+    )
+    gradient, _ = timing.compiled(
+        jax.value_and_grad(lambda x: state(x).heat_currents["cold"]), parameters, chunk
+    )
     fine, _ = timing.compiled(
-        lambda x: qtd.replace(machine, {**_named(x), "shift": 4 * x[6]}).tied().keldysh(points=16384).heat_currents["cold"],
+        lambda x: (
+            qtd.replace(machine, {**_named(x), "shift": 4 * x[6]})
+            .tied()
+            .keldysh(points=16384)
+            .heat_currents["cold"]
+        ),
         parameters[:8],
         4,
     )
@@ -117,29 +155,46 @@ def sweep_of_green_functions(points, rounds, chunk=16):
     )
     reference, coarse = np.asarray(fine(parameters[:8]))[:few], np.asarray(value(parameters))[:few]
     medians["NumPy FFTs, one by one"] = (
-        timing.alternating({"": lambda: green_functions(np.asarray(parameters)[:few], 4096)}, 1)[""] * points / few
+        timing.alternating({"": lambda: green_functions(np.asarray(parameters)[:few], 4096)}, 1)[""]
+        * points
+        / few
     )
     rival = green_functions(np.asarray(parameters)[:few], 4096)
-    print(f"\nC: Green functions, {points} points; grid of 4096 to one of 16384 {np.abs(coarse / reference - 1).max():.1e},", end=" ")
+    print(
+        f"\nC: Green functions, {points} points; grid of 4096 to one of 16384"
+        f" {np.abs(coarse / reference - 1).max():.1e},",
+        end=" ",
+    )
     print(f"to NumPy on the same grid {np.abs(rival / coarse - 1).max():.1e}")
     assert np.abs(rival / coarse - 1).max() < 1e-8
     _table(medians, points)
-    print(f"  Compilation {compilation:.2f} s; memory of the gradient {_megabytes(gradient):.0f} MB, at any number of points")
+    print(
+        f"  Compilation {compilation:.2f} s; memory of the gradient {_megabytes(gradient):.0f} MB,"
+        " at any number of points"
+    )
 
 
 def generator(levels, shift, temperatures=TEMPERATURES, widths=WIDTHS):
-    """Rows, columns and rates of all jumps, batch last; and of those of the cold reservoir n_1, lower and upper level, rates."""
+    """Rows, columns and rates of all jumps, batch last; and of those of the cold reservoir n_1,
+    lower and upper level, rates."""
     n_1, n_2 = np.meshgrid(np.arange(levels), np.arange(levels), indexing="ij")
     index = n_1 * levels + n_2
     rows, columns, rates, cold = [], [], [], None
     for r in range(3):
         low, high, photons, other = (
-            (index[:-1], index[1:], n_1[1:], n_2[1:]) if r < 2 else (index[:, :-1], index[:, 1:], n_2[:, 1:], n_1[:, 1:])
+            (index[:-1], index[1:], n_1[1:], n_2[1:])
+            if r < 2
+            else (index[:, :-1], index[:, 1:], n_2[:, 1:], n_1[:, 1:])
         )
         low, high, photons, other = (x.ravel() for x in (low, high, photons, other))
         gap = 1 + np.multiply.outer(other, shift)
         center = 1.0 if r == 0 else 1.05
-        strength = photons.reshape(-1, *(1,) * np.ndim(shift)) * widths[r] * gap / ((gap - center) ** 2 + (widths[r] * gap) ** 2)
+        strength = (
+            photons.reshape(-1, *(1,) * np.ndim(shift))
+            * widths[r]
+            * gap
+            / ((gap - center) ** 2 + (widths[r] * gap) ** 2)
+        )
         up = strength / np.expm1(gap / temperatures[r])
         rows += [high, low]
         columns += [low, high]
@@ -160,7 +215,9 @@ def sparse_lu(levels, shift):
     rows, columns, rates, cold = generator(levels, shift)
     size = levels**2
     matrix = coo_array((rates, (rows, columns)), shape=(size, size)).tocsc()
-    matrix = (matrix - coo_array((matrix.sum(axis=0), (np.arange(size),) * 2), shape=(size, size))).tolil()
+    matrix = (
+        matrix - coo_array((matrix.sum(axis=0), (np.arange(size),) * 2), shape=(size, size))
+    ).tolil()
     matrix[0, :] = 1.0
     p = splu(matrix.tocsc()).solve(np.eye(size, 1)[:, 0])
     return _cooling(shift, cold, p), p.reshape(levels, levels)
@@ -183,7 +240,8 @@ def banded_lu(levels, shift):
 
 
 def batched_lapack(levels, parameters, chunk=256):
-    """Cooling currents for parameters (points, 7): p_0 = 1, the rest by `numpy.linalg.solve` on all matrices of a chunk."""
+    """Cooling currents for parameters (points, 7): p_0 = 1, the rest by `numpy.linalg.solve` on all
+    matrices of a chunk."""
     results = np.empty(len(parameters))
     for first in range(0, len(parameters), chunk):
         part = slice(first, first + chunk)
@@ -201,7 +259,8 @@ def batched_lapack(levels, parameters, chunk=256):
 
 
 def green_functions(parameters, points):
-    """Cooling currents of the causal theory for parameters (points, 7), one after the other, extrapolated from two grids."""
+    """Cooling currents of the causal theory for parameters (points, 7), one after the other,
+    extrapolated from two grids."""
     return np.array([(4 * _on_grid(x, points) - _on_grid(x, points // 2)) / 3 for x in parameters])
 
 
@@ -227,7 +286,12 @@ def _on_grid(x, points, cutoff=7.0, strength=0.1, energy=2.0):
     more, less = (np.fft.rfft(square * x, 4 * points) for x in (lesser + strengths, lesser))
     bubble = np.fft.irfft(more * less.conj()) * step / (2 * np.pi)
     up, down = bubble[:, 1:points], bubble[:, -1:-points:-1]
-    return shift**2 * step / (2 * np.pi) * (np.arange(1, points) * step * (down[1] * up[0] - up[1] * down[0])).sum()
+    return (
+        shift**2
+        * step
+        / (2 * np.pi)
+        * (np.arange(1, points) * step * (down[1] * up[0] - up[1] * down[0])).sum()
+    )
 
 
 def _scattered(points):
@@ -238,7 +302,11 @@ def _scattered(points):
 
 def _named(x):
     temperatures = {f"{name}.temperature": x[i] for i, name in enumerate(NAMES)}
-    return temperatures | {f"{name}.spectral_density.width": x[3 + i] for i, name in enumerate(NAMES)} | {"shift": x[6]}
+    return (
+        temperatures
+        | {f"{name}.spectral_density.width": x[3 + i] for i, name in enumerate(NAMES)}
+        | {"shift": x[6]}
+    )
 
 
 def _table(medians, points):
@@ -255,7 +323,9 @@ def _megabytes(program):
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=10_000, help="of the sweep of rate equations")
-    parser.add_argument("--green-points", type=int, default=1_000, help="of the sweep of Green functions")
+    parser.add_argument(
+        "--green-points", type=int, default=1_000, help="of the sweep of Green functions"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
 

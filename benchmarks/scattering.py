@@ -2,9 +2,11 @@
 
     python benchmarks/scattering.py
 
-A map of a million demons over cold temperature and fourth resonance (COP, cooling and entropy current), the same with the gradient of the
-COP in eight parameters against finite differences, and the currents of a resonant level by quadrature. Agreement is checked first,
-compilation is timed apart, and the codes run in turn on one core. NumPy works on whole arrays, and on blocks that fit the cache.
+A map of a million demons over cold temperature and fourth resonance (COP, cooling and entropy
+current), the same with the gradient of the COP in eight parameters against finite differences, and
+the currents of a resonant level by quadrature. Agreement is checked first, compilation is timed
+apart, and the codes run in turn on one core. NumPy works on whole arrays, and on blocks that fit
+the cache.
 """
 
 import argparse
@@ -21,7 +23,16 @@ import timing
 import qtd
 from qtd.spectral import WideBand
 
-PATHS = ("cold.temperature", "energy_4", "hot.temperature", "energy_1", "energy_2", "energy_3", "boldness", "width")
+PATHS = (
+    "cold.temperature",
+    "energy_4",
+    "hot.temperature",
+    "energy_1",
+    "energy_2",
+    "energy_3",
+    "boldness",
+    "width",
+)
 
 
 def main():
@@ -37,8 +48,15 @@ def main():
 def map_of_demons(points, rounds, chunk=16384):
     """COP, cooling current and entropy current on a square grid, and the gradient of the COP."""
     side = int(np.sqrt(points))
-    cold, fourth = (x.ravel() for x in np.meshgrid(np.linspace(0.2, 0.99, side), np.linspace(1.05, 1.95, side), indexing="ij"))
-    grid = np.stack([cold, fourth, *(np.full_like(cold, x) for x in (1.0, 1.0, 2.0, 1.4999, 1.0, 1.0))])
+    cold, fourth = (
+        x.ravel()
+        for x in np.meshgrid(
+            np.linspace(0.2, 0.99, side), np.linspace(1.05, 1.95, side), indexing="ij"
+        )
+    )
+    grid = np.stack(
+        [cold, fourth, *(np.full_like(cold, x) for x in (1.0, 1.0, 2.0, 1.4999, 1.0, 1.0))]
+    )
     machine = qtd.machines.NDemon()
 
     def figures(x):
@@ -55,7 +73,8 @@ def map_of_demons(points, rounds, chunk=16384):
     slopes = in_blocks(differences, grid)
     exact = np.stack(gradient(device)[1])[:, good]
     off = np.abs(exact - slopes[1:, good]).max(0) / np.abs(exact).max(0)
-    assert np.quantile(off, 0.9) < 1e-4  # the finite differences' error, large at the edge of what exists
+    # The finite differences' error, large at the edge of what exists.
+    assert np.quantile(off, 0.9) < 1e-4
     medians = timing.alternating(
         {
             "qtd": lambda: jax.block_until_ready(value(device)),
@@ -73,10 +92,15 @@ def map_of_demons(points, rounds, chunk=16384):
 
 
 def resonant_levels(points, rounds, chunk=64):
-    """Particle, energy, heat and entropy current and both noises of a Breit-Wigner line between two leads."""
+    """Particle, energy, heat and entropy current and both noises of a Breit-Wigner line between two
+    leads."""
     rng = np.random.default_rng(0)
-    parameters = jnp.asarray(rng.uniform(0.8, 1.2, (points, 5)) * np.array([1.2, 0.1, 0.2, 1.0, 0.5]))
-    lead = lambda temperature, potential: qtd.Reservoir(temperature, potential, "fermi", spectral_density=WideBand(1.0))
+    parameters = jnp.asarray(
+        rng.uniform(0.8, 1.2, (points, 5)) * np.array([1.2, 0.1, 0.2, 1.0, 0.5])
+    )
+    lead = lambda temperature, potential: qtd.Reservoir(
+        temperature, potential, "fermi", spectral_density=WideBand(1.0)
+    )
 
     def state(x):
         leads = {"h": lead(x[3], 1.0), "c": lead(x[4], 0.7)}
@@ -88,22 +112,33 @@ def resonant_levels(points, rounds, chunk=64):
     gradient, _ = timing.compiled(jax.value_and_grad(lambda x: state(x)[0]), parameters, chunk)
     runs = {
         "qtd": lambda: jax.block_until_ready(value(parameters)),
-        "NumPy, uniform grid of 4000 energies": lambda: in_blocks(uniform, np.asarray(parameters).T, 64),
+        "NumPy, uniform grid of 4000 energies": lambda: in_blocks(
+            uniform, np.asarray(parameters).T, 64
+        ),
         "qtd, heat current and its gradient": lambda: jax.block_until_ready(gradient(parameters)),
     }
-    ours, theirs = [np.asarray(x) for x in value(parameters)], in_blocks(uniform, np.asarray(parameters).T, 64)
+    ours, theirs = (
+        [np.asarray(x) for x in value(parameters)],
+        in_blocks(uniform, np.asarray(parameters).T, 64),
+    )
     error = max(np.abs(b / a - 1).max() for a, b in zip(ours, theirs))
-    print(f"\nB: {points} resonant levels, currents and noise by quadrature; largest relative difference of the NumPy sum {error:.0e}")
+    print(
+        f"\nB: {points} resonant levels, currents and noise by quadrature; largest relative"
+        f" difference of the NumPy sum {error:.0e}"
+    )
     table(timing.alternating(runs, rounds), points)
     print(f"  Compilation {compilation:.2f} s")
 
 
 def in_blocks(function, columns, size=8192):
-    return np.concatenate([function(columns[:, k : k + size]) for k in range(0, columns.shape[1], size)], axis=1)
+    return np.concatenate(
+        [function(columns[:, k : k + size]) for k in range(0, columns.shape[1], size)], axis=1
+    )
 
 
 def demons(columns):
-    """COP, J_c, I_S by the closed forms, differences of occupations and logits without cancellation."""
+    """COP, J_c, I_S by the closed forms, differences of occupations and logits without
+    cancellation."""
     cold, e4, hot, e1, e2, e3, boldness, width = columns
     fermi = lambda e, t: 1 / (1 + np.exp((e - 1) / t))
     f1, f2, f3, f4 = fermi(e1, hot), fermi(e2, hot), fermi(e3, cold), fermi(e4, cold)
@@ -118,7 +153,13 @@ def demons(columns):
         entropy = -width / (2 * np.pi) * a * (upper - r * lower)
         heat = width / (2 * np.pi) * (e4 - e3) * a
         physical = margin > 0
-        return np.stack([np.where(physical, -heat / (hot * entropy), np.nan), heat, np.where(physical, entropy, np.nan)])
+        return np.stack(
+            [
+                np.where(physical, -heat / (hot * entropy), np.nan),
+                heat,
+                np.where(physical, entropy, np.nan),
+            ]
+        )
 
 
 def differences(columns):
@@ -144,7 +185,13 @@ def uniform(columns, energies=4000):
     flow = passed * (f - g)
     power = passed * (f * (1 - f) + g * (1 - g)) + passed * (1 - passed) * (f - g) ** 2
     total = lambda x: (x * step).sum(1) / (2 * np.pi)
-    return np.stack([total((e - 1.0) * flow), total((e - 1.0) ** 2 * power), total(flow * ((e - 0.7) / cold - (e - 1.0) / hot))])
+    return np.stack(
+        [
+            total((e - 1.0) * flow),
+            total((e - 1.0) ** 2 * power),
+            total(flow * ((e - 0.7) / cold - (e - 1.0) / hot)),
+        ]
+    )
 
 
 def table(medians, points):

@@ -1,9 +1,11 @@
-"""Sweeps of the collective refrigerator (31 spins; current, noise, COP): points per second against the bare compiled kernel, and memory.
+"""Sweeps of the collective refrigerator (31 spins; current, noise, COP): points per second against
+the bare compiled kernel, and memory.
 
     python benchmarks/sweeps.py [--points 1000] [--devices 2]
 
-A grid of points x points, written to a Zarr store; the kernel does the same points with nothing around it, compiled beforehand, its results
-kept in memory. Everything in one run, medians of several rounds in turn.
+A grid of points x points, written to a Zarr store; the kernel does the same points with nothing
+around it, compiled beforehand, its results kept in memory. Everything in one run, medians of
+several rounds in turn.
 """
 
 import argparse
@@ -35,7 +37,10 @@ OBSERVE, BATCH = ["J_cold", "S_cold", "COP"], 256
 def main():
     jax.config.update("jax_enable_x64", True)
     machine = qtd.machines.CollectiveRefrigerator(num_spins=31)
-    over = {"cold.temperature": np.linspace(0.3, 1, arguments.points), "hot.temperature": np.linspace(0.4, 2, arguments.points)}
+    over = {
+        "cold.temperature": np.linspace(0.3, 1, arguments.points),
+        "hot.temperature": np.linspace(0.4, 2, arguments.points),
+    }
     total = arguments.points**2
     seconds = {"kernel": [], "sweep": []}
     kernel, compilation = bare_kernel(machine, over)
@@ -45,16 +50,25 @@ def main():
             if turn:
                 seconds[name].append(spent)
     print(
-        f"{total} points, {len(os.sched_getaffinity(0))} cores, {jax.device_count()} devices, jax {jax.__version__}, qtd {qtd.__version__}"
+        f"{total} points, {len(os.sched_getaffinity(0))} cores, {jax.device_count()} devices, jax"
+        f" {jax.__version__}, qtd {qtd.__version__}"
     )
     print(
-        f"  bare kernel, one core        {total / statistics.median(seconds['kernel']):>12.0f} points/s   (compiled in {compilation:.1f} s)"
+        f"  bare kernel, one core        {total / statistics.median(seconds['kernel']):>12.0f}"
+        f" points/s   (compiled in {compilation:.1f} s)"
     )
-    rate, share = total / statistics.median(seconds["sweep"]), statistics.median(seconds["kernel"]) / statistics.median(seconds["sweep"])
+    rate, share = (
+        total / statistics.median(seconds["sweep"]),
+        statistics.median(seconds["kernel"]) / statistics.median(seconds["sweep"]),
+    )
     print(
-        f"  sweep into a store           {rate:>12.0f} points/s   {100 * share:.0f} % of the kernel's; checks, tracing, compilation apart"
+        f"  sweep into a store           {rate:>12.0f} points/s   {100 * share:.0f} % of the"
+        " kernel's; checks, tracing, compilation apart"
     )
-    print(f"  peak memory of the process   {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>12.0f} MB")
+    print(
+        "  peak memory of the process  "
+        f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>12.0f} MB"
+    )
 
 
 def bare_kernel(machine, over):
@@ -65,9 +79,14 @@ def bare_kernel(machine, over):
         return {name: table[name].value for name in OBSERVE}
 
     grid = jnp.stack([jnp.ravel(x) for x in jnp.meshgrid(*over.values(), indexing="ij")], axis=1)
-    grid = grid[: len(grid) // BATCH * BATCH]  # without the rest of a batch, which can make all of it twice as slow
+    # Without the rest of a batch, which can make all of it twice as slow.
+    grid = grid[: len(grid) // BATCH * BATCH]
     start = time.perf_counter()
-    compiled = eqx.filter_jit(lambda grid: jax.lax.map(point, grid, batch_size=BATCH)).lower(grid).compile()
+    compiled = (
+        eqx.filter_jit(lambda grid: jax.lax.map(point, grid, batch_size=BATCH))
+        .lower(grid)
+        .compile()
+    )
     compilation = time.perf_counter() - start
 
     def run():

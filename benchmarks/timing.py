@@ -16,18 +16,30 @@ def one_core():
 
 
 def cores(most=None):
-    """Keep this process on so many cores, or on all that it has, compute in float64, and say where; returns how many."""
+    """Keep this process on so many cores, or on all that it has, compute in float64, and say where;
+    returns how many."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:most])
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else most or os.cpu_count() or 1
+    count = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else most or os.cpu_count() or 1
+    )
     jax.config.update("jax_enable_x64", True)
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, {count} core{'s' * (count > 1)}, float64")
-    print(f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd {qtd.__version__}")
+    print(
+        f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, {count}"
+        f" core{'s' * (count > 1)}, float64"
+    )
+    print(
+        f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd"
+        f" {qtd.__version__}"
+    )
     return count
 
 
 def compiled(function, arguments, chunk):
-    """The function over a batch, `chunk` points together, and the seconds that its compilation took."""
+    """The function over a batch, `chunk` points together, and the seconds that its compilation
+    took."""
     start = time.perf_counter()
     made = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(arguments).compile()
     return made, time.perf_counter() - start

@@ -1,6 +1,8 @@
-"""Differentiable thermodynamics of small quantum machines: currents, noise, efficiency, and their derivatives, in JAX.
+"""Differentiable thermodynamics of small quantum machines: currents, noise, efficiency, and their
+derivatives, in JAX.
 
-Examples in docstrings begin after `import jax, jax.numpy as jnp, numpy as np, qtd` and `jax.config.update("jax_enable_x64", True)`.
+Examples in docstrings begin after `import jax, jax.numpy as jnp, numpy as np, qtd` and
+`jax.config.update("jax_enable_x64", True)`.
 """
 
 import sys as _sys
@@ -118,7 +120,8 @@ __getattr__, __dir__ = _attach(__name__, _HOMES, [name for name in __all__ if na
 class _Package(_ModuleType):
     @property
     def parameters(self):
-        """The function. Whoever imports the module of this name would else find that in its place."""
+        """The function. Whoever imports the module of this name would else find that in its
+        place."""
         from .parameters import parameters
 
         return parameters

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
-def attach(package: str, homes: Mapping[str, str], modules: Iterable[str] = ()) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a `package`: of its `modules`, and of other names by the module that is their home."""
+def attach(
+    package: str, homes: Mapping[str, str], modules: Iterable[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a `package`: of its `modules`, and of other names by the
+    module that is their home."""
 
     def load(name: str) -> Any:
         if name in homes:

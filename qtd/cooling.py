@@ -24,10 +24,12 @@ _SAMPLES, _PANELS = 96, 8
 
 
 class CoolDown(eqx.Module):
-    """`stopping` is the temperature at which no heat flows any more; `time` how long it takes until only `share` of the way is left.
+    """`stopping` is the temperature at which no heat flows any more; `time` how long it takes until
+    only `share` of the way is left.
 
-    On the way: `temperatures` at `times`, in rising order of time, from the start. `status` is 0 where all is well (`qtd.Status`),
-    NOT_CONVERGED where the heat current keeps its sign down to the last temperature that was looked at, or changes it before `until`.
+    On the way: `temperatures` at `times`, in rising order of time, from the start. `status` is 0
+    where all is well (`qtd.Status`), NOT_CONVERGED where the heat current keeps its sign down to
+    the last temperature that was looked at, or changes it before `until`.
     """
 
     stopping: Float[Array, ""]
@@ -37,7 +39,10 @@ class CoolDown(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = [("stopping", self.stopping, "temperature at which no heat flows"), ("time", self.time, "until little of the way is left")]
+        rows = [
+            ("stopping", self.stopping, "temperature at which no heat flows"),
+            ("time", self.time, "until little of the way is left"),
+        ]
         return readable(self, "a finite reservoir", [*rows, ("status", self.status, "0: fine")])
 
 
@@ -50,22 +55,31 @@ def cool_down(
     until: ArrayLike | None = None,
     within: float = 1e4,
 ) -> CoolDown:
-    r"""What becomes of the temperature of one reservoir under the heat current that the machine draws from it.
+    r"""What becomes of the temperature of one reservoir under the heat current that the machine
+    draws from it.
 
-    $$ C(T)\, \frac{dT}{dt} = -J(T), \qquad J(T^*) = 0, \qquad t = \int_{T}^{T_0} \frac{C(T')}{J(T')}\, dT' $$
+    $$ C(T)\, \frac{dT}{dt} = -J(T), \qquad J(T^*) = 0, \qquad t =
+       \int_{T}^{T_0} \frac{C(T')}{J(T')}\, dT' $$
 
-    All else stays as it is; currents are those of the machine at rest, so the reservoir must be large on the scale of the device. A finite
-    hot reservoir is heated, by the same equation, until its current vanishes.
+    All else stays as it is; currents are those of the machine at rest, so the reservoir must be
+    large on the scale of the device. A finite hot reservoir is heated, by the same equation, until
+    its current vanishes.
 
-    - `machine`: whatever has `operate()` with `heat_currents`, and the parameter "<cold>.temperature", where it starts.
-    - `cold`: the reservoir that is finite. `heat_capacity`: a number, or a function of its temperature, positive.
-    - `share`: of the distance between start and stop that is left at `time`, as the last bit takes for ever.
-    - `until`: stop at this temperature instead, as where a machine ceases to exist: `until=demon.minimum_cold_temperature()`.
-    - `within`: a factor; the stopping temperature is looked for between start / within and start * within, nearest first.
+    - `machine`: whatever has `operate()` with `heat_currents`, and the parameter
+      "<cold>.temperature", where it starts.
+    - `cold`: the reservoir that is finite. `heat_capacity`: a number, or a function of its
+      temperature, positive.
+    - `share`: of the distance between start and stop that is left at `time`, as the last bit takes
+      for ever.
+    - `until`: stop at this temperature instead, as where a machine ceases to exist:
+      `until=demon.minimum_cold_temperature()`.
+    - `within`: a factor; the stopping temperature is looked for between start / within and start *
+      within, nearest first.
 
-    The temperature is the variable of integration, so neither steps nor tolerances enter; derivatives with respect to the machine, the
-    capacity and the share are those of the integral and of the implicit theorem. Raises `ValueError` for an unknown reservoir and for
-    numbers outside their domain.
+    The temperature is the variable of integration, so neither steps nor tolerances enter;
+    derivatives with respect to the machine, the capacity and the share are those of the integral
+    and of the implicit theorem. Raises `ValueError` for an unknown reservoir and for numbers
+    outside their domain.
 
     How long the N-demon takes to cool its lead as far as it can:
 
@@ -77,8 +91,15 @@ def cool_down(
     """
     path = f"{cold}.temperature"
     if path not in parameters(machine):
-        known = [name.removesuffix(".temperature") for name in parameters(machine) if name.endswith(".temperature")]
-        raise ValueError(f"`cold` must name a reservoir of the machine, {', '.join(map(repr, known))}, got {cold!r}.")
+        known = [
+            name.removesuffix(".temperature")
+            for name in parameters(machine)
+            if name.endswith(".temperature")
+        ]
+        raise ValueError(
+            f"`cold` must name a reservoir of the machine, {', '.join(map(repr, known))}, got"
+            f" {cold!r}."
+        )
     if not callable(heat_capacity):
         constant = as_scalar(heat_capacity, "heat_capacity")
         check("heat_capacity", constant, "positive")
@@ -94,7 +115,8 @@ def cool_down(
 
 
 def _constant(value, _):
-    """The same heat capacity at any temperature; one function for all calls, as a new one would be compiled anew."""
+    """The same heat capacity at any temperature; one function for all calls, as a new one would be
+    compiled anew."""
     return value
 
 
@@ -102,7 +124,9 @@ def _constant(value, _):
 def _cool_down(machine, path, heat_capacity, share, until, within):
     start = parameters(machine)[path]
     cold = path.removesuffix(".temperature")
-    current = lambda temperature, machine: replace(machine, {path: temperature}).operate().heat_currents[cold]
+    current = lambda temperature, machine: (
+        replace(machine, {path: temperature}).operate().heat_currents[cold]
+    )
     if until is None:
         stopping, found = _standstill(current, machine, start, within)
         # In the logarithm of the share that is left the integrand is smooth up to the stop.
@@ -110,22 +134,34 @@ def _cool_down(machine, path, heat_capacity, share, until, within):
         pace = lambda x: -jnp.log(share) * (start - stopping) * share**x
     else:
         stopping, found = until, jnp.asarray(True)
-        place, pace = (lambda x: start + (stopping - start) * x), (lambda x: (start - stopping) * jnp.ones_like(x))
+        place, pace = (
+            (lambda x: start + (stopping - start) * x),
+            (lambda x: (start - stopping) * jnp.ones_like(x)),
+        )
     edges = jnp.linspace(0.0, 1.0, _PANELS + 1, dtype=start.dtype)
     points, weights, _ = gauss(edges)
     temperatures = place(points)
     capacity = jax.vmap(heat_capacity)(temperatures)
-    currents = lax.map(lambda temperature: current(temperature, machine), jnp.append(temperatures, start))
+    currents = lax.map(
+        lambda temperature: current(temperature, machine), jnp.append(temperatures, start)
+    )
     slowness = pace(points) * capacity / currents[:-1]
     runs = found & jnp.all(slowness > 0)
     invalid = ~jnp.isfinite(currents[-1])
     status = first((invalid, Status.INVALID_PARAMETER), (~runs, Status.NOT_CONVERGED))
     known = lambda x: jnp.where(status == 0, x, jnp.nan)
-    return CoolDown(known(stopping), known(weights @ slowness), known(temperatures), known(integral_up_to(edges, slowness)), status)
+    return CoolDown(
+        known(stopping),
+        known(weights @ slowness),
+        known(temperatures),
+        known(integral_up_to(edges, slowness)),
+        status,
+    )
 
 
 def _standstill(current, machine, start, within):
-    """The nearest temperature at which the current vanishes, where it drives the reservoir to; and whether there is one."""
+    """The nearest temperature at which the current vanishes, where it drives the reservoir to; and
+    whether there is one."""
     frozen, begin = lax.stop_gradient((machine, start))
     factors = jnp.asarray(np.geomspace(1.0, within, _SAMPLES), start.dtype)
 
@@ -139,8 +175,11 @@ def _standstill(current, machine, start, within):
     changes = values[1:] * values[:-1] <= 0
     i = jnp.argmax(changes)
     found = changes[i]
-    # Where there is none, a line that has one stands in: a derivative of what is not a number would spoil others.
+    # Where there is none, a line that has one stands in: a derivative of what is not a number would
+    # spoil others.
     middle = (ladder[i] + ladder[i + 1]) / 2
-    function = lambda temperature, machine: jnp.where(found, current(temperature, machine), temperature - middle)
+    function = lambda temperature, machine: jnp.where(
+        found, current(temperature, machine), temperature - middle
+    )
     at = lambda j: jnp.where(found, values[j], ladder[j] - middle)
     return bracketed(function, (ladder[i], ladder[i + 1]), (at(i), at(i + 1)), machine), found

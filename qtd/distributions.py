@@ -1,9 +1,12 @@
-r"""Occupations of reservoirs in no equilibrium, each given by its logit u, the entropy that a particle carries.
+r"""Occupations of reservoirs in no equilibrium, each given by its logit u, the entropy that a
+particle carries.
 
-$$ f = \frac{1}{e^u + 1} \ \text{(fermions)}, \qquad f = \frac{1}{e^u - 1} \ \text{(bosons)}, \qquad u = \frac{ds}{df} $$
+$$ f = \frac{1}{e^u + 1} \ \text{(fermions)}, \qquad f = \frac{1}{e^u - 1} \ \text{(bosons)},
+   \qquad u = \frac{ds}{df} $$
 
-with s the entropy per state. In equilibrium u = (E - mu) / T. Near f = 0 and 1 the logit keeps the digits that f loses.
-**Source:** Deghi and Bustos-Marun, Eqs. (4)-(7), the logarithm of Eq. (18) corrected.
+with s the entropy per state. In equilibrium u = (E - mu) / T. Near f = 0 and 1 the logit keeps the
+digits that f loses. **Source:** Deghi and Bustos-Marun, Eqs. (4)-(7), the logarithm of Eq. (18)
+corrected.
 """
 
 import abc
@@ -38,7 +41,8 @@ __all__ = [
 
 
 class AbstractDistribution(Module):
-    """A logit as a function of energy, and where it changes: dimensionless, of energies in one unit."""
+    """A logit as a function of energy, and where it changes: dimensionless, of energies in one
+    unit."""
 
     @abc.abstractmethod
     def __call__(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -46,7 +50,8 @@ class AbstractDistribution(Module):
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
-        """Energies between which u is smooth on its own scale, for quadratures; steps move with the parameters."""
+        """Energies between which u is smooth on its own scale, for quadratures; steps move with the
+        parameters."""
 
 
 class Thermal(AbstractDistribution):
@@ -63,13 +68,19 @@ class Thermal(AbstractDistribution):
         return (energy - self.chemical_potential) / positive(self.temperature)
 
     def breaks(self):
-        return [jax.lax.stop_gradient(graded(self.chemical_potential, 2 * self.temperature, 5, middle=False))]
+        return [
+            jax.lax.stop_gradient(
+                graded(self.chemical_potential, 2 * self.temperature, 5, middle=False)
+            )
+        ]
 
 
 class LogitBasis(AbstractDistribution):
-    r"""u = (E - mu) / T + sum_k theta_k exp(-(E - e_k)^2 / (2 d_k^2)): a thermal `reference` with Gaussian bumps.
+    r"""u = (E - mu) / T + sum_k theta_k exp(-(E - e_k)^2 / (2 d_k^2)): a thermal `reference` with
+    Gaussian bumps.
 
-    `coefficients` theta, `centers` e and `widths` d > 0 have one shape, (bumps,). f stays between 0 and 1 whatever theta is.
+    `coefficients` theta, `centers` e and `widths` d > 0 have one shape, (bumps,). f stays between 0
+    and 1 whatever theta is.
     """
 
     reference: Thermal
@@ -77,16 +88,28 @@ class LogitBasis(AbstractDistribution):
     centers: Float[Array, " bumps"] = parameter("any", "E")
     widths: Float[Array, " bumps"] = parameter("positive", "E")
 
-    def __init__(self, reference: Thermal, coefficients: ArrayLike, centers: ArrayLike, widths: ArrayLike):
+    def __init__(
+        self, reference: Thermal, coefficients: ArrayLike, centers: ArrayLike, widths: ArrayLike
+    ):
         self.reference = reference
-        self.coefficients, self.centers = as_real(coefficients, "coefficients"), as_real(centers, "centers")
+        self.coefficients, self.centers = (
+            as_real(coefficients, "coefficients"),
+            as_real(centers, "centers"),
+        )
         self.widths = jnp.broadcast_to(as_real(widths, "widths"), self.centers.shape)
         if self.coefficients.ndim != 1 or self.coefficients.shape != self.centers.shape:
-            raise ValueError(f"`coefficients` and `centers` must be lists of one length, got {coefficients!r} and {centers!r}.")
+            raise ValueError(
+                f"`coefficients` and `centers` must be lists of one length, got {coefficients!r}"
+                f" and {centers!r}."
+            )
 
     def __call__(self, energy):
-        distance = (energy[..., None] - _last(self.centers, energy)) / _last(positive(self.widths), energy)
-        return self.reference(energy) + (_last(self.coefficients, energy) * jnp.exp(-(distance**2) / 2)).sum(-1)
+        distance = (energy[..., None] - _last(self.centers, energy)) / _last(
+            positive(self.widths), energy
+        )
+        return self.reference(energy) + (
+            _last(self.coefficients, energy) * jnp.exp(-(distance**2) / 2)
+        ).sum(-1)
 
     def breaks(self):
         bumps = [graded(self.centers[k], self.widths[k], 3) for k in range(len(self.centers))]
@@ -94,10 +117,11 @@ class LogitBasis(AbstractDistribution):
 
 
 class ShiftedLogits(AbstractDistribution):
-    """u = u_k(E) + theta_k in windows [edge_k, edge_k+1): in each the logit of some thermal `references[k]`, shifted by `shifts[k]`.
+    """u = u_k(E) + theta_k in windows [edge_k, edge_k+1): in each the logit of some thermal
+    `references[k]`, shifted by `shifts[k]`.
 
-    `edges` has one entry fewer than `references`; the first and the last window are open. With theta_k = 0 and the reference of the
-    reservoir on the other side nothing flows through a window.
+    `edges` has one entry fewer than `references`; the first and the last window are open. With
+    theta_k = 0 and the reference of the reservoir on the other side nothing flows through a window.
     """
 
     references: tuple[Thermal, ...]
@@ -105,10 +129,17 @@ class ShiftedLogits(AbstractDistribution):
     edges: Float[Array, " edges"] = parameter("any", "E")
 
     def __init__(self, references: Sequence[Thermal], shifts: ArrayLike, edges: ArrayLike):
-        self.references, self.shifts, self.edges = tuple(references), as_real(shifts, "shifts"), as_real(edges, "edges")
-        if self.shifts.shape != (len(self.references),) or self.edges.shape != (len(self.references) - 1,):
+        self.references, self.shifts, self.edges = (
+            tuple(references),
+            as_real(shifts, "shifts"),
+            as_real(edges, "edges"),
+        )
+        if self.shifts.shape != (len(self.references),) or self.edges.shape != (
+            len(self.references) - 1,
+        ):
             raise ValueError(
-                f"`shifts` must have one entry for each of {len(self.references)} references and `edges` one fewer,"
+                f"`shifts` must have one entry for each of {len(self.references)} references and"
+                " `edges` one fewer,"
                 f" got shapes {self.shifts.shape} and {self.edges.shape}."
             )
 
@@ -117,23 +148,33 @@ class ShiftedLogits(AbstractDistribution):
 
     def __call__(self, energy):
         inside = _windows(energy, self.edges)
-        values = jnp.stack([reference(energy) + self.shifts[k] for k, reference in enumerate(self.references)], axis=-1)
+        values = jnp.stack(
+            [reference(energy) + self.shifts[k] for k, reference in enumerate(self.references)],
+            axis=-1,
+        )
         return jnp.where(inside, values, 0).sum(-1)
 
     def breaks(self):
         # A shift moves the step of its reference by that many temperatures.
-        moved = [Thermal(r.temperature, r.chemical_potential - r.temperature * self.shifts[k]) for k, r in enumerate(self.references)]
-        return [x for reference in (*self.references, *moved) for x in reference.breaks()] + [self.edges]
+        moved = [
+            Thermal(r.temperature, r.chemical_potential - r.temperature * self.shifts[k])
+            for k, r in enumerate(self.references)
+        ]
+        return [x for reference in (*self.references, *moved) for x in reference.breaks()] + [
+            self.edges
+        ]
 
 
 class PiecewiseConstant(AbstractDistribution):
-    """Fermionic `occupations` f_b, 0 <= f_b <= 1, of the bins between rising `edges`; above the last edge it is empty, below the first one
-    full.
+    """Fermionic `occupations` f_b, 0 <= f_b <= 1, of the bins between rising `edges`; above the
+    last edge it is empty, below the first one full.
 
-    Bins wholly full or empty take entropy without limit from whoever meets them with another occupation: that entropy current is infinite,
-    and so are its derivatives (they come out as large as the square root of the largest number, 1e154 in double precision). Everything
-    else is finite there, and so are its derivatives, by an `occupations` of 0 or 1 too.
-    For bosons it must vanish below as well, which a logit of energies below the first edge cannot say: use other distributions there.
+    Bins wholly full or empty take entropy without limit from whoever meets them with another
+    occupation: that entropy current is infinite, and so are its derivatives (they come out as large
+    as the square root of the largest number, 1e154 in double precision). Everything else is finite
+    there, and so are its derivatives, by an `occupations` of 0 or 1 too. For bosons it must vanish
+    below as well, which a logit of energies below the first edge cannot say: use other
+    distributions there.
     """
 
     edges: Float[Array, " edges"] = parameter("any", "E")
@@ -142,11 +183,18 @@ class PiecewiseConstant(AbstractDistribution):
     def __init__(self, edges: ArrayLike, occupations: ArrayLike):
         self.edges, self.occupations = as_real(edges, "edges"), as_real(occupations, "occupations")
         if self.edges.ndim != 1 or self.occupations.shape != (self.edges.shape[0] - 1,):
-            raise ValueError(f"`occupations` must have one entry fewer than `edges`, got {self.occupations.shape} and {self.edges.shape}.")
+            raise ValueError(
+                "`occupations` must have one entry fewer than `edges`, got"
+                f" {self.occupations.shape} and {self.edges.shape}."
+            )
 
     def __check_init__(self):
         _check_rising("edges", self.edges)
-        rule((self.occupations,), lambda f: f <= 1, lambda f: f"`occupations` must be at most 1, got {f.tolist()}.")
+        rule(
+            (self.occupations,),
+            lambda f: f <= 1,
+            lambda f: f"`occupations` must be at most 1, got {f.tolist()}.",
+        )
 
     def __call__(self, energy):
         f = self.occupations
@@ -159,7 +207,8 @@ class PiecewiseConstant(AbstractDistribution):
 
 
 class Mixture(AbstractDistribution):
-    """f = sum_k w_k f_k of fermions, such as the two-step distribution of a biased wire: `weights` w > 0 with sum 1, `parts`."""
+    """f = sum_k w_k f_k of fermions, such as the two-step distribution of a biased wire: `weights`
+    w > 0 with sum 1, `parts`."""
 
     weights: Float[Array, " parts"] = parameter("positive", "1")
     parts: tuple[AbstractDistribution, ...]
@@ -167,10 +216,17 @@ class Mixture(AbstractDistribution):
     def __init__(self, weights: ArrayLike, parts: Sequence[AbstractDistribution]):
         self.weights, self.parts = as_real(weights, "weights"), tuple(parts)
         if self.weights.shape != (len(self.parts),):
-            raise ValueError(f"`weights` must have one entry for each of {len(self.parts)} parts, got shape {self.weights.shape}.")
+            raise ValueError(
+                f"`weights` must have one entry for each of {len(self.parts)} parts, got shape"
+                f" {self.weights.shape}."
+            )
 
     def __check_init__(self):
-        rule((self.weights,), lambda w: abs(w.sum() - 1) <= 1e-6, lambda w: f"`weights` must add up to 1, got {w.tolist()}.")
+        rule(
+            (self.weights,),
+            lambda w: abs(w.sum() - 1) <= 1e-6,
+            lambda w: f"`weights` must add up to 1, got {w.tolist()}.",
+        )
 
     def __call__(self, energy):
         filled, empty = filled_and_empty(self, energy, "fermi")
@@ -194,11 +250,14 @@ class Mixture(AbstractDistribution):
 
 
 class AnyLogit(AbstractDistribution):
-    """Any `function` of energy (an `eqx.Module`, if it has parameters), that changes at `centers` over `scales` (lists of numbers).
+    """Any `function` of energy (an `eqx.Module`, if it has parameters), that changes at `centers`
+    over `scales` (lists of numbers).
 
-    It must tend to full far below and to empty far above, as far as 2^26 `scales` from the `centers`; where it goes from one to the other
-    is found, and need not be listed. A `qtd.scattering.Conductor` whose integrals do not end there is refused (status UNRESOLVED),
-    and so is one whose integrals meet another change that is not listed, unless it is so narrow that no point falls into it.
+    It must tend to full far below and to empty far above, as far as 2^26 `scales` from the
+    `centers`; where it goes from one to the other is found, and need not be listed. A
+    `qtd.scattering.Conductor` whose integrals do not end there is refused (status UNRESOLVED), and
+    so is one whose integrals meet another change that is not listed, unless it is so narrow that no
+    point falls into it.
     """
 
     function: Callable
@@ -219,8 +278,11 @@ class AnyLogit(AbstractDistribution):
         return [*listed, following(self.function, far, 48)]
 
 
-def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """f and 1 - f of fermions, f and 1 + f of bosons, neither from the other; NaN for bosons with u <= 0, which no state has.
+def shares(
+    logit: Float[Array, "*batch"], statistics: str
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """f and 1 - f of fermions, f and 1 + f of bosons, neither from the other; NaN for bosons with u
+    <= 0, which no state has.
 
     `logit` u; `statistics`: "fermi" or "bose".
     """
@@ -236,8 +298,9 @@ def shares(logit: Float[Array, "*batch"], statistics: str) -> tuple[Float[Array,
 def filled_and_empty(
     distribution: AbstractDistribution, energy: Float[Array, "*batch"], statistics: str
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """`shares` of a `distribution` at this `energy`: from its logit, unless it knows them themselves, as where f is 0 or 1 and the logit,
-    which is infinite there, has no derivative. `statistics`: "fermi" or "bose"."""
+    """`shares` of a `distribution` at this `energy`: from its logit, unless it knows them
+    themselves, as where f is 0 or 1 and the logit, which is infinite there, has no derivative.
+    `statistics`: "fermi" or "bose"."""
     return shares(distribution(energy), statistics)
 
 
@@ -265,7 +328,8 @@ def occupation(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "
 
 
 def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*batch"]:
-    """Entropy per state: -f ln f - (1 - f) ln(1 - f) of fermions, (1 + f) ln(1 + f) - f ln f of bosons.
+    """Entropy per state: -f ln f - (1 - f) ln(1 - f) of fermions, (1 + f) ln(1 + f) - f ln f of
+    bosons.
 
     `logit` u of f; `statistics`: "fermi" or "bose".
     """
@@ -273,20 +337,32 @@ def entropy(logit: Float[Array, "*batch"], statistics: str) -> Float[Array, "*ba
         # Even in u, and of u > 0 a sum of positive terms.
         size = jnp.abs(logit)
         known = jnp.where(jnp.isinf(size), 0.0, size)
-        return jnp.where(jnp.isinf(size), 0.0, occupation(known, statistics) * known + jnp.log1p(jnp.exp(-known)))
+        return jnp.where(
+            jnp.isinf(size), 0.0, occupation(known, statistics) * known + jnp.log1p(jnp.exp(-known))
+        )
     far = logit > 0.5
     near = jnp.log(-jnp.expm1(-jnp.where(far, 0.5, positive(logit))))
-    return occupation(logit, statistics) * logit - jnp.where(far, jnp.log1p(-jnp.exp(-jnp.where(far, logit, 1.0))), near)
+    return occupation(logit, statistics) * logit - jnp.where(
+        far, jnp.log1p(-jnp.exp(-jnp.where(far, logit, 1.0))), near
+    )
 
 
 def difference(
-    first: Float[Array, "*batch"], second: Float[Array, "*batch"], statistics: str, known: tuple[Shares, Shares] | None = None
+    first: Float[Array, "*batch"],
+    second: Float[Array, "*batch"],
+    statistics: str,
+    known: tuple[Shares, Shares] | None = None,
 ) -> Float[Array, "*batch"]:
-    """f_1 - f_2 from the logits `first` and `second`, without cancellation where they are close, nor near f = 0 or 1.
+    """f_1 - f_2 from the logits `first` and `second`, without cancellation where they are close,
+    nor near f = 0 or 1.
 
-    `statistics`: "fermi" or "bose". `known`: the `shares` of both, where they are; with them the derivatives are right where f is 0 or 1.
+    `statistics`: "fermi" or "bose". `known`: the `shares` of both, where they are; with them the
+    derivatives are right where f is 0 or 1.
     """
-    (f, more), (other, other_more) = known or (shares(first, statistics), shares(second, statistics))
+    (f, more), (other, other_more) = known or (
+        shares(first, statistics),
+        shares(second, statistics),
+    )
     # Where one of them is full or empty nothing cancels.
     ends = jnp.isinf(first) | jnp.isinf(second)
     gap = jnp.where(ends, 0.0, first) - jnp.where(ends, 0.0, second)
@@ -313,7 +389,8 @@ def _logit_jvp(primals, tangents):
 
 
 def _windows(energy, edges):
-    """(..., windows): whether the energy lies in each window between the edges, the outer ones open."""
+    """(..., windows): whether the energy lies in each window between the edges, the outer ones
+    open."""
     count = (energy[..., None] >= _last(edges, energy)).sum(-1)
     return count[..., None] == _last(jnp.arange(len(edges) + 1), energy)
 

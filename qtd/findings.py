@@ -23,10 +23,12 @@ class Severity(enum.IntEnum):
 
 
 class Finding(NamedTuple):
-    """One answer of an audit: its `severity` and `topic`, a `text` of one or two sentences, and the `numbers` in them by name.
+    """One answer of an audit: its `severity` and `topic`, a `text` of one or two sentences, and the
+    `numbers` in them by name.
 
-    `kind`: which question of its topic it answers. `badness`: the number that was judged, larger being worse. Of a device that is looked at
-    in several places, the worst finding of each topic and kind is kept.
+    `kind`: which question of its topic it answers. `badness`: the number that was judged, larger
+    being worse. Of a device that is looked at in several places, the worst finding of each topic
+    and kind is kept.
     """
 
     severity: Severity

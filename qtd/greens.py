@@ -1,4 +1,5 @@
-"""Keldysh Green functions of bosonic modes that shift one another's frequencies, at any coupling to structured reservoirs."""
+"""Keldysh Green functions of bosonic modes that shift one another's frequencies, at any coupling to
+structured reservoirs."""
 
 import functools
 import operator
@@ -29,22 +30,31 @@ Occupations = Literal["mean-field", "correlated"]
 
 
 class KerrModes(Module):
-    r"""Bosonic modes with H = sum_j e_j n_j + sum_{j<k} U_jk n_j n_k, each in contact with reservoirs of its own.
+    r"""Bosonic modes with H = sum_j e_j n_j + sum_{j<k} U_jk n_j n_k, each in contact with
+    reservoirs of its own.
 
-    - `energies`: (modes,). `shifts`: (modes, modes) symmetric, zero on the diagonal; U_jk is what a photon in mode k adds to the
-      energy of mode j.
-    - `couplings`: `{reservoir: mode}`, mode by number. Each mode needs a reservoir. `reservoirs`: by the same names, bosons without
-      chemical potential, with `Resonator` densities K that have one cut-off, the band, in common, and centres > 0.
+    - `energies`: (modes,). `shifts`: (modes, modes) symmetric, zero on the diagonal; U_jk is what a
+      photon in mode k adds to the energy of mode j.
+    - `couplings`: `{reservoir: mode}`, mode by number. Each mode needs a reservoir. `reservoirs`:
+      by the same names, bosons without chemical potential, with `Resonator` densities K that have
+      one cut-off, the band, in common, and centres > 0.
 
     Raises `ValueError` where this is not so, or no reservoir of a mode has a strength above 0.
 
     Two modes that only shift one another's energies hand heat from one reservoir to the other:
 
-    >>> filtered = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Resonator(1.0, 0.5, 0.1))
+    >>> filtered = lambda temperature: qtd.Reservoir(
+    ...     temperature, spectral_density=qtd.spectral.Resonator(1.0, 0.5, 0.1)
+    ... )
     >>> reservoirs = {"hot": filtered(1.0), "cold": filtered(0.5)}
-    >>> modes = qtd.greens.KerrModes([1.0, 1.0], [[0.0, 0.05], [0.05, 0.0]], {"hot": 0, "cold": 1}, reservoirs)
+    >>> modes = qtd.greens.KerrModes(
+    ...     [1.0, 1.0], [[0.0, 0.05], [0.05, 0.0]], {"hot": 0, "cold": 1}, reservoirs
+    ... )
     >>> found = qtd.greens.solve(modes, points=2048)
-    >>> print(found.sum_rules.round(4), f"{found.heat_currents['hot']:.2e} {found.heat_currents['cold']:.2e}")
+    >>> print(
+    ...     found.sum_rules.round(4),
+    ...     f"{found.heat_currents['hot']:.2e} {found.heat_currents['cold']:.2e}",
+    ... )
     [1. 1.] 4.21e-05 -4.21e-05
     """
 
@@ -53,35 +63,64 @@ class KerrModes(Module):
     reservoirs: dict[str, Reservoir]
     couplings: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
-    def __init__(self, energies: ArrayLike, shifts: ArrayLike, couplings: Mapping[str, int], reservoirs: Mapping[str, Reservoir]):
+    def __init__(
+        self,
+        energies: ArrayLike,
+        shifts: ArrayLike,
+        couplings: Mapping[str, int],
+        reservoirs: Mapping[str, Reservoir],
+    ):
         self.energies, self.shifts = as_real(energies, "energies"), as_real(shifts, "shifts")
         self.reservoirs, self.couplings = dict(reservoirs), tuple(couplings.items())
         size = self.energies.shape[0] if self.energies.ndim == 1 else 0
         if size < 1 or self.shifts.shape != (size, size):
-            raise ValueError(f"`shifts` must be a modes x modes matrix for {size} energies, got shape {self.shifts.shape}.")
+            raise ValueError(
+                f"`shifts` must be a modes x modes matrix for {size} energies, got shape"
+                f" {self.shifts.shape}."
+            )
         if set(couplings) != set(reservoirs):
-            raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
+            raise ValueError(
+                f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and"
+                f" {list(reservoirs)}."
+            )
         if set(couplings.values()) != set(range(size)):
-            raise ValueError(f"`couplings` must give every mode 0 ... {size - 1} a reservoir, got {dict(couplings)}.")
+            raise ValueError(
+                f"`couplings` must give every mode 0 ... {size - 1} a reservoir, got"
+                f" {dict(couplings)}."
+            )
 
     def __check_init__(self):
         for name, reservoir in self.reservoirs.items():
             density = reservoir.spectral_density
             if reservoir.statistics != "bose" or not isinstance(density, Resonator):
-                raise ValueError(f"`{name}` must be a reservoir of bosons with a `Resonator` density, got {one_line(reservoir)}.")
+                raise ValueError(
+                    f"`{name}` must be a reservoir of bosons with a `Resonator` density, got"
+                    f" {one_line(reservoir)}."
+                )
             check(f"{name}.spectral_density.center", density.center, "positive")
         told = "`shifts` must be symmetric and zero on its diagonal, got {}."
-        rule((self.shifts,), lambda x: (x == x.T).all() & (x.diagonal() == 0).all(), lambda x: told.format(x.tolist()))
+        rule(
+            (self.shifts,),
+            lambda x: (x == x.T).all() & (x.diagonal() == 0).all(),
+            lambda x: told.format(x.tolist()),
+        )
         named = lambda *values: dict(zip(self.reservoirs, map(float, values)))
         cutoffs = tuple(self.density(name).cutoff for name in self.reservoirs)
         told = "`cutoff` must be the same in all reservoirs, got"
-        rule(cutoffs, lambda *x: functools.reduce(operator.and_, (y == x[0] for y in x)), lambda *x: f"{told} {named(*x)}.")
+        rule(
+            cutoffs,
+            lambda *x: functools.reduce(operator.and_, (y == x[0] for y in x)),
+            lambda *x: f"{told} {named(*x)}.",
+        )
         for name, reservoir in self.reservoirs.items():
             told = f"`chemical_potential` must be 0 in all reservoirs, got {{}} in {name!r}."
             rule((reservoir.chemical_potential,), lambda x: x == 0, told.format)
         for mode in range(len(self.energies)):
             strengths = tuple(self.density(name).strength for name in self.at(mode))
-            told = f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not unique."
+            told = (
+                f"`strength` is 0 in every reservoir of mode {mode}: its steady state is not"
+                " unique."
+            )
             rule(strengths, lambda *x: sum(x) > 0, lambda *x, told=told: told)
 
     def at(self, mode: int) -> list[str]:
@@ -94,7 +133,8 @@ class KerrModes(Module):
 
     @property
     def cutoff(self) -> Float[Array, ""]:
-        """The upper edge of the band: derivatives go to the cut-offs of the reservoirs in equal parts, so move them together."""
+        """The upper edge of the band: derivatives go to the cut-offs of the reservoirs in equal
+        parts, so move them together."""
         cutoffs = [self.density(name).cutoff for name in self.reservoirs]
         return add(cutoffs) / len(cutoffs)
 
@@ -102,13 +142,16 @@ class KerrModes(Module):
 class KeldyshState(eqx.Module):
     """Stationary Green functions, in numbers. Currents are positive when they leave a reservoir.
 
-    - `occupations`: mean photon numbers that shift the energies, by mode: of the mean field, or correlated ones if those were asked for.
+    - `occupations`: mean photon numbers that shift the energies, by mode: of the mean field, or
+      correlated ones if those were asked for.
     - `heat_currents` (energy^2) and `photon_currents` (energy), by reservoir.
     - `sum_rules`: int A/2pi of each mode; 1 for a retarded function that is causal.
-    - `stability_margins`: e_j + sum_k U_jk n_k + Lambda_j(0) > 0, or the mode has a pole at negative energies.
-    - `xc_ratios`: photons that exchange and correlation add to the mean-field ones, relative; the results are the lowest order of an
-      expansion in the shifts, which needs this below about 0.1.
-    - `grid_errors`: by reservoir, how much the heat currents of the two grids differ: an upper bound of the error.
+    - `stability_margins`: e_j + sum_k U_jk n_k + Lambda_j(0) > 0, or the mode has a pole at
+      negative energies.
+    - `xc_ratios`: photons that exchange and correlation add to the mean-field ones, relative; the
+      results are the lowest order of an expansion in the shifts, which needs this below about 0.1.
+    - `grid_errors`: by reservoir, how much the heat currents of the two grids differ: an upper
+      bound of the error.
     - `status`: 0, or a `qtd.Status`. Currents are NaN unless it is 0 or STRONG_CORRELATION.
     """
 
@@ -122,23 +165,39 @@ class KeldyshState(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.photon_currents, "photons that leave")
+        rows = by_name("J", self.heat_currents, "heat current out of") + by_name(
+            "I", self.photon_currents, "photons that leave"
+        )
         rows += [
             ("n", self.occupations, "photons in each mode, by the mean field"),
             ("int A/2pi", self.sum_rules, "sum rule, 1 for a causal retarded function"),
             ("margin", self.stability_margins, "above 0 where a mode is stable"),
-            ("xc ratio", self.xc_ratios, "photons by exchange and correlation, relative; to be below 0.1"),
+            (
+                "xc ratio",
+                self.xc_ratios,
+                "photons by exchange and correlation, relative; to be below 0.1",
+            ),
         ]
         text = readable(self, "currents positive out of a reservoir", rows)
         known = is_concrete(self.status) and jnp.ndim(self.status) == 0
-        return f"{text}\n  {'status':<16} {int(self.status):>18}   {Status(int(self.status)).message}" if known else text
+        return (
+            f"{text}\n  {'status':<16} {int(self.status):>18}   {Status(int(self.status)).message}"
+            if known
+            else text
+        )
 
 
 @checked
-def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, occupations: Occupations = "mean-field") -> KeldyshState:
+def solve(
+    modes: KerrModes,
+    retarded: Retarded = "causal",
+    points: int = 8192,
+    occupations: Occupations = "mean-field",
+) -> KeldyshState:
     r"""Currents to second order in the shifts U, at any coupling to the reservoirs.
 
-    With G_j = 1/(w - e_j - sum_k U_jk n_k - Sigma_j) and the mean-field functions g^<_j = |G_j|^2 sum_r K_r n_r (g^> with 1 + n_r),
+    With G_j = 1/(w - e_j - sum_k U_jk n_k - Sigma_j) and the mean-field functions g^<_j = |G_j|^2
+    sum_r K_r n_r (g^> with 1 + n_r),
 
     $$ n_j = \int_0^{\omega_c} \frac{d\omega}{2\pi} g^<_j, \qquad
        s^>_j(\omega) = \sum_k U_{jk}^2 \int \frac{dx}{2\pi} g^>_j(x) P_k(\omega - x), \qquad
@@ -149,31 +208,42 @@ def solve(modes: KerrModes, retarded: Retarded = "causal", points: int = 8192, o
     $$ J_r = \int \frac{d\omega}{2\pi} \omega\, |G_j|^2
        \big[ \sum_{r'} K_r K_{r'} (n_r - n_{r'}) + s^>_j K_r n_r - s^<_j K_r (1 + n_r) \big]. $$
 
-    Where r is the only reservoir of its mode, this is evaluated as the collisions between modes, without any self-energy.
-    Photons of each mode and energy are conserved exactly, whatever the retarded function of `modes`:
+    Where r is the only reservoir of its mode, this is evaluated as the collisions between modes,
+    without any self-energy. Photons of each mode and energy are conserved exactly, whatever the
+    retarded function of `modes`:
 
-    - `retarded`: "causal", Sigma = Lambda - iK/2, exact to second order in U; "local", -iK/2, the wide-band shortcut, breaks the sum rule;
-      "paper", -iK, as the figures of the paper seem to have been made; eight times too small at weak coupling.
-    - `points` of the midpoint grid on the band, even; a grid of half as many serves to extrapolate to h -> 0. The spacing should be below a
-      fifth of every width of a line or filter.
-    - `occupations` that shift the energies: those of the "mean-field", or, for comparison only, "correlated" ones, with exchange and
-      correlation, which lack the matching broadening.
+    - `retarded`: "causal", Sigma = Lambda - iK/2, exact to second order in U; "local", -iK/2, the
+      wide-band shortcut, breaks the sum rule; "paper", -iK, as the figures of the paper seem to
+      have been made; eight times too small at weak coupling.
+    - `points` of the midpoint grid on the band, even; a grid of half as many serves to extrapolate
+      to h -> 0. The spacing should be below a fifth of every width of a line or filter.
+    - `occupations` that shift the energies: those of the "mean-field", or, for comparison only,
+      "correlated" ones, with exchange and correlation, which lack the matching broadening.
 
-    Differentiable in every parameter, the occupations implicitly, to second order. Raises `ValueError` where values are known and a mode is
-    unstable, its margin not positive ("causal" only), and where the grid does not resolve a line or filter, or a sum rule is off by more
-    than 1e-6 ("causal" only), as of a mode part of which lies outside the band. A point takes
-    some 8 MB: go through many with `jax.lax.map(..., batch_size=16)`.
+    Differentiable in every parameter, the occupations implicitly, to second order. Raises
+    `ValueError` where values are known and a mode is unstable, its margin not positive ("causal"
+    only), and where the grid does not resolve a line or filter, or a sum rule is off by more than
+    1e-6 ("causal" only), as of a mode part of which lies outside the band. A point takes some 8 MB:
+    go through many with `jax.lax.map(..., batch_size=16)`.
 
     **Source:** Bhandari and Jordan, Eqs. (20)-(30), (C1)-(C7), signs and Eq. (29) corrected.
     """
     if retarded not in ("causal", "local", "paper"):
         raise ValueError(f'`retarded` must be "causal", "local" or "paper", got {retarded!r}.')
     if occupations not in ("mean-field", "correlated"):
-        raise ValueError(f'`occupations` must be "mean-field" or "correlated", got {occupations!r}.')
+        raise ValueError(
+            f'`occupations` must be "mean-field" or "correlated", got {occupations!r}.'
+        )
     if not isinstance(points, int) or points < 16 or points % 2:
         raise ValueError(f"`points` must be an even whole number of at least 16, got {points!r}.")
     state = _solve(modes, retarded, points, occupations)
-    raise_if_known(state.status, Status.INVALID_PARAMETER, Status.NOT_CONVERGED, Status.UNSTABLE, Status.UNRESOLVED)
+    raise_if_known(
+        state.status,
+        Status.INVALID_PARAMETER,
+        Status.NOT_CONVERGED,
+        Status.UNSTABLE,
+        Status.UNRESOLVED,
+    )
     return state
 
 
@@ -189,14 +259,25 @@ class _Figures(NamedTuple):
 
 @compiled
 def _solve(modes, retarded, points, occupations):
-    (fine, converged, resolved), (coarse, *_) = (_on_grid(_Band(modes, retarded, count), occupations) for count in (points, points // 2))
+    (fine, converged, resolved), (coarse, *_) = (
+        _on_grid(_Band(modes, retarded, count), occupations) for count in (points, points // 2)
+    )
     figures = jax.tree.map(lambda x, y: x + (x - y) / 3, fine, coarse)  # errors of order h^2
-    static = _add_up(modes, {name: modes.density(name).level_shift(jnp.zeros_like(modes.cutoff)) for name in modes.reservoirs})
+    static = _add_up(
+        modes,
+        {
+            name: modes.density(name).level_shift(jnp.zeros_like(modes.cutoff))
+            for name in modes.reservoirs
+        },
+    )
     margins = modes.energies + modes.shifts @ figures.occupations + static
     ratios = figures.correlated / figures.occupations
     is_causal = retarded == "causal"
     fails = is_causal & jnp.any(jnp.abs(figures.sum_rules - 1) > 1e-6)
-    coarse_grid = jnp.any(jnp.abs(fine.occupations - coarse.occupations) > 1e-3 * jnp.abs(fine.occupations)) | ~resolved
+    coarse_grid = (
+        jnp.any(jnp.abs(fine.occupations - coarse.occupations) > 1e-3 * jnp.abs(fine.occupations))
+        | ~resolved
+    )
     status = first(
         (~jnp.all(jnp.isfinite(figures.occupations)), Status.INVALID_PARAMETER),
         (jnp.any(margins <= 0) & is_causal, Status.UNSTABLE),
@@ -205,15 +286,25 @@ def _solve(modes, retarded, points, occupations):
         (jnp.any(jnp.abs(ratios) > 0.1), Status.STRONG_CORRELATION),
     )
     has_none = (status != Status.OK) & (status != Status.STRONG_CORRELATION)
-    known = lambda values: {name: jnp.where(has_none, jnp.nan, value) for name, value in values.items()}
+    known = lambda values: {
+        name: jnp.where(has_none, jnp.nan, value) for name, value in values.items()
+    }
     errors = {name: jnp.abs(fine.heat[name] - coarse.heat[name]) for name in figures.heat}
     return KeldyshState(
-        figures.occupations, known(figures.heat), known(figures.photons), figures.sum_rules, margins, ratios, errors, status
+        figures.occupations,
+        known(figures.heat),
+        known(figures.photons),
+        figures.sum_rules,
+        margins,
+        ratios,
+        errors,
+        status,
     )
 
 
 class _Band(eqx.Module):
-    """What the reservoirs do on a midpoint grid over the band; it cannot be evaluated at 0, where every factor of K n is 0 or infinite."""
+    """What the reservoirs do on a midpoint grid over the band; it cannot be evaluated at 0, where
+    every factor of K n is 0 or infinite."""
 
     modes: KerrModes
     energy: Float[Array, " points"]
@@ -227,13 +318,21 @@ class _Band(eqx.Module):
 
     def __init__(self, modes: KerrModes, retarded: str, points: int):
         self.modes = modes
-        self.energy = (jnp.arange(points, dtype=modes.energies.dtype) + 0.5) * (modes.cutoff / points)
+        self.energy = (jnp.arange(points, dtype=modes.energies.dtype) + 0.5) * (
+            modes.cutoff / points
+        )
         rates = {name: reservoir.rates(self.energy) for name, reservoir in modes.reservoirs.items()}
-        self.absorption, self.emission = ({name: pair[i] for name, pair in rates.items()} for i in (0, 1))
+        self.absorption, self.emission = (
+            {name: pair[i] for name, pair in rates.items()} for i in (0, 1)
+        )
         self.lesser, self.greater = _add_up(modes, self.absorption), _add_up(modes, self.emission)
-        self.strengths = _add_up(modes, {name: modes.density(name)(self.energy) for name in modes.reservoirs})
+        self.strengths = _add_up(
+            modes, {name: modes.density(name)(self.energy) for name in modes.reservoirs}
+        )
         self.damping = self.strengths * (1.0 if retarded == "paper" else 0.5)
-        shifts = _add_up(modes, {name: modes.density(name).level_shift(self.energy) for name in modes.reservoirs})
+        shifts = _add_up(
+            modes, {name: modes.density(name).level_shift(self.energy) for name in modes.reservoirs}
+        )
         self.level_shift = shifts if retarded == "causal" else jnp.zeros_like(shifts)
 
     @property
@@ -243,14 +342,20 @@ class _Band(eqx.Module):
 
     def propagator(self, occupations: Float[Array, " modes"]) -> Float[Array, "modes points"]:
         """|G|^2 in the mean field of these occupations."""
-        detuning = self.energy[None] - (self.modes.energies + self.modes.shifts @ occupations)[:, None] - self.level_shift
+        detuning = (
+            self.energy[None]
+            - (self.modes.energies + self.modes.shifts @ occupations)[:, None]
+            - self.level_shift
+        )
         return 1 / (detuning**2 + self.damping**2)
 
     def resolves(self, square: Float[Array, "modes points"]) -> Bool[Array, ""]:
-        """Whether the sum over the grid of a line, whose |G|^2 is `square`, or of a filter is its integral to 1e-6: of a Lorentzian of
-        half width g it is to 2 exp(-2 pi g / step)."""
+        """Whether the sum over the grid of a line, whose |G|^2 is `square`, or of a filter is its
+        integral to 1e-6: of a Lorentzian of half width g it is to 2 exp(-2 pi g / step)."""
         lines = (square * self.damping).sum(1) / square.sum(1)
-        filters = jnp.stack([self.modes.density(name).bandwidth() for name in self.modes.reservoirs])
+        filters = jnp.stack(
+            [self.modes.density(name).bandwidth() for name in self.modes.reservoirs]
+        )
         narrowest = jnp.minimum(lines.min(), filters.min())
         return 2 * jnp.exp(-2 * jnp.pi * narrowest * len(self.energy) / self.modes.cutoff) < 1e-6
 
@@ -259,35 +364,48 @@ class _Band(eqx.Module):
         return self.step * (self.propagator(occupations) * self.lesser).sum(1)
 
     def spectra(self, square: Float[Array, "modes points"]) -> "_Spectra":
-        """Transforms of g^> and g^<, padded so that correlations of three of them do not wrap around."""
+        """Transforms of g^> and g^<, padded so that correlations of three of them do not wrap
+        around."""
         transform = lambda x: jnp.fft.rfft(x, n=4 * len(self.energy))
         greater, lesser = transform(square * self.greater), transform(square * self.lesser)
         return _Spectra(greater, lesser, greater * lesser.conj())
 
-    def correlation(self, spectra: "_Spectra") -> tuple[Float[Array, "modes points"], Float[Array, "modes points"]]:
+    def correlation(
+        self, spectra: "_Spectra"
+    ) -> tuple[Float[Array, "modes points"], Float[Array, "modes points"]]:
         """Self-energies s^> and s^< of exchange and correlation."""
         squares = self.modes.shifts**2
         bubble = lax.complex(squares @ spectra.bubble.real, squares @ spectra.bubble.imag)
-        back = lambda x: self.step**2 * jnp.fft.irfft(x, n=4 * len(self.energy))[:, : len(self.energy)]
+        back = lambda x: (
+            self.step**2 * jnp.fft.irfft(x, n=4 * len(self.energy))[:, : len(self.energy)]
+        )
         return back(spectra.greater * bubble), back(spectra.lesser * bubble.conj())
 
     def collisions(self, spectra: "_Spectra") -> Float[Array, " modes"]:
-        """Energy per time that each mode gains from the others, which is what its reservoirs lose."""
+        """Energy per time that each mode gains from the others, which is what its reservoirs
+        lose."""
         points = len(self.energy)
         bubble = self.step * jnp.fft.irfft(spectra.bubble, n=4 * points)
-        up, down = bubble[:, 1:points], bubble[:, -1:-points:-1]  # P at positive frequencies, which take energy up, and at negative ones
+        # P at positive frequencies, which take energy up, and at negative ones.
+        up, down = (
+            bubble[:, 1:points],
+            bubble[:, -1:-points:-1],
+        )
         frequency = jnp.arange(1, points, dtype=self.energy.dtype) * (self.modes.cutoff / points)
         exchanged = (down * frequency[None]) @ up.T
         return self.step * (self.modes.shifts**2 * (exchanged - exchanged.T)).sum(1)
 
     def straight(self, square: Float[Array, " points"], name: str) -> Float[Array, " points"]:
-        """Photons per energy and time that go straight from a reservoir through its mode to others; 0 between equal temperatures."""
+        """Photons per energy and time that go straight from a reservoir through its mode to others;
+        0 between equal temperatures."""
         place, reservoirs = dict(self.modes.couplings)[name], self.modes.reservoirs
         flows = [jnp.zeros_like(self.energy)]
         for other in self.modes.at(place):
             if other == name:
                 continue
-            bias = self.energy * (1 / reservoirs[name].temperature - 1 / reservoirs[other].temperature)
+            bias = self.energy * (
+                1 / reservoirs[name].temperature - 1 / reservoirs[other].temperature
+            )
             out = -self.absorption[name] * self.emission[other] * jnp.expm1(jnp.minimum(bias, 0))
             back = -self.absorption[other] * self.emission[name] * jnp.expm1(jnp.minimum(-bias, 0))
             flows.append(square * (out - back))
@@ -301,7 +419,8 @@ class _Spectra(NamedTuple):
 
 
 def _on_grid(band, occupations):
-    """The figures of one grid, whether the occupations have converged, and whether the grid resolves every line and filter."""
+    """The figures of one grid, whether the occupations have converged, and whether the grid
+    resolves every line and filter."""
     modes = band.modes
     settle = _mean_field if occupations == "mean-field" else _correlated_field
     start = band.occupied(jnp.zeros_like(modes.energies))
@@ -316,7 +435,9 @@ def _on_grid(band, occupations):
         if len(modes.at(mode)) == 1:
             heat[name], photons[name] = gained[mode], jnp.zeros_like(gained[mode])
             continue
-        flow = flow + square[mode] * (greater[mode] * band.absorption[name] - lesser[mode] * band.emission[name])
+        flow = flow + square[mode] * (
+            greater[mode] * band.absorption[name] - lesser[mode] * band.emission[name]
+        )
         heat[name], photons[name] = band.step * (band.energy * flow).sum(), band.step * flow.sum()
     sums = lambda x: band.step * (square * x).sum(1)
     held = found if occupations == "correlated" else band.occupied(found)
@@ -335,4 +456,6 @@ def _correlated_field(occupations, band):
 
 def _add_up(modes: KerrModes, values: Mapping[str, Any]) -> Array:
     """Sums by mode, the sum over its reservoirs."""
-    return jnp.stack([add(values[name] for name in modes.at(mode)) for mode in range(len(modes.energies))])
+    return jnp.stack(
+        [add(values[name] for name in modes.at(mode)) for mode in range(len(modes.energies))]
+    )

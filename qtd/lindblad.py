@@ -1,4 +1,5 @@
-"""Lindbladians: devices whose state keeps coherences, built from operators in local, global (Davies) or Redfield form."""
+"""Lindbladians: devices whose state keeps coherences, built from operators in local, global
+(Davies) or Redfield form."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -29,37 +30,47 @@ Coherences = Literal["all"] | Sequence[tuple[int, int]]
 
 
 class Lindbladian(AbstractSystem):
-    r"""A finite device with Hamiltonian H = H_0 + H_int, weakly coupled to reservoirs r through Hermitian operators A_r.
+    r"""A finite device with Hamiltonian H = H_0 + H_int, weakly coupled to reservoirs r through
+    Hermitian operators A_r.
 
     $$ \dot\rho = -i [H, \rho] + \sum_r D_r \rho, \qquad
-       D_r \rho = \Lambda \rho A + A \rho \Lambda^\dagger - A \Lambda \rho - \rho \Lambda^\dagger A, \qquad
+       D_r \rho = \Lambda \rho A + A \rho \Lambda^\dagger - A \Lambda \rho -
+       \rho \Lambda^\dagger A, \qquad
        \Lambda_{ac} = \tfrac12 A_{ac} k_r(E_a - E_c) $$
 
-    with k_r(gap) the golden-rule rate of a jump that raises the device's energy by `gap` (`AbstractReservoir.rates`). Two jumps that take
-    different numbers of particles out of a reservoir make no product: <c c> = 0. Of the products that D_r consists of, the approach keeps:
+    with k_r(gap) the golden-rule rate of a jump that raises the device's energy by `gap`
+    (`AbstractReservoir.rates`). Two jumps that take different numbers of particles out of a
+    reservoir make no product: <c c> = 0. Of the products that D_r consists of, the approach keeps:
 
-    - `"local"`: E are the levels of H_0, which must be diagonal as given; only products of jumps with equal gaps. Of Lindblad form. The
-      quanta of H_0 obey the second law, the energy of H the first one.
-    - `"global"`: E are the levels of H; only products of jumps with equal gaps (Davies). Of Lindblad form, with both laws; valid where
-      gaps that differ do so by much more than the rates.
-    - `"redfield"`: E are the levels of H; all products, without Lamb shift. First law exact; close gaps are resolved; but populations
-      may become negative: look at `smallest_eigenvalue` of the steady state.
+    - `"local"`: E are the levels of H_0, which must be diagonal as given; only products of jumps
+      with equal gaps. Of Lindblad form. The quanta of H_0 obey the second law, the energy of H the
+      first one.
+    - `"global"`: E are the levels of H; only products of jumps with equal gaps (Davies). Of
+      Lindblad form, with both laws; valid where gaps that differ do so by much more than the rates.
+    - `"redfield"`: E are the levels of H; all products, without Lamb shift. First law exact; close
+      gaps are resolved; but populations may become negative: look at `smallest_eigenvalue` of the
+      steady state.
 
     Arguments:
 
-    - `bare`, `interaction`: `{name: (coefficient, operator)}`, H_0 and H_int as sums of constant Hermitian matrices in one orthonormal
-      basis, real or complex, with real coefficients, which are parameters (`bare.NAME`, `interaction.NAME`).
-    - `couplings`: `{reservoir: operator}` or `{reservoir: (strength, operator)}`, constant and Hermitian; the strength >= 0 (default 1)
-      multiplies all rates of the reservoir and is a parameter, `strengths.NAME`. `reservoirs` by the same names.
-    - `particles`: particle number of each basis state (integers), for reservoirs of fermions; their operators must change it by one.
-    - `coherences`: "all", or the pairs of levels whose coherence is kept, as in the "partial secular" Redfield equation. A level has
-      the number of the basis state that it comes out of as the interaction is turned on.
+    - `bare`, `interaction`: `{name: (coefficient, operator)}`, H_0 and H_int as sums of constant
+      Hermitian matrices in one orthonormal basis, real or complex, with real coefficients, which
+      are parameters (`bare.NAME`, `interaction.NAME`).
+    - `couplings`: `{reservoir: operator}` or `{reservoir: (strength, operator)}`, constant and
+      Hermitian; the strength >= 0 (default 1) multiplies all rates of the reservoir and is a
+      parameter, `strengths.NAME`. `reservoirs` by the same names.
+    - `particles`: particle number of each basis state (integers), for reservoirs of fermions; their
+      operators must change it by one.
+    - `coherences`: "all", or the pairs of levels whose coherence is kept, as in the "partial
+      secular" Redfield equation. A level has the number of the basis state that it comes out of as
+      the interaction is turned on.
 
     `structure`: made from these, all that is static.
 
-    Which matrix elements vanish is static; only coherences that can meet the populations are computed. Raises `ValueError` for operators
-    that are not Hermitian or of different sizes, and for unknown names. A reservoir whose operator commutes with the levels takes
-    coherences away, and no heat.
+    Which matrix elements vanish is static; only coherences that can meet the populations are
+    computed. Raises `ValueError` for operators that are not Hermitian or of different sizes, and
+    for unknown names. A reservoir whose operator commutes with the levels takes coherences away,
+    and no heat.
 
     A qubit at rest with one reservoir is in its Gibbs state:
 
@@ -91,31 +102,60 @@ class Lindbladian(AbstractSystem):
     ):
         interaction = {} if interaction is None else interaction
         for name, terms in (("bare", bare), ("interaction", interaction)):
-            if not isinstance(terms, Mapping) or not all(isinstance(term, tuple | list) and len(term) == 2 for term in terms.values()):
-                raise ValueError(f"`{name}` must be a mapping of names to pairs (coefficient, operator), got {terms!r}.")
+            if not isinstance(terms, Mapping) or not all(
+                isinstance(term, tuple | list) and len(term) == 2 for term in terms.values()
+            ):
+                raise ValueError(
+                    f"`{name}` must be a mapping of names to pairs (coefficient, operator), got"
+                    f" {terms!r}."
+                )
         if not isinstance(couplings, Mapping) or not isinstance(reservoirs, Mapping):
             raise ValueError("`couplings` and `reservoirs` must be mappings by the same names.")
         if set(couplings) != set(reservoirs) or not couplings:
-            raise ValueError(f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and {list(reservoirs)}.")
-        couplings = {name: given if isinstance(given, tuple) else (1.0, given) for name, given in couplings.items()}
-        self.structure = Structure(_operators(bare), _operators(interaction), _operators(couplings), particles, approach, coherences)
+            raise ValueError(
+                f"`couplings` and `reservoirs` must have the same names, got {list(couplings)} and"
+                f" {list(reservoirs)}."
+            )
+        couplings = {
+            name: given if isinstance(given, tuple) else (1.0, given)
+            for name, given in couplings.items()
+        }
+        self.structure = Structure(
+            _operators(bare),
+            _operators(interaction),
+            _operators(couplings),
+            particles,
+            approach,
+            coherences,
+        )
         self.bare, self.interaction, self.strengths = (
             {name: as_scalar(value, f"{part}.{name}") for name, (value, _) in terms.items()}
-            for part, terms in (("bare", bare), ("interaction", interaction), ("strengths", couplings))
+            for part, terms in (
+                ("bare", bare),
+                ("interaction", interaction),
+                ("strengths", couplings),
+            )
         )
         self.reservoirs = dict(reservoirs)
         for name, edges in self.structure.edges.items():
             if self.reservoirs[name].statistics == "fermi" and np.any(np.abs(edges.particles) != 1):
-                raise ValueError(f"`particles` must change by one in every jump of the fermionic reservoir {name!r}.")
+                raise ValueError(
+                    "`particles` must change by one in every jump of the fermionic reservoir"
+                    f" {name!r}."
+                )
 
     @classmethod
     def of(cls, structure: Structure, bare, interaction, strengths, reservoirs) -> "Lindbladian":
-        """A device of known `structure` from its numbers by name: `bare`, `interaction` and `strengths`, and its `reservoirs`.
+        """A device of known `structure` from its numbers by name: `bare`, `interaction` and
+        `strengths`, and its `reservoirs`.
 
         As the constructor, without working out what is static again; nothing is checked.
         """
         made = object.__new__(cls)
-        for name, value in zip(("bare", "interaction", "strengths", "reservoirs"), (bare, interaction, strengths, reservoirs)):
+        for name, value in zip(
+            ("bare", "interaction", "strengths", "reservoirs"),
+            (bare, interaction, strengths, reservoirs),
+        ):
             object.__setattr__(made, name, value)
         object.__setattr__(made, "structure", structure)
         return made
@@ -129,17 +169,21 @@ class Lindbladian(AbstractSystem):
         reservoirs: Mapping[str, AbstractReservoir] | None = None,
         particles: Sequence[int] | None = None,
     ) -> JumpLindbladian:
-        """The master equation of a Hamiltonian `H` and of `jumps`, pairs of a jump operator and its rate or reservoir.
+        """The master equation of a Hamiltonian `H` and of `jumps`, pairs of a jump operator and its
+        rate or reservoir.
 
-        For who comes from QuTiP: `mesolve(H, c_ops=[sqrt(rate) * L])` is `from_jumps(H, [(L, rate)])`. Its kind is
-        another one, whose operators are not couplings but jumps; it has the same currents, noise and evolution.
-        `bare` H_0, `reservoirs` by name, `particles` of the basis states: see `qtd.jumps.JumpLindbladian`.
+        For who comes from QuTiP: `mesolve(H, c_ops=[sqrt(rate) * L])` is
+        `from_jumps(H, [(L, rate)])`. Its kind is another one, whose operators are not couplings but
+        jumps; it has the same currents, noise and evolution. `bare` H_0, `reservoirs` by name,
+        `particles` of the basis states: see `qtd.jumps.JumpLindbladian`.
 
         A qubit that decays into a cold reservoir and dephases:
 
         >>> excited, lower = np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [0.0, 0.0]])
         >>> cold = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
-        >>> qubit = qtd.Lindbladian.from_jumps(excited, [(lower, ("cold", cold)), (excited, ("noise", 0.3))])
+        >>> qubit = qtd.Lindbladian.from_jumps(
+        ...     excited, [(lower, ("cold", cold)), (excited, ("noise", 0.3))]
+        ... )
         >>> print(np.diag(qtd.steady_state(qubit).real).round(4))
         [0.8808 0.1192]
         """
@@ -155,7 +199,8 @@ class Lindbladian(AbstractSystem):
         return self._with(self.structure.using(approach, coherences))
 
     def complete(self) -> "Lindbladian":
-        """The same with all coherences kept, also those that never meet the populations: as needed for a given initial state."""
+        """The same with all coherences kept, also those that never meet the populations: as needed
+        for a given initial state."""
         return self._with(self.structure.complete())
 
     def hamiltonian(self) -> Inexact[Array, "d d"]:
@@ -169,13 +214,20 @@ class Lindbladian(AbstractSystem):
         return total
 
     def levels(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"]]:
-        """Energies between which the reservoirs drive jumps, and their states as columns: of H_0 for "local", else of H."""
+        """Energies between which the reservoirs drive jumps, and their states as columns: of H_0
+        for "local", else of H."""
         matrix = self.hamiltonian()
         if self.structure.approach == "local":
             operators = self.structure.bare.values()
-            diagonals = [value * jnp.asarray(np.real(np.diag(x)), value.dtype) for value, x in zip(self._coefficients(), operators)]
+            diagonals = [
+                value * jnp.asarray(np.real(np.diag(x)), value.dtype)
+                for value, x in zip(self._coefficients(), operators)
+            ]
             return add(diagonals), jnp.eye(self.structure.size, dtype=matrix.dtype)
-        energies, vectors = jnp.diagonal(matrix).real, jnp.eye(self.structure.size, dtype=matrix.dtype)
+        energies, vectors = (
+            jnp.diagonal(matrix).real,
+            jnp.eye(self.structure.size, dtype=matrix.dtype),
+        )
         for block in self.structure.blocks:
             inside = np.ix_(block, block)
             values, states = eigensystem(matrix[inside])
@@ -183,19 +235,29 @@ class Lindbladian(AbstractSystem):
         return energies, vectors
 
     def network(self) -> RateNetwork:
-        """The rate equation among its levels that is left when every coherence is dropped (the fully secular approximation)."""
+        """The rate equation among its levels that is left when every coherence is dropped (the
+        fully secular approximation)."""
         energies, vectors = self.levels()
         jumps = []
         for name, edges in self.structure.edges.items():
-            coupling = vectors.conj().T @ jnp.asarray(self.structure.couplings[name], vectors.dtype) @ vectors
+            coupling = (
+                vectors.conj().T
+                @ jnp.asarray(self.structure.couplings[name], vectors.dtype)
+                @ vectors
+            )
             up = edges.upper > edges.lower
             lower, upper = edges.lower[up], edges.upper[up]
-            jumps.append((name, lower, upper, self.strengths[name] * jnp.abs(coupling[upper, lower]) ** 2))
-        return RateNetwork(energies, jumps, self.reservoirs, particles=self.structure.particles.tolist())
+            jumps.append(
+                (name, lower, upper, self.strengths[name] * jnp.abs(coupling[upper, lower]) ** 2)
+            )
+        return RateNetwork(
+            energies, jumps, self.reservoirs, particles=self.structure.particles.tolist()
+        )
 
     @compiled
     def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
-        """The density matrix, in the basis of the operators, of a state given as `vector`: its populations, then the coherences kept."""
+        """The density matrix, in the basis of the operators, of a state given as `vector`: its
+        populations, then the coherences kept."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
         structure, d = self.structure, self.structure.size
@@ -209,18 +271,29 @@ class Lindbladian(AbstractSystem):
         """The inverse of `matrix`, of a density matrix `matrix`, with what is not kept left out."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
-        rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(-1)
+        rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(
+            -1
+        )
         return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
 
     def _with(self, structure):
-        return Lindbladian.of(structure, self.bare, self.interaction, self.strengths, self.reservoirs)
+        return Lindbladian.of(
+            structure, self.bare, self.interaction, self.strengths, self.reservoirs
+        )
 
     def _coefficients(self):
-        """Coefficients of the terms in the order of the structure; PyTrees sort their dictionaries."""
-        return [*(self.bare[name] for name in self.structure.bare), *(self.interaction[name] for name in self.structure.interaction)]
+        """Coefficients of the terms in the order of the structure; PyTrees sort their
+        dictionaries."""
+        return [
+            *(self.bare[name] for name in self.structure.bare),
+            *(self.interaction[name] for name in self.structure.interaction),
+        ]
 
-    def dissipators(self) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
-        """The part of each reservoir, and of the Hamiltonian, its part of the generator, and the functional Tr[H rho]."""
+    def dissipators(
+        self,
+    ) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
+        """The part of each reservoir, and of the Hamiltonian, its part of the generator, and the
+        functional Tr[H rho]."""
         structure, (energies, vectors) = self.structure, self.levels()
         found, strengths = {}, {}
         for name, edges in structure.edges.items():
@@ -230,21 +303,45 @@ class Lindbladian(AbstractSystem):
             amplitude = coupling[edges.upper, edges.lower]
             gaps, reservoir = energies[edges.upper] - energies[edges.lower], self.reservoirs[name]
             particles = jnp.asarray(edges.particles, energies.dtype)
-            quanta = {"energy": gaps, "particles": particles, "heat": gaps - reservoir.chemical_potential * particles}
+            quanta = {
+                "energy": gaps,
+                "particles": particles,
+                "heat": gaps - reservoir.chemical_potential * particles,
+            }
             if reservoir.temperature is None:
                 quanta["entropy"] = reservoir.entropy(gaps, particles)
-            found[name] = amplitude.real, amplitude.imag if structure.is_complex else None, quanta, at_every(reservoir, len(gaps))
+            found[name] = (
+                amplitude.real,
+                amplitude.imag if structure.is_complex else None,
+                quanta,
+                at_every(reservoir, len(gaps)),
+            )
             strengths[name] = jnp.broadcast_to(nonnegative(self.strengths[name]), gaps.shape)
         values = energies if structure.approach != "local" else jnp.stack(self._coefficients())
-        found, strengths, values, scale = together((found, strengths, values, lax.stop_gradient(jnp.max(jnp.abs(energies)))))
+        found, strengths, values, scale = together(
+            (found, strengths, values, lax.stop_gradient(jnp.max(jnp.abs(energies))))
+        )
         dissipators = {}
         for name in structure.edges:
             real, imaginary, quanta, numbers = found[name]
-            edges, static = structure.edges[name], eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True)
-            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)[0]
-            rates = jax.vmap(rate)(numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None)
+            edges, static = (
+                structure.edges[name],
+                eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True),
+            )
+            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)[
+                0
+            ]
+            rates = jax.vmap(rate)(
+                numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None
+            )
             dissipators[name] = Dissipator(
-                edges, real, imaginary, settle(strengths[name] * rates), quanta, scale, structure.approach == "redfield"
+                edges,
+                real,
+                imaginary,
+                settle(strengths[name] * rates),
+                quanta,
+                scale,
+                structure.approach == "redfield",
             )
         return dissipators, structure.unitary(values), structure.energy(values)
 
@@ -254,10 +351,12 @@ def _operators(terms):
 
 
 class Dissipator(eqx.Module):
-    """What one reservoir does: jumps between levels ("edges"), and the products of two of them that act on the state."""
+    """What one reservoir does: jumps between levels ("edges"), and the products of two of them that
+    act on the state."""
 
     edges: Edges = eqx.field(static=True)  # belongs to a structure, by which it is known
-    pairs_real: Float[Array, " gains"]  # A_ac conj(A_bd) of the products kept, 0 where their gaps must be equal and are not
+    # A_ac conj(A_bd) of the products kept, 0 where their gaps must be equal and are not.
+    pairs_real: Float[Array, " gains"]
     pairs_imaginary: Float[Array, " gains"] | None
     losses_real: Float[Array, " losses"]
     losses_imaginary: Float[Array, " losses"] | None
@@ -266,21 +365,41 @@ class Dissipator(eqx.Module):
 
     def __init__(self, edges, real, imaginary, rates, quanta, scale, keeps_all):
         self.edges, self.rates, self.quanta = edges, rates, quanta
-        self.pairs_real, self.pairs_imaginary = _products(edges.gains, real, imaginary, quanta["energy"], scale, keeps_all)
+        self.pairs_real, self.pairs_imaginary = _products(
+            edges.gains, real, imaginary, quanta["energy"], scale, keeps_all
+        )
         losses = _products(edges.losses, real, imaginary, quanta["energy"], scale, keeps_all)
         half = 0.5 * edges.losses.first(rates)
-        self.losses_real, self.losses_imaginary = half * losses[0], None if losses[1] is None else half * losses[1]
+        self.losses_real, self.losses_imaginary = (
+            half * losses[0],
+            None if losses[1] is None else half * losses[1],
+        )
 
-    def gains(self, quantity: str = "energy", power: int = 0) -> tuple[Float[Array, " gains"], Float[Array, " gains"] | None]:
-        """What multiplies the elements of the state, each quantum counted to some power: real and imaginary part."""
+    def gains(
+        self, quantity: str = "energy", power: int = 0
+    ) -> tuple[Float[Array, " gains"], Float[Array, " gains"] | None]:
+        """What multiplies the elements of the state, each quantum counted to some power: real and
+        imaginary part."""
         if quantity not in self.quanta:
-            raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
-        first, second, quanta = self.edges.gains.first, self.edges.gains.second, self.quanta[quantity]
+            raise ValueError(
+                f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
+            )
+        first, second, quanta = (
+            self.edges.gains.first,
+            self.edges.gains.second,
+            self.quanta[quantity],
+        )
         if power == 0:
             weight = 0.5 * (first(self.rates) + second(self.rates))
         else:
-            weight = 0.5 * (first(self.rates) * second(quanta) ** power + second(self.rates) * first(quanta) ** power)
-        return weight * self.pairs_real, None if self.pairs_imaginary is None else weight * self.pairs_imaginary
+            weight = 0.5 * (
+                first(self.rates) * second(quanta) ** power
+                + second(self.rates) * first(quanta) ** power
+            )
+        return (
+            weight * self.pairs_real,
+            None if self.pairs_imaginary is None else weight * self.pairs_imaginary,
+        )
 
     @property
     def jumps(self) -> tuple[Float[Array, " upward"], Float[Array, " upward"]]:
@@ -304,8 +423,11 @@ class Dissipator(eqx.Module):
         up, down = self.jumps
         return up * self.edges.read_lower(state) - down * self.edges.read_upper(state)
 
-    def current(self, flows: Float[Array, " upward"], state: Float[Array, " m"], quantity: str) -> Float[Array, ""]:
-        """What jumps take out of the reservoir per time: those between populations from their net flows, without loss of digits."""
+    def current(
+        self, flows: Float[Array, " upward"], state: Float[Array, " m"], quantity: str
+    ) -> Float[Array, ""]:
+        """What jumps take out of the reservoir per time: those between populations from their net
+        flows, without loss of digits."""
         of_coherences = self.edges.trace_of_coherences(self._elements(state, quantity, 1)[0])
         return total(self.edges.upward(self.quanta[quantity]) * flows) + of_coherences
 
@@ -332,11 +454,18 @@ def _products(pairs, real, imaginary, gaps, scale, keeps_all):
     if keeps_all:
         kept = lambda product: product
     else:
-        known, limit = lax.stop_gradient(gaps), 1e3 * float(jnp.finfo(gaps.dtype).eps) * pairs.spread(scale[None])
-        kept = lambda product: jnp.where(jnp.abs(x(known) - y(known)) <= limit, product, 0 * product)
+        known, limit = (
+            lax.stop_gradient(gaps),
+            1e3 * float(jnp.finfo(gaps.dtype).eps) * pairs.spread(scale[None]),
+        )
+        kept = lambda product: jnp.where(
+            jnp.abs(x(known) - y(known)) <= limit, product, 0 * product
+        )
     if imaginary is None:
         return kept(x(real) * y(real)), None
-    return kept(x(real) * y(real) + x(imaginary) * y(imaginary)), kept(x(imaginary) * y(real) - x(real) * y(imaginary))
+    return kept(x(real) * y(real) + x(imaginary) * y(imaginary)), kept(
+        x(imaginary) * y(real) - x(real) * y(imaginary)
+    )
 
 
 def _complex(x):

@@ -1,5 +1,6 @@
-"""What to fill a nonthermal reservoir with: the occupation of least entropy for a given cooling, the one that cools most, and conditions
-such as those of a demon, which exchanges nothing on average."""
+"""What to fill a nonthermal reservoir with: the occupation of least entropy for a given cooling,
+the one that cools most, and conditions such as those of a demon, which exchanges nothing on
+average."""
 
 import functools
 import operator
@@ -29,20 +30,25 @@ __all__ = ["Balance", "Filling", "Windows", "balanced", "least_entropy", "maximu
 
 
 class Windows(eqx.Module):
-    r"""Windows of unit transmission between a nonthermal reservoir of fermions, the demon, and thermal ones.
+    r"""Windows of unit transmission between a nonthermal reservoir of fermions, the demon, and
+    thermal ones.
 
-    - `reservoirs`: thermal, by name. `windows`: tuples `(reservoir, center, width)`, apart from one another.
-    - `bins`: parts of equal width in each window, in which the demon's occupation is constant. `narrow`: a window is the point at its
-      centre, of weight `width`; then one bin is all there is.
+    - `reservoirs`: thermal, by name. `windows`: tuples `(reservoir, center, width)`, apart from one
+      another.
+    - `bins`: parts of equal width in each window, in which the demon's occupation is constant.
+      `narrow`: a window is the point at its centre, of weight `width`; then one bin is all there
+      is.
     - `centers`, `widths`, `owners`: of the windows as given, an owner being the thermal reservoir.
 
-    With F_b and D_b the means of f_r and of (e_b - E) f_r over bin b and x_b the demon's occupation, currents out of r and the demon l are
+    With F_b and D_b the means of f_r and of (e_b - E) f_r over bin b and x_b the demon's
+    occupation, currents out of r and the demon l are
 
-    $$ I_{N,r} = \sum_b \frac{w_b}{h} (F_b - x_b), \quad I_{E,r} = \sum_b \frac{w_b}{h} [e_b (F_b - x_b) - D_b], \quad
+    $$ I_{N,r} = \sum_b \frac{w_b}{h} (F_b - x_b), \quad I_{E,r} = \sum_b \frac{w_b}{h} [e_b (F_b -
+       x_b) - D_b], \quad
        I_{S,l} = \sum_b \frac{w_b}{h} (x_b - F_b)\, u(x_b) $$
 
-    exactly, with h = 2 pi. D_b is what leaks even where x_b = F_b. Raises `ValueError` for windows that overlap, and for reservoirs that
-    are not thermal or not of fermions.
+    exactly, with h = 2 pi. D_b is what leaks even where x_b = F_b. Raises `ValueError` for windows
+    that overlap, and for reservoirs that are not thermal or not of fermions.
     """
 
     reservoirs: dict[str, Reservoir]
@@ -53,7 +59,11 @@ class Windows(eqx.Module):
     narrow: bool = eqx.field(static=True)
 
     def __init__(
-        self, reservoirs: Mapping[str, Reservoir], windows: Sequence[tuple[str, ArrayLike, ArrayLike]], bins: int = 1, narrow: bool = False
+        self,
+        reservoirs: Mapping[str, Reservoir],
+        windows: Sequence[tuple[str, ArrayLike, ArrayLike]],
+        bins: int = 1,
+        narrow: bool = False,
     ):
         self.reservoirs, self.bins, self.narrow = dict(reservoirs), bins, narrow
         self.owners = tuple(name for name, _, _ in windows)
@@ -62,20 +72,28 @@ class Windows(eqx.Module):
 
     def __check_init__(self):
         if not isinstance(self.bins, int) or self.bins < 1 or (self.narrow and self.bins > 1):
-            raise ValueError(f"`bins` must be a positive integer, and 1 for narrow windows, got {self.bins!r}.")
+            raise ValueError(
+                f"`bins` must be a positive integer, and 1 for narrow windows, got {self.bins!r}."
+            )
         for name in self.owners:
             if name not in self.reservoirs:
-                raise ValueError(f"`windows` name {name!r}; the reservoirs are {', '.join(map(repr, self.reservoirs))}.")
+                raise ValueError(
+                    f"`windows` name {name!r}; the reservoirs are"
+                    f" {', '.join(map(repr, self.reservoirs))}."
+                )
         for name, reservoir in self.reservoirs.items():
             if reservoir.temperature is None or reservoir.statistics != "fermi":
-                raise ValueError(f"`reservoirs` must be thermal and of fermions, which {name!r} is not.")
+                raise ValueError(
+                    f"`reservoirs` must be thermal and of fermions, which {name!r} is not."
+                )
         check("center", self.centers, "any")
         check("width", self.widths, "positive")
         rule(
             (self.centers, self.widths),
             self._are_apart,
             lambda x, d: (
-                f"`windows` must lie apart, got centres {x.tolist()} and widths {d.tolist()}: one occupation cannot serve two of"
+                f"`windows` must lie apart, got centres {x.tolist()} and widths {d.tolist()}: one"
+                " occupation cannot serve two of"
                 " them. Use a `Conductor` for windows that overlap."
             ),
         )
@@ -84,7 +102,10 @@ class Windows(eqx.Module):
         """Windows that touch may overlap by rounding."""
         size = abs(centers).max() + widths.max()
         pairs = ((i, j) for i in range(len(centers)) for j in range(i))
-        distances = [abs(centers[i] - centers[j]) - (0 if self.narrow else (widths[i] + widths[j]) / 2) for i, j in pairs]
+        distances = [
+            abs(centers[i] - centers[j]) - (0 if self.narrow else (widths[i] + widths[j]) / 2)
+            for i, j in pairs
+        ]
         # Of narrow windows the centres differ; wide ones may touch, up to rounding.
         least = 0 * size if self.narrow else -4 * float(jnp.finfo(centers.dtype).eps) * size
         apart = [distance > least if self.narrow else distance >= least for distance in distances]
@@ -94,8 +115,9 @@ class Windows(eqx.Module):
 class Filling(eqx.Module):
     """An occupation of the demon and what it does, currents positive out of a reservoir.
 
-    `energies`, `widths`, `occupations`, `logits` of the bins, window by window; `entropy_current` out of the demon, negative where it pays.
-    `particle_currents` and `heat_currents` of the thermal reservoirs; `entropy_production` of all together. `status` is 0 where all is well
+    `energies`, `widths`, `occupations`, `logits` of the bins, window by window; `entropy_current`
+    out of the demon, negative where it pays. `particle_currents` and `heat_currents` of the thermal
+    reservoirs; `entropy_production` of all together. `status` is 0 where all is well
     (`qtd.Status`).
     """
 
@@ -110,7 +132,8 @@ class Filling(eqx.Module):
     status: Int[Array, ""]
 
     def reservoir(self, chemical_potential: ArrayLike = 0.0) -> NonthermalReservoir:
-        """The demon for a `Conductor`: constant in each bin, and half filled between windows, where nobody sees it. Not for points.
+        """The demon for a `Conductor`: constant in each bin, and half filled between windows, where
+        nobody sees it. Not for points.
 
         `chemical_potential`: mu_0 from which its energies are counted where they are called heat.
         """
@@ -125,43 +148,58 @@ class Filling(eqx.Module):
             edges.append(high[k : k + 1])
             filled.append(x[None])
         return NonthermalReservoir(
-            PiecewiseConstant(jnp.concatenate(edges), jnp.concatenate(filled)), chemical_potential=chemical_potential
+            PiecewiseConstant(jnp.concatenate(edges), jnp.concatenate(filled)),
+            chemical_potential=chemical_potential,
         )
 
     def __repr__(self) -> str:
-        rows = by_name("J", self.heat_currents, "heat current out of") + by_name("I", self.particle_currents, "particles that leave")
+        rows = by_name("J", self.heat_currents, "heat current out of") + by_name(
+            "I", self.particle_currents, "particles that leave"
+        )
         rows += [
             ("S_demon", self.entropy_current, "entropy that leaves the demon"),
             ("sigma", self.entropy_production, "entropy production"),
         ]
-        rows += [("f", self.occupations, "of the demon in each bin"), ("status", self.status, "0: fine")]
+        rows += [
+            ("f", self.occupations, "of the demon in each bin"),
+            ("status", self.status, "0: fine"),
+        ]
         return readable(self, "currents positive out of a reservoir", rows)
 
 
 @checked
-def least_entropy(windows: Windows, cooled: str, heat: ArrayLike, closed: Sequence[str] = ()) -> Filling:
-    r"""The demon behind these `windows` that takes the heat current `heat` out of `cooled` at the smallest entropy current into itself.
+def least_entropy(
+    windows: Windows, cooled: str, heat: ArrayLike, closed: Sequence[str] = ()
+) -> Filling:
+    r"""The demon behind these `windows` that takes the heat current `heat` out of `cooled` at the
+    smallest entropy current into itself.
 
-    Its particle and energy currents vanish, and the particle currents of the `closed` reservoirs. -I_S is strictly convex in x, so there is
-    one such demon: with one multiplier for each condition, in every bin u - (x - F) / (x (1 - x)) is linear in what the conditions weigh.
-    Found by Newton's method from x = F within the box; derivatives are implicit.
+    Its particle and energy currents vanish, and the particle currents of the `closed` reservoirs.
+    -I_S is strictly convex in x, so there is one such demon: with one multiplier for each
+    condition, in every bin u - (x - F) / (x (1 - x)) is linear in what the conditions weigh. Found
+    by Newton's method from x = F within the box; derivatives are implicit.
 
-    Raises `ValueError` where `heat` is more than these windows can give (status NOT_CONVERGED, and NaN, in compiled code).
-    **Source:** Deghi and Bustos-Marun, Eqs. (17)-(20), as a convex problem.
+    Raises `ValueError` where `heat` is more than these windows can give (status NOT_CONVERGED, and
+    NaN, in compiled code). **Source:** Deghi and Bustos-Marun, Eqs. (17)-(20), as a convex problem.
     """
     _check_names(windows, cooled, closed)
     found = _least_entropy(windows, as_scalar(heat, "heat"), cooled, tuple(closed))
     if is_concrete(found.status, heat) and jnp.ndim(found.status) == 0 and int(found.status):
-        raise ValueError(f"`heat` must be less than `maximum_cooling` gives under the same conditions, got {heat}.")
+        raise ValueError(
+            "`heat` must be less than `maximum_cooling` gives under the same conditions, got"
+            f" {heat}."
+        )
     return found
 
 
 @checked
 def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -> Filling:
-    """The demon behind these `windows` that cools the reservoir `cooled` most, under the conditions of `least_entropy`, `closed` included.
+    """The demon behind these `windows` that cools the reservoir `cooled` most, under the conditions
+    of `least_entropy`, `closed` included.
 
-    A linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all, so its entropy current is minus infinity; not
-    differentiable, as the corner it sits in changes. Raises `ValueError` where no occupation meets the conditions.
+    A linear programme, by SciPy's HiGHS. It fills most bins wholly or not at all, so its entropy
+    current is minus infinity; not differentiable, as the corner it sits in changes. Raises
+    `ValueError` where no occupation meets the conditions.
     """
     from scipy.optimize import linprog  # when it is needed: it takes a tenth of a second
 
@@ -169,18 +207,28 @@ def maximum_cooling(windows: Windows, cooled: str, closed: Sequence[str] = ()) -
     bins = _bins(windows)
     rows, wanted = (np.asarray(x) for x in _conditions(windows, bins, cooled, None, tuple(closed)))
     weights = np.asarray(_heat(windows, bins, cooled)[0])
-    sizes = np.maximum(np.abs(rows).max(axis=1), np.finfo(rows.dtype).tiny)  # its tolerances are absolute
-    rows, wanted, weights = rows / sizes[:, None], wanted / sizes, weights / np.maximum(np.abs(weights).max(), np.finfo(rows.dtype).tiny)
+    # Its tolerances are absolute.
+    sizes = np.maximum(np.abs(rows).max(axis=1), np.finfo(rows.dtype).tiny)
+    rows, wanted, weights = (
+        rows / sizes[:, None],
+        wanted / sizes,
+        weights / np.maximum(np.abs(weights).max(), np.finfo(rows.dtype).tiny),
+    )
     low, high = -np.asarray(bins.filled), np.asarray(bins.empty)
     solution = linprog(-weights, A_eq=rows, b_eq=wanted, bounds=np.stack([low, high], axis=1))
     if not solution.success:
-        raise ValueError(f"`windows` leave no occupation that meets the conditions: {solution.message}")
+        raise ValueError(
+            f"`windows` leave no occupation that meets the conditions: {solution.message}"
+        )
     change = _corner(solution.x, rows, wanted, low, high)
-    return _filling(windows, bins, jnp.asarray(change, bins.filled.dtype), jnp.asarray(int(Status.OK)))
+    return _filling(
+        windows, bins, jnp.asarray(change, bins.filled.dtype), jnp.asarray(int(Status.OK))
+    )
 
 
 def _corner(found, rows, wanted, low, high):
-    """The corner of the box that an optimiser has found to its tolerance: what is at a bound put there, the rest by the conditions."""
+    """The corner of the box that an optimiser has found to its tolerance: what is at a bound put
+    there, the rest by the conditions."""
     room = np.minimum(found - low, high - found)
     free = np.argsort(-room)[: len(rows)]
     change = np.where(found - low < high - found, low, high)
@@ -189,12 +237,16 @@ def _corner(found, rows, wanted, low, high):
     missed = np.abs(rows @ change - wanted).max()
     allowed = 1e4 * np.finfo(rows.dtype).eps
     if missed > allowed or np.any(change < low - allowed) or np.any(change > high + allowed):
-        raise ValueError(f"`windows` are too different in size: the best occupation misses its conditions by {missed:.1g}.")
+        raise ValueError(
+            "`windows` are too different in size: the best occupation misses its conditions by"
+            f" {missed:.1g}."
+        )
     return np.clip(change, low, high)
 
 
 class Balance(eqx.Module):
-    """`parameters` at which a conductor meets its conditions, and the `conductor`. `status` is 0 where they were found."""
+    """`parameters` at which a conductor meets its conditions, and the `conductor`. `status` is 0
+    where they were found."""
 
     parameters: Float[Array, " n"]
     conductor: Conductor
@@ -208,14 +260,19 @@ def balanced(
     isolated: str = "demon",
     closed: Sequence[str] = (),
 ) -> Balance:
-    """Parameters x at which `build(x, args)` is a conductor that exchanges neither particles nor energy with the reservoir `isolated`, nor
-    particles with the `closed` ones: as many parameters as conditions.
+    """Parameters x at which `build(x, args)` is a conductor that exchanges neither particles nor
+    energy with the reservoir `isolated`, nor particles with the `closed` ones: as many parameters
+    as conditions.
 
-    If all others are closed, the particles of the isolated one vanish with theirs and are no condition. By Newton's method from `start`;
-    derivatives are implicit, so pass all that is differentiated in `args`. Raises `ValueError` where nothing is found (status
-    NOT_CONVERGED in compiled code).
+    If all others are closed, the particles of the isolated one vanish with theirs and are no
+    condition. By Newton's method from `start`; derivatives are implicit, so pass all that is
+    differentiated in `args`. Raises `ValueError` where nothing is found (status NOT_CONVERGED in
+    compiled code).
     """
-    told = f"`start` must lie nearer to parameters that meet the conditions, got {start}: from there none are found."
+    told = (
+        f"`start` must lie nearer to parameters that meet the conditions, got {start}: from"
+        " there none are found."
+    )
     return balanced_or_refused(build, start, args, isolated, closed, told)
 
 
@@ -225,15 +282,26 @@ def balanced_or_refused(build, start, args, isolated, closed, refusal) -> Balanc
     names = build(begin, args).names
     for name in (isolated, *closed):
         if name not in names:
-            raise ValueError(f"`isolated` and `closed` name {name!r}; the reservoirs are {', '.join(map(repr, names))}.")
+            raise ValueError(
+                f"`isolated` and `closed` name {name!r}; the reservoirs are"
+                f" {', '.join(map(repr, names))}."
+            )
     open_ones = [name for name in names if name != isolated and name not in closed]
     particles = [*closed, *([isolated] if open_ones else [])]
     if begin.shape != (len(particles) + 1,):
-        raise ValueError(f"`start` must have one number for each of {len(particles) + 1} conditions, got shape {begin.shape}.")
+        raise ValueError(
+            f"`start` must have one number for each of {len(particles) + 1} conditions, got shape"
+            f" {begin.shape}."
+        )
 
     def residuals(x, args):
         flows = currents(build(x, args))
-        return jnp.stack([flows.energy_currents[isolated], *(flows.particle_currents[name] for name in particles)])
+        return jnp.stack(
+            [
+                flows.energy_currents[isolated],
+                *(flows.particle_currents[name] for name in particles),
+            ]
+        )
 
     found, converged = newton(residuals, begin, args)
     status = first((~converged, Status.NOT_CONVERGED))
@@ -260,12 +328,24 @@ def _bins(windows):
 
 
 def _of_window(windows, k):
-    reservoir, center, width = windows.reservoirs[windows.owners[k]], windows.centers[k], windows.widths[k]
+    reservoir, center, width = (
+        windows.reservoirs[windows.owners[k]],
+        windows.centers[k],
+        windows.widths[k],
+    )
     if windows.narrow:
         logit = reservoir.logit(center)[None]
-        return center[None], width[None] / (2 * jnp.pi), jax.nn.sigmoid(-logit), jax.nn.sigmoid(logit), jnp.zeros_like(logit)
+        return (
+            center[None],
+            width[None] / (2 * jnp.pi),
+            jax.nn.sigmoid(-logit),
+            jax.nn.sigmoid(logit),
+            jnp.zeros_like(logit),
+        )
     size = width / windows.bins
-    middles = center + size * jnp.asarray((np.arange(windows.bins) + 0.5) - windows.bins / 2, center.dtype)
+    middles = center + size * jnp.asarray(
+        (np.arange(windows.bins) + 0.5) - windows.bins / 2, center.dtype
+    )
 
     def means(middle):
         ends = middle - size / 2, middle + size / 2
@@ -282,14 +362,20 @@ def _heat(windows, bins, name):
     """Weights of x - F, and what leaks, in the heat current out of a reservoir."""
     own = jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype)
     share = own * bins.weights
-    return -share * (bins.energies - windows.reservoirs[name].chemical_potential), -(share * bins.leak).sum()
+    return -share * (bins.energies - windows.reservoirs[name].chemical_potential), -(
+        share * bins.leak
+    ).sum()
 
 
 def _conditions(windows, bins, cooled, heat, closed):
     """Rows A and right-hand side c of the conditions A (x - F) = c."""
-    middle = bins.energies.mean()  # energies from here on, as no particles are exchanged: better conditioned
+    # Energies from here on, as no particles are exchanged: better conditioned.
+    middle = bins.energies.mean()
     zero = jnp.zeros_like(middle)
-    own = lambda name: jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype) * bins.weights
+    own = lambda name: (
+        jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype)
+        * bins.weights
+    )
     conditions = [(bins.weights * (bins.energies - middle), -(bins.weights * bins.leak).sum())]
     conditions += [(own(name), zero) for name in closed]
     if set(windows.owners) - set(closed):
@@ -307,10 +393,12 @@ def _least_entropy(windows, heat, cooled, closed):
     frozen = lax.stop_gradient((bins, rows, wanted))
 
     def step(change, multipliers, bins, rows, wanted):
-        """Newton's step for the change x - F and the multipliers of the conditions, so that what is solved for vanishes in the end."""
+        """Newton's step for the change x - F and the multipliers of the conditions, so that what is
+        solved for vanishes in the end."""
         x, v = bins.filled + change, bins.empty - change
         slope = bins.weights * (change / (x * v) - (jnp.log(v) - jnp.log(x)))
-        soft = x * v / (bins.weights * (bins.empty / v + bins.filled / x))  # no squares, which underflow where it is cold
+        # No squares, which underflow where it is cold.
+        soft = x * v / (bins.weights * (bins.empty / v + bins.filled / x))
         scaled = rows * soft[None]
         system = scaled @ rows.T
         scale = jnp.sqrt(jnp.diagonal(system))
@@ -330,26 +418,38 @@ def _least_entropy(windows, heat, cooled, closed):
         change = change + direction / jnp.maximum(1, used / 0.9)
         return count + 1, change, multipliers, jnp.max(jnp.abs(direction) / jnp.minimum(x, v))
 
-    start = 0, jnp.zeros_like(frozen[0].filled), jnp.zeros_like(frozen[2]), jnp.asarray(jnp.inf, heat.dtype)
+    start = (
+        0,
+        jnp.zeros_like(frozen[0].filled),
+        jnp.zeros_like(frozen[2]),
+        jnp.asarray(jnp.inf, heat.dtype),
+    )
     _, change, multipliers, size = lax.while_loop(unfinished, advance, start)
     for _ in range(2):  # each step makes one more order of the derivative right
         direction, multipliers = step(change, multipliers, bins, rows, wanted)
         change = change + direction
     met = size <= jnp.finfo(heat.dtype).eps ** 0.6
-    return _filling(windows, bins, jnp.where(met, change, jnp.nan), first((~met, Status.NOT_CONVERGED)))
+    return _filling(
+        windows, bins, jnp.where(met, change, jnp.nan), first((~met, Status.NOT_CONVERGED))
+    )
 
 
 def _filling(windows, bins, change, status):
-    x, v = (jnp.clip(share, 0, 1) for share in (bins.filled + change, bins.empty - change))  # to rounding
+    # To rounding.
+    x, v = (jnp.clip(share, 0, 1) for share in (bins.filled + change, bins.empty - change))
     logits = jnp.log(v) - jnp.log(x)
     particles, heats = {}, {}
     for name in windows.reservoirs:
-        own = jnp.asarray(np.array([owner == name for owner in bins.owners]), x.dtype) * bins.weights
+        own = (
+            jnp.asarray(np.array([owner == name for owner in bins.owners]), x.dtype) * bins.weights
+        )
         weights, offset = _heat(windows, bins, name)
         particles[name], heats[name] = -(own * change).sum(), (weights * change).sum() + offset
     moves = change != 0
     entropy = (bins.weights * jnp.where(moves, change * jnp.where(moves, logits, 0), 0)).sum()
-    produced = -entropy - sum(heats[name] / reservoir.temperature for name, reservoir in windows.reservoirs.items())
+    produced = -entropy - sum(
+        heats[name] / reservoir.temperature for name, reservoir in windows.reservoirs.items()
+    )
     widths = bins.weights * 2 * jnp.pi
     return Filling(bins.energies, widths, x, logits, particles, heats, entropy, produced, status)
 
@@ -357,4 +457,7 @@ def _filling(windows, bins, change, status):
 def _check_names(windows, cooled, closed):
     for name in (cooled, *closed):
         if name not in windows.reservoirs:
-            raise ValueError(f"`cooled` and `closed` name {name!r}; the reservoirs are {', '.join(map(repr, windows.reservoirs))}.")
+            raise ValueError(
+                f"`cooled` and `closed` name {name!r}; the reservoirs are"
+                f" {', '.join(map(repr, windows.reservoirs))}."
+            )

@@ -38,8 +38,9 @@ def observables(machine: Any) -> dict[str, Observable]:
 
 def units_of(machine: Any, names: Iterable[str]) -> dict[str, str]:
     """The units, in powers of E, of what is called by these `names`, from the table of observables
-    of a `machine`. A name that the table lacks, such as J_c of a function of one's own, has the unit
-    of all that begin with its symbol, J; "" where these differ, and where the table is not known."""
+    of a `machine`. A name that the table lacks, such as J_c of a function of one's own, has the
+    unit of all that begin with its symbol, J; "" where these differ, and where the table is not
+    known."""
     try:
         table = {name.lower(): each.unit for name, each in _table(machine).items()}
     except Exception:  # whatever the machine says; units are no reason to refuse it
@@ -56,7 +57,8 @@ def _symbol(name):
 
 
 def observe(wanted: Iterable[Observable], machine: Any) -> list[Any]:
-    """The values of observables of a `machine`, all those `wanted` by name from one operating point."""
+    """The values of observables of a `machine`, all those `wanted` by name from one operating
+    point."""
     wanted = list(wanted)
     by_name = any(isinstance(each, Named) for each in wanted)
     table = operating_point(machine).observables() if by_name else {}

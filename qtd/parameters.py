@@ -26,36 +26,52 @@ Function = TypeVar("Function", bound=Callable)
 
 
 def parameters(machine: Any, entries: Iterable[str] = ()) -> dict[str, Array]:
-    """Every number of a `machine`, network or reservoir by its path, such as `"work.spectral_density.width"`; Python's own floats too.
+    """Every number of a `machine`, network or reservoir by its path, such as
+    `"work.spectral_density.width"`; Python's own floats too.
 
-    Places in tuples are in brackets, as in `"transmissions[0].center"`. Arrays are listed whole; wherever a path is asked for, an entry has
-    one as well, such as `"energies[1]"` or `"rates[0,1]"`. `entries`: those to list too, where they exist.
+    Places in tuples are in brackets, as in `"transmissions[0].center"`. Arrays are listed whole;
+    wherever a path is asked for, an entry has one as well, such as `"energies[1]"` or
+    `"rates[0,1]"`. `entries`: those to list too, where they exist.
 
     >>> list(qtd.parameters(qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))))
     ['temperature', 'chemical_potential', 'spectral_density.coupling', 'spectral_density.cutoff']
     """
-    known = {path: jnp.asarray(value) for path, value in leaves_by_path(machine, _is_number).items()}
+    known = {
+        path: jnp.asarray(value) for path, value in leaves_by_path(machine, _is_number).items()
+    }
     for path in entries:
         array, bracket, rest = path.rpartition("[")
         where, left = place(bracket + rest)
-        if path not in known and array in known and where is not None and not left and _has(known[array], where):
+        if (
+            path not in known
+            and array in known
+            and where is not None
+            and not left
+            and _has(known[array], where)
+        ):
             known[path] = known[array][where]
     return known
 
 
 def options(machine: Any) -> dict[str, Any]:
-    """What a `machine` is built with that is no number: sizes and names, by the names of the arguments; no parts that are empty."""
+    """What a `machine` is built with that is no number: sizes and names, by the names of the
+    arguments; no parts that are empty."""
     known = {path.partition(".")[0] for path in parameters(machine)}
     asked = inspect.signature(type(machine)).parameters
-    return {name: value for name, value in vars(machine).items() if name in asked and name not in known and value != {}}
+    return {
+        name: value
+        for name, value in vars(machine).items()
+        if name in asked and name not in known and value != {}
+    }
 
 
 def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine:
-    """A copy of `machine` with the numbers at some paths changed; sizes and names (static fields) may be changed too.
+    """A copy of `machine` with the numbers at some paths changed; sizes and names (static fields)
+    may be changed too.
 
-    `changes`: new values by path, as in `parameters`. Values keep the type and shape of what they replace. Raises `ValueError` for a path
-    that does not exist and for values outside their domain; traced values pass, so this is how derivatives with respect to chosen
-    parameters are taken.
+    `changes`: new values by path, as in `parameters`. Values keep the type and shape of what they
+    replace. Raises `ValueError` for a path that does not exist and for values outside their domain;
+    traced values pass, so this is how derivatives with respect to chosen parameters are taken.
 
     >>> colder = qtd.replace(qtd.machines.NDemon(), {"cold.temperature": 0.7, "energy_4": 1.8})
     >>> float(colder.cold.temperature)
@@ -67,7 +83,8 @@ def replace(machine: Machine, changes: Mapping[str, ArrayLike | str]) -> Machine
 
 
 def validate(machine: Any) -> None:
-    """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced values pass, as `checked` says."""
+    """Raise `ValueError` if a known value anywhere in `machine` is outside its domain; traced
+    values pass, as `checked` says."""
     if dataclasses.is_dataclass(machine) and not isinstance(machine, type):
         recheck(machine)
         children = [getattr(machine, field.name) for field in dataclasses.fields(machine)]
@@ -82,9 +99,10 @@ def validate(machine: Any) -> None:
 
 
 def checked(question: Function) -> Function:
-    """A public question to a machine, its first argument: `ValueError` where that has a known value outside its domain; where values are
-    traced, every number of the answer and all its derivatives are NaN, and its status is INVALID_PARAMETER. What is the answer to such a
-    question itself (`is_answer`, as a steady state) is taken as it is."""
+    """A public question to a machine, its first argument: `ValueError` where that has a known value
+    outside its domain; where values are traced, every number of the answer and all its derivatives
+    are NaN, and its status is INVALID_PARAMETER. What is the answer to such a question itself
+    (`is_answer`, as a steady state) is taken as it is."""
 
     @functools.wraps(question)
     def ask(machine, *args, **kwargs):
@@ -104,7 +122,8 @@ def checked(question: Function) -> Function:
 @functools.cache
 def _say_that_it_is_single():
     text = (
-        "qtd computes in single precision here, where currents near equilibrium, noise and narrow filters keep few digits or none:"
+        "qtd computes in single precision here, where currents near equilibrium, noise and narrow"
+        " filters keep few digits or none:"
         ' jax.config.update("jax_enable_x64", True) at the start of the program cures it.'
     )
     warnings.warn(text, stacklevel=3)
@@ -112,9 +131,13 @@ def _say_that_it_is_single():
 
 def _refused(answer, conditions, machine):
     numbers, rest = eqx.partition(answer, eqx.is_inexact_array)
-    every = functools.reduce(operator.add, (jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array))))
+    every = functools.reduce(
+        operator.add,
+        (jnp.sum(jnp.real(x)) for x in jax.tree.leaves(eqx.filter(machine, eqx.is_inexact_array))),
+    )
     legal = functools.reduce(operator.and_, conditions, jnp.isfinite(every))
-    # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the answer does not look at.
+    # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the
+    # answer does not look at.
     spoiled = jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every
     answer = eqx.combine(jax.tree.map(lambda x: x + spoiled.astype(x.dtype), numbers), rest)
     if not hasattr(answer, "status"):
@@ -135,16 +158,27 @@ def _set(owner: Any, keys: str, value, path: str, machine):
     if isinstance(owner, Mapping):
         key = first_name(keys, owner)
     else:
-        key = first_name(keys, [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else [])
+        key = first_name(
+            keys,
+            [field.name for field in dataclasses.fields(owner)]
+            if dataclasses.is_dataclass(owner)
+            else [],
+        )
     if key is None:
         raise ValueError(_unknown(path, machine))
-    old, rest = owner[key] if isinstance(owner, Mapping) else getattr(owner, key), after(keys, len(key))
+    old, rest = (
+        owner[key] if isinstance(owner, Mapping) else getattr(owner, key),
+        after(keys, len(key)),
+    )
     if not (rest or _is_number(old) or isinstance(old, eqx.Module | Mapping | tuple)):
         # A static field: the constructor knows what else depends on it.
         try:
             return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
         except TypeError:
-            raise ValueError(f"`{path}` is static and made by the constructor; build a new {type(owner).__name__}.") from None
+            raise ValueError(
+                f"`{path}` is static and made by the constructor; build a new"
+                f" {type(owner).__name__}."
+            ) from None
     if not rest and isinstance(old, tuple) and not jax.tree.leaves(eqx.filter(old, _is_number)):
         return dataclasses.replace(owner, **{key: value})  # pyright: ignore[reportArgumentType]
     new = _changed(old, rest, value, path, machine)
@@ -152,7 +186,9 @@ def _set(owner: Any, keys: str, value, path: str, machine):
         return {**owner, key: new}
     changed = object.__new__(type(owner))
     for field in dataclasses.fields(owner):
-        object.__setattr__(changed, field.name, new if field.name == key else getattr(owner, field.name))
+        object.__setattr__(
+            changed, field.name, new if field.name == key else getattr(owner, field.name)
+        )
     try:
         recheck(changed)
     except ValueError as error:
@@ -190,7 +226,9 @@ def _like(value, old, path):
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{path}` must be a number, got {value!r}.") from error
     if new.shape != old.shape:
-        raise ValueError(f"`{path}` must have shape {old.shape}, got {new.shape}; use `jax.vmap` for a batch.")
+        raise ValueError(
+            f"`{path}` must have shape {old.shape}, got {new.shape}; use `jax.vmap` for a batch."
+        )
     return new
 
 

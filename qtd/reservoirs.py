@@ -20,8 +20,8 @@ __all__ = ["AbstractReservoir", "NonthermalReservoir", "Reservoir", "ZeroTempera
 
 
 class AbstractReservoir(Module):
-    """A large environment, described by what it does at one energy. `temperature` is None where it has none; `chemical_potential`,
-    `statistics` and `spectral_density` as in `Reservoir`."""
+    """A large environment, described by what it does at one energy. `temperature` is None where it
+    has none; `chemical_potential`, `statistics` and `spectral_density` as in `Reservoir`."""
 
     temperature: eqx.AbstractVar[Float[Array, ""] | None]  # None where there is none
     chemical_potential: eqx.AbstractVar[Float[Array, ""]]
@@ -34,17 +34,23 @@ class AbstractReservoir(Module):
 
     @abc.abstractmethod
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """The entropy that a quantum of this `energy` carries, u = ds/df; (E - mu) / T in equilibrium. See `qtd.distributions`."""
+        """The entropy that a quantum of this `energy` carries, u = ds/df; (E - mu) / T in
+        equilibrium. See `qtd.distributions`."""
 
-    def shares(self, energy: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-        """f and 1 - f of fermions, f and 1 + f of bosons at this `energy`, neither from the other."""
+    def shares(
+        self, energy: Float[Array, "*batch"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        """f and 1 - f of fermions, f and 1 + f of bosons at this `energy`, neither from the
+        other."""
         return shares(self.logit(energy), self.statistics)
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
         """Energies between which the occupation is smooth on its own scale, for quadratures."""
 
-    def breaks_within(self, low: Float[Array, ""], high: Float[Array, ""]) -> list[Float[Array, " n"]]:
+    def breaks_within(
+        self, low: Float[Array, ""], high: Float[Array, ""]
+    ) -> list[Float[Array, " n"]]:
         """`breaks` for a window between `low` and `high`."""
         return self.breaks()
 
@@ -52,11 +58,15 @@ class AbstractReservoir(Module):
     def rates(
         self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-        """Golden-rule rates, for a unit matrix element, of a jump that raises the device's energy by `gap` and its number by
-        `particles` (None where jumps exchange none), and of the reverse jump."""
+        """Golden-rule rates, for a unit matrix element, of a jump that raises the device's energy
+        by `gap` and its number by `particles` (None where jumps exchange none), and of the reverse
+        jump."""
 
-    def entropy(self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        """Entropy that a jump by `gap` and `particles` takes from the reservoir: (gap - mu particles) / T in equilibrium."""
+    def entropy(
+        self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
+        """Entropy that a jump by `gap` and `particles` takes from the reservoir: (gap - mu
+        particles) / T in equilibrium."""
         if self.statistics == "bose":
             return jnp.sign(gap) * self.logit(jnp.abs(gap))
         return particles * self.logit(gap * particles)
@@ -66,14 +76,17 @@ class Reservoir(AbstractReservoir):
     r"""A reservoir of bosons or fermions in thermal equilibrium.
 
     - `temperature` T > 0, `chemical_potential` mu: energies (k_B = 1).
-    - `statistics`: "bose" (photons, phonons; a jump exchanges one quantum of energy `gap`) or "fermi" (a lead; a jump exchanges
-      one electron).
+    - `statistics`: "bose" (photons, phonons; a jump exchanges one quantum of energy `gap`) or
+      "fermi" (a lead; a jump exchanges one electron).
     - `spectral_density`: see `qtd.spectral`.
 
-    A boson rate is J(w) n(w) up and J(w) (1 + n(w)) down; an electron rate Gamma(E) f(E) in and Gamma(E) (1 - f(E)) out. Both
-    satisfy detailed balance, up/down = exp(-(gap - mu dN)/T), to rounding for every gap. Raises `ValueError` outside these domains.
+    A boson rate is J(w) n(w) up and J(w) (1 + n(w)) down; an electron rate Gamma(E) f(E) in and
+    Gamma(E) (1 - f(E)) out. Both satisfy detailed balance, up/down = exp(-(gap - mu dN)/T), to
+    rounding for every gap. Raises `ValueError` outside these domains.
 
-    >>> reservoir = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Ohmic(coupling=0.1, cutoff=10.0))
+    >>> reservoir = qtd.Reservoir(
+    ...     0.5, spectral_density=qtd.spectral.Ohmic(coupling=0.1, cutoff=10.0)
+    ... )
     >>> up, down = reservoir.rates(1.0)
     >>> print(f"{reservoir.occupation(1.0):.4f} {up / down:.4f}")
     0.1565 0.1353
@@ -96,8 +109,13 @@ class Reservoir(AbstractReservoir):
         self.chemical_potential = as_scalar(chemical_potential, "chemical_potential")
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
-        if isinstance(spectral_density, type) or not callable(getattr(spectral_density, "per_energy", None)):
-            raise ValueError(f"`spectral_density` must be one of `qtd.spectral`, got {one_line(spectral_density)}.")
+        if isinstance(spectral_density, type) or not callable(
+            getattr(spectral_density, "per_energy", None)
+        ):
+            raise ValueError(
+                "`spectral_density` must be one of `qtd.spectral`, got"
+                f" {one_line(spectral_density)}."
+            )
         self.statistics = statistics
         self.spectral_density = spectral_density
 
@@ -107,12 +125,18 @@ class Reservoir(AbstractReservoir):
     def breaks(self) -> list[Float[Array, " n"]]:
         return Thermal(self.temperature, self.chemical_potential).breaks()
 
-    def breaks_within(self, low: Float[Array, ""], high: Float[Array, ""]) -> list[Float[Array, " n"]]:
-        """`breaks` between `low` and `high`; far from the chemical potential the tail falls from the nearest edge on, and close to it
-        bosons have a pole."""
+    def breaks_within(
+        self, low: Float[Array, ""], high: Float[Array, ""]
+    ) -> list[Float[Array, " n"]]:
+        """`breaks` between `low` and `high`; far from the chemical potential the tail falls from
+        the nearest edge on, and close to it bosons have a pole."""
         low, high, potential = jax.lax.stop_gradient((low, high, self.chemical_potential))
         nearest = Thermal(self.temperature, jnp.clip(potential, low, high)).breaks()
-        return nearest if self.statistics == "fermi" else [*nearest, graded(potential, jnp.abs(low - potential), FAR, middle=False)]
+        return (
+            nearest
+            if self.statistics == "fermi"
+            else [*nearest, graded(potential, jnp.abs(low - potential), FAR, middle=False)]
+        )
 
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """n(E) or f(E). The Bose function diverges at E = mu and means nothing below."""
@@ -128,10 +152,14 @@ class Reservoir(AbstractReservoir):
         energy = gap if particles is None else gap - self.chemical_potential * particles
         if self.statistics == "fermi":
             x = energy / temperature
-            tunnelling = nonnegative(self.spectral_density(gap if particles is None else gap * particles))
+            tunnelling = nonnegative(
+                self.spectral_density(gap if particles is None else gap * particles)
+            )
             return tunnelling * jax.nn.sigmoid(-x), tunnelling * jax.nn.sigmoid(x)
         strength = self.spectral_density.per_energy(gap)
-        if particles is not None:  # massive bosons: J(w) n(w - mu), finite only while w and w - mu have one sign
+        if (
+            particles is not None
+        ):  # massive bosons: J(w) n(w - mu), finite only while w and w - mu have one sign
             strength = nonnegative(strength * gap / energy)
         absorption, emission = bose_weights(energy / temperature)
         return strength * temperature * absorption, strength * temperature * emission
@@ -140,14 +168,18 @@ class Reservoir(AbstractReservoir):
 class ZeroTemperatureReservoir(AbstractReservoir):
     r"""A reservoir of bosons or fermions in its ground state, the limit T -> 0 of `Reservoir`.
 
-    - `chemical_potential` mu: energy; `statistics`: "bose" or "fermi"; `spectral_density`: see `qtd.spectral`.
+    - `chemical_potential` mu: energy; `statistics`: "bose" or "fermi"; `spectral_density`: see
+      `qtd.spectral`.
 
-    Bosons are only emitted into it, at the rate J(w); electrons come out below mu and go in above it, at the rate
-    Gamma(E), and at E = mu at half of it either way. Its `temperature` is 0, and no parameter. Whatever heat it is
-    given, it is given entropy without end: the entropy production is infinite, and where it is given none the
-    reservoir has no part in it. Derivatives do not see the steps. Raises `ValueError` outside these domains.
+    Bosons are only emitted into it, at the rate J(w); electrons come out below mu and go in above
+    it, at the rate Gamma(E), and at E = mu at half of it either way. Its `temperature` is 0, and no
+    parameter. Whatever heat it is given, it is given entropy without end: the entropy production is
+    infinite, and where it is given none the reservoir has no part in it. Derivatives do not see the
+    steps. Raises `ValueError` outside these domains.
 
-    >>> vacuum = qtd.reservoirs.ZeroTemperatureReservoir(spectral_density=qtd.spectral.WideBand(0.1))
+    >>> vacuum = qtd.reservoirs.ZeroTemperatureReservoir(
+    ...     spectral_density=qtd.spectral.WideBand(0.1)
+    ... )
     >>> up, down = vacuum.rates(2.0)
     >>> print(f"{up:.4f} {down:.4f}")
     0.0000 0.1000
@@ -176,21 +208,29 @@ class ZeroTemperatureReservoir(AbstractReservoir):
 
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         above = energy - self.chemical_potential
-        return jnp.where(above == 0, 0.0, jnp.where(above > 0, jnp.inf, -jnp.inf).astype(above.dtype))
+        return jnp.where(
+            above == 0, 0.0, jnp.where(above > 0, jnp.inf, -jnp.inf).astype(above.dtype)
+        )
 
     def breaks(self) -> list[Float[Array, " n"]]:
         return [jax.lax.stop_gradient(self.chemical_potential)[None]]
 
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         """f(E), a step; no bosons at any energy above mu."""
-        return _step(self.chemical_potential - energy) if self.statistics == "fermi" else jnp.zeros_like(energy)
+        return (
+            _step(self.chemical_potential - energy)
+            if self.statistics == "fermi"
+            else jnp.zeros_like(energy)
+        )
 
     def rates(
         self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         energy = gap if particles is None else gap - self.chemical_potential * particles
         if self.statistics == "fermi":
-            tunnelling = nonnegative(self.spectral_density(gap if particles is None else gap * particles))
+            tunnelling = nonnegative(
+                self.spectral_density(gap if particles is None else gap * particles)
+            )
             return tunnelling * _step(-energy), tunnelling * _step(energy)
         strength = self.spectral_density.per_energy(gap)
         if particles is not None:  # as of `Reservoir`: J(w) n(w - mu)
@@ -203,13 +243,18 @@ class ZeroTemperatureReservoir(AbstractReservoir):
 
 
 class NonthermalReservoir(AbstractReservoir):
-    r"""A large reservoir of non-interacting particles in no equilibrium: its occupation is any function of energy.
+    r"""A large reservoir of non-interacting particles in no equilibrium: its occupation is any
+    function of energy.
 
-    - `distribution`: see `qtd.distributions`; the occupation is given through its logit u, so that it stays legal and keeps its digits.
-    - `statistics`: "fermi" (default) or "bose". `spectral_density`, for devices described by rates; 1 by default.
-    - `chemical_potential`: mu_0 from which its energies are counted where others call it heat; no part of its occupation.
+    - `distribution`: see `qtd.distributions`; the occupation is given through its logit u, so that
+      it stays legal and keeps its digits.
+    - `statistics`: "fermi" (default) or "bose". `spectral_density`, for devices described by rates;
+      1 by default.
+    - `chemical_potential`: mu_0 from which its energies are counted where others call it heat; no
+      part of its occupation.
 
-    It has no temperature: energy, particles and entropy are what it exchanges. **Source:** Deghi and Bustos-Marun.
+    It has no temperature: energy, particles and entropy are what it exchanges. **Source:** Deghi
+    and Bustos-Marun.
     """
 
     distribution: AbstractDistribution
@@ -225,7 +270,9 @@ class NonthermalReservoir(AbstractReservoir):
         chemical_potential: ArrayLike = 0.0,
     ):
         if not isinstance(distribution, AbstractDistribution):
-            raise ValueError(f"`distribution` must be one of `qtd.distributions`, got {one_line(distribution)}.")
+            raise ValueError(
+                f"`distribution` must be one of `qtd.distributions`, got {one_line(distribution)}."
+            )
         if statistics not in ("bose", "fermi"):
             raise ValueError(f'`statistics` must be "bose" or "fermi", got {statistics!r}.')
         self.distribution, self.statistics = distribution, statistics
@@ -240,7 +287,9 @@ class NonthermalReservoir(AbstractReservoir):
     def logit(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self.distribution(energy)
 
-    def shares(self, energy: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def shares(
+        self, energy: Float[Array, "*batch"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         return filled_and_empty(self.distribution, energy, self.statistics)
 
     def breaks(self) -> list[Float[Array, " n"]]:
@@ -249,9 +298,11 @@ class NonthermalReservoir(AbstractReservoir):
     def occupation(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         return self.shares(energy)[0]
 
-    def effective_temperature(self, energy: Float[Array, "*batch"], reference: ArrayLike = 0.0) -> Float[Array, "*batch"]:
-        """(E - E_ref) / u(E) at `energy` E with E_ref = `reference`, to look at: only its ratio with E - E_ref has a meaning; it is
-        infinite at f = 1/2 and may be negative."""
+    def effective_temperature(
+        self, energy: Float[Array, "*batch"], reference: ArrayLike = 0.0
+    ) -> Float[Array, "*batch"]:
+        """(E - E_ref) / u(E) at `energy` E with E_ref = `reference`, to look at: only its ratio
+        with E - E_ref has a meaning; it is infinite at f = 1/2 and may be negative."""
         return (energy - as_scalar(reference, "reference")) / self.logit(energy)
 
     def rates(
@@ -266,7 +317,9 @@ class NonthermalReservoir(AbstractReservoir):
         filled, empty = self.shares(energy)
         tunnelling = nonnegative(self.spectral_density(energy))
         enters = jnp.ones_like(energy, bool) if particles is None else particles > 0
-        return tunnelling * jnp.where(enters, filled, empty), tunnelling * jnp.where(enters, empty, filled)
+        return tunnelling * jnp.where(enters, filled, empty), tunnelling * jnp.where(
+            enters, empty, filled
+        )
 
 
 def _step(x):

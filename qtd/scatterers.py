@@ -1,4 +1,5 @@
-"""Coherent scatterers between reservoirs: few levels by their Green function, any scattering matrix, any transmission probabilities."""
+"""Coherent scatterers between reservoirs: few levels by their Green function, any scattering
+matrix, any transmission probabilities."""
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
@@ -22,21 +23,25 @@ Parts = tuple[Float[Array, "channels channels points"], Float[Array, "channels c
 
 
 class AbstractScatterer(Module):
-    """What joins several reservoirs at once. `channels`: their names, and how many modes lead to each, in the order of its matrix.
-    `by_construction`: it conserves probability whatever its parameters, so that nobody needs to check."""
+    """What joins several reservoirs at once. `channels`: their names, and how many modes lead to
+    each, in the order of its matrix. `by_construction`: it conserves probability whatever its
+    parameters, so that nobody needs to check."""
 
     by_construction: eqx.AbstractClassVar[bool]
     channels: eqx.AbstractVar[tuple[tuple[str, int], ...]]
 
     @abc.abstractmethod
     def amplitudes(self, energy: Float[Array, " points"]) -> Parts | None:
-        """Real and imaginary part of the scattering matrix at each `energy`, [a, b] from b to a; None where only its squares are known."""
+        """Real and imaginary part of the scattering matrix at each `energy`, [a, b] from b to a;
+        None where only its squares are known."""
 
     @abc.abstractmethod
     def breaks(self) -> list[Float[Array, " n"]]:
         """Energies between which it is smooth on its own scale."""
 
-    def probabilities(self, energy: Float[Array, " points"]) -> Float[Array, "channels channels points"]:
+    def probabilities(
+        self, energy: Float[Array, " points"]
+    ) -> Float[Array, "channels channels points"]:
         """Squares of the amplitudes at each `energy`, [a, b] from b to a."""
         real, imaginary = self.amplitudes(energy)  # pyright: ignore[reportGeneralTypeIssues]
         return real**2 + imaginary**2
@@ -48,12 +53,15 @@ class Levels(AbstractScatterer):
     $$ G(E) = \Big[E - H + \tfrac{i}{2} \sum_r w_r w_r^T\Big]^{-1}, \qquad
        s_{ab} = \delta_{ab} - i\, w_a^T G\, w_b, \qquad T_{ab} = |s_{ab}|^2 $$
 
-    - `hamiltonian`: (levels, levels), real symmetric or complex Hermitian (a magnetic flux: then T_ab and T_ba differ).
-    - `couplings`: `{reservoir: w}` with w (levels,) or, for several channels, (levels, channels), real, of unit sqrt(energy): a level of
-      energy e that only one lead sees through w decays at the rate w^2.
+    - `hamiltonian`: (levels, levels), real symmetric or complex Hermitian (a magnetic flux: then
+      T_ab and T_ba differ).
+    - `couplings`: `{reservoir: w}` with w (levels,) or, for several channels, (levels, channels),
+      real, of unit sqrt(energy): a level of energy e that only one lead sees through w decays at
+      the rate w^2.
 
-    `real` and `imaginary`: the parts of the Hamiltonian; `channels`: names of the leads, and how many modes each has.
-    Unitary by construction. Integrals follow its poles, however narrow interference makes a line.
+    `real` and `imaginary`: the parts of the Hamiltonian; `channels`: names of the leads, and how
+    many modes each has. Unitary by construction. Integrals follow its poles, however narrow
+    interference makes a line.
     """
 
     by_construction: ClassVar[bool] = True
@@ -75,14 +83,23 @@ class Levels(AbstractScatterer):
             w = as_real(given, f"couplings of {name!r}")
             self.couplings[name] = w[:, None] if w.ndim == 1 else w
             if w.ndim not in (1, 2) or w.shape[0] != matrix.shape[0]:
-                raise ValueError(f"`couplings` of {name!r} must have one row for each of {matrix.shape[0]} levels, got shape {w.shape}.")
+                raise ValueError(
+                    f"`couplings` of {name!r} must have one row for each of {matrix.shape[0]}"
+                    f" levels, got shape {w.shape}."
+                )
         self.channels = tuple((name, w.shape[1]) for name, w in self.couplings.items())
 
     def __check_init__(self):
         check("hamiltonian", self.real, "any")
         check("hamiltonian", self.imaginary, "any")
-        skew = lambda x, y: abs(x - x.T).max() + abs(y + y.T).max() <= 1e-6 * (abs(x).max() + abs(y).max())
-        rule((self.real, self.imaginary), skew, lambda x, y: f"`hamiltonian` must be Hermitian, got {(x + 1j * y).tolist()}.")
+        skew = lambda x, y: (
+            abs(x - x.T).max() + abs(y + y.T).max() <= 1e-6 * (abs(x).max() + abs(y).max())
+        )
+        rule(
+            (self.real, self.imaginary),
+            skew,
+            lambda x, y: f"`hamiltonian` must be Hermitian, got {(x + 1j * y).tolist()}.",
+        )
         for name, w in self.couplings.items():
             check(f"couplings of {name!r}", w, "any")
 
@@ -100,11 +117,13 @@ class Levels(AbstractScatterer):
         return [lax.stop_gradient(graded(real[k], widths[k], FAR)) for k in range(len(real))]
 
     def poles(self) -> tuple[Float[Array, " levels"], Float[Array, " levels"]]:
-        """Real and imaginary parts of the poles of G, in no order: energies of the lines, and minus half of their widths, 0 for a dark one.
+        """Real and imaginary parts of the poles of G, in no order: energies of the lines, and minus
+        half of their widths, 0 for a dark one.
 
-        They are eigenvalues of H - (i/2) sum_r w_r w_r^T, right to rounding of its largest entry; where m of them meet in one pole of order
-        m, to the m-th root of rounding. Derivatives are those of simple poles; several in one place have that of their mean, and a pole
-        of higher order has none.
+        They are eigenvalues of H - (i/2) sum_r w_r w_r^T, right to rounding of its largest entry;
+        where m of them meet in one pole of order m, to the m-th root of rounding. Derivatives are
+        those of simple poles; several in one place have that of their mean, and a pole of higher
+        order has none.
         """
         found = eigenvalues(lax.complex(*self._effective()))
         return found.real, found.imag
@@ -130,11 +149,12 @@ def _inverse_at(energy, real, imaginary):
 
 
 class ScatteringMatrix(AbstractScatterer):
-    """Any unitary `function` of one energy, a complex (channels, channels) matrix with [a, b] the amplitude from b to a.
+    """Any unitary `function` of one energy, a complex (channels, channels) matrix with [a, b] the
+    amplitude from b to a.
 
-    `channels`: the reservoirs in the order of the matrix, or how many modes lead to each. An `eqx.Module` as `function` may have
-    parameters.
-    Lines or steps lie at `centers` and are as wide as `scales` (lists of numbers).
+    `channels`: the reservoirs in the order of the matrix, or how many modes lead to each. An
+    `eqx.Module` as `function` may have parameters. Lines or steps lie at `centers` and are as wide
+    as `scales` (lists of numbers).
     """
 
     by_construction: ClassVar[bool] = False
@@ -144,7 +164,13 @@ class ScatteringMatrix(AbstractScatterer):
     scales: Float[Array, " features"] = parameter("positive", "E")
     channels: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
-    def __init__(self, function: Callable, channels: Sequence[str] | Mapping[str, int], centers: ArrayLike, scales: ArrayLike):
+    def __init__(
+        self,
+        function: Callable,
+        channels: Sequence[str] | Mapping[str, int],
+        centers: ArrayLike,
+        scales: ArrayLike,
+    ):
         self.function, self.channels = function, _counted(channels)
         self.centers, self.scales = _features(centers, scales)
 
@@ -157,12 +183,13 @@ class ScatteringMatrix(AbstractScatterer):
 
 
 class TransmissionMatrix(AbstractScatterer):
-    """Any `function` of one energy, a real matrix with [a, b] the probability T_ab from reservoir b to reservoir a, in the order of
-    `names`; its diagonal is not used.
+    """Any `function` of one energy, a real matrix with [a, b] the probability T_ab from reservoir b
+    to reservoir a, in the order of `names`; its diagonal is not used.
 
-    T_ab and T_ba may differ (a magnetic field, an edge that runs one way) as long as sum_b T_ab = sum_b T_ba, which is checked. Of a device
-    that is driven periodically: the average over a cycle. Probabilities alone leave the noise open: it is NaN. `centers`, `scales` and
-    `channels` (one mode each) as in `ScatteringMatrix`. **Source:** Deghi and Bustos-Marun, Eqs. (17), (18).
+    T_ab and T_ba may differ (a magnetic field, an edge that runs one way) as long as sum_b T_ab =
+    sum_b T_ba, which is checked. Of a device that is driven periodically: the average over a cycle.
+    Probabilities alone leave the noise open: it is NaN. `centers`, `scales` and `channels` (one
+    mode each) as in `ScatteringMatrix`. **Source:** Deghi and Bustos-Marun, Eqs. (17), (18).
     """
 
     by_construction: ClassVar[bool] = False
@@ -172,7 +199,9 @@ class TransmissionMatrix(AbstractScatterer):
     scales: Float[Array, " features"] = parameter("positive", "E")
     channels: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
-    def __init__(self, function: Callable, names: Sequence[str], centers: ArrayLike, scales: ArrayLike):
+    def __init__(
+        self, function: Callable, names: Sequence[str], centers: ArrayLike, scales: ArrayLike
+    ):
         self.function, self.channels = function, _counted(names)
         self.centers, self.scales = _features(centers, scales)
 
@@ -189,8 +218,15 @@ class TransmissionMatrix(AbstractScatterer):
 
 def _counted(channels):
     counts = dict(channels) if isinstance(channels, Mapping) else {name: 1 for name in channels}
-    if len(counts) != len(channels) or not counts or any(not isinstance(n, int) or n < 1 for n in counts.values()):
-        raise ValueError(f"`channels` must name each reservoir once, with a positive number of modes, got {channels!r}.")
+    if (
+        len(counts) != len(channels)
+        or not counts
+        or any(not isinstance(n, int) or n < 1 for n in counts.values())
+    ):
+        raise ValueError(
+            "`channels` must name each reservoir once, with a positive number of modes, got"
+            f" {channels!r}."
+        )
     return tuple(counts.items())
 
 
@@ -207,5 +243,7 @@ def _at_every(function, energy, size):
     """A function of one energy, at all of them, the energies last."""
     found = jax.vmap(function, out_axes=-1)(energy)
     if found.shape != (size, size, len(energy)):
-        raise ValueError(f"`function` must return a matrix of shape {(size, size)}, got {found.shape[:-1]}.")
+        raise ValueError(
+            f"`function` must return a matrix of shape {(size, size)}, got {found.shape[:-1]}."
+        )
     return found

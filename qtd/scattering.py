@@ -44,9 +44,13 @@ class Conductor(AbstractSystem):
 
     An open channel has the conductance 1 / h = 1 / 2 pi, and thermal noise:
 
-    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> lead = lambda mu: qtd.Reservoir(
+    ...     1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0)
+    ... )
     >>> open_channel = qtd.transmissions.Boxcar(0.0, width=200.0)
-    >>> wire = qtd.scattering.Conductor({"left": lead(0.5), "right": lead(-0.5)}, [("left", "right", open_channel)])
+    >>> wire = qtd.scattering.Conductor(
+    ...     {"left": lead(0.5), "right": lead(-0.5)}, [("left", "right", open_channel)]
+    ... )
     >>> flow = qtd.scattering.currents(wire)
     >>> print(f"{flow.particle_currents['left']:.4f} {flow.particle_noise[0, 0]:.4f}")
     0.1592 0.3183
@@ -68,19 +72,34 @@ class Conductor(AbstractSystem):
     ):
         self.reservoirs, self.names, self.scatterer = dict(reservoirs), tuple(reservoirs), scatterer
         self.narrow = narrow
-        self.ends, self.transmissions = tuple((a, b) for a, b, _ in links), tuple(t for *_, t in links)
+        self.ends, self.transmissions = (
+            tuple((a, b) for a, b, _ in links),
+            tuple(t for *_, t in links),
+        )
         for a, b in self.ends:
             if a == b or a not in self.reservoirs or b not in self.reservoirs:
-                raise ValueError(f"`links` must join two of the reservoirs {', '.join(map(repr, self.names))}, got {a!r} and {b!r}.")
-        unknown = [name for name, _ in (scatterer.channels if scatterer else ()) if name not in self.reservoirs]
+                raise ValueError(
+                    f"`links` must join two of the reservoirs {', '.join(map(repr, self.names))},"
+                    f" got {a!r} and {b!r}."
+                )
+        unknown = [
+            name
+            for name, _ in (scatterer.channels if scatterer else ())
+            if name not in self.reservoirs
+        ]
         if unknown:
-            raise ValueError(f"`scatterer` leads to {unknown[0]!r}; the reservoirs are {', '.join(map(repr, self.names))}.")
+            raise ValueError(
+                f"`scatterer` leads to {unknown[0]!r}; the reservoirs are"
+                f" {', '.join(map(repr, self.names))}."
+            )
         if len({reservoir.statistics for reservoir in self.reservoirs.values()}) != 1:
             raise ValueError("`reservoirs` must be all of fermions or all of bosons.")
         if not self.ends and scatterer is None:
             raise ValueError("`links` or `scatterer` must be given: nothing joins the reservoirs.")
         if narrow and scatterer is not None:
-            raise ValueError("`narrow` stands for separate resonances: a `scatterer` has no narrow limit.")
+            raise ValueError(
+                "`narrow` stands for separate resonances: a `scatterer` has no narrow limit."
+            )
 
     @property
     def statistics(self) -> str:
@@ -107,11 +126,19 @@ class Currents(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        rows = by_name("I", self.particle_currents, "particles that leave") + by_name("E", self.energy_currents, "energy that leaves")
-        rows += by_name("J", self.heat_currents, "heat current out of") + by_name("S", self.entropy_currents, "entropy that leaves")
+        rows = by_name("I", self.particle_currents, "particles that leave") + by_name(
+            "E", self.energy_currents, "energy that leaves"
+        )
+        rows += by_name("J", self.heat_currents, "heat current out of") + by_name(
+            "S", self.entropy_currents, "entropy that leaves"
+        )
         noise = dict(zip(self.names, jnp.diagonal(self.heat_noise)))
         rows += by_name("noise", noise, "noise of the heat current out of")
-        return readable(self, "currents positive out of a reservoir", [*rows, ("sigma", self.entropy_production, "entropy production")])
+        return readable(
+            self,
+            "currents positive out of a reservoir",
+            [*rows, ("sigma", self.entropy_production, "entropy production")],
+        )
 
 
 @checked
@@ -119,12 +146,14 @@ def currents(conductor: Conductor) -> Currents:
     r"""All stationary currents of a `conductor` and their noise, by quadrature whose points move
     with windows and steps.
 
-    $$ I_a = \frac{1}{h} \sum_b \int dE\, x_a(E)\, T_{ab}(E)\, [f_a(E) - f_b(E)], \qquad x = 1,\ E,\ E - \mu_a,\ u_a(E) $$
+    $$ I_a = \frac{1}{h} \sum_b \int dE\, x_a(E)\, T_{ab}(E)\, [f_a(E) - f_b(E)], \qquad x =
+       1,\ E,\ E - \mu_a,\ u_a(E) $$
 
     with h = 2 pi; entropy production sigma = -sum_a I_S,a >= 0. The noise is that of coherent
     scattering, of two reservoirs
 
-    $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a - f_b)^2 \}. $$
+    $$ S = \frac{1}{h} \int dE\, x^2 \{ T [f_a (1 \mp f_a) + f_b (1 \mp f_b)] \pm T (1 - T) (f_a -
+       f_b)^2 \}. $$
 
     (upper signs for fermions). Derivatives with respect to centres, widths and edges are exact.
     Bosons must have mu below every coupled energy; at mu = 0 = E their energy and heat are finite,
@@ -143,12 +172,21 @@ def currents(conductor: Conductor) -> Currents:
 
 def _require(conductor, found):
     """Raise `ValueError` where it is known that there are no such currents."""
-    if conductor.statistics == "bose" and is_concrete(found.status) and found.status == Status.INVALID_PARAMETER:
-        raise ValueError("`chemical_potential` of bosons must lie below every coupled energy; lower it, or move the windows up.")
+    if (
+        conductor.statistics == "bose"
+        and is_concrete(found.status)
+        and found.status == Status.INVALID_PARAMETER
+    ):
+        raise ValueError(
+            "`chemical_potential` of bosons must lie below every coupled energy; lower it, or move"
+            " the windows up."
+        )
     if is_concrete(found.status) and found.status == Status.UNRESOLVED:
         raise ValueError(
-            "`centers` and `scales` of transmissions and distributions must name every energy around which they change, and occupations"
-            " must agree far above and far below: an integral over energy is not resolved, or does not end."
+            "`centers` and `scales` of transmissions and distributions must name every energy"
+            " around which they change, and occupations"
+            " must agree far above and far below: an integral over energy is not resolved, or does"
+            " not end."
         )
     raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
 
@@ -218,27 +256,49 @@ def _currents(conductor):
         (unsure, Status.UNRESOLVED),
         (uncountable, Status.UNCOUNTABLE),
     )
-    flows, noise, produced = (jnp.where(illegal | not_unitary | unsure, jnp.nan, x) for x in (flows, noise, produced))
+    flows, noise, produced = (
+        jnp.where(illegal | not_unitary | unsure, jnp.nan, x) for x in (flows, noise, produced)
+    )
     listed = lambda k: {name: flows[k][i] for i, name in enumerate(names)}
     particles, energies = listed(0), listed(1)
     potentials = {name: conductor.reservoirs[name].chemical_potential for name in names}
     heats = {name: energies[name] - potentials[name] * particles[name] for name in names}
-    particles = {name: jnp.where(uncountable, jnp.nan, particle) for name, particle in particles.items()}
+    particles = {
+        name: jnp.where(uncountable, jnp.nan, particle) for name, particle in particles.items()
+    }
     # `noise` holds that of particles, of energy with particles, and of energy.
     mu = jnp.stack([potentials[name] for name in names])
     heat_noise = noise[2] - (mu[:, None] + mu[None]) * noise[1] + mu[:, None] * mu[None] * noise[0]
     particle_noise = jnp.where(uncountable, jnp.nan, noise[0])
-    return Currents(particles, energies, heats, listed(2), produced, particle_noise, noise[2], heat_noise, status, names)
+    return Currents(
+        particles,
+        energies,
+        heats,
+        listed(2),
+        produced,
+        particle_noise,
+        noise[2],
+        heat_noise,
+        status,
+        names,
+    )
 
 
 def _alike(conductor):
     """Links of one structure together, so that one program serves them all: ends, reservoirs and
     transmissions with stacked numbers."""
-    links = [([conductor.reservoirs[name] for name in ends], known) for ends, known in zip(conductor.ends, conductor.transmissions)]
+    links = [
+        ([conductor.reservoirs[name] for name in ends], known)
+        for ends, known in zip(conductor.ends, conductor.transmissions)
+    ]
     for places in alike(links):
         numbers = [eqx.filter(links[i], eqx.is_inexact_array) for i in places]
         rest = eqx.filter(links[places[0]], eqx.is_inexact_array, inverse=True)
-        yield [conductor.ends[i] for i in places], jax.tree.map(lambda *x: jnp.stack(x), *numbers), rest
+        yield (
+            [conductor.ends[i] for i in places],
+            jax.tree.map(lambda *x: jnp.stack(x), *numbers),
+            rest,
+        )
 
 
 def _of_links(conductor, ends, numbers, rest):
@@ -266,7 +326,9 @@ def _of_link(conductor, pair, transmission, signs):
         center, weight, square = transmission.narrow()
         energy, weight, square = center[None], weight[None], square[None]
     else:
-        energy, weights, missed = _points(conductor, pair, transmission.window(), transmission.breaks())
+        energy, weights, missed = _points(
+            conductor, pair, transmission.window(), transmission.breaks()
+        )
         passed = transmission(energy)
         weight, square = weights * passed, weights * passed**2
     # Settled: every sum below would compute them again.
@@ -278,36 +340,61 @@ def _of_link(conductor, pair, transmission, signs):
     signs = signs.astype(energy.dtype)
     sign = signs.sum(0)
     # Of a full or empty reservoir that of its partner is infinite, and that of others 0.
-    entropy = add(jnp.where(end != 0, end * carried(x, flow).sum(), 0.0) for end, x in zip(signs, logits))
+    entropy = add(
+        jnp.where(end != 0, end * carried(x, flow).sum(), 0.0) for end, x in zip(signs, logits)
+    )
     spread = add(f * other for f, other in known)
     sort = 1 if conductor.statistics == "fermi" else -1
     power = settle(weight * spread + sort * (weight - square) * gap**2)
     outer = sign[:, None] * sign[None]
     noise = jnp.stack([outer * (energy**k * power).sum() for k in range(3)])
     produced = carried(logits[1] - logits[0], flow).sum()
-    missed = missed if conductor.narrow else jnp.maximum(missed, unresolved(lax.stop_gradient(jnp.stack([flow, power]))))
-    return jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]), noise, produced, missed
+    missed = (
+        missed
+        if conductor.narrow
+        else jnp.maximum(missed, unresolved(lax.stop_gradient(jnp.stack([flow, power]))))
+    )
+    return (
+        jnp.stack([sign * flow.sum(), sign * (energy * flow).sum(), entropy]),
+        noise,
+        produced,
+        missed,
+    )
 
 
 def _of_scatterer(conductor):
     """The same for a scatterer, and by how much it fails to conserve probability."""
     scatterer, names = conductor.scatterer, conductor.names
-    owners = np.concatenate([np.full(count, names.index(name)) for name, count in scatterer.channels])
+    owners = np.concatenate(
+        [np.full(count, names.index(name)) for name, count in scatterer.channels]
+    )
     coupled = [conductor.reservoirs[name] for name, _ in scatterer.channels]
     energy, weights, missed = _points(conductor, coupled, None, scatterer.breaks())
     amplitudes, probabilities = scatterer.amplitudes(energy), scatterer.probabilities(energy)
     belongs = jnp.asarray(np.eye(len(names))[owners], energy.dtype)  # (channels, reservoirs)
     passed = jnp.einsum("abp,ai,bj->ijp", probabilities, belongs, belongs)  # from j to i
     logits = jnp.stack([conductor.reservoirs[name].logit(energy) for name in names])
-    filled, others = (jnp.stack(x) for x in zip(*(conductor.reservoirs[name].shares(energy) for name in names)))
+    filled, others = (
+        jnp.stack(x) for x in zip(*(conductor.reservoirs[name].shares(energy) for name in names))
+    )
     of_both = (filled[:, None], others[:, None]), (filled[None], others[None])
     gaps = difference(logits[:, None], logits[None], conductor.statistics, of_both)
     flow = (weights[None, None] * passed * gaps).sum(1)
     flows = jnp.stack([flow.sum(1), (energy[None] * flow).sum(1), carried(logits, flow).sum(1)])
     missed = jnp.maximum(missed, unresolved(lax.stop_gradient(flow)))
-    lost = jnp.zeros(()) if scatterer.by_construction else _lost(passed, probabilities if amplitudes else None)
+    lost = (
+        jnp.zeros(())
+        if scatterer.by_construction
+        else _lost(passed, probabilities if amplitudes else None)
+    )
     if amplitudes is None:
-        return flows, jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype), -flows[2].sum(), missed, lost
+        return (
+            flows,
+            jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype),
+            -flows[2].sum(),
+            missed,
+            lost,
+        )
     noise = _scattered_noise(energy, weights, amplitudes, filled[owners], others[owners], belongs)
     return flows, noise, -flows[2].sum(), missed, lost
 
@@ -337,7 +424,11 @@ def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
 def _points(conductor, reservoirs, window, breaks):
     """Points and weights where the occupations of these reservoirs differ, as far as double
     precision sees, or in the window; and by how much they differ beyond."""
-    of_reservoirs = [x for reservoir in reservoirs for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))]
+    of_reservoirs = [
+        x
+        for reservoir in reservoirs
+        for x in (reservoir.breaks() if window is None else reservoir.breaks_within(*window))
+    ]
     breaks, known = [*breaks, *of_reservoirs], lax.stop_gradient(jnp.concatenate(of_reservoirs))
     if window is not None:
         low, high = window
@@ -349,7 +440,10 @@ def _points(conductor, reservoirs, window, breaks):
         low = jnp.maximum(low, lax.stop_gradient(floor))
     else:
         outside.append(low - (high - low) / 1000)
-    filled, empty = (jnp.stack(x) for x in zip(*(reservoir.shares(jnp.stack(outside)) for reservoir in reservoirs)))
+    filled, empty = (
+        jnp.stack(x)
+        for x in zip(*(reservoir.shares(jnp.stack(outside)) for reservoir in reservoirs))
+    )
     differ = lambda x: x.max(0) - x.min(0)
     beyond = jnp.max(jnp.minimum(differ(filled), differ(empty)))
     return *panels(low, high, breaks), 1e4 * lax.stop_gradient(beyond)
@@ -368,9 +462,19 @@ def _uncountable(conductor):
         meets = transmission(floor[None])[0] > 0 if window is None else window[0] == floor
         poles.append((meets, meets & (floor != 0)))
     if conductor.scatterer is not None:
-        floor = jnp.max(jnp.stack([conductor.reservoirs[name].chemical_potential for name, _ in conductor.scatterer.channels]))
+        floor = jnp.max(
+            jnp.stack(
+                [
+                    conductor.reservoirs[name].chemical_potential
+                    for name, _ in conductor.scatterer.channels
+                ]
+            )
+        )
         passed = conductor.scatterer.probabilities(floor[None])[..., 0]
-        owners = np.repeat(np.arange(len(conductor.scatterer.channels)), [count for _, count in conductor.scatterer.channels])
+        owners = np.repeat(
+            np.arange(len(conductor.scatterer.channels)),
+            [count for _, count in conductor.scatterer.channels],
+        )
         meets = jnp.any(jnp.where(owners[:, None] == owners[None], 0.0, passed) > 0)
         poles.append((meets, meets & (floor != 0)))
     either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))

@@ -1,8 +1,10 @@
-"""How strongly a reservoir couples at each energy: spectral densities, filters and the reaction-coordinate map.
+"""How strongly a reservoir couples at each energy: spectral densities, filters and the
+reaction-coordinate map.
 
-A density J is given for positive energies. Bosonic reservoirs need it on the whole axis, where it is odd, J(-w) = -J(w), and
-enters rates as J(w) n(w) for either sign of w; they use `per_energy`, J(w) / w, which is even and, with w n(w), has the right
-limit at w = 0. Fermionic reservoirs use J(E) itself as the tunnelling rate at the electron's energy E, of either sign.
+A density J is given for positive energies. Bosonic reservoirs need it on the whole axis, where it
+is odd, J(-w) = -J(w), and enters rates as J(w) n(w) for either sign of w; they use `per_energy`,
+J(w) / w, which is even and, with w n(w), has the right limit at w = 0. Fermionic reservoirs use
+J(E) itself as the tunnelling rate at the electron's energy E, of either sign.
 """
 
 import abc
@@ -39,18 +41,21 @@ class AbstractSpectralDensity(Module):
         """J(w) / w, w = `energy`, of the odd continuation of J, dimensionless and even in w."""
 
     def bandwidth(self) -> Float[Array, ""] | None:
-        """The rate at which the reservoir behind it forgets, which rates have to stay well below: the half width of a filter, the
-        cut-off of a broad density, infinite where J is flat; None where it is not known."""
+        """The rate at which the reservoir behind it forgets, which rates have to stay well below:
+        the half width of a filter, the cut-off of a broad density, infinite where J is flat; None
+        where it is not known."""
         return None
 
 
 class Peaked(AbstractSpectralDensity):
-    r"""A peak of height h near w = e, as one damped bosonic mode between reservoir and device makes it.
+    r"""A peak of height h near w = e, as one damped bosonic mode between reservoir and device makes
+    it.
 
     $$ J(\omega) = \frac{4 h\, e\, d^2\, \omega}{[(\omega - e)^2 + d^2]\,[(\omega + e)^2 + d^2]} $$
 
     e = `center` > 0, d = `width` > 0 (half width at half maximum), h = `height` >= 0, all energies.
-    J(e) = 4 h e^2 / (4 e^2 + d^2), which is h only for d << e. **Source:** Kolisnyk and Schaller, Eq. (5).
+    J(e) = 4 h e^2 / (4 e^2 + d^2), which is h only for d << e. **Source:** Kolisnyk and Schaller,
+    Eq. (5).
 
     >>> round(float(qtd.spectral.Peaked(center=1.0, width=0.5, height=1.0)(1.0)), 4)
     0.9412
@@ -80,8 +85,9 @@ class Peaked(AbstractSpectralDensity):
 class Lorentzian(AbstractSpectralDensity):
     r"""A Lorentzian filter, J(w) = h d^2 / ((w - e)^2 + d^2), of height h at its centre.
 
-    e = `center` (any sign for fermions, > 0 for bosons), d = `width` > 0 (half width at half maximum), h = `height` >= 0. Unlike
-    `Peaked` it does not vanish at w = 0, where the rate of a bosonic jump therefore diverges: use it for gaps well above zero.
+    e = `center` (any sign for fermions, > 0 for bosons), d = `width` > 0 (half width at half
+    maximum), h = `height` >= 0. Unlike `Peaked` it does not vanish at w = 0, where the rate of a
+    bosonic jump therefore diverges: use it for gaps well above zero.
 
     >>> round(float(qtd.spectral.Lorentzian(center=1.0, width=0.5)(1.5)), 4)
     0.5
@@ -110,11 +116,14 @@ class Lorentzian(AbstractSpectralDensity):
 class Resonator(AbstractSpectralDensity):
     r"""A damped resonator between reservoir and device, whose width grows with the energy.
 
-    $$ K(\omega) = \frac{h\, d\, \omega}{(\omega - e)^2 + (d\, \omega)^2} \quad (0 < \omega \le \omega_c), \qquad 0 \text{ above} $$
+    $$ K(\omega) = \frac{h\, d\, \omega}{(\omega - e)^2 + (d\, \omega)^2} \quad
+       (0 < \omega \le \omega_c), \qquad 0 \text{ above} $$
 
-    e = `center`, an energy of any sign (a negative one is never resonant); d = `width` > 0, dimensionless; h = `strength` >= 0,
-    an energy; w_c = `cutoff` > 0, an energy. K(e) = h / (d e): a narrower filter is a stronger one. The cut-off is a step, with no
-    derivative; rates of gaps -> 0 tend to h d T / e^2. **Source:** Bhandari and Jordan, Eq. (3), the direction of its cut-off corrected.
+    e = `center`, an energy of any sign (a negative one is never resonant); d = `width` > 0,
+    dimensionless; h = `strength` >= 0, an energy; w_c = `cutoff` > 0, an energy. K(e) = h / (d e):
+    a narrower filter is a stronger one. The cut-off is a step, with no derivative; rates of gaps ->
+    0 tend to h d T / e^2. **Source:** Bhandari and Jordan, Eq. (3), the direction of its cut-off
+    corrected.
 
     >>> round(float(qtd.spectral.Resonator(center=2.0, width=0.1)(2.0)), 4)
     5.0
@@ -125,7 +134,13 @@ class Resonator(AbstractSpectralDensity):
     strength: Float[Array, ""] = parameter("nonnegative", "E")
     cutoff: Float[Array, ""] = parameter("positive", "E")
 
-    def __init__(self, center: ArrayLike, width: ArrayLike, strength: ArrayLike = 1.0, cutoff: ArrayLike = 20.0):
+    def __init__(
+        self,
+        center: ArrayLike,
+        width: ArrayLike,
+        strength: ArrayLike = 1.0,
+        cutoff: ArrayLike = 20.0,
+    ):
         self.center = as_scalar(center, "center")
         self.width = as_scalar(width, "width")
         self.strength = as_scalar(strength, "strength")
@@ -136,17 +151,22 @@ class Resonator(AbstractSpectralDensity):
 
     def per_energy(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
         size, width = jnp.abs(energy), positive(self.width)
-        peak = nonnegative(self.strength) * width / ((size - self.center) ** 2 + (width * size) ** 2)
+        peak = (
+            nonnegative(self.strength) * width / ((size - self.center) ** 2 + (width * size) ** 2)
+        )
         return jnp.where(size <= positive(self.cutoff), peak, 0 * size)
 
     def bandwidth(self) -> Float[Array, ""]:
-        return self.width * jnp.abs(self.center) / (1 + self.width**2)  # distance of its poles from the real axis
+        # Distance of its poles from the real axis.
+        return self.width * jnp.abs(self.center) / (1 + self.width**2)
 
     def level_shift(self, energy: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-        r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real `energy`.
+        r"""The real part of the retarded self-energy, whose imaginary part is -K/2, at any real
+        `energy`.
 
         $$ \Lambda(\omega) = P\int_0^{\omega_c} \frac{dx}{2\pi} \frac{K(x)}{\omega - x}
-           = \frac{h}{2\pi}\, \mathrm{Im} \frac{\ln(\omega_c - z) - \ln(-z) + \ln|\omega/(\omega_c - \omega)|}{(1 - i d)(\omega - z)}, \quad
+           = \frac{h}{2\pi}\, \mathrm{Im} \frac{\ln(\omega_c - z) - \ln(-z) +
+           \ln|\omega/(\omega_c - \omega)|}{(1 - i d)(\omega - z)}, \quad
            z = \frac{e}{1 - i d} $$
 
         For e > 0. It diverges, as a logarithm, at the step of the cut-off.
@@ -155,17 +175,26 @@ class Resonator(AbstractSpectralDensity):
         real, imaginary = center / (1 + width**2), width * center / (1 + width**2)  # of z
         below = jnp.abs(energy) / jnp.abs(cutoff - energy)
         is_zero = energy == 0
-        logarithm = jnp.where(is_zero, 0, jnp.log(jnp.where(is_zero, 1, below)))  # comes with a factor that vanishes there
-        logarithm = logarithm + 0.5 * jnp.log(((cutoff - real) ** 2 + imaginary**2) * (1 + width**2) / center**2)
+        # Comes with a factor that vanishes there.
+        logarithm = jnp.where(is_zero, 0, jnp.log(jnp.where(is_zero, 1, below)))
+        logarithm = logarithm + 0.5 * jnp.log(
+            ((cutoff - real) ** 2 + imaginary**2) * (1 + width**2) / center**2
+        )
         angle = jnp.arctan2(cutoff - real, imaginary) + jnp.arctan(1 / width)
         square = (energy - center) ** 2 + (width * energy) ** 2
-        return nonnegative(self.strength) / (2 * jnp.pi) * (logarithm * width * energy + angle * (energy - center)) / square
+        return (
+            nonnegative(self.strength)
+            / (2 * jnp.pi)
+            * (logarithm * width * energy + angle * (energy - center))
+            / square
+        )
 
 
 class Ohmic(AbstractSpectralDensity):
     """Ohmic density with an exponential cut-off, J(w) = k w exp(-|w| / w_c).
 
-    k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy. **Source:** Kolisnyk and Schaller, App. C (k = 1).
+    k = `coupling` >= 0, dimensionless; w_c = `cutoff` > 0, an energy. **Source:** Kolisnyk and
+    Schaller, App. C (k = 1).
 
     >>> round(float(qtd.spectral.Ohmic(coupling=0.1, cutoff=10.0)(2.0)), 4)
     0.1637
@@ -212,7 +241,8 @@ class LorentzDrude(AbstractSpectralDensity):
 
 
 class WideBand(AbstractSpectralDensity):
-    """The same coupling at all energies, J = h: `height` >= 0, an energy (the tunnelling rate of a wide-band lead)."""
+    """The same coupling at all energies, J = h: `height` >= 0, an energy (the tunnelling rate of a
+    wide-band lead)."""
 
     height: Float[Array, ""] = parameter("nonnegative", "E")
 
@@ -230,10 +260,11 @@ class WideBand(AbstractSpectralDensity):
 
 
 class ReactionCoordinate(Module):
-    """One bosonic mode of the reservoir, coupled to the device, and what remains of the reservoir behind it.
+    """One bosonic mode of the reservoir, coupled to the device, and what remains of the reservoir
+    behind it.
 
-    `energy` of the mode; `coupling` lambda between device and mode, an energy, in A lambda (b + b^dagger); `residual`, the
-    spectral density seen by the mode.
+    `energy` of the mode; `coupling` lambda between device and mode, an energy, in A lambda (b +
+    b^dagger); `residual`, the spectral density seen by the mode.
     """
 
     energy: Float[Array, ""] = parameter("positive", "E")
@@ -246,35 +277,51 @@ class ReactionCoordinate(Module):
         self.residual = residual
 
     def peaked(self) -> tuple[Peaked, Float[Array, ""]]:
-        r"""The peaked density and the cut-off D that this coordinate stands for: the inverse of `reaction_coordinate`.
+        r"""The peaked density and the cut-off D that this coordinate stands for: the inverse of
+        `reaction_coordinate`.
 
-        The width d is the smallest root of d [\Omega^2 + (w_c - 2 d)^2] = k w_c^2 \Omega / 2, with k, w_c of the residual density;
-        the other roots are overdamped coordinates, not peaks. NaN where there is none.
+        The width d is the smallest root of d [\Omega^2 + (w_c - 2 d)^2] = k w_c^2 \Omega / 2, with
+        k, w_c of the residual density; the other roots are overdamped coordinates, not peaks. NaN
+        where there is none.
         """
         energy, coupling, cutoff = self.energy, self.residual.coupling, self.residual.cutoff
         target = coupling * cutoff**2 * energy / 2
         balance = lambda d, args: d * (args[0] ** 2 + (args[1] - 2 * d) ** 2) - args[2]
-        # The left side rises from zero up to its first maximum, which is real only for a far cut-off.
+        # The left side rises from zero up to its first maximum, which is real only for a far
+        # cut-off.
         spread = cutoff**2 - 3 * energy**2
-        top = jnp.where(spread > 0, (2 * cutoff - jnp.sqrt(jnp.where(spread > 0, spread, 1.0))) / 6, cutoff / 2)
+        top = jnp.where(
+            spread > 0, (2 * cutoff - jnp.sqrt(jnp.where(spread > 0, spread, 1.0))) / 6, cutoff / 2
+        )
         width = bisect(balance, jnp.zeros_like(top), top, (energy, cutoff, target))
         drude = cutoff - 2 * width
         center = jnp.sqrt(positive(energy**2 - width**2 - 2 * drude * width))
-        height = 2 * energy * self.coupling**2 * (center**2 + (drude + width) ** 2) / (width * center * drude**2)
+        height = (
+            2
+            * energy
+            * self.coupling**2
+            * (center**2 + (drude + width) ** 2)
+            / (width * center * drude**2)
+        )
         return Peaked(center, width, height), drude
 
 
 def reaction_coordinate(density: Peaked, cutoff: ArrayLike) -> ReactionCoordinate:
     r"""The mode that stands for a peaked `density` with a Drude cut-off D, J(w) D^2 / (D^2 + w^2).
 
-    $$ \tilde\Omega^2 = e^2 + d^2 + 2 D d, \quad \tilde\lambda^2 = \frac{h\, d\, e\, D^2}{2 \tilde\Omega\, [e^2 + (D + d)^2]}, \quad
-       \tilde J(\omega) = \frac{2 d}{\tilde\Omega} \frac{[e^2 + (D + d)^2]\, \omega}{\omega^2 + (D + 2 d)^2} $$
+    $$ \tilde\Omega^2 = e^2 + d^2 + 2 D d, \quad \tilde\lambda^2 = \frac{h\, d\, e\,
+       D^2}{2 \tilde\Omega\, [e^2 + (D + d)^2]}, \quad
+       \tilde J(\omega) = \frac{2 d}{\tilde\Omega} \frac{[e^2 + (D + d)^2]\, \omega}{\omega^2 +
+       (D + 2 d)^2} $$
 
-    `cutoff` = D > 0, an energy. A Lorentz-Drude residual density: the sharp filter is now explicit and the rest is smooth, so
-    weak coupling is asked of the rest alone. **Source:** Kolisnyk and Schaller, App. B, Eqs. (B1), (B2).
+    `cutoff` = D > 0, an energy. A Lorentz-Drude residual density: the sharp filter is now explicit
+    and the rest is smooth, so weak coupling is asked of the rest alone. **Source:** Kolisnyk and
+    Schaller, App. B, Eqs. (B1), (B2).
     """
     e, d, h, cut = density.center, density.width, density.height, as_scalar(cutoff, "cutoff")
     energy = jnp.sqrt(e**2 + d**2 + 2 * cut * d)
     spread = e**2 + (cut + d) ** 2
     coupling = cut * jnp.sqrt(h * d * e / (2 * energy * spread))
-    return ReactionCoordinate(energy, coupling, LorentzDrude(2 * d / energy * spread / (cut + 2 * d) ** 2, cut + 2 * d))
+    return ReactionCoordinate(
+        energy, coupling, LorentzDrude(2 * d / energy * spread / (cut + 2 * d) ** 2, cut + 2 * d)
+    )

@@ -53,9 +53,16 @@ class SteadyState(AbstractState):
 
     def __init__(self, network: RateNetwork):
         self.network, self.jumps = network, network.jumps()
-        self.elimination, self.populations, self.flows, self.activity, self.doubts = stationary(network.topology, self.rates)
+        self.elimination, self.populations, self.flows, self.activity, self.doubts = stationary(
+            network.topology, self.rates
+        )
         self.status = first(
-            (functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(up)) for up, _, _ in self.jumps)), Status.INFINITE_RATE),
+            (
+                functools.reduce(
+                    jnp.logical_or, (jnp.any(jnp.isinf(up)) for up, _, _ in self.jumps)
+                ),
+                Status.INFINITE_RATE,
+            ),
             # illegal parameters make their rates NaN
             (jnp.isnan(self.elimination.scale), Status.INVALID_PARAMETER),
             (~jnp.all(jnp.isfinite(self.elimination.populations)), Status.NO_UNIQUE_STEADY_STATE),
@@ -73,7 +80,9 @@ class SteadyState(AbstractState):
 
     def array(self) -> Levels:
         """Populations in the order of `network.energies`."""
-        return jnp.zeros_like(self.populations).at[self.network.topology.order].set(self.populations)
+        return (
+            jnp.zeros_like(self.populations).at[self.network.topology.order].set(self.populations)
+        )
 
     @property
     def exchanges_particles(self) -> bool:
@@ -95,24 +104,35 @@ class SteadyState(AbstractState):
         one."""
         known = self.jumps[diagonal].quanta
         if quantity not in known:
-            raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+            raise ValueError(
+                f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
+            )
         return known[quantity]
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         """Mean `quantity`, "energy", "particles" or "heat", that leaves `reservoir` per time."""
-        parts = [total(self.quanta(i, quantity) * self.flows[i]) for i in self.network.topology.of(reservoir)]
+        parts = [
+            total(self.quanta(i, quantity) * self.flows[i])
+            for i in self.network.topology.of(reservoir)
+        ]
         return sum(parts, jnp.zeros((), self.populations.dtype))
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
         """Entropy that leaves a nonthermal `reservoir`, which may be full or empty: then a jump
         carries infinitely much, and where none is made, nothing."""
-        parts = [total(carried(self.quanta(i, "entropy"), self.flows[i])) for i in self.network.topology.of(reservoir)]
+        parts = [
+            total(carried(self.quanta(i, "entropy"), self.flows[i]))
+            for i in self.network.topology.of(reservoir)
+        ]
         return add([jnp.zeros((), self.populations.dtype), *parts])
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without
         derivatives."""
-        parts = [total(jnp.abs(self.quanta(i, "energy")) * self.doubts[i]) for i in self.network.topology.of(reservoir)]
+        parts = [
+            total(jnp.abs(self.quanta(i, "energy")) * self.doubts[i])
+            for i in self.network.topology.of(reservoir)
+        ]
         return lax.stop_gradient(sum(parts, jnp.zeros((), self.populations.dtype)))
 
     def exit_weights(self, charges: Mapping[int, Levels]) -> Levels:
@@ -148,8 +168,10 @@ class CoherentSteadyState(AbstractState):
         structure = lindbladian.structure
         if structure.apart is not None:
             raise ValueError(
-                f"`couplings` leave level {structure.apart} unconnected with level 0, by a symmetry or because nothing drives it: the"
-                " steady state is not unique. Connect them, or ask `qtd.evolution.relax` what becomes of a given state."
+                f"`couplings` leave level {structure.apart} unconnected with level 0, by a symmetry"
+                " or because nothing drives it: the"
+                " steady state is not unique. Connect them, or ask `qtd.evolution.relax` what"
+                " becomes of a given state."
             )
         self.lindbladian = lindbladian
         self.dissipators, unitary, self.energy = lindbladian.dissipators()
@@ -165,11 +187,20 @@ class CoherentSteadyState(AbstractState):
         correction = self.elimination.solve(-arriving - product(coherent, eliminated))
         # Without a unique steady state some time is infinite, but for rounding.
         scale = lax.stop_gradient(largest(rates))
-        has_one = scale * largest(self.elimination.factors.times) < 0.01 / jnp.finfo(scale.dtype).eps
+        has_one = (
+            scale * largest(self.elimination.factors.times) < 0.01 / jnp.finfo(scale.dtype).eps
+        )
         spoiled = settle(jnp.where(has_one, 0.0, jnp.nan).astype(eliminated.dtype))
-        correction = settle(correction + follow(jnp.broadcast_to(spoiled, eliminated.shape), eliminated))
-        infinite = functools.reduce(jnp.logical_or, (jnp.any(jnp.isinf(part.rates)) for part in parts.values()))
-        self.flows = {name: parts[name].edges.carrying(flow + parts[name].flows(correction)) for name, flow in flows.items()}
+        correction = settle(
+            correction + follow(jnp.broadcast_to(spoiled, eliminated.shape), eliminated)
+        )
+        infinite = functools.reduce(
+            jnp.logical_or, (jnp.any(jnp.isinf(part.rates)) for part in parts.values())
+        )
+        self.flows = {
+            name: parts[name].edges.carrying(flow + parts[name].flows(correction))
+            for name, flow in flows.items()
+        }
         self.vector = settle(eliminated + correction)
         self.status = first(
             (infinite, Status.INFINITE_RATE),
@@ -181,7 +212,11 @@ class CoherentSteadyState(AbstractState):
     def _is_no_state(self):
         if self.lindbladian.structure.approach != "redfield":
             return jnp.asarray(False)
-        rounding = 100 * jnp.finfo(self.vector.dtype).eps * jnp.eye(self.lindbladian.structure.size, dtype=self.vector.dtype)
+        rounding = (
+            100
+            * jnp.finfo(self.vector.dtype).eps
+            * jnp.eye(self.lindbladian.structure.size, dtype=self.vector.dtype)
+        )
         rho = self.density_matrix
         return smallest_pivot(rho + rounding.astype(rho.dtype)) < 0
 
@@ -193,7 +228,9 @@ class CoherentSteadyState(AbstractState):
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """Reservoirs by name, in the order of the Lindbladian."""
-        return {name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges}
+        return {
+            name: self.lindbladian.reservoirs[name] for name in self.lindbladian.structure.edges
+        }
 
     @property
     def exchanges_particles(self) -> bool:
@@ -222,7 +259,9 @@ class CoherentSteadyState(AbstractState):
         """
         part, edges = self.dissipators[reservoir], self.dissipators[reservoir].edges
         gaps = edges.read_upper(self.energy) - edges.read_lower(self.energy)
-        return total(gaps * self.flows[reservoir]) + total(self.energy * product(part.coherent(), self.vector))
+        return total(gaps * self.flows[reservoir]) + total(
+            self.energy * product(part.coherent(), self.vector)
+        )
 
     def array(self) -> Array:
         """`density_matrix`."""
@@ -244,7 +283,9 @@ at_rest.register(RateNetwork, SteadyState)
 at_rest.register(Lindbladian, CoherentSteadyState)
 
 
-def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, list[Levels], list[Levels], list[Levels]]:
+def stationary(
+    topology: Topology, rates: Rates
+) -> tuple[Elimination, Levels, list[Levels], list[Levels], list[Levels]]:
     """The factors of the generator, its populations, and by diagonal the net flows, the activity of
     its jumps, and what rounding may have left wrong in the flows.
 
@@ -254,7 +295,10 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     up, down = (topology.band(values) for values in zip(*rates))
     elimination = Elimination(up, down)
     eliminated = elimination.populations
-    lower, net = topology.lower(eliminated), lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)]
+    lower, net = (
+        topology.lower(eliminated),
+        lambda p, lower: [u * x - d * p for (u, d), x in zip(rates, lower)],
+    )
     # Settled: computed twice they could be rounded twice, in ways that differ, and what leaves a
     # level would not arrive at the other.
     flows = [settle(flow) for flow in net(eliminated, lower)]
@@ -269,7 +313,9 @@ def stationary(topology: Topology, rates: Rates) -> tuple[Elimination, Levels, l
     flows = [x + y for x, y in zip(flows, step)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
     again, doubts = refinement(topology, elimination, rates, flows, correction, activity)
-    on_cycles = lambda values: [topology.on_cycles(diagonal, value) for diagonal, value in zip(topology.diagonals, values)]
+    on_cycles = lambda values: [
+        topology.on_cycles(diagonal, value) for diagonal, value in zip(topology.diagonals, values)
+    ]
     flows, doubts = on_cycles([x + y for x, y in zip(flows, again)]), on_cycles(doubts)
     return elimination, populations, flows, activity, doubts
 
@@ -314,7 +360,9 @@ def steady_state(system: AbstractSystem | AbstractState) -> Array:
     Each level as far below the one above it as its reservoir says, however far:
 
     >>> cold = qtd.Reservoir(0.1, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
-    >>> ladder = qtd.RateNetwork([0.0, 1.0, 5.0], [("cold", 0, 1, 1.0), ("cold", 1, 2, 1.0)], {"cold": cold})
+    >>> ladder = qtd.RateNetwork(
+    ...     [0.0, 1.0, 5.0], [("cold", 0, 1, 1.0), ("cold", 1, 2, 1.0)], {"cold": cold}
+    ... )
     >>> print(f"{qtd.steady_state(ladder)[2]:.4e}")
     1.9287e-22
     """

@@ -1,4 +1,5 @@
-"""Probabilities that a particle passes from one reservoir to another, as functions of its energy."""
+"""Probabilities that a particle passes from one reservoir to another, as functions of its
+energy."""
 
 import abc
 from collections.abc import Callable
@@ -15,7 +16,8 @@ __all__ = ["AbstractTransmission", "AnyTransmission", "Boxcar", "BreitWigner", "
 
 
 class AbstractTransmission(Module):
-    """The probability T(E) that a particle passes from one reservoir to another, the same in both directions."""
+    """The probability T(E) that a particle passes from one reservoir to another, the same in both
+    directions."""
 
     @abc.abstractmethod
     def __call__(self, energy: Float[Array, " points"]) -> Float[Array, " points"]:
@@ -31,11 +33,13 @@ class AbstractTransmission(Module):
 
     @abc.abstractmethod
     def narrow(self) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-        """The energy, int T dE and int T^2 dE of the point that stands for it where it is narrow."""
+        """The energy, int T dE and int T^2 dE of the point that stands for it where it is
+        narrow."""
 
 
 class Boxcar(AbstractTransmission):
-    """T = 1 for |E - e| < d / 2, else 0: `center` e, `width` d > 0. **Source:** Deghi and Bustos-Marun, Eq. (C2)."""
+    """T = 1 for |E - e| < d / 2, else 0: `center` e, `width` d > 0. **Source:** Deghi and
+    Bustos-Marun, Eq. (C2)."""
 
     center: Float[Array, ""] = parameter("any", "E")
     width: Float[Array, ""] = parameter("positive", "E")
@@ -44,7 +48,9 @@ class Boxcar(AbstractTransmission):
         self.center, self.width = as_scalar(center, "center"), as_scalar(width, "width")
 
     def __call__(self, energy):
-        return jnp.where(jnp.abs(energy - self.center) < positive(self.width) / 2, 1.0, 0.0).astype(energy.dtype)
+        return jnp.where(jnp.abs(energy - self.center) < positive(self.width) / 2, 1.0, 0.0).astype(
+            energy.dtype
+        )
 
     def window(self):
         half = positive(self.width) / 2
@@ -82,14 +88,17 @@ class Lorentzian(AbstractTransmission):
 
 
 class BreitWigner(AbstractTransmission):
-    """T = g_a g_b / ((E - e)^2 + (g_a + g_b)^2 / 4), a level between two leads: `center` e, `left` g_a >= 0, `right` g_b >= 0."""
+    """T = g_a g_b / ((E - e)^2 + (g_a + g_b)^2 / 4), a level between two leads: `center` e, `left`
+    g_a >= 0, `right` g_b >= 0."""
 
     center: Float[Array, ""] = parameter("any", "E")
     left: Float[Array, ""] = parameter("nonnegative", "E")
     right: Float[Array, ""] = parameter("nonnegative", "E")
 
     def __init__(self, center: ArrayLike, left: ArrayLike, right: ArrayLike):
-        self.center, self.left, self.right = (as_scalar(x, n) for x, n in ((center, "center"), (left, "left"), (right, "right")))
+        self.center, self.left, self.right = (
+            as_scalar(x, n) for x, n in ((center, "center"), (left, "left"), (right, "right"))
+        )
 
     def __call__(self, energy):
         left, right = nonnegative(self.left), nonnegative(self.right)
@@ -108,8 +117,8 @@ class BreitWigner(AbstractTransmission):
 
 
 class AnyTransmission(AbstractTransmission):
-    """Any smooth `function` of energy with values from 0 to 1 (an `eqx.Module`, if it has parameters), with lines or steps at `centers` of
-    widths `scales` (lists of numbers)."""
+    """Any smooth `function` of energy with values from 0 to 1 (an `eqx.Module`, if it has
+    parameters), with lines or steps at `centers` of widths `scales` (lists of numbers)."""
 
     function: Callable
     centers: Float[Array, " features"] = parameter("any", "E")
@@ -126,7 +135,12 @@ class AnyTransmission(AbstractTransmission):
         return None
 
     def breaks(self):
-        return [lax.stop_gradient(graded(self.centers[k], self.scales[k], FAR)) for k in range(len(self.centers))]
+        return [
+            lax.stop_gradient(graded(self.centers[k], self.scales[k], FAR))
+            for k in range(len(self.centers))
+        ]
 
     def narrow(self):
-        raise ValueError("AnyTransmission has no narrow limit: use a `Conductor` with `narrow=False`.")
+        raise ValueError(
+            "AnyTransmission has no narrow limit: use a `Conductor` with `narrow=False`."
+        )

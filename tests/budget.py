@@ -1,8 +1,10 @@
-"""What each test costs: CPU seconds, and the seconds and counts of tracing, lowering and compiling, printed after the run.
+"""What each test costs: CPU seconds, and the seconds and counts of tracing, lowering and compiling,
+printed after the run.
 
-A plugin of pytest, loaded by `conftest.py`. `--budget` prints the twenty dearest tests and the totals by folder; `--budget-json FILE`
-keeps one record a test. CPU seconds count all threads of the process and the processes that a test has waited for.
-Tracing of a function that calls compiled functions counts those again, so its seconds are an upper bound.
+A plugin of pytest, loaded by `conftest.py`. `--budget` prints the twenty dearest tests and the
+totals by folder; `--budget-json FILE` keeps one record a test. CPU seconds count all threads of the
+process and the processes that a test has waited for. Tracing of a function that calls compiled
+functions counts those again, so its seconds are an upper bound.
 """
 
 import collections
@@ -55,7 +57,9 @@ def _reading():
 
 def pytest_addoption(parser):
     group = parser.getgroup("budget")
-    group.addoption("--budget", action="store_true", help="print what tests cost in CPU seconds and compilation")
+    group.addoption(
+        "--budget", action="store_true", help="print what tests cost in CPU seconds and compilation"
+    )
     group.addoption("--budget-json", metavar="FILE", help="write the cost of every test to FILE")
 
 
@@ -96,7 +100,9 @@ class Budget:
     def pytest_collection_finish(self, session):
         if hasattr(self.config, "workeroutput"):
             now = _reading()
-            self.config.workeroutput["collection"] = {name: now[name] - self.start[name] for name in COLUMNS}
+            self.config.workeroutput["collection"] = {
+                name: now[name] - self.start[name] for name in COLUMNS
+            }
 
     def pytest_runtest_logreport(self, report):
         for name, value in report.user_properties:
@@ -125,4 +131,7 @@ class Budget:
             terminal.write_line(" ".join(f"{column:>8}" for column in COLUMNS))
             ordered = sorted(rows.items(), key=lambda row: -row[1]["cpu"])
             for name, spent in ordered[:count]:
-                terminal.write_line(" ".join(f"{spent[column]:8.{DECIMALS[column]}f}" for column in COLUMNS) + f" {name}")
+                terminal.write_line(
+                    " ".join(f"{spent[column]:8.{DECIMALS[column]}f}" for column in COLUMNS)
+                    + f" {name}"
+                )

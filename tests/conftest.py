@@ -1,4 +1,5 @@
-"""How tests run: in double precision, without silent promotion, compiled quickly and never twice; `tests/README.md` says why."""
+"""How tests run: in double precision, without silent promotion, compiled quickly and never twice;
+`tests/README.md` says why."""
 
 import ctypes
 import gc
@@ -16,9 +17,12 @@ from qtd.cli._cache import keep_in, kind_of_computer, remove_oldest, set_for_all
 
 pytest_plugins = ["budget"]
 
-# Compilation has no place in a deadline, and the same devices are drawn every time: ten times as many in the deep tier.
+# Compilation has no place in a deadline, and the same devices are drawn every time: ten times as
+# many in the deep tier.
 hypothesis.settings.register_profile("everyday", deadline=None, derandomize=True, max_examples=60)
-hypothesis.settings.register_profile("deep", hypothesis.settings.get_profile("everyday"), max_examples=600)
+hypothesis.settings.register_profile(
+    "deep", hypothesis.settings.get_profile("everyday"), max_examples=600
+)
 
 # Tracing makes millions of small objects, of which next to none are garbage.
 gc.set_threshold(100_000, 50, 1000)
@@ -27,10 +31,11 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# XLA's older emitters of loops, no optimisation, and each program in one part: a quarter of the seconds of compilation, the same numbers
-# to the last digits.
+# XLA's older emitters of loops, no optimisation, and each program in one part: a quarter of the
+# seconds of compilation, the same numbers to the last digits.
 QUICK_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-# XLA ends a process that names a flag it does not know; these releases of jaxlib know the flags above.
+# XLA ends a process that names a flag it does not know; these releases of jaxlib know the flags
+# above.
 KNOWN_TO = (0, 9), (0, 10)
 CACHE_BYTES = 2 << 30
 TABLES = "laws", "transforms"  # folders that run over tables of machines
@@ -39,11 +44,16 @@ MEMORY_MAPS = 40_000
 
 
 def pytest_addoption(parser):
-    parser.addoption("--as-users", action="store_true", help="compile as users do, with all of XLA's optimisations")
+    parser.addoption(
+        "--as-users",
+        action="store_true",
+        help="compile as users do, with all of XLA's optimisations",
+    )
 
 
 def pytest_configure(config):
-    """Where and how this process compiles, and, through the environment, those that it starts: workers, commands, notebooks."""
+    """Where and how this process compiles, and, through the environment, those that it starts:
+    workers, commands, notebooks."""
     hypothesis.settings.load_profile("deep" if config.getoption("--as-users") else "everyday")
     if not config.getoption("--as-users"):
         jaxlib = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
@@ -58,8 +68,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Notebooks cannot mark themselves. What runs over a table comes first, row by row, so that one worker has the program of a row;
-    late tests, which idle workers take from one another, are best short."""
+    """Notebooks cannot mark themselves. What runs over a table comes first, row by row, so that one
+    worker has the program of a row; late tests, which idle workers take from one another, are best
+    short."""
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker("deep")
@@ -68,7 +79,10 @@ def pytest_collection_modifyitems(items):
 
 
 def _place(item):
-    folder, parameters = item.path.parent.name, getattr(item, "callspec", None) and item.callspec.params
+    folder, parameters = (
+        item.path.parent.name,
+        getattr(item, "callspec", None) and item.callspec.params,
+    )
     over_table = folder in TABLES and parameters and "name" in parameters
     return folder not in TABLES, folder, parameters["name"] if over_table else item.path.name
 
@@ -82,7 +96,8 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_programs_in_time():
-    """A run of all tests would end in a segmentation fault where no memory map is left, or fill the memory."""
+    """A run of all tests would end in a segmentation fault where no memory map is left, or fill the
+    memory."""
     yield
     if _share_of_memory() > 0.2:
         _return_what_is_free()

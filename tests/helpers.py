@@ -1,4 +1,5 @@
-"""Small systems with closed forms, random devices, and independent arithmetic that several tests share."""
+"""Small systems with closed forms, random devices, and independent arithmetic that several tests
+share."""
 
 from typing import NamedTuple
 
@@ -16,39 +17,56 @@ COLD, HOT, WORK = "cold", "hot", "work"
 
 
 def examples(everyday):
-    """How many examples hypothesis draws: `everyday`, where 60 are usual, and in the deep tier as many more as of all."""
+    """How many examples hypothesis draws: `everyday`, where 60 are usual, and in the deep tier as
+    many more as of all."""
     return hypothesis.settings(max_examples=everyday * hypothesis.settings().max_examples // 60)
 
 
 def three_levels(cold=0.5, hot=1.0, work=10.0):
-    """A three-level absorption refrigerator: each edge of the triangle is driven by one reservoir."""
-    densities = {COLD: Lorentzian(1.0, 0.3, 0.7), WORK: Lorentzian(4.0, 0.2, 1.1), HOT: Lorentzian(5.0, 0.5, 0.9)}
+    """A three-level absorption refrigerator: each edge of the triangle is driven by one
+    reservoir."""
+    densities = {
+        COLD: Lorentzian(1.0, 0.3, 0.7),
+        WORK: Lorentzian(4.0, 0.2, 1.1),
+        HOT: Lorentzian(5.0, 0.5, 0.9),
+    }
     temperatures = {COLD: cold, WORK: work, HOT: hot}
     return qtd.RateNetwork(
         energies=[0.0, 1.0, 5.0],
         jumps=[(COLD, 0, 1, 1.0), (WORK, 1, 2, 0.8), (HOT, 0, 2, 1.3)],
-        reservoirs={name: qtd.Reservoir(temperatures[name], spectral_density=densities[name]) for name in densities},
+        reservoirs={
+            name: qtd.Reservoir(temperatures[name], spectral_density=densities[name])
+            for name in densities
+        },
     )
 
 
 def random_network(seed, size=6, extra=6, reservoirs=("a", "b", "c")):
-    """A connected network of bosonic reservoirs: a chain and some extra jumps. Returns the arguments of `RateNetwork`."""
+    """A connected network of bosonic reservoirs: a chain and some extra jumps. Returns the
+    arguments of `RateNetwork`."""
     rng = np.random.default_rng(seed)
     pairs = [(k, k + 1) for k in range(size - 1)]
     pairs += [tuple(int(x) for x in rng.choice(size, 2, replace=False)) for _ in range(extra)]
-    jumps = [(reservoirs[i % len(reservoirs)], a, b, float(rng.uniform(0.2, 2))) for i, (a, b) in enumerate(pairs)]
+    jumps = [
+        (reservoirs[i % len(reservoirs)], a, b, float(rng.uniform(0.2, 2)))
+        for i, (a, b) in enumerate(pairs)
+    ]
     return {
         "energies": np.sort(rng.uniform(0, 5, size)),
         "jumps": jumps,
         "reservoirs": {
-            name: qtd.Reservoir(rng.uniform(0.5, 4), spectral_density=Peaked(rng.uniform(0.5, 3), rng.uniform(0.3, 2)))
+            name: qtd.Reservoir(
+                rng.uniform(0.5, 4),
+                spectral_density=Peaked(rng.uniform(0.5, 3), rng.uniform(0.3, 2)),
+            )
             for name in reservoirs
         },
     }
 
 
 def random_refrigerator(seed, num_spins=15, narrowest=1e-4):
-    """A device near the three resonances, filters down to `narrowest`, work reservoir up to 10^4 times hotter than the cold one."""
+    """A device near the three resonances, filters down to `narrowest`, work reservoir up to 10^4
+    times hotter than the cold one."""
     rng = np.random.default_rng(seed)
     interaction = rng.uniform(0.5, 2.0)
     cold = interaction * rng.uniform(0.4, 2.0)
@@ -65,12 +83,17 @@ def random_refrigerator(seed, num_spins=15, narrowest=1e-4):
 
 def slow(network, factor):
     """The same network with all rates times a factor."""
-    return qtd.replace(network, {f"strengths.{name}": strength * factor for name, strength in network.strengths.items()})
+    return qtd.replace(
+        network,
+        {f"strengths.{name}": strength * factor for name, strength in network.strengths.items()},
+    )
 
 
 def spurious_refrigerator():
     """A local master equation that cools by exchange alone, which no device can do."""
-    reservoir = lambda t, center, width: qtd.Reservoir(t, spectral_density=qtd.spectral.Resonator(center, width))
+    reservoir = lambda t, center, width: qtd.Reservoir(
+        t, spectral_density=qtd.spectral.Resonator(center, width)
+    )
     reservoirs = reservoir(1.0, 2.4, 0.1), reservoir(1.0, 2.4, 0.2), reservoir(0.95, 2.0, 0.15)
     return qtd.machines.QubitRefrigerator("local", 2.4, 2.0, 0.0, 0.2, 0.05, *reservoirs)
 
@@ -85,11 +108,16 @@ def unstack(batch, index):
 
 
 def as_float32(tree):
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        tree,
+    )
 
 
 def _leads(left, right, rates):
-    lead = lambda contact, rate: qtd.Reservoir(contact[0], contact[1], "fermi", spectral_density=WideBand(rate))
+    lead = lambda contact, rate: qtd.Reservoir(
+        contact[0], contact[1], "fermi", spectral_density=WideBand(rate)
+    )
     return {"left": lead(left, rates[0]), "right": lead(right, rates[1])}
 
 
@@ -107,7 +135,9 @@ def fermi(energy, contact):
     return 1 / (1 + np.exp((energy - contact[1]) / contact[0]))
 
 
-def dot_generating_function(field, energy=0.3, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)):
+def dot_generating_function(
+    field, energy=0.3, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)
+):
     """Of electrons out of the left lead: the larger root of a quadratic."""
     (a, b), f, g = rates, fermi(energy, left), fermi(energy, right)
     drive = 4 * a * b * (f * (1 - g) * np.expm1(field) + g * (1 - f) * np.expm1(-field))
@@ -133,7 +163,9 @@ def spinful_dot(energy=0.3, repulsion=1.7, left=(1.0, 0.5), right=(0.7, -0.4), r
     )
 
 
-def spinful_dot_expanded(energy=0.3, repulsion=1.7, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)):
+def spinful_dot_expanded(
+    energy=0.3, repulsion=1.7, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)
+):
     """The same dot with its four states written out."""
     pairs = np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3])
     return qtd.RateNetwork(
@@ -145,13 +177,15 @@ def spinful_dot_expanded(energy=0.3, repulsion=1.7, left=(1.0, 0.5), right=(0.7,
 
 
 def central_difference(function, x, step):
-    """Four-point difference: truncation error step^4, rounding error eps / step, both times the scale of the function."""
+    """Four-point difference: truncation error step^4, rounding error eps / step, both times the
+    scale of the function."""
     ends = [function(x + k * step) for k in (-2, -1, 1, 2)]
     return (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * step)
 
 
 def exact_populations(off_diagonal, digits=400):
-    """Stationary populations of the rates b -> a at [a, b], as mpmath numbers, by a dense solve at very high precision."""
+    """Stationary populations of the rates b -> a at [a, b], as mpmath numbers, by a dense solve at
+    very high precision."""
     with mp.workdps(digits):
         matrix = _generator(off_diagonal)
         size = matrix.rows
@@ -187,23 +221,36 @@ def _generator(off_diagonal):
 def relative_error(values, exact):
     """Largest error of any entry relative to that entry; `exact` may be mpmath numbers."""
     values = np.asarray(values, float)
-    return max(float(abs(mp.mpf(float(v)) - e) / abs(mp.mpf(e))) for v, e in zip(values.ravel(), np.ravel(exact)))
+    return max(
+        float(abs(mp.mpf(float(v)) - e) / abs(mp.mpf(e)))
+        for v, e in zip(values.ravel(), np.ravel(exact))
+    )
 
 
 def printed(text, rounding=5e-13):
-    """The number that a page prints as `text`: equal up to half a unit of its last digit (0.51: some were rounded twice), and
-    up to `rounding`, relative.
+    """The number that a page prints as `text`: equal up to half a unit of its last digit (0.51:
+    some were rounded twice), and up to `rounding`, relative.
 
-    Rates up and down of a work reservoir at T = 1000 cancel to one part in n = 250 and more, which costs three of sixteen digits.
+    Rates up and down of a work reservoir at T = 1000 cancel to one part in n = 250 and more, which
+    costs three of sixteen digits.
     """
     mantissa, _, exponent = text.partition("e")
     decimals = len(mantissa.partition(".")[2])
-    return pytest.approx(float(text), rel=0, abs=0.51 * 10.0 ** (int(exponent or 0) - decimals) + rounding * abs(float(text)))
+    return pytest.approx(
+        float(text),
+        rel=0,
+        abs=0.51 * 10.0 ** (int(exponent or 0) - decimals) + rounding * abs(float(text)),
+    )
 
 
 def along(columns, **rows):
     """{"name(column)": text} of a printed table; "-" is no number."""
-    return {f"{name}({column})": text for name, row in rows.items() for column, text in zip(columns, row.split()) if text != "-"}
+    return {
+        f"{name}({column})": text
+        for name, row in rows.items()
+        for column, text in zip(columns, row.split())
+        if text != "-"
+    }
 
 
 class Expected(NamedTuple):
@@ -223,7 +270,8 @@ def partly(*fails):
 
 
 def assert_claim(claim, expected):
-    """The claim has the verdict expected of it, and each of its numbers is the one printed, none left out."""
+    """The claim has the verdict expected of it, and each of its numbers is the one printed, none
+    left out."""
     assert claim.statement.startswith(expected.begins)
     verdict = partly(*claim.fails) if claim.verdict == "partly" else str(claim.verdict)
     assert verdict == expected.verdict

@@ -1,8 +1,10 @@
-"""The table of machines that the testers in `transforms/` run over: one row a machine, or a model or method of one.
+"""The table of machines that the testers in `transforms/` run over: one row a machine, or a model
+or method of one.
 
-A row says which vectors of numbers are legal devices and which are not, how a device is made of a vector, what is observed of it, and
-to how many digits. One compiled program a row gives the values, the statuses, and derivatives in both modes of a batch of devices.
-To have a machine tested, add a row to `ROWS`.
+A row says which vectors of numbers are legal devices and which are not, how a device is made of a
+vector, what is observed of it, and to how many digits. One compiled program a row gives the values,
+the statuses, and derivatives in both modes of a batch of devices. To have a machine tested, add a
+row to `ROWS`.
 """
 
 import dataclasses
@@ -43,10 +45,12 @@ class Illegal(NamedTuple):
 class Row:
     """One machine, for testers.
 
-    `paths` name the entries of a vector in order; entries behind them are no parameters to differentiate. `draw` makes the vectors of
-    legal devices, when a test first asks for `points`. `build` makes a device of one vector, a PyTree; `observe` returns its numbers
-    and its status, `observe_forward` more numbers, of which no reverse mode is compiled. `step` is that of central differences, (points,
-    parameters); `scale` is what an error of slopes is relative to, from points, values and slopes, (points, numbers, parameters).
+    `paths` name the entries of a vector in order; entries behind them are no parameters to
+    differentiate. `draw` makes the vectors of legal devices, when a test first asks for `points`.
+    `build` makes a device of one vector, a PyTree; `observe` returns its numbers and its status,
+    `observe_forward` more numbers, of which no reverse mode is compiled. `step` is that of central
+    differences, (points, parameters); `scale` is what an error of slopes is relative to, from
+    points, values and slopes, (points, numbers, parameters).
     """
 
     name: str
@@ -60,10 +64,13 @@ class Row:
     observe_forward: Callable[[Any], Any] | None = None
     curved: bool = False  # has a Hessian to look at
     runs_long: bool = False  # so long that differences have a program without derivatives
-    as_users: bool = True  # judged in the deep tier too, where compilation takes several times as long
-    warned: frozenset[qtd.Status] = frozenset()  # statuses of legal devices, besides 0, that keep their numbers
+    # Judged in the deep tier too, where compilation takes several times as long
+    as_users: bool = True
+    # Statuses of legal devices, besides 0, that keep their numbers.
+    warned: frozenset[qtd.Status] = frozenset()
     kept: tuple[int, ...] = ()  # numbers that are told of illegal devices too
-    poles: Callable[[np.ndarray], np.ndarray] | None = None  # of values (moves, points, numbers): where no difference is accurate
+    # Of values (moves, points, numbers): where no difference is accurate
+    poles: Callable[[np.ndarray], np.ndarray] | None = None
     differences: float = 1e-7  # slopes against central differences
     modes: float = 1e-9  # reverse against forward mode
     batch: float = 1e-12  # a batch against single devices
@@ -71,7 +78,8 @@ class Row:
     single: float = 1e-4  # float32 against float64
     single_numbers: tuple[int, ...] = ()  # judged in float32; all, if none are named
     single_devices: int = 4  # as many of the first devices
-    by_largest: bool = True  # batch and single are relative to the largest number of a device, or else to each number
+    # batch and single are relative to the largest number of a device, or else to each number
+    by_largest: bool = True
 
     @functools.cached_property
     def points(self) -> np.ndarray:
@@ -81,7 +89,9 @@ class Row:
     def numbers(self, device):
         """All numbers of a device, and its status."""
         found, status = self.observe(device)
-        return jnp.concatenate([found, self.observe_forward(device)]) if self.observe_forward else found, status
+        return jnp.concatenate(
+            [found, self.observe_forward(device)]
+        ) if self.observe_forward else found, status
 
     def bad(self, illegal):
         """The second device, made illegal."""
@@ -92,7 +102,8 @@ class Row:
 
 
 class Outcome(NamedTuple):
-    """Of a batch of devices: numbers, statuses, slopes of the numbers along one direction, gradients of a weighted sum of them."""
+    """Of a batch of devices: numbers, statuses, slopes of the numbers along one direction,
+    gradients of a weighted sum of them."""
 
     values: np.ndarray
     status: np.ndarray
@@ -101,14 +112,17 @@ class Outcome(NamedTuple):
 
 
 class Program:
-    """Values, statuses and derivatives in both modes of as many devices as a row has points, compiled once."""
+    """Values, statuses and derivatives in both modes of as many devices as a row has points,
+    compiled once."""
 
     def __init__(self, row: Row):
         self.row = row
 
         def one(vector, way, weights):
             # One program for what both modes share.
-            values, push, status = jax.linearize(lambda v: row.observe(row.build(v)), vector, has_aux=True)
+            values, push, status = jax.linearize(
+                lambda v: row.observe(row.build(v)), vector, has_aux=True
+            )
             slopes, gradients = push(way), jax.linear_transpose(push, vector)(weights)[0]
             if row.observe_forward:
                 more, rise = jax.jvp(lambda v: row.observe_forward(row.build(v)), (vector,), (way,))
@@ -118,13 +132,18 @@ class Program:
         vector = jnp.asarray(row.points[0])
         self.weights = np.eye(len(jax.eval_shape(lambda v: row.observe(row.build(v)), vector)[0]))
         self.ways = np.eye(len(vector))[: len(row.paths)]
-        lowered = jax.jit(jax.vmap(one, (0, None, None))).lower(jnp.asarray(row.points), self.ways[0], self.weights[0])
+        lowered = jax.jit(jax.vmap(one, (0, None, None))).lower(
+            jnp.asarray(row.points), self.ways[0], self.weights[0]
+        )
         self.calls_lapack = "lapack" in lowered.as_text().lower()
         self.compiled = lowered.compile()
 
     def __call__(self, points, way=0, weight=0) -> Outcome:
-        """At `points`, along parameter number `way`, the gradient being that of the number `weight`."""
-        found = self.compiled(jnp.asarray(points), jnp.asarray(self.ways[way]), jnp.asarray(self.weights[weight]))
+        """At `points`, along parameter number `way`, the gradient being that of the number
+        `weight`."""
+        found = self.compiled(
+            jnp.asarray(points), jnp.asarray(self.ways[way]), jnp.asarray(self.weights[weight])
+        )
         return Outcome(*map(np.asarray, found))
 
     @functools.cached_property
@@ -135,7 +154,9 @@ class Program:
     @functools.cached_property
     def jacobian(self):
         """(points, numbers, parameters), by forward mode."""
-        return np.stack([self(self.row.points, way).slopes for way in range(len(self.ways))], axis=-1)
+        return np.stack(
+            [self(self.row.points, way).slopes for way in range(len(self.ways))], axis=-1
+        )
 
     @functools.cached_property
     def reverse_jacobian(self):
@@ -152,10 +173,13 @@ class Program:
         return lambda points: np.asarray(compiled(jnp.asarray(points)))
 
     def difference(self, way):
-        """Slopes (points, numbers) by differences over six points, of sixth order in the step, and the values they come from."""
+        """Slopes (points, numbers) by differences over six points, of sixth order in the step, and
+        the values they come from."""
         step = self.row.step(self.row.points)[:, way]
         moves = np.array([-3, -2, -1, 1, 2, 3])
-        at = np.stack([self.values(self.row.points + n * step[:, None] * self.ways[way]) for n in moves])
+        at = np.stack(
+            [self.values(self.row.points + n * step[:, None] * self.ways[way]) for n in moves]
+        )
         weights = np.array([-1, 9, -45, 45, -9, 1]) / 60
         return np.einsum("n,npf->pf", weights, at) / step[:, None], at
 
@@ -167,7 +191,8 @@ def program(name: str) -> Program:
 
 
 class Alone(NamedTuple):
-    """Some devices of a row, one after the other in one compiled function, and how often that was traced.
+    """Some devices of a row, one after the other in one compiled function, and how often that was
+    traced.
 
     `places` of the devices among the points of the row; their numbers are `values`.
     """
@@ -179,7 +204,8 @@ class Alone(NamedTuple):
 
 @functools.cache
 def alone(name: str) -> Alone:
-    """Devices made of NumPy's numbers and of JAX's, and with a parameter replaced by NumPy's and by Python's."""
+    """Devices made of NumPy's numbers and of JAX's, and with a parameter replaced by NumPy's and by
+    Python's."""
     row, traces = ROWS[name], 0
 
     @eqx.filter_jit
@@ -200,7 +226,8 @@ def alone(name: str) -> Alone:
 
 
 def largest_slope(unit):
-    """The largest slope of each number, each parameter in units of `unit(points)`, per such unit."""
+    """The largest slope of each number, each parameter in units of `unit(points)`, per such
+    unit."""
 
     def scale(points, values, slopes):
         units = np.broadcast_to(unit(points), slopes[:, 0].shape)[:, None, :]
@@ -218,14 +245,18 @@ def undefined(path):
     return (Illegal({path: np.nan}, INVALID),)
 
 
-# Collective refrigerators: near the resonances, filters down to 1e-4, work reservoirs up to 1e4 times hotter than the cold one.
+# Collective refrigerators: near the resonances, filters down to 1e-4, work reservoirs up to 1e4
+# times hotter than the cold one.
 
 COLLECTIVE_NAMES = ("cold", "hot", "work")
 COLLECTIVE_PATHS = (
     *(
         f"{name}.{field}"
         for name in COLLECTIVE_NAMES
-        for field in ("temperature", *(f"spectral_density.{x}" for x in ("center", "width", "height")))
+        for field in (
+            "temperature",
+            *(f"spectral_density.{x}" for x in ("center", "width", "height")),
+        )
     ),
     "interaction",
 )
@@ -242,25 +273,31 @@ def collective(vector, spins=15):
 
 
 def observe_collective(machine):
-    """I_c, S_cc, the ratio of cold and work that is the COP where the device is a refrigerator, sigma."""
+    """I_c, S_cc, the ratio of cold and work that is the COP where the device is a refrigerator,
+    sigma."""
     point = machine.operate()
     noise, heat = point.heat_covariance["cold", "cold"], point.heat_currents
-    return jnp.stack([heat["cold"], noise, heat["cold"] / heat["work"], point.entropy_production]), point.status
+    return jnp.stack(
+        [heat["cold"], noise, heat["cold"] / heat["work"], point.entropy_production]
+    ), point.status
 
 
 def collective_ranges(points):
-    """The range over which each parameter changes things: the width for a filter's centre and width, else the value itself."""
+    """The range over which each parameter changes things: the width for a filter's centre and
+    width, else the value itself."""
     ranges, at = np.array(points), COLLECTIVE_PATHS.index
     for k, path in enumerate(COLLECTIVE_PATHS):
         if path.endswith("center"):
             ranges[:, k] = points[:, at(path.replace("center", "width"))]
     widths = [at(f"{name}.spectral_density.width") for name in COLLECTIVE_NAMES]
-    ranges[:, -1] = points[:, widths].min(axis=1) / 12  # the gaps move against the narrowest filter with the interaction
+    # The gaps move against the narrowest filter with the interaction.
+    ranges[:, -1] = points[:, widths].min(axis=1) / 12
     return ranges
 
 
 def poles_of_cop(at):
-    """Next to a zero of I_w, where the COP has a pole, no difference is accurate; of 200 devices at most 12 are there."""
+    """Next to a zero of I_w, where the COP has a pole, no difference is accurate; of 200 devices at
+    most 12 are there."""
     found = np.zeros(at.shape[1:], bool)
     found[:, 2] = np.ptp(at[..., 2], axis=0) > 0.1 * np.abs(at.mean(axis=0)[:, 2])
     assert found.sum() <= 12
@@ -271,19 +308,27 @@ COLLECTIVE = Row(
     "collective refrigerator",
     COLLECTIVE_PATHS,
     lambda: np.stack(
-        [read(CollectiveRefrigerator(15), COLLECTIVE_PATHS)] + [read(random_refrigerator(k), COLLECTIVE_PATHS) for k in range(200)]
+        [read(CollectiveRefrigerator(15), COLLECTIVE_PATHS)]
+        + [read(random_refrigerator(k), COLLECTIVE_PATHS) for k in range(200)]
     ),
     collective,
     observe_collective,
-    # Six points: truncation of 1e-18 of number / range, rounding of 1e3 eps of the terms that make the number.
+    # Six points: truncation of 1e-18 of number / range, rounding of 1e3 eps of the terms that make
+    # the number.
     step=lambda points: 1e-3 * collective_ranges(points),
-    scale=lambda points, values, slopes: np.abs(slopes) + np.abs(values)[:, :, None] / collective_ranges(points)[:, None],
-    illegal=negative(COLLECTIVE_PATHS, ("temperature", "center", "width", "interaction")) + undefined("cold.temperature"),
-    # Between the fastest and the slowest rate lie up to eight decades here, and a solve loses as many digits.
+    scale=lambda points, values, slopes: (
+        np.abs(slopes) + np.abs(values)[:, :, None] / collective_ranges(points)[:, None]
+    ),
+    illegal=negative(COLLECTIVE_PATHS, ("temperature", "center", "width", "interaction"))
+    + undefined("cold.temperature"),
+    # Between the fastest and the slowest rate lie up to eight decades here, and a solve loses as
+    # many digits.
     modes=1e-7,
-    # The batch may round differently, and the smaller currents are differences of fluxes up to 1e4 times larger.
+    # The batch may round differently, and the smaller currents are differences of fluxes up to 1e4
+    # times larger.
     batch=1e-10,
-    single=1e-3,  # the work current is what remains of fluxes 1e4 times larger: 1e4 eps, in it and in the COP
+    # the work current is what remains of fluxes 1e4 times larger: 1e4 eps, in it and in the COP
+    single=1e-3,
     single_devices=1,
     by_largest=False,
     poles=poles_of_cop,
@@ -295,15 +340,28 @@ COLLECTIVE = Row(
 QUBIT_NAMES = ("hot", "sink", "cold")
 QUBIT_PATHS = (
     *("energy_1", "energy_2", "shift", "exchange", "coupling"),
-    *(f"{name}.{field}" for name in QUBIT_NAMES for field in ("temperature", "spectral_density.center", "spectral_density.width")),
+    *(
+        f"{name}.{field}"
+        for name in QUBIT_NAMES
+        for field in ("temperature", "spectral_density.center", "spectral_density.width")
+    ),
 )
 MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
 
 
 def random_qubits(seed):
     rng = np.random.default_rng(seed)
-    levels = [*rng.uniform(0.8, 2.5, 2), rng.uniform(-0.2, 0.6), rng.uniform(0.02, 0.2), 10 ** rng.uniform(-2, 0)]
-    contacts = (x for _ in QUBIT_NAMES for x in (rng.uniform(0.5, 2), rng.uniform(0.8, 2.5), 10 ** rng.uniform(-1.4, -0.3)))
+    levels = [
+        *rng.uniform(0.8, 2.5, 2),
+        rng.uniform(-0.2, 0.6),
+        rng.uniform(0.02, 0.2),
+        10 ** rng.uniform(-2, 0),
+    ]
+    contacts = (
+        x
+        for _ in QUBIT_NAMES
+        for x in (rng.uniform(0.5, 2), rng.uniform(0.8, 2.5), 10 ** rng.uniform(-1.4, -0.3))
+    )
     return [*levels, *contacts]
 
 
@@ -318,7 +376,10 @@ SPECIAL_QUBITS = [
 def qubits(model, vector):
     """Behind the parameters stands the cut-off of all filters."""
     levels, contacts, cutoff = vector[:5], vector[5:14].reshape(3, 3), vector[14]
-    made = [qtd.Reservoir(t, spectral_density=Resonator(center, width, 1.0, cutoff)) for t, center, width in contacts]
+    made = [
+        qtd.Reservoir(t, spectral_density=Resonator(center, width, 1.0, cutoff))
+        for t, center, width in contacts
+    ]
     exchange = 0.0 if model == "zz" else levels[3]
     return QubitRefrigerator(model, levels[0], levels[1], levels[2], exchange, levels[4], *made)
 
@@ -326,8 +387,14 @@ def qubits(model, vector):
 def observe_qubits(machine):
     """I_c, S_cc, J_h, sigma, the energy of the device that the cold reservoir gives, and J_s."""
     point = machine.operate()
-    heat, noise, device = point.heat_currents, point.heat_covariance["cold", "cold"], point.device_energy_currents["cold"]
-    return jnp.stack([heat["cold"], noise, heat["hot"], point.entropy_production, device, heat["sink"]]), point.status
+    heat, noise, device = (
+        point.heat_currents,
+        point.heat_covariance["cold", "cold"],
+        point.device_energy_currents["cold"],
+    )
+    return jnp.stack(
+        [heat["cold"], noise, heat["hot"], point.entropy_production, device, heat["sink"]]
+    ), point.status
 
 
 def qubit_steps(points):
@@ -347,12 +414,15 @@ def qubit_row(model):
     return Row(
         f"qubits, {model}",
         QUBIT_PATHS,
-        lambda: np.array([[*vector, 20.0] for vector in [*map(random_qubits, range(24)), *SPECIAL_QUBITS]]),
+        lambda: np.array(
+            [[*vector, 20.0] for vector in [*map(random_qubits, range(24)), *SPECIAL_QUBITS]]
+        ),
         functools.partial(qubits, model),
         observe_qubits,
         qubit_steps,
         largest_slope(lambda points: np.abs(points[:, : len(QUBIT_PATHS)]) + 1e-3),
-        illegal=negative(QUBIT_PATHS, ("temperature", "width", "coupling")) + undefined("hot.temperature"),
+        illegal=negative(QUBIT_PATHS, ("temperature", "width", "coupling"))
+        + undefined("hot.temperature"),
         single_numbers=(0, 2, 5),
         # A Redfield equation may have negative noise before it has a negative population.
         warned=frozenset({qtd.Status.INACCURATE} if model.startswith("redfield") else ()),
@@ -364,7 +434,11 @@ def qubit_row(model):
 
 RESONATOR_PATHS = (
     *("energy_1", "energy_2", "shift"),
-    *(f"{name}.{field}" for name in QUBIT_NAMES for field in ("temperature", "spectral_density.center", "spectral_density.width")),
+    *(
+        f"{name}.{field}"
+        for name in QUBIT_NAMES
+        for field in ("temperature", "spectral_density.center", "spectral_density.width")
+    ),
     *(f"{name}.spectral_density.strength" for name in QUBIT_NAMES),
 )
 
@@ -372,7 +446,11 @@ RESONATOR_PATHS = (
 def random_resonators(seed):
     rng = np.random.default_rng(seed)
     energies = [*rng.uniform(1.0, 2.5, 2), rng.uniform(0.02, 0.4)]
-    contacts = (x for _ in QUBIT_NAMES for x in (rng.uniform(0.5, 2), rng.uniform(0.8, 2.5), rng.uniform(0.1, 0.4)))
+    contacts = (
+        x
+        for _ in QUBIT_NAMES
+        for x in (rng.uniform(0.5, 2), rng.uniform(0.8, 2.5), rng.uniform(0.1, 0.4))
+    )
     return [*energies, *contacts, *rng.uniform(0.1, 0.2, 3)]
 
 
@@ -389,7 +467,9 @@ def observe_rates(machine):
     """I_c, J_h, J_s, S_cc, sigma."""
     point = machine.operate()
     heat, noise = point.heat_currents, point.heat_covariance
-    return jnp.stack([heat["cold"], heat["hot"], heat["sink"], noise["cold", "cold"], point.entropy_production]), point.status
+    return jnp.stack(
+        [heat["cold"], heat["hot"], heat["sink"], noise["cold", "cold"], point.entropy_production]
+    ), point.status
 
 
 def observe_green_functions(machine):
@@ -408,7 +488,8 @@ def resonator_row(method, observe, differences):
         observe,
         lambda points: 3e-4 * points,  # lines are a hundredth of an energy wide
         largest_slope(lambda points: points),
-        illegal=negative(RESONATOR_PATHS, ("temperature", "width", "strength")) + undefined("hot.temperature"),
+        illegal=negative(RESONATOR_PATHS, ("temperature", "width", "strength"))
+        + undefined("hot.temperature"),
         differences=differences,
         single_numbers=(0, 1, 2),
         curved=method == "rates",
@@ -419,12 +500,32 @@ def resonator_row(method, observe, differences):
 
 # N-demons.
 
-DEMON_PATHS = ("hot.temperature", "cold.temperature", "energy_1", "energy_2", "energy_3", "energy_4", "width", "boldness", "exchange")
+DEMON_PATHS = (
+    "hot.temperature",
+    "cold.temperature",
+    "energy_1",
+    "energy_2",
+    "energy_3",
+    "energy_4",
+    "width",
+    "boldness",
+    "exchange",
+)
 
 
 def random_demons(count):
     rng = np.random.default_rng(0)
-    vector = lambda: [1.0, rng.uniform(0.5, 0.95), 1.0, 2.0, 1.5, rng.uniform(1.2, 1.8), 1.0, rng.uniform(0.2, 1.0), rng.uniform(0.0, 0.01)]
+    vector = lambda: [
+        1.0,
+        rng.uniform(0.5, 0.95),
+        1.0,
+        2.0,
+        1.5,
+        rng.uniform(1.2, 1.8),
+        1.0,
+        rng.uniform(0.2, 1.0),
+        rng.uniform(0.0, 0.01),
+    ]
     return np.array([vector() * rng.uniform(0.97, 1.03, 9) for _ in range(count)])
 
 
@@ -433,10 +534,18 @@ def demon(vector):
 
 
 def observe_demon(machine):
-    """COP, I_c, entropy current, sigma, margin of the occupations, and the lowest temperature that it cools to without exchange."""
+    """COP, I_c, entropy current, sigma, margin of the occupations, and the lowest temperature that
+    it cools to without exchange."""
     point = machine.operate()
     coldest = qtd.replace(machine, {"exchange": 0.0}).minimum_cold_temperature()
-    numbers = [point.cop, point.heat_currents["cold"], point.entropy_current, point.entropy_production, point.margin, coldest]
+    numbers = [
+        point.cop,
+        point.heat_currents["cold"],
+        point.entropy_current,
+        point.entropy_production,
+        point.margin,
+        coldest,
+    ]
     return jnp.stack(numbers), point.status
 
 
@@ -469,7 +578,11 @@ DEMON = Row(
 MOTOR_PANELS = 24  # enough for radii up to 15 at T = 1
 MOTOR_PATHS = (
     *("energy_left", "energy_right", "radius", "tunnelling", "repulsion"),
-    *(f"{side}.{field}" for side in ("left", "right") for field in ("spectral_density.height", "temperature", "chemical_potential")),
+    *(
+        f"{side}.{field}"
+        for side in ("left", "right")
+        for field in ("spectral_density.height", "temperature", "chemical_potential")
+    ),
     "load",
 )
 MOTORS = np.array(
@@ -488,7 +601,8 @@ def motor(vector):
 
 
 def observe_motor(device):
-    """Velocity, power, efficiency, sigma and the load at which it starts to pump, by order 1, as good for small loads."""
+    """Velocity, power, efficiency, sigma and the load at which it starts to pump, by order 1, as
+    good for small loads."""
     return motor_numbers(device, 1, "charge")
 
 
@@ -501,7 +615,9 @@ def motor_numbers(device, order, pumped):
     machine, load = device
     point = machine.operate(load, order, panels=MOTOR_PANELS)
     onset = machine.pumping_onset(of=pumped, panels=MOTOR_PANELS)
-    return jnp.stack([point.velocity, point.power, point.efficiency, point.entropy_production, onset]), point.status
+    return jnp.stack(
+        [point.velocity, point.power, point.efficiency, point.entropy_production, onset]
+    ), point.status
 
 
 MOTOR = Row(
@@ -535,21 +651,33 @@ MOTOR = Row(
 
 FINITE_PATHS = (
     *(f"energies[{k}]" for k in (0, 1)),
-    *(f"gases.{field}[{k}]" for field in ("temperature", "chemical_potential", "volume") for k in (0, 1)),
+    *(
+        f"gases.{field}[{k}]"
+        for field in ("temperature", "chemical_potential", "volume")
+        for k in (0, 1)
+    ),
 )
-FINITE = np.array([[21.1, 21.5, 0.6, 1.0, 20.8, 16.0, 1.0, 1.0], [17.1, 17.5, 0.8, 1.0, 18.8, 18.0, 1.0, 1.2]])
+FINITE = np.array(
+    [[21.1, 21.5, 0.6, 1.0, 20.8, 16.0, 1.0, 1.0], [17.1, 17.5, 0.8, 1.0, 18.8, 18.0, 1.0, 1.2]]
+)
 FINITE_TIMES = jnp.array([2.0, 20.0])
 
 
 def finite(vector):
     gases = FermiGas(vector[2:4], vector[4:6], vector[6:8], closure="sommerfeld")
-    return FiniteReservoirs(vector[:2], jnp.sqrt(jnp.array([[21.1, 21.5]] * 2, vector.dtype)), gases)
+    return FiniteReservoirs(
+        vector[:2], jnp.sqrt(jnp.array([[21.1, 21.5]] * 2, vector.dtype)), gases
+    )
 
 
 def observe_ends(machine):
     """Where reservoirs rest, and both at the last of some times."""
     rest, way = machine.equilibrium(), machine.evolve(FINITE_TIMES.astype(machine.energies.dtype))
-    numbers = [jnp.stack([rest.temperature, rest.chemical_potential]), way.temperatures[1], way.chemical_potentials[1]]
+    numbers = [
+        jnp.stack([rest.temperature, rest.chemical_potential]),
+        way.temperatures[1],
+        way.chemical_potentials[1],
+    ]
     return jnp.concatenate(numbers), way.status
 
 
@@ -571,11 +699,15 @@ def finite_row(name, observe, points, step):
         observe,
         lambda points: np.full_like(points, step),
         largest_slope(np.ones_like),
-        illegal=negative(FINITE_PATHS, ("temperature[0]",)) if name == "ends" else (),  # a broken start takes all steps there are
+        illegal=negative(FINITE_PATHS, ("temperature[0]",))
+        if name == "ends"
+        else (),  # a broken start takes all steps there are
         differences=1e-6,
         alone=1e-9,
         batch=1e-8,
-        single=0.1 if name == "duration" else 1e-3,  # it ends where a hundredth of a small difference of entropies is left
+        single=0.1
+        if name == "duration"
+        else 1e-3,  # it ends where a hundredth of a small difference of entropies is left
         by_largest=False,
         runs_long=name == "duration",
     )
@@ -598,7 +730,10 @@ every_machine = pytest.mark.parametrize("name", ROWS)
 
 def to_digits(names):
     """Parameters of a test that judges digits, by the names of rows."""
-    return [pytest.param(name, marks=pytest.mark.digits) if ROWS[name].as_users else name for name in names]
+    return [
+        pytest.param(name, marks=pytest.mark.digits) if ROWS[name].as_users else name
+        for name in names
+    ]
 
 
 every_machine_to_digits = pytest.mark.parametrize("name", to_digits(ROWS))

@@ -1,4 +1,5 @@
-"""The lower bounds in pyproject.toml as exact requirements, one a line, for pip: the oldest versions that qtd says it works with."""
+"""The lower bounds in pyproject.toml as exact requirements, one a line, for pip: the oldest
+versions that qtd says it works with."""
 
 import re
 import tomllib
@@ -8,7 +9,8 @@ PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def lowest(requirement: str) -> str:
-    """`zarr>=3.1.3` as `zarr==3.1.3`; raises `ValueError` for a requirement without a lower bound."""
+    """`zarr>=3.1.3` as `zarr==3.1.3`; raises `ValueError` for a requirement without a lower
+    bound."""
     found = re.fullmatch(r"\s*([\w.\-\[\]]+)\s*>=\s*([\w.]+)\s*", requirement)
     if found is None:
         raise ValueError(f"{requirement!r} has no lower bound; write it as NAME>=VERSION.")
@@ -18,7 +20,10 @@ def lowest(requirement: str) -> str:
 def requirements() -> list[str]:
     """Of `qtd` and of its tests, the lowest versions."""
     project = tomllib.loads(PROJECT.read_text())["project"]
-    return [lowest(each) for each in (*project["dependencies"], *project["optional-dependencies"]["test"])]
+    return [
+        lowest(each)
+        for each in (*project["dependencies"], *project["optional-dependencies"]["test"])
+    ]
 
 
 if __name__ == "__main__":

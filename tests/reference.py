@@ -1,6 +1,8 @@
-"""An independent reference at 60 digits: the collective refrigerator from explicit spin matrices, by plain linear algebra.
+"""An independent reference at 60 digits: the collective refrigerator from explicit spin matrices,
+by plain linear algebra.
 
-Nothing here knows the library: matrix elements come from J_x and J_x^2 as matrices, steady states and cumulants from LU solves.
+Nothing here knows the library: matrix elements come from J_x and J_x^2 as matrices, steady states
+and cumulants from LU solves.
 """
 
 from math import comb
@@ -17,7 +19,8 @@ HEIGHTS = {"cold": 1, "hot": 1, "work": 1}
 
 
 def collective_jumps(num_spins, parity="even", spin=None):
-    """Levels m >= 0 of a sector and the jumps (reservoir, lower, upper, squared matrix element) among them."""
+    """Levels m >= 0 of a sector and the jumps (reservoir, lower, upper, squared matrix element)
+    among them."""
     j = num_spins / 2 if spin is None else spin
     m = np.arange(-j, j + 0.25)
     raising = np.sqrt(j * (j + 1) - m[:-1] * (m[:-1] + 1))
@@ -29,14 +32,18 @@ def collective_jumps(num_spins, parity="even", spin=None):
         if level == 0:
             basis[m == 0, column] = 1
         else:
-            basis[m == level, column], basis[m == -level, column] = np.sqrt(0.5), sign * np.sqrt(0.5)
+            basis[m == level, column], basis[m == -level, column] = (
+                np.sqrt(0.5),
+                sign * np.sqrt(0.5),
+            )
     jumps = []
     for names, operator in ((("cold", "work"), jx), (("hot",), jx @ jx / num_spins)):
         elements = (basis.T @ operator @ basis) ** 2
         for a in range(len(levels)):
             for b in range(a + 1, len(levels)):
                 if elements[a, b] > 1e-12:
-                    # The exact values are multiples of 1/256 (over N^2 for the hot reservoir): remove the rounding.
+                    # The exact values are multiples of 1/256 (over N^2 for the hot reservoir):
+                    # remove the rounding.
                     scale = 256 * (num_spins**2 if names == ("hot",) else 1)
                     exact = mp.mpf(round(elements[a, b] * scale)) / scale
                     jumps += [(name, a, b, exact) for name in names]
@@ -45,11 +52,19 @@ def collective_jumps(num_spins, parity="even", spin=None):
 
 def peaked(energy, center, width, height):
     """Eq. (5) of Kolisnyk and Schaller."""
-    return 4 * height * center * width**2 * energy / (((energy - center) ** 2 + width**2) * ((energy + center) ** 2 + width**2))
+    return (
+        4
+        * height
+        * center
+        * width**2
+        * energy
+        / (((energy - center) ** 2 + width**2) * ((energy + center) ** 2 + width**2))
+    )
 
 
 class Reference:
-    """A rate network from its energies and jumps (reservoir, lower, upper, rate up, rate down); energy is counted."""
+    """A rate network from its energies and jumps (reservoir, lower, upper, rate up, rate down);
+    energy is counted."""
 
     def __init__(self, energies, jumps):
         self.energies, self.jumps, self.size = energies, jumps, len(energies)
@@ -61,13 +76,16 @@ class Reference:
             generator[a, a] -= up
             generator[b, b] -= down
         self.generator = generator
-        for column in range(self.size):  # the ground level's equation is redundant; normalise instead
+        for column in range(
+            self.size
+        ):  # the ground level's equation is redundant; normalise instead
             generator[0, column] = 1
         self.inverse = mp.inverse(generator)
         self.populations = self.inverse * mp.matrix([1] + [0] * (self.size - 1))
 
     def tilt(self, power, vector, names):
-        """sum over jumps of rate * (energy out of the reservoir)^power, as an operator on a vector."""
+        """sum over jumps of rate * (energy out of the reservoir)^power, as an operator on a
+        vector."""
         result = mp.zeros(self.size, 1)
         for name, a, b, up, down in self.jumps:
             if name in names:
@@ -105,7 +123,14 @@ class Reference:
 
 
 def collective_refrigerator(
-    num_spins=31, temperatures=None, centers=None, widths=None, heights=None, interaction=1, parity="even", spin=None
+    num_spins=31,
+    temperatures=None,
+    centers=None,
+    widths=None,
+    heights=None,
+    interaction=1,
+    parity="even",
+    spin=None,
 ):
     """The machine of Fig. 2 with some of its parameters changed (dictionaries by reservoir)."""
     temperatures, centers = {**TEMPERATURES, **(temperatures or {})}, {**CENTERS, **(centers or {})}
@@ -117,7 +142,9 @@ def collective_refrigerator(
         gap = energies[b] - energies[a]
         density = peaked(gap, *(mp.mpf(x[name]) for x in (centers, widths, heights)))
         occupation = 1 / mp.expm1(gap / mp.mpf(temperatures[name]))
-        rated.append((name, a, b, element * density * occupation, element * density * (1 + occupation)))
+        rated.append(
+            (name, a, b, element * density * occupation, element * density * (1 + occupation))
+        )
     return Reference(energies, rated)
 
 

@@ -1,4 +1,5 @@
-"""A sweep as a program of its own, for tests that interrupt it: python sweep_script.py STORE [seconds that each block takes]."""
+"""A sweep as a program of its own, for tests that interrupt it: python sweep_script.py STORE
+[seconds that each block takes]."""
 
 import signal
 import sys
@@ -28,11 +29,18 @@ def main(store, seconds=0.0):
         print("block\n", end="", flush=True)  # in one piece: several threads write
 
     Store.write = slowly
-    qtd.sweep(MACHINE(num_spins=3), OVER, {"J_c": cooling, "cop": lambda m: m.operate().cop}, store=store, resume=True)
+    qtd.sweep(
+        MACHINE(num_spins=3),
+        OVER,
+        {"J_c": cooling, "cop": lambda m: m.operate().cop},
+        store=store,
+        resume=True,
+    )
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a program that was started in the background does not have
+    # Which a program that was started in the background does not have.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(sys.argv[1], *map(float, sys.argv[2:]))
     except (OSError, ValueError) as error:

@@ -27,8 +27,23 @@ def test_a_healthy_device_is_trusted_and_every_subject_is_spoken_of():
     assert audit.trusted and audit.worst == UNCHECKED and audit.unchecked == ("other approaches",)
     assert audit.verdict.startswith("nothing that was checked speaks against")
     topics = {finding.topic for finding in audit.findings}
-    assert topics >= {"status", "first law", "second law", "uncertainty", "Carnot", "kinetic uncertainty", "detailed balance"}
-    assert topics >= {"weak coupling", "steady state", "precision", "gradients", "other approaches", "energy of the device"}
+    assert topics >= {
+        "status",
+        "first law",
+        "second law",
+        "uncertainty",
+        "Carnot",
+        "kinetic uncertainty",
+        "detailed balance",
+    }
+    assert topics >= {
+        "weak coupling",
+        "steady state",
+        "precision",
+        "gradients",
+        "other approaches",
+        "energy of the device",
+    }
     assert json.loads(json.dumps(audit.record()))["trusted"] is True
 
 
@@ -40,7 +55,11 @@ def test_the_refrigerator_of_the_paper_is_outside_weak_coupling_and_is_to_be_rea
     # |<3/2|J_x|5/2>|^2 n (T = 1000) over the width of the filter, on resonance.
     rate = (15.5 * 16.5 - 1.5 * 2.5) / 4 * (1 + 1 / np.expm1(4 / 1000))
     assert worst.numbers["ratio"] == pytest.approx(rate / 1e-3, rel=1e-5)
-    assert all(finding.severity == FINE for finding in audit.findings if finding.topic not in ("weak coupling", "other approaches"))
+    assert all(
+        finding.severity == FINE
+        for finding in audit.findings
+        if finding.topic not in ("weak coupling", "other approaches")
+    )
 
 
 def test_a_local_equation_that_cools_by_exchange_alone_is_found_out():
@@ -52,17 +71,29 @@ def test_a_local_equation_that_cools_by_exchange_alone_is_found_out():
     assert others.numbers["global"] == pytest.approx(-5.0201302e-4, rel=1e-7)
     assert others.numbers["redfield"] < 0
     sigma = [x for x in audit.of("energy of the device") if "entropy_production" in x.numbers]
-    assert sigma[0].severity == WRONG and sigma[0].numbers["entropy_production"] == pytest.approx(-1.608e-4, rel=1e-3)
+    assert sigma[0].severity == WRONG and sigma[0].numbers["entropy_production"] == pytest.approx(
+        -1.608e-4, rel=1e-3
+    )
     assert all(law.severity == FINE for law in audit.of("second law"))  # that of the quanta holds
 
 
 def test_conductors_have_no_jumps_to_ask_about():
     lead = lambda t, mu: qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(1.0))
     link = "left", "right", qtd.transmissions.Lorentzian(0.3, 0.2)
-    audit = qtd.audit(qtd.scattering.Conductor({"left": lead(1.0, 0.5), "right": lead(0.7, -0.4)}, [link]))
+    audit = qtd.audit(
+        qtd.scattering.Conductor({"left": lead(1.0, 0.5), "right": lead(0.7, -0.4)}, [link])
+    )
     assert audit.worst == FINE and audit.verdict.startswith("nothing speaks against")
-    for topic in ("detailed balance", "weak coupling", "steady state", "kinetic uncertainty", "other approaches"):
-        assert [finding.severity for finding in audit.of(topic)] == [INAPPLICABLE] and topic not in audit.checked
+    for topic in (
+        "detailed balance",
+        "weak coupling",
+        "steady state",
+        "kinetic uncertainty",
+        "other approaches",
+    ):
+        assert [finding.severity for finding in audit.of(topic)] == [
+            INAPPLICABLE
+        ] and topic not in audit.checked
 
 
 def test_single_precision_is_said_and_changes_no_verdict():
@@ -111,7 +142,8 @@ class Point(AbstractPoint):
 
 
 @pytest.mark.parametrize(
-    "trouble, topic, severity", [("operate", "status", WRONG), ("checks", "own", UNCHECKED), ("systems", "systems", UNCHECKED)]
+    "trouble, topic, severity",
+    [("operate", "status", WRONG), ("checks", "own", UNCHECKED), ("systems", "systems", UNCHECKED)],
 )
 def test_a_check_that_raises_is_a_finding(trouble, topic, severity):
     audit = qtd.audit(Machine(jnp.array(2.0), jnp.sin, trouble))
@@ -120,10 +152,16 @@ def test_a_check_that_raises_is_a_finding(trouble, topic, severity):
 
 def test_the_report_is_sorted_wrapped_escaped_and_plain_data():
     audit = Audit(
-        "<Device>", [Finding(FINE, "a", "All is well. " * 20), Finding(WRONG, "b", "x < 0 & y", {"x": np.nan, "y": np.float64(1)})]
+        "<Device>",
+        [
+            Finding(FINE, "a", "All is well. " * 20),
+            Finding(WRONG, "b", "x < 0 & y", {"x": np.nan, "y": np.float64(1)}),
+        ],
     )
     assert [finding.severity for finding in audit.findings] == [WRONG, FINE] and not audit.trusted
-    assert max(map(len, repr(audit).splitlines())) <= 100 and repr(audit).splitlines()[1].split()[:2] == ["WRONG", "b:"]
+    assert max(map(len, repr(audit).splitlines())) <= 100 and repr(audit).splitlines()[1].split()[
+        :2
+    ] == ["WRONG", "b:"]
     assert "x &lt; 0 &amp; y" in audit._repr_html_() and "&lt;Device&gt;" in audit._repr_html_()
     assert json.loads(json.dumps(audit.record()))["findings"][0]["numbers"] == {"x": None, "y": 1.0}
 
@@ -162,26 +200,45 @@ def test_a_machine_that_says_nothing_about_itself_is_told_what_was_not_checked()
 
 
 def test_nothing_speaks_against_an_audit_only_where_something_was_checked():
-    verdict = lambda *severities: Audit("m", [Finding(severity, f"topic {severity}", "") for severity in severities]).verdict
+    verdict = lambda *severities: (
+        Audit("m", [Finding(severity, f"topic {severity}", "") for severity in severities]).verdict
+    )
     for empty in ((), (INAPPLICABLE,), (UNCHECKED,), (INAPPLICABLE, UNCHECKED)):
         assert verdict(*empty).startswith("too little could be checked")
-    assert verdict(FINE, INAPPLICABLE) == "nothing speaks against these numbers (1 fine, 1 inapplicable)"
-    assert verdict(FINE, UNCHECKED).startswith("nothing that was checked speaks against") and "1 unchecked" in verdict(FINE, UNCHECKED)
+    assert (
+        verdict(FINE, INAPPLICABLE)
+        == "nothing speaks against these numbers (1 fine, 1 inapplicable)"
+    )
+    assert verdict(FINE, UNCHECKED).startswith(
+        "nothing that was checked speaks against"
+    ) and "1 unchecked" in verdict(FINE, UNCHECKED)
     assert verdict(WRONG, UNCHECKED).startswith("do not use")
     assert not Audit("m", []).trusted and Audit("m", [Finding(FINE, "second law", "")]).trusted
-    assert not Audit("m", [Finding(FINE, "gradients", "")]).trusted  # that a number has a derivative does not make it true
+    # That a number has a derivative does not make it true.
+    assert not Audit("m", [Finding(FINE, "gradients", "")]).trusted
 
 
-@pytest.mark.parametrize("moved", [lambda m: m, lambda m: eqx.tree_at(lambda x: x.cold.temperature, NDemon(), m.cold.temperature)])
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda m: m,
+        lambda m: eqx.tree_at(lambda x: x.cold.temperature, NDemon(), m.cold.temperature),
+    ],
+)
 def test_a_batch_is_refused_by_the_name_of_what_is_one(moved):
     batch = moved(stack([qtd.replace(NDemon(), {"cold.temperature": t}) for t in (0.8, 0.9)]))
-    with pytest.raises(ValueError, match=r"`(cold|hot).temperature` must be one number, got shape \(2,\).*jax.tree.map") as raised:
+    with pytest.raises(
+        ValueError,
+        match=r"`(cold|hot).temperature` must be one number, got shape \(2,\).*jax.tree.map",
+    ) as raised:
         qtd.audit(batch)
     assert "\n" not in str(raised.value)
 
 
 def test_batches_of_networks_are_told_from_their_levels():
-    with pytest.raises(ValueError, match=r"`energies` must be an array with 1 axis, got shape \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"`energies` must be an array with 1 axis, got shape \(2, 3\)"
+    ):
         qtd.audit(stack([three_levels(), three_levels(cold=0.6)]))
 
 
@@ -191,24 +248,56 @@ def test_batches_of_networks_are_told_from_their_levels():
 def ratio(network):
     """Over the width of the filter."""
     jumps = tabulated(solve(network))
-    return max(float(rate) / network.reservoirs[jumps.names[i]].spectral_density.width for rate, i in zip(jumps.rate, jumps.reservoir))
+    return max(
+        float(rate) / network.reservoirs[jumps.names[i]].spectral_density.width
+        for rate, i in zip(jumps.rate, jumps.reservoir)
+    )
 
 
 def test_the_worst_of_several_places_is_kept_also_among_equals():
-    networks = {"one": slow(three_levels(), 1e-4), "two": slow(three_levels(), 3e-4), "three": slow(three_levels(), 2e-4)}
-    found = [finding for finding in _of_systems(networks) if finding.topic == "weak coupling" and finding.kind == "the width of its filter"]
-    assert len(found) == 1 and found[0].severity == FINE and found[0].text.startswith("At two, the worst of 3:")
-    alone = [finding for finding in _of_systems({"two": networks["two"]}) if finding.kind == "the width of its filter"]
-    assert found[0].numbers == alone[0].numbers and found[0].numbers["ratio"] <= ratio(networks["two"])
+    networks = {
+        "one": slow(three_levels(), 1e-4),
+        "two": slow(three_levels(), 3e-4),
+        "three": slow(three_levels(), 2e-4),
+    }
+    found = [
+        finding
+        for finding in _of_systems(networks)
+        if finding.topic == "weak coupling" and finding.kind == "the width of its filter"
+    ]
+    assert (
+        len(found) == 1
+        and found[0].severity == FINE
+        and found[0].text.startswith("At two, the worst of 3:")
+    )
+    alone = [
+        finding
+        for finding in _of_systems({"two": networks["two"]})
+        if finding.kind == "the width of its filter"
+    ]
+    assert found[0].numbers == alone[0].numbers and found[0].numbers["ratio"] <= ratio(
+        networks["two"]
+    )
     worse = _of_systems({**networks, "four": slow(three_levels(), 1.0)})
-    assert {finding.severity for finding in worse if finding.kind == "the width of its filter"} == {WRONG}
+    assert {finding.severity for finding in worse if finding.kind == "the width of its filter"} == {
+        WRONG
+    }
 
 
 def test_findings_of_several_places_are_told_apart_by_what_they_ask_not_by_their_order():
     level = {f"reservoirs.{name}.temperature": 1.0 for name in ("cold", "hot", "work")}
-    still = qtd.replace(slow(three_levels(), 1e-4), level)  # its first finding about precision is that nothing flows
-    found = [x for x in _of_systems({"rest": still, "work": slow(three_levels(), 1e-4)}) if x.topic == "precision"]
-    assert {x.kind: x.severity for x in found} == {"no current": NOTE, "digits": FINE, "populations": FINE}
+    # Its first finding about precision is that nothing flows.
+    still = qtd.replace(slow(three_levels(), 1e-4), level)
+    found = [
+        x
+        for x in _of_systems({"rest": still, "work": slow(three_levels(), 1e-4)})
+        if x.topic == "precision"
+    ]
+    assert {x.kind: x.severity for x in found} == {
+        "no current": NOTE,
+        "digits": FINE,
+        "populations": FINE,
+    }
     assert len(found) == 3
     kinds = [(x.topic, x.kind) for x in _of_systems({"one": slow(three_levels(), 1e-4)})]
     assert len(set(kinds)) == len(kinds)
@@ -216,5 +305,11 @@ def test_findings_of_several_places_are_told_apart_by_what_they_ask_not_by_their
 
 def test_limits_are_crossed_from_above_and_no_number_passes_unseen():
     limits = Limits(0.01, 0.1, 1.0)
-    assert [limits.rate(x) for x in (0.01, 0.0101, 0.11, 1.1, np.inf)] == [FINE, NOTE, DOUBTFUL, WRONG, WRONG]
+    assert [limits.rate(x) for x in (0.01, 0.0101, 0.11, 1.1, np.inf)] == [
+        FINE,
+        NOTE,
+        DOUBTFUL,
+        WRONG,
+        WRONG,
+    ]
     assert limits.rate(np.nan) == DOUBTFUL

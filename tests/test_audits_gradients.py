@@ -21,7 +21,9 @@ class Point(AbstractPoint):
     def observables(self):
         if not self.names:
             return {"value": Observable(self.value, "1", "a number")}
-        noise = {f"S_{name}": Observable(mistaken(self.value), "E^3", "noise") for name in self.names}
+        noise = {
+            f"S_{name}": Observable(mistaken(self.value), "E^3", "noise") for name in self.names
+        }
         return {"value": Observable(jnp.sin(self.value), "1", "a number")} | noise
 
     def headlines(self):
@@ -74,7 +76,9 @@ def turned(x):
 @turned.defjvp
 def _turned_jvp(primals, tangents):
     forwards, backwards = lambda x, dx: 2 * x * dx, lambda x, ct: 2.01 * x * ct
-    return primals[0] ** 2, jax.custom_derivatives.linear_call(forwards, backwards, primals[0], tangents[0])
+    return primals[0] ** 2, jax.custom_derivatives.linear_call(
+        forwards, backwards, primals[0], tangents[0]
+    )
 
 
 def test_a_machine_without_numbers_has_no_derivatives():
@@ -84,11 +88,18 @@ def test_a_machine_without_numbers_has_no_derivatives():
 
 def test_reverse_mode_is_compared_with_forward_mode():
     forward, reverse = probed(lambda x: jnp.exp(-x) * x, 2.0)
-    assert reverse.severity == FINE and "jax.grad) agrees" in reverse.text and reverse.numbers["reverse"] < 1e-14
+    assert (
+        reverse.severity == FINE
+        and "jax.grad) agrees" in reverse.text
+        and reverse.numbers["reverse"] < 1e-14
+    )
     forward, reverse = probed(turned, 2.0)
     assert forward.severity == FINE
     assert reverse.severity == WRONG and "do not design" in reverse.text
-    forward, reverse = probed(lambda x: jax.lax.while_loop(lambda y: y < 10, lambda y: 2 * y, x), 2.0)  # forward mode only
+    # Forward mode only.
+    forward, reverse = probed(
+        lambda x: jax.lax.while_loop(lambda y: y < 10, lambda y: 2 * y, x), 2.0
+    )
     assert forward.severity == FINE
     assert reverse.severity == UNCHECKED and "could not be checked" in reverse.text
 
@@ -99,5 +110,8 @@ def test_derivatives_of_noise_are_checked_and_those_that_are_not_are_named():
     found = gradients(Probe(CollectiveRefrigerator(3), lambda machine: machine.operate()))
     assert [finding.severity for finding in found] == [FINE, FINE]
     checked, _, rest = found[0].text.partition("Others come from")
-    assert all(name in checked for name in ("S_cold", "TUR_cold", "COP", "J_hot")) and "TUR_hot" not in checked
+    assert (
+        all(name in checked for name in ("S_cold", "TUR_cold", "COP", "J_hot"))
+        and "TUR_hot" not in checked
+    )
     assert all(name in rest for name in ("S_hot", "S_work", "TUR_hot", "TUR_work"))

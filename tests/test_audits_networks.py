@@ -4,7 +4,15 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from helpers import dot_current_and_noise, exact_generator, random_network, slow, spinful_dot, spinful_dot_expanded, three_levels
+from helpers import (
+    dot_current_and_noise,
+    exact_generator,
+    random_network,
+    slow,
+    spinful_dot,
+    spinful_dot_expanded,
+    three_levels,
+)
 
 import qtd
 from qtd.audits import Severity, _coupling, _networks
@@ -22,7 +30,12 @@ def weak(network):
     """Findings about weak coupling by what the rate is compared with."""
     jumps = tabulated(solve(network))
     found = [*_coupling.weak_coupling(jumps, network.reservoirs), *_coupling.secular(jumps)]
-    return {word: x for x in found for word in ("width", "energy of the jump", "temperature", "common", "same energy") if word in x.text}
+    return {
+        word: x
+        for x in found
+        for word in ("width", "energy of the jump", "temperature", "common", "same energy")
+        if word in x.text
+    }
 
 
 class Pumped(AbstractReservoir):
@@ -63,7 +76,9 @@ def pumped(excess):
 
 
 def test_a_reservoir_that_breaks_detailed_balance_is_caught():
-    found = lambda network: _networks.detailed_balance(tabulated(solve(network)), network.reservoirs)
+    found = lambda network: _networks.detailed_balance(
+        tabulated(solve(network)), network.reservoirs
+    )
     (broken,) = [x for x in found(pumped(1.5)) if x.severity == WRONG]
     assert "'hot'" in broken.text and broken.numbers["factor"] == pytest.approx(1.5, rel=1e-12)
     assert [x.severity for x in found(pumped(1.0))] == [FINE]
@@ -87,35 +102,47 @@ def test_kinetic_uncertainty_of_one_level_is_its_closed_form(left, right, rates)
     activity = 2 * into * (sum(rates) - into) / sum(rates)
     current, noise = dot_current_and_noise(energy, left, right, rates)
     lead = lambda contact, rate: qtd.Reservoir(*contact, "fermi", spectral_density=WideBand(rate))
+    # Fmt: skip.
     found = uncertainty(
         qtd.RateNetwork(
-            [0.0, energy], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)],
-            {"left": lead(left, rates[0]), "right": lead(right, rates[1])}, particles=[0, 1],
+            [0.0, energy],
+            [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)],
+            {"left": lead(left, rates[0]), "right": lead(right, rates[1])},
+            particles=[0, 1],
         )
-    )  # fmt: skip
+    )
     assert found.severity == FINE
     assert found.numbers["activity"] == pytest.approx(activity, rel=1e-12)
     assert found.numbers["product"] == pytest.approx(noise * activity / current**2, rel=1e-10)
     if right[1] == -60.0 and rates[0] == rates[1]:
-        assert found.numbers["product"] == pytest.approx(1, rel=1e-12)  # every jump is of one kind after the other: the bound is reached
+        # Every jump is of one kind after the other: the bound is reached.
+        assert found.numbers["product"] == pytest.approx(1, rel=1e-12)
 
 
 def test_kinetic_uncertainty_holds_for_heat_in_random_networks():
     arguments, rng = random_network(0), np.random.default_rng(1)
     for _ in range(12):
         network = qtd.RateNetwork(**(arguments | {"energies": np.sort(rng.uniform(0, 5, 6))}))
-        hot = {f"reservoirs.{name}.temperature": 10 ** rng.uniform(-1, 3) for name in network.reservoirs}
+        hot = {
+            f"reservoirs.{name}.temperature": 10 ** rng.uniform(-1, 3)
+            for name in network.reservoirs
+        }
         assert uncertainty(qtd.replace(network, hot)).severity == FINE
 
 
 def test_less_noise_than_jumps_allow_is_a_fault_of_networks_and_a_feature_of_coherence():
-    severity = lambda is_theorem: _networks.kinetic_finding({"a": 0.9, "b": 3.0}, 1.0, 1e-16, is_theorem).severity
+    severity = lambda is_theorem: (
+        _networks.kinetic_finding({"a": 0.9, "b": 3.0}, 1.0, 1e-16, is_theorem).severity
+    )
     assert severity(True) == WRONG and severity(False) == NOTE
 
     class Quiet:
         laws = staticmethod(lambda: [("uncertainty", 1.5, "noise * sigma / current^2 >= 2", False)])
 
-    assert laws(Quiet, coherent=False)[0].severity == WRONG and laws(Quiet, coherent=True)[0].severity == NOTE
+    assert (
+        laws(Quiet, coherent=False)[0].severity == WRONG
+        and laws(Quiet, coherent=True)[0].severity == NOTE
+    )
 
 
 # Rates
@@ -124,10 +151,16 @@ def test_less_noise_than_jumps_allow_is_a_fault_of_networks_and_a_feature_of_coh
 def test_weak_coupling_of_two_qubits_is_their_own_validity():
     machine = qtd.replace(QubitRefrigerator("global", 2.0, 2.1, 0.2, 0.002), {"coupling": 0.01})
     own, found = machine.validity(), weak(machine.network())
-    assert found["width"].numbers["ratio"] == pytest.approx(float(own.rate_over_width), rel=0.01)  # there of the level, here of the filter
-    assert found["energy of the jump"].numbers["ratio"] == pytest.approx(float(own.rate_over_gap), rel=0.01)
-    assert found["common"].numbers["ratio"] == pytest.approx(float(own.rate_over_splitting), rel=0.01)
-    assert found["common"].severity == WRONG  # where the Redfield equation says +2.4e-4 and the global one -6e-5
+    # There of the level, here of the filter.
+    assert found["width"].numbers["ratio"] == pytest.approx(float(own.rate_over_width), rel=0.01)
+    assert found["energy of the jump"].numbers["ratio"] == pytest.approx(
+        float(own.rate_over_gap), rel=0.01
+    )
+    assert found["common"].numbers["ratio"] == pytest.approx(
+        float(own.rate_over_splitting), rel=0.01
+    )
+    # Where the Redfield equation says +2.4e-4 and the global one -6e-5.
+    assert found["common"].severity == WRONG
     calm = weak(qtd.replace(machine, {"coupling": 1e-6}).network())
     assert all(finding.severity == FINE for finding in calm.values())
 
@@ -146,7 +179,9 @@ def test_a_nonthermal_reservoir_is_said_to_have_no_temperature():
     thermal = network.reservoirs["left"]
     distribution = qtd.distributions.Thermal(thermal.temperature, thermal.chemical_potential)
     nonthermal = qtd.NonthermalReservoir(distribution, spectral_density=thermal.spectral_density)
-    network = eqx.tree_at(lambda n: n.reservoirs, network, network.reservoirs | {"left": nonthermal})
+    network = eqx.tree_at(
+        lambda n: n.reservoirs, network, network.reservoirs | {"left": nonthermal}
+    )
     found = _networks.detailed_balance(tabulated(solve(network)), network.reservoirs)
     assert {x.severity for x in found} == {FINE} and any("no temperature" in x.text for x in found)
 
@@ -157,7 +192,9 @@ def test_the_slowest_mode_is_right_where_rates_span_37_decades():
     (found,) = _networks.relaxation(state, tabulated(state))
     rates = np.array(qtd.rate_matrix(network))
     with mp.workdps(80):
-        exact = sorted(-mp.re(x) for x in mp.eig(exact_generator(rates, 80), left=False, right=False))[1]
+        exact = sorted(
+            -mp.re(x) for x in mp.eig(exact_generator(rates, 80), left=False, right=False)
+        )[1]
     assert found.numbers["rate"] == pytest.approx(float(exact), rel=1e-9)
 
 
@@ -171,15 +208,27 @@ def test_large_networks_are_relaxed_without_writing_out_the_inverse(monkeypatch)
 
 
 def test_currents_lost_in_rounding_are_told_from_those_that_flow():
-    level = lambda t: slow(qtd.replace(three_levels(), {f"reservoirs.{n}.temperature": t for n in ("cold", "hot", "work")}), 1e-3)
+    level = lambda t: slow(
+        qtd.replace(
+            three_levels(), {f"reservoirs.{n}.temperature": t for n in ("cold", "hot", "work")}
+        ),
+        1e-3,
+    )
     (quiet,) = _networks.cancellation(tabulated(solve(level(1.0))))
     assert quiet.severity == NOTE and "0 to rounding" in quiet.text
     flows = [
-        x for x in _networks.cancellation(tabulated(solve(qtd.replace(level(1.0), {"reservoirs.hot.temperature": 1 + 1e-8})))) if x.numbers
+        x
+        for x in _networks.cancellation(
+            tabulated(solve(qtd.replace(level(1.0), {"reservoirs.hot.temperature": 1 + 1e-8})))
+        )
+        if x.numbers
     ]
     assert flows[0].severity == NOTE or flows[0].numbers["digits"] > 6
     assert flows[0].numbers["digits"] < 9
-    cold = qtd.replace(CollectiveRefrigerator(61), {"cold.temperature": 0.01, "hot.temperature": 0.02, "work.temperature": 0.02}).network()
+    cold = qtd.replace(
+        CollectiveRefrigerator(61),
+        {"cold.temperature": 0.01, "hot.temperature": 0.02, "work.temperature": 0.02},
+    ).network()
     (far,) = _networks.stiffness(tabulated(solve(cold)))
     assert far.severity == NOTE and ("single precision" in far.text or "underflows" in far.text)
 
@@ -194,22 +243,27 @@ def bosons(energies, jumps, hot=1.2, cold=1.0):
 
 
 def test_a_level_that_is_hardly_ever_visited_counts_if_the_current_passes_through_it():
-    # 0 -> 1 by hot, 1 -> 2 by cold, 2 -> 0 by cold: all heat passes the fast jump between levels of population below 1e-6.
-    through = bosons([0.0, 20.0, 21.0], [("hot", 0, 1, 1e-6), ("cold", 1, 2, 5.0), ("cold", 0, 2, 1e-6)])
+    # 0 -> 1 by hot, 1 -> 2 by cold, 2 -> 0 by cold: all heat passes the fast jump between levels of
+    # population below 1e-6.
+    through = bosons(
+        [0.0, 20.0, 21.0], [("hot", 0, 1, 1e-6), ("cold", 1, 2, 5.0), ("cold", 0, 2, 1e-6)]
+    )
     assert float(solve(through).populations[1:].max()) < 1e-6
     found = weak(through)["energy of the jump"]
     assert found.severity == WRONG and "between levels 1 and 2" in found.text
 
 
 def test_a_level_that_carries_nothing_does_not_count_however_fast_it_is_left():
-    # The same fast jump at the end of a dead end, at levels that are visited more often (1e-4), but through which nothing passes.
+    # The same fast jump at the end of a dead end, at levels that are visited more often (1e-4), but
+    # through which nothing passes.
     jumps = [("hot", 0, 1, 1e-4), ("cold", 0, 1, 1e-4), ("cold", 1, 2, 1e-4), ("cold", 2, 3, 5.0)]
     aside = bosons([0.0, 1.0, 9.0, 10.0], jumps)
     populations = tabulated(solve(aside)).populations
     assert 1e-5 < populations[2] < 1e-2
     found = weak(aside)["energy of the jump"]
     assert found.severity == FINE and "between levels 0 and 1" in found.text
-    assert weak(bosons([0.0, 1.0, 2.0, 3.0], jumps))["energy of the jump"].severity == WRONG  # often enough to count
+    # Often enough to count.
+    assert weak(bosons([0.0, 1.0, 2.0, 3.0], jumps))["energy of the jump"].severity == WRONG
 
 
 @pytest.mark.parametrize("fast, severity", [(1, FINE), (6, WRONG)])
@@ -217,12 +271,20 @@ def test_small_levels_count_together(fast, severity):
     # 400 levels, each 1/400 of the time: one fast jump is a detail, six next to each other are not.
     lower = np.arange(399)
     strengths = np.where(lower < fast, 1.0, 1e-9)
-    ladder = bosons(1e-3 * np.arange(400.0), [("hot", lower, lower + 1, 1e-9), ("cold", lower, lower + 1, strengths)])
+    ladder = bosons(
+        1e-3 * np.arange(400.0),
+        [("hot", lower, lower + 1, 1e-9), ("cold", lower, lower + 1, strengths)],
+    )
     assert weak(ladder)["energy of the jump"].severity == severity
 
 
 def test_coherence_of_levels_that_nothing_reaches_is_no_matter():
-    jumps = lambda top: [("hot", 0, 1, 1e-5), ("cold", 0, 1, 1e-5), ("cold", 1, 2, top), ("cold", 1, 3, top)]
+    jumps = lambda top: [
+        ("hot", 0, 1, 1e-5),
+        ("cold", 0, 1, 1e-5),
+        ("cold", 1, 2, top),
+        ("cold", 1, 3, top),
+    ]
     close = lambda energy: weak(bosons([0.0, 1.0, energy, energy + 1e-6], jumps(1e-5)))
     assert close(2.0)["common"].severity == WRONG
     assert "common" not in close(30.0)

@@ -38,36 +38,67 @@ def run(capsys, *arguments):
 def test_list_names_every_machine(capsys):
     code, out, _ = run(capsys, "list")
     assert code == 0 and "collective-refrigerator" in out
-    assert list(json.loads(run(capsys, "list", "--json")[1])) == [line.split()[0] for line in out.splitlines()]
+    assert list(json.loads(run(capsys, "list", "--json")[1])) == [
+        line.split()[0] for line in out.splitlines()
+    ]
 
 
 def test_show_prints_parameters_and_operating_point(capsys):
-    code, out, _ = run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--set", "cold.temperature=0.6")
+    code, out, _ = run(
+        capsys,
+        "show",
+        "collective-refrigerator",
+        "--set",
+        "num_spins=5",
+        "--set",
+        "cold.temperature=0.6",
+    )
     assert code == 0 and "cold.temperature" in out and "COP" in out
-    record = json.loads(run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json")[1])
+    record = json.loads(
+        run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json")[1]
+    )
     point = qtd.machines.CollectiveRefrigerator(num_spins=5).operate()
     assert record["operating_point"]["J_cold"] == float(point.heat_currents["cold"])
     assert record["parameters"]["work.temperature"] == 1000 and record["options"]["num_spins"] == 5
 
 
 def test_sizes_of_two_resonators_are_set_with_a_comma(capsys):
-    record = json.loads(run(capsys, "show", "resonator-refrigerator", "--set", "levels=3,4", "--json")[1])
+    record = json.loads(
+        run(capsys, "show", "resonator-refrigerator", "--set", "levels=3,4", "--json")[1]
+    )
     point = qtd.machines.ResonatorRefrigerator((3, 4)).operate()
-    assert record["options"]["levels"] == [3, 4] and record["operating_point"]["J_cold"] == float(point.heat_currents["cold"])
+    assert record["options"]["levels"] == [3, 4] and record["operating_point"]["J_cold"] == float(
+        point.heat_currents["cold"]
+    )
 
 
 def test_single_precision_is_an_option(capsys):
-    record = json.loads(run(capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json", "--float32")[1])
+    record = json.loads(
+        run(
+            capsys, "show", "collective-refrigerator", "--set", "num_spins=5", "--json", "--float32"
+        )[1]
+    )
     assert record["operating_point"]["J_cold"] == pytest.approx(0.002297869835715556, rel=1e-4)
 
 
 def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
     options = ["--starts", "2", "--steps", "20", "--out", str(tmp_path), "--set", "num_spins=5"]
-    problem = ["--maximize", "J_c", "--over", "cold.spectral_density.center=1.5:2.5", "--subject-to", "cop>=0.2"]
+    problem = [
+        "--maximize",
+        "J_c",
+        "--over",
+        "cold.spectral_density.center=1.5:2.5",
+        "--subject-to",
+        "cop>=0.2",
+    ]
     code, out, err = run(capsys, "design", "collective-refrigerator", *problem, *options)
     assert code == 0 and err == "" and "Converged" in out and "first law" in out
     record = json.loads((tmp_path / "design.json").read_text())
-    assert record["converged"] and record["objective"] == "J_cold" and record["after"]["laws"]["second law"]["holds"]
+    assert (
+        record["converged"]
+        and record["objective"] == "J_cold"
+        and record["after"]["laws"]["second law"]["holds"]
+    )
     assert record["value"] > record["before"]["operating_point"]["J_cold"]
     assert (tmp_path / "design.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -83,20 +114,45 @@ def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
         (["show", "collective-refrigerator", "--set", "cold.temperature=warm"], "number"),
         (["show", "collective-refrigerator", "--set", "cold.temperature=nan"], "finite"),
         (["show", "collective-refrigerator", "--set", "cold.temperature=-1"], "must be positive"),
-        (["show", "collective-refrigerator", "--set", "cold.temprature=1"], "did you mean cold.temperature"),
+        (
+            ["show", "collective-refrigerator", "--set", "cold.temprature=1"],
+            "did you mean cold.temperature",
+        ),
         (["show", "collective-refrigerator", "--set", "num_spins=1"], "single level"),
         (["show", "resonator-refrigerator", "--set", "levels=3"], "two whole numbers"),
         (["show", "resonator-refrigerator", "--set", "levels=3,x"], "takes a number"),
         (["show", "collective-refrigerator", "--set", "parity=left"], "even"),
         (["show", "collective-refrigerator", "--set", "spin=3"], "spin"),
-        (["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3:1"], "low < high"),
-        (["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3"], "PATH=LOW:HIGH"),
-        (["design", "collective-refrigerator", "--over", "cold.spectral_density.width=-1:1"], "must be positive"),
+        (
+            ["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3:1"],
+            "low < high",
+        ),
+        (
+            ["design", "collective-refrigerator", "--over", "cold.spectral_density.center=3"],
+            "PATH=LOW:HIGH",
+        ),
+        (
+            ["design", "collective-refrigerator", "--over", "cold.spectral_density.width=-1:1"],
+            "must be positive",
+        ),
         (["design", "collective-refrigerator", "--maximize", "joy"], "joy"),
         (["design", "collective-refrigerator", "--subject-to", "COP=3"], "NAME>=VALUE"),
         (["design", "collective-refrigerator", "--subject-to", "COP>=high"], "number"),
-        (["design", "collective-refrigerator", "--subject-to", "COP>=0.1", "--subject-to", "cop>=0.2"], "limits COP twice with >="),
-        (["design", "n-demon", "--over", "width=0.9:1.1", "--over", "width=0.9:1.2"], "a parameter twice"),
+        (
+            [
+                "design",
+                "collective-refrigerator",
+                "--subject-to",
+                "COP>=0.1",
+                "--subject-to",
+                "cop>=0.2",
+            ],
+            "limits COP twice with >=",
+        ),
+        (
+            ["design", "n-demon", "--over", "width=0.9:1.1", "--over", "width=0.9:1.2"],
+            "a parameter twice",
+        ),
         (["design", "n-demon", "--starts", "99999999999"], "GB of memory"),
         (["design", "n-demon", "--steps", "99999999999"], "GB of memory"),
         (["show", "resonator-refrigerator", "--set", "levels=1e9,1e9"], "too many"),
@@ -114,26 +170,55 @@ def test_bad_input_ends_with_code_2_and_one_line(capsys, arguments, words):
 
 
 def test_a_constraint_that_cannot_be_met_ends_with_code_2(capsys, tmp_path):
-    problem = ["--over", "cold.spectral_density.center=1.5:2.5", "--subject-to", "COP>=0.99", "--set", "num_spins=5"]
-    code, _, err = run(capsys, "design", "collective-refrigerator", *problem, "--starts", "1", "--steps", "5", "--out", str(tmp_path))
+    problem = [
+        "--over",
+        "cold.spectral_density.center=1.5:2.5",
+        "--subject-to",
+        "COP>=0.99",
+        "--set",
+        "num_spins=5",
+    ]
+    code, _, err = run(
+        capsys,
+        "design",
+        "collective-refrigerator",
+        *problem,
+        "--starts",
+        "1",
+        "--steps",
+        "5",
+        "--out",
+        str(tmp_path),
+    )
     assert code == 2 and "cannot be met" in err and not list(tmp_path.iterdir())
 
 
 def test_the_module_runs_as_the_command():
-    done = subprocess.run([sys.executable, "-m", "qtd", "list"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "qtd", "list"], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0 and "collective-refrigerator" in done.stdout
 
 
 def test_a_machine_without_levels_is_shown_and_designed(capsys, tmp_path):
-    record = json.loads(run(capsys, "show", "n-demon", "--set", "cold.temperature=0.9", "--json")[1])
-    assert record["operating_point"]["mode"] == "refrigerator" and all(law["holds"] for law in record["laws"].values())
-    code, out, err = run(capsys, "design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path))
+    record = json.loads(
+        run(capsys, "show", "n-demon", "--set", "cold.temperature=0.9", "--json")[1]
+    )
+    assert record["operating_point"]["mode"] == "refrigerator" and all(
+        law["holds"] for law in record["laws"].values()
+    )
+    code, out, err = run(
+        capsys, "design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path)
+    )
     assert code == 0 and err == "" and "exchange" in out and (tmp_path / "design.png").exists()
 
 
 def test_finite_reservoirs_show_what_flows(capsys):
     record = json.loads(run(capsys, "show", "finite-reservoirs", "--json")[1])
-    assert record["operating_point"]["mode"] == "refrigerator" and record["operating_point"]["dT_0"] < 0
+    assert (
+        record["operating_point"]["mode"] == "refrigerator"
+        and record["operating_point"]["dT_0"] < 0
+    )
     assert all(law["holds"] for law in record["laws"].values())
 
 
@@ -152,21 +237,39 @@ GRID = [
 def test_sweep_prints_a_table(capsys):
     code, out, err = run(capsys, *GRID, "--observe", "j_c", "--observe", "COP")
     lines = out.splitlines()
-    assert code == 0 and err == "" and lines[0] == "cold.temperature,hot.temperature,COP,J_cold,status" and len(lines) == 21
+    assert (
+        code == 0
+        and err == ""
+        and lines[0] == "cold.temperature,hot.temperature,COP,J_cold,status"
+        and len(lines) == 21
+    )
     cold, hot, _, current, status = map(float, lines[7].split(","))
-    machine = qtd.replace(qtd.machines.CollectiveRefrigerator(num_spins=3), {"cold.temperature": cold, "hot.temperature": hot})
-    assert current == pytest.approx(float(machine.operate().heat_currents["cold"]), rel=1e-12) and status == 0
+    machine = qtd.replace(
+        qtd.machines.CollectiveRefrigerator(num_spins=3),
+        {"cold.temperature": cold, "hot.temperature": hot},
+    )
+    assert (
+        current == pytest.approx(float(machine.operate().heat_currents["cold"]), rel=1e-12)
+        and status == 0
+    )
 
 
 def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
     store, picture = tmp_path / "map.zarr", tmp_path / "map.png"
-    code, out, _ = run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--picture", str(picture))
+    code, out, _ = run(
+        capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--picture", str(picture)
+    )
     assert code == 0 and "20 points (20 OK)" in out and "largest J_cold" in out and "E^2" in out
     assert store.is_dir() and picture.read_bytes().startswith(b"\x89PNG")
     code, _, err = run(capsys, *GRID, "--observe", "J_cold", "--store", str(store))
     assert code == 2 and "--store" in err and "exists; finish it with --resume" in err
-    record = json.loads(run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--resume", "--json")[1])
-    assert record["status"] == {"OK": 20} and set(record["largest"]["J_cold"]["at"]) == {"cold.temperature", "hot.temperature"}
+    record = json.loads(
+        run(capsys, *GRID, "--observe", "J_cold", "--store", str(store), "--resume", "--json")[1]
+    )
+    assert record["status"] == {"OK": 20} and set(record["largest"]["J_cold"]["at"]) == {
+        "cold.temperature",
+        "hot.temperature",
+    }
     assert run(capsys, *GRID, "--observe", "COP", "--store", str(store), "--resume")[0] == 2
 
 
@@ -178,13 +281,31 @@ def test_sweep_fills_a_store_and_resumes_it(capsys, tmp_path):
         (["--over", "cold.temperature=0.3:1:many"], "PATH=LOW:HIGH:COUNT"),
         (["--over", "cold.temperature=0:1:9:log"], "positive bounds"),
         (["--over", "cold.temprature=0.3:1:9"], "did you mean cold.temperature"),
-        (["--over", "cold.temperature=0.3:1:9", "--over", "cold.temperature=0.3:2:9"], "a parameter twice"),
+        (
+            ["--over", "cold.temperature=0.3:1:9", "--over", "cold.temperature=0.3:2:9"],
+            "a parameter twice",
+        ),
         (["--over", "cold.temperature=0.3:1:9", "--resume"], "--resume needs the --store"),
         (["--over", "cold.temperature=0.3:1:99999999999"], "take fewer"),
         (["--over", "cold.temperature=0.3:1:99999999999999999999999"], "take fewer"),
-        (["--over", "cold.temperature=0.3:1:50000", "--over", "hot.temperature=0.3:1:50000"], "or write to a --store"),
-        (["--over", "cold.temperature=0.3:1:100000", "--over", "hot.temperature=0.3:1:100000", "--json"], "or give a --store"),
-        (["--over", "cold.temperature=0.3:1:9", "--observe", "J_kold"], "no observable is called 'J_kold'"),
+        (
+            ["--over", "cold.temperature=0.3:1:50000", "--over", "hot.temperature=0.3:1:50000"],
+            "or write to a --store",
+        ),
+        (
+            [
+                "--over",
+                "cold.temperature=0.3:1:100000",
+                "--over",
+                "hot.temperature=0.3:1:100000",
+                "--json",
+            ],
+            "or give a --store",
+        ),
+        (
+            ["--over", "cold.temperature=0.3:1:9", "--observe", "J_kold"],
+            "no observable is called 'J_kold'",
+        ),
     ],
 )
 def test_sweep_refuses_bad_input_in_one_line(capsys, arguments, words):
@@ -193,7 +314,9 @@ def test_sweep_refuses_bad_input_in_one_line(capsys, arguments, words):
 
 
 def test_lists_of_numbers_are_set_with_commas(capsys):
-    record = json.loads(run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5,0.9", "--json")[1])
+    record = json.loads(
+        run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5,0.9", "--json")[1]
+    )
     assert record["parameters"]["gases.temperature"] == [0.5, 0.9]
     code, _, err = run(capsys, "show", "finite-reservoirs", "--set", "gases.temperature=0.5")
     assert code == 2 and "must have shape (2,), got (1,)" in err
@@ -204,13 +327,16 @@ def test_audit_says_whether_to_trust_a_machine(capsys):
     assert code == 0 and "first law" in out and "nothing speaks against" in out
     code, out, _ = run(capsys, "audit", "collective-refrigerator", "--set", "num_spins=5", "--json")
     record = json.loads(out)
-    assert code == 1 and any(each["topic"] == "weak coupling" for each in record["findings"])  # heights of 1 are far too much
+    # Heights of 1 are far too much.
+    assert code == 1 and any(each["topic"] == "weak coupling" for each in record["findings"])
 
 
 def test_report_writes_a_page_and_an_explorer(capsys, tmp_path):
     code, out, err = run(capsys, "report", "n-demon", "--out", str(tmp_path / "demon.html"))
     assert code == 0 and err == "" and "demon-explorer.html" in out
-    page, explorer = ((tmp_path / name).read_text() for name in ("demon.html", "demon-explorer.html"))
+    page, explorer = (
+        (tmp_path / name).read_text() for name in ("demon.html", "demon-explorer.html")
+    )
     assert (
         "first law" in page
         and "data:image" in page
@@ -220,7 +346,9 @@ def test_report_writes_a_page_and_an_explorer(capsys, tmp_path):
     assert "--out" in run(capsys, "report", "n-demon")[2]
 
 
-@pytest.mark.parametrize("name", ["collective-refrigerator", "CollectiveRefrigerator", "collective_refrigerator"])
+@pytest.mark.parametrize(
+    "name", ["collective-refrigerator", "CollectiveRefrigerator", "collective_refrigerator"]
+)
 def test_machines_answer_to_any_spelling_of_their_name(capsys, name):
     code, out, _ = run(capsys, "show", name, "--set", "num_spins=5", "--json")
     assert code == 0 and json.loads(out)["options"]["num_spins"] == 5
@@ -260,8 +388,13 @@ def test_a_path_set_twice_is_refused_and_lists_may_have_brackets(capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_needs_no_numbers_is_answered_without_jax(tmp_path, arguments, code):
-    script = f"import sys; from qtd.cli import main\ntry: main({arguments!r})\nfinally: assert 'jax' not in sys.modules"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    script = (
+        f"import sys; from qtd.cli import main\ntry: main({arguments!r})\nfinally: assert"
+        " 'jax' not in sys.modules"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
     assert run.returncode == code, run.stderr
     assert code == 0 or (run.stderr.startswith("qtd: error: ") and run.stderr.count("\n") == 1)
 
@@ -287,12 +420,14 @@ class Toy(AbstractOpenSystem):
     hot: qtd.Reservoir
 
     def __init__(self, gap=1.0):
-        bath = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Ohmic(0.1, 10.0))
+        ohmic = qtd.spectral.Ohmic(0.1, 10.0)
+        bath = lambda temperature: qtd.Reservoir(temperature, spectral_density=ohmic)
         self.gap, self.cold, self.hot = jnp.asarray(gap), bath(0.5), bath(1.0)
 
     def system(self):
         jumps = [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)]
-        return qtd.RateNetwork(jnp.stack([0 * self.gap, self.gap]), jumps, {"cold": self.cold, "hot": self.hot})
+        baths = {"cold": self.cold, "hot": self.hot}
+        return qtd.RateNetwork(jnp.stack([0 * self.gap, self.gap]), jumps, baths)
 
 
 class NoMachine:
@@ -327,15 +462,33 @@ def toy(tmp_path, monkeypatch):
 
 def test_a_machine_of_another_package_joins_every_command(capsys, toy):
     listed = json.loads(run(capsys, "list", "--json")[1])
-    assert listed["toy"] == "A place between two baths, of a package that qtd does not know." and "n-demon" in listed
+    assert (
+        listed["toy"] == "A place between two baths, of a package that qtd does not know."
+        and "n-demon" in listed
+    )
     assert "toybox.toys" not in sys.modules  # listed without being imported
     code, out, _ = run(capsys, "show", "toy", "--set", "gap=2", "--json")
-    assert code == 0 and json.loads(out)["parameters"]["gap"] == 2.0 and json.loads(out)["laws"]["first law"]["holds"]
+    assert (
+        code == 0
+        and json.loads(out)["parameters"]["gap"] == 2.0
+        and json.loads(out)["laws"]["first law"]["holds"]
+    )
     code, out, _ = run(capsys, "sweep", "toy", "--over", "gap=1:2:3", "--observe", "J_hot")
     assert code == 0 and len(out.splitlines()) == 4
     code, out, _ = run(capsys, "audit", "toy")
     assert code == 0 and "Toy" in out
-    design = ["--maximize", "J_hot", "--over", "gap=0.5:4", "--starts", "2", "--steps", "20", "--out", str(toy)]
+    design = [
+        "--maximize",
+        "J_hot",
+        "--over",
+        "gap=0.5:4",
+        "--starts",
+        "2",
+        "--steps",
+        "20",
+        "--out",
+        str(toy),
+    ]
     code, out, _ = run(capsys, "design", "toy", *design)
     assert code == 0 and "Converged" in out
     code, _, _ = run(capsys, "report", "toy", "--out", str(toy / "toy.html"))
@@ -347,7 +500,10 @@ def test_any_class_can_be_named_by_its_module(capsys, toy, monkeypatch):
     code, out, _ = run(capsys, "show", "toybox.toys:Toy")
     assert code == 0 and "entropy production" in out
     for name, words in (
-        ("toybox.toys:NoMachine", "'toybox.toys:NoMachine' is no machine: it must be a class with `operate`"),
+        (
+            "toybox.toys:NoMachine",
+            "'toybox.toys:NoMachine' is no machine: it must be a class with `operate`",
+        ),
         ("toybox.toys:Nothing", "there is no machine 'toybox.toys:Nothing'"),
         ("nowhere:Toy", "there is no machine 'nowhere:Toy': No module named 'nowhere'"),
         ("tot", "did you mean toy? There is"),
@@ -362,28 +518,48 @@ def test_any_class_can_be_named_by_its_module(capsys, toy, monkeypatch):
 @pytest.fixture
 def compiles_nothing(monkeypatch):
     """Whatever is found wrong, is found before a machine is built."""
-    monkeypatch.setattr("qtd.cli._machines.compute_in", lambda float32: pytest.fail("a machine was built"))
+    monkeypatch.setattr(
+        "qtd.cli._machines.compute_in", lambda float32: pytest.fail("a machine was built")
+    )
 
 
 DEMON = ["n-demon", "--over", "width=0.9:1.1:5"]
-OUTPUTS = [  # arguments, and the words of the refusal; {} is a folder, in which are a file "file", a folder "full" and an empty "full.zarr"
+# arguments, and the words of the refusal; {} is a folder, in which are a file "file", a folder
+# "full" and an empty "full.zarr"
+OUTPUTS = [
     (
         ["design", "n-demon", "--out", "{}/new/x"],
         "--out must be a directory that can be written to, got '{}/new/x', which is none; make it",
     ),
     (["design", "n-demon", "--out", "{}/file"], "--out must be a directory"),
-    (["report", "n-demon", "--out", "{}/new/x.html"], "--out must be a directory that can be written to, got '{}/new', which is none"),
-    (["report", "n-demon", "--out", "{}/full"], "--out must be a file, got '{}/full', which is a directory"),
-    (["sweep", *DEMON, "--store", "{}/full.zarr"], "--store '{}/full.zarr' exists; finish it with --resume, delete it, or choose another"),
-    (["sweep", *DEMON, "--store", "{}/file/map.zarr"], "--store must be a directory that can be written to, got '{}/file', which is none"),
+    (
+        ["report", "n-demon", "--out", "{}/new/x.html"],
+        "--out must be a directory that can be written to, got '{}/new', which is none",
+    ),
+    (
+        ["report", "n-demon", "--out", "{}/full"],
+        "--out must be a file, got '{}/full', which is a directory",
+    ),
+    (
+        ["sweep", *DEMON, "--store", "{}/full.zarr"],
+        "--store '{}/full.zarr' exists; finish it with --resume, delete it, or choose another",
+    ),
+    (
+        ["sweep", *DEMON, "--store", "{}/file/map.zarr"],
+        "--store must be a directory that can be written to, got '{}/file', which is none",
+    ),
     (["sweep", *DEMON, "--picture", "{}/new/x.png"], "--picture must be a directory"),
     (["sweep", *DEMON, "--picture", "{}/x.docx"], "--picture must end in one of ."),
     (["sweep", *DEMON, "--picture", "{}/x"], "--picture must end in one of"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), OUTPUTS, ids=[" ".join(arguments) for arguments, _ in OUTPUTS])
-def test_what_cannot_be_written_is_found_first(capsys, tmp_path, compiles_nothing, arguments, words):
+@pytest.mark.parametrize(
+    ("arguments", "words"), OUTPUTS, ids=[" ".join(arguments) for arguments, _ in OUTPUTS]
+)
+def test_what_cannot_be_written_is_found_first(
+    capsys, tmp_path, compiles_nothing, arguments, words
+):
     (tmp_path / "file").write_text("")
     for folder in ("full", "full.zarr"):
         (tmp_path / folder).mkdir()
@@ -395,11 +571,19 @@ def test_what_cannot_be_written_is_found_first(capsys, tmp_path, compiles_nothin
 
 @pytest.mark.parametrize(
     ("arguments", "option"),
-    [(["design", "n-demon", "--out", "{}"], "--out"), (["report", "n-demon", "--out", "{}/x.html"], "--out")]
-    + [(["sweep", *DEMON, "--store", "{}/a/x.zarr"], "--store"), (["sweep", *DEMON, "--picture", "{}/x.png"], "--picture")],
+    [
+        (["design", "n-demon", "--out", "{}"], "--out"),
+        (["report", "n-demon", "--out", "{}/x.html"], "--out"),
+    ]
+    + [
+        (["sweep", *DEMON, "--store", "{}/a/x.zarr"], "--store"),
+        (["sweep", *DEMON, "--picture", "{}/x.png"], "--picture"),
+    ],
     ids=["design", "report", "store", "picture"],
 )
-def test_a_folder_that_nobody_can_write_to_is_found_first(capsys, monkeypatch, tmp_path, compiles_nothing, arguments, option):
+def test_a_folder_that_nobody_can_write_to_is_found_first(
+    capsys, monkeypatch, tmp_path, compiles_nothing, arguments, option
+):
     """For root every folder can be written to, so that a refusal is put in its place."""
 
     def refuse(dir):
@@ -408,7 +592,10 @@ def test_a_folder_that_nobody_can_write_to_is_found_first(capsys, monkeypatch, t
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
     assert code == 2 and out == "" and len(err.splitlines()) == 1
-    assert err.startswith(f"qtd: error: {option} must be in a directory that can be written to, got '{tmp_path}': Permission denied")
+    assert err.startswith(
+        f"qtd: error: {option} must be in a directory that can be written to, got '{tmp_path}':"
+        " Permission denied"
+    )
 
 
 def test_check_reads_a_store_and_names_what_is_damaged(capsys, tmp_path):
@@ -427,7 +614,12 @@ def test_check_reads_a_store_and_names_what_is_damaged(capsys, tmp_path):
     assert run(capsys, "check", str(store))[0] == 0
     (store / "J_cold/zarr.json").unlink()
     code, out, err = run(capsys, "check", str(store))
-    assert code == 2 and out == "" and err.startswith(f"qtd: error: STORE '{store}' is damaged") and "delete it and compute again" in err
+    assert (
+        code == 2
+        and out == ""
+        and err.startswith(f"qtd: error: STORE '{store}' is damaged")
+        and "delete it and compute again" in err
+    )
     code, out, err = run(capsys, *line, "--resume")
     assert code == 2 and err.startswith(f"qtd: error: --store '{store}' is damaged")
 
@@ -450,21 +642,39 @@ def interrupted(*_, **__):
             "qtd.design.maximize",
             "nothing is kept of a design that is not finished; fewer --starts or",
         ),
-        (["report", "n-demon", "--out", "{}/x.html"], "qtd.report.survey", "{}/x.html is not written; run the same command again."),
+        (
+            ["report", "n-demon", "--out", "{}/x.html"],
+            "qtd.report.survey",
+            "{}/x.html is not written; run the same command again.",
+        ),
         (["sweep", *DEMON], "tqdm.tqdm.update", "nothing is kept without a --store"),
-        (["sweep", *DEMON, "--store", "{}/x.zarr"], "qtd.sweep", "nothing has been written yet; run the same command again."),
-        (["sweep", *DEMON, "--store", "{}/x.zarr"], "tqdm.tqdm.update", "kept in {}/x.zarr; run the same command with --resume to go on."),
+        (
+            ["sweep", *DEMON, "--store", "{}/x.zarr"],
+            "qtd.sweep",
+            "nothing has been written yet; run the same command again.",
+        ),
+        (
+            ["sweep", *DEMON, "--store", "{}/x.zarr"],
+            "tqdm.tqdm.update",
+            "kept in {}/x.zarr; run the same command with --resume to go on.",
+        ),
         (["audit", "n-demon"], "qtd.audit", "nothing is kept."),
         (["figures", "--claims", "n-demon"], "qtd.papers.claims", "nothing is kept."),
     ],
     ids=["design", "report", "sweep", "store not begun", "store begun", "audit", "figures"],
 )
-def test_an_interrupt_says_what_is_kept_and_how_to_go_on(capsys, monkeypatch, tmp_path, arguments, where, words):
+def test_an_interrupt_says_what_is_kept_and_how_to_go_on(
+    capsys, monkeypatch, tmp_path, arguments, where, words
+):
     with monkeypatch.context() as patch:
         patch.setattr(where, interrupted)
         code, out, err = run(capsys, *(each.format(tmp_path) for each in arguments))
     assert code == 130 and out == "" and len(err.split()) > 3
-    assert err.strip().startswith("qtd: interrupted; ") and "\n" not in err.strip() and words.format(tmp_path) in err
+    assert (
+        err.strip().startswith("qtd: interrupted; ")
+        and "\n" not in err.strip()
+        and words.format(tmp_path) in err
+    )
     if "--resume" in words:
         assert run(capsys, *(each.format(tmp_path) for each in arguments), "--resume")[0] == 0
 
@@ -485,7 +695,8 @@ def test_an_interrupt_during_a_collection_of_garbage_is_not_lost(capsys, monkeyp
         pytest.fail("nothing was interrupted")
 
     monkeypatch.setattr("qtd.audit", slowly)
-    known = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have none
+    # Tests that run in the background have none.
+    known = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code, out, err = run(capsys, "audit", "n-demon")
     finally:
@@ -496,9 +707,14 @@ def test_an_interrupt_during_a_collection_of_garbage_is_not_lost(capsys, monkeyp
 
 def test_a_sweep_that_is_interrupted_tells_what_is_kept(monkeypatch, tmp_path):
     monkeypatch.setattr("tqdm.tqdm.update", interrupted)
-    for store, words in ((None, "Nothing is kept"), (tmp_path / "x.zarr", "resume=True goes on from there")):
+    for store, words in (
+        (None, "Nothing is kept"),
+        (tmp_path / "x.zarr", "resume=True goes on from there"),
+    ):
         with pytest.raises(KeyboardInterrupt) as stop:
-            qtd.sweep(qtd.machines.NDemon(), {"width": np.linspace(0.9, 1.1, 5)}, ["J_cold"], store=store)
+            qtd.sweep(
+                qtd.machines.NDemon(), {"width": np.linspace(0.9, 1.1, 5)}, ["J_cold"], store=store
+            )
         assert words in stop.value.__notes__[0]
 
 
@@ -508,14 +724,29 @@ def test_a_sweep_that_is_interrupted_tells_what_is_kept(monkeypatch, tmp_path):
 def test_ctrl_c_leaves_no_traceback(tmp_path, command, seconds):
     """A signal to a process, some time after it has begun to work."""
     arguments = {
-        "sweep": ["--over", "cold.temperature=0.3:1:3000", "--over", "hot.temperature=0.4:2:3000", "--store", str(tmp_path / "map.zarr")],
+        "sweep": [
+            "--over",
+            "cold.temperature=0.3:1:3000",
+            "--over",
+            "hot.temperature=0.4:2:3000",
+            "--store",
+            str(tmp_path / "map.zarr"),
+        ],
         "design": ["--starts", "400", "--steps", "100000", "--out", str(tmp_path)],
         "report": ["--out", str(tmp_path / "page.html")],
     }[command]
     begin = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from qtd.cli import main; print('begun', flush=True); "
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from qtd.cli"
+        " import main; print('begun', flush=True); "
     )
-    process = [sys.executable, "-c", f"{begin}main()", command, "collective-refrigerator", *arguments]
+    process = [
+        sys.executable,
+        "-c",
+        f"{begin}main()",
+        command,
+        "collective-refrigerator",
+        *arguments,
+    ]
     running = subprocess.Popen(process, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout.readline() == "begun\n", running.stderr.read()
     time.sleep(seconds)
@@ -528,22 +759,56 @@ def test_ctrl_c_leaves_no_traceback(tmp_path, command, seconds):
 def test_no_current_out_of_what_is_not_cold_is_the_largest_cooling(tmp_path, capsys, monkeypatch):
     """The trap: most heat leaves the cooled reservoir where that is the hotter one."""
     drawn = []
-    monkeypatch.setattr("qtd.plots.operating_map", lambda table, name: drawn.append(table[name]) or Figure())
-    grid = ["--over", "cold.temperature=0.3:1:8", "--over", "hot.temperature=0.4:2:9", "--observe", "J_cold", "--observe", "J_hot"]
+    monkeypatch.setattr(
+        "qtd.plots.operating_map", lambda table, name: drawn.append(table[name]) or Figure()
+    )
+    grid = [
+        "--over",
+        "cold.temperature=0.3:1:8",
+        "--over",
+        "hot.temperature=0.4:2:9",
+        "--observe",
+        "J_cold",
+        "--observe",
+        "J_hot",
+    ]
     command = ["sweep", "collective-refrigerator", "--set", "num_spins=5", *grid, "--json"]
-    code, out, _ = run(capsys, *command, "--store", str(tmp_path / "map.zarr"), "--picture", str(tmp_path / "map.png"))
+    code, out, _ = run(
+        capsys,
+        *command,
+        "--store",
+        str(tmp_path / "map.zarr"),
+        "--picture",
+        str(tmp_path / "map.png"),
+    )
     best, table = json.loads(out)["largest"], drawn[0]
-    assert code == 0 and best["J_cold"]["at"]["cold.temperature"] < best["J_cold"]["at"]["hot.temperature"]
-    assert np.array_equal(np.isnan(table), np.broadcast_to(table["cold.temperature"] >= table["hot.temperature"], table.shape))
-    assert float(best["J_cold"]["value"]) == float(table.max()) and table.attrs["units"] == best["J_cold"]["units"] == "E^2"
+    assert (
+        code == 0
+        and best["J_cold"]["at"]["cold.temperature"] < best["J_cold"]["at"]["hot.temperature"]
+    )
+    assert np.array_equal(
+        np.isnan(table),
+        np.broadcast_to(table["cold.temperature"] >= table["hot.temperature"], table.shape),
+    )
+    assert (
+        float(best["J_cold"]["value"]) == float(table.max())
+        and table.attrs["units"] == best["J_cold"]["units"] == "E^2"
+    )
     # With the other temperature as it is.
-    _, out, _ = run(capsys, *command[:4], "--over", "cold.temperature=0.9:3:8", "--observe", "J_cold", "--json")
+    _, out, _ = run(
+        capsys, *command[:4], "--over", "cold.temperature=0.9:3:8", "--observe", "J_cold", "--json"
+    )
     assert json.loads(out)["largest"]["J_cold"]["at"]["cold.temperature"] == 0.9
 
 
 def test_the_largest_of_a_sweep_that_is_read_in_parts_may_be_nought():
     """The trap: 0 counts as nothing in Python, and so did the best of a part."""
-    values = xr.DataArray(np.array([-1.0, 0.0, -2.0, np.nan]), dims="x", coords={"x": np.arange(4.0)}, attrs={"units": "E"})
+    values = xr.DataArray(
+        np.array([-1.0, 0.0, -2.0, np.nan]),
+        dims="x",
+        coords={"x": np.arange(4.0)},
+        attrs={"units": "E"},
+    )
     found = xr.Dataset({"J": values, "status": ("x", np.zeros(4, int))})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sweep, "_CELLS", 1)
@@ -552,15 +817,24 @@ def test_the_largest_of_a_sweep_that_is_read_in_parts_may_be_nought():
 
 
 def show_with_cache(home, *options):
-    """`qtd show` in a process that has no folder for compiled programs but that of the user, and what is kept there."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))}
+    """`qtd show` in a process that has no folder for compiled programs but that of the user, and
+    what is kept there."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT"))
+    }
     command = [sys.executable, "-m", "qtd", *options, "show", "n-demon", "--json"]
-    done = subprocess.run(command, env={**environment, "XDG_CACHE_HOME": str(home)}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env={**environment, "XDG_CACHE_HOME": str(home)}, capture_output=True, text=True
+    )
     assert done.returncode == 0 and done.stderr == ""
     return done.stdout, {path: path.stat().st_mtime_ns for path in home.rglob("*-cache")}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="where a user's cache is, is told by other means there")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="where a user's cache is, is told by other means there"
+)
 def test_a_command_reads_what_it_has_compiled_before(tmp_path):
     first, kept = show_with_cache(tmp_path)
     second, still = show_with_cache(tmp_path)
@@ -570,7 +844,9 @@ def test_a_command_reads_what_it_has_compiled_before(tmp_path):
     assert show_with_cache(tmp_path)[0] == first
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="where a user's cache is, is told by other means there")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="where a user's cache is, is told by other means there"
+)
 def test_a_command_keeps_nothing_where_it_must_not_or_cannot(tmp_path):
     found, kept = show_with_cache(tmp_path, "--no-cache")
     assert not kept

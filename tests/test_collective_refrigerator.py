@@ -38,7 +38,9 @@ def test_matrix_elements_are_those_of_the_spin_matrices(spins, parity):
         levels, jumps = collective_jumps(spins, parity, total)
         assert np.array_equal(machine.levels, levels)
         single, double = machine.matrix_elements()
-        found = {("cold", k, k + 1): x for k, x in enumerate(single)} | {("work", k, k + 1): x for k, x in enumerate(single)}
+        found = {("cold", k, k + 1): x for k, x in enumerate(single)} | {
+            ("work", k, k + 1): x for k, x in enumerate(single)
+        }
         found |= {("hot", k, k + 2): x for k, x in enumerate(double[: len(levels) - 2])}
         if spins % 2:
             found["hot", 0, 1] = double[-1]  # the folded path
@@ -48,17 +50,27 @@ def test_matrix_elements_are_those_of_the_spin_matrices(spins, parity):
 
 
 @pytest.mark.parametrize(
-    "num_spins, parity, spin", [(5, "even", None), (5, "odd", None), (6, "even", None), (6, "odd", None), (7, "even", 2.5)]
+    "num_spins, parity, spin",
+    [(5, "even", None), (5, "odd", None), (6, "even", None), (6, "odd", None), (7, "even", 2.5)],
 )
 def test_couplings_are_those_of_spins_in_their_sector(num_spins, parity, spin):
-    """J_x of the textbook, between superpositions of m and -m; its square is exact only as the sector is closed."""
+    """J_x of the textbook, between superpositions of m and -m; its square is exact only as the
+    sector is closed."""
     machine = CollectiveRefrigerator(num_spins, parity=parity, spin=spin)
     j = num_spins / 2 if spin is None else spin
     m = np.arange(-j, j + 0.5)
     raising = np.diag(np.sqrt(j * (j + 1) - m[:-1] * m[1:]), -1)
     flip, sign = (raising + raising.T) / 2, 1 if parity == "even" else -1
-    sector = np.stack([(1.0 * (m == level) + sign * (m == -level)) / (2 if level == 0 else np.sqrt(2)) for level in machine.levels])
-    expected = {"cold": sector @ flip @ sector.T, "hot": sector @ flip @ flip @ sector.T / num_spins}
+    sector = np.stack(
+        [
+            (1.0 * (m == level) + sign * (m == -level)) / (2 if level == 0 else np.sqrt(2))
+            for level in machine.levels
+        ]
+    )
+    expected = {
+        "cold": sector @ flip @ sector.T,
+        "hot": sector @ flip @ flip @ sector.T / num_spins,
+    }
     flipped = machine._collective_spin()
     np.testing.assert_allclose(flipped, expected["cold"], atol=1e-13)
     np.testing.assert_allclose(flipped @ flipped / num_spins, expected["hot"], atol=1e-13)
@@ -74,23 +86,32 @@ def heat_currents(device):
 
 def scaled(factor, **options):
     machine = CollectiveRefrigerator(**options)
-    return qtd.replace(machine, {f"{name}.spectral_density.height": factor for name in ("cold", "hot", "work")})
+    return qtd.replace(
+        machine, {f"{name}.spectral_density.height": factor for name in ("cold", "hot", "work")}
+    )
 
 
 @pytest.mark.parametrize("num_spins, parity", [(5, "even"), (6, "odd"), (8, "even")])
 def test_the_global_equation_is_the_rate_equation(num_spins, parity):
     machine = CollectiveRefrigerator(num_spins, parity=parity)
-    by_rates, by_operators = heat_currents(machine.network()), heat_currents(machine.lindbladian("global"))
+    by_rates, by_operators = (
+        heat_currents(machine.network()),
+        heat_currents(machine.lindbladian("global")),
+    )
     for name, current in by_rates.items():
         assert float(by_operators[name]) == pytest.approx(float(current), rel=1e-10)
 
 
 def test_coherences_change_currents_in_second_order_of_the_heights():
-    """By rates over gaps squared, relative to the current: what the secular approximation drops is of first order in the state alone."""
+    """By rates over gaps squared, relative to the current: what the secular approximation drops is
+    of first order in the state alone."""
     deviation = []
     for height in (1e-4, 1e-5):
         machine = scaled(height, num_spins=7)
-        here, there = heat_currents(machine.network())["cold"], heat_currents(machine.lindbladian())["cold"]
+        here, there = (
+            heat_currents(machine.network())["cold"],
+            heat_currents(machine.lindbladian())["cold"],
+        )
         deviation.append(float(there / here) - 1)
     assert abs(deviation[0]) > 1e-5 and deviation[0] / deviation[1] == pytest.approx(100, rel=0.01)
 
@@ -101,11 +122,21 @@ def test_an_audit_compares_small_machines_with_their_redfield_equation():
         machine = scaled(height, num_spins=7)
         (found[height],) = compared(machine.operate(), qtd.operate, machine.alternatives(), False)
     assert found[1e-6].severity == Severity.FINE
-    assert found[1.0].severity == Severity.DOUBTFUL and "other sign" in found[1.0].text and "not positive" in found[1.0].text
+    assert (
+        found[1.0].severity == Severity.DOUBTFUL
+        and "other sign" in found[1.0].text
+        and "not positive" in found[1.0].text
+    )
     large = CollectiveRefrigerator(33)
     (left_out,) = large.checks(None)["other approaches"]()
-    assert not large.alternatives() and left_out.severity == Severity.UNCHECKED and "up to 31 spins" in left_out.text
-    assert len(CollectiveRefrigerator(31).levels) == 16 and CollectiveRefrigerator(31).alternatives()
+    assert (
+        not large.alternatives()
+        and left_out.severity == Severity.UNCHECKED
+        and "up to 31 spins" in left_out.text
+    )
+    assert (
+        len(CollectiveRefrigerator(31).levels) == 16 and CollectiveRefrigerator(31).alternatives()
+    )
 
 
 # The reduced model
@@ -128,7 +159,8 @@ def test_reduced_model_is_the_network_of_its_three_levels(temperatures):
 
 def test_laser_drives_the_reduced_model_as_an_infinitely_hot_reservoir_does():
     machine = refrigerator(11)
-    laser = machine.reduced(laser=1e9)  # so strong that it equalises the upper levels, as n_w -> infinity does
+    # So strong that it equalises the upper levels, as n_w -> infinity does.
+    laser = machine.reduced(laser=1e9)
     assert float(laser.current()) == pytest.approx(float(laser.current_hot_drive()), rel=1e-8)
     assert float(laser.noise()) == pytest.approx(float(laser.noise_hot_drive()), rel=1e-8)
     weak, n = machine.reduced(laser=0.3), lambda gap, t: 1 / np.expm1(gap / t)
@@ -138,7 +170,9 @@ def test_laser_drives_the_reduced_model_as_an_infinitely_hot_reservoir_does():
     rates[2, 1] = rates[1, 2] = 0.3
     generator = rates - np.diag(rates.sum(axis=0))
     p = np.linalg.solve(np.vstack([generator[:2], np.ones(3)]), [0, 0, 1])
-    assert float(weak.current()) == pytest.approx(2 * (rates[1, 0] * p[0] - rates[0, 1] * p[1]), rel=1e-12)
+    assert float(weak.current()) == pytest.approx(
+        2 * (rates[1, 0] * p[0] - rates[0, 1] * p[1]), rel=1e-12
+    )
 
 
 # Digits
@@ -146,14 +180,21 @@ def test_laser_drives_the_reduced_model_as_an_infinitely_hot_reservoir_does():
 
 @pytest.mark.parametrize(
     ("widths", "temperatures"),
-    [((0.1, 0.1, 1e-3), (0.5, 1.0, 1000.0)), ((1e-3, 1e-3, 1e-6), (1 / 2.9, 1.0, 1000.0)), ((0.5, 1e-5, 1e-4), (0.1, 0.2, 1e4))],
+    [
+        ((0.1, 0.1, 1e-3), (0.5, 1.0, 1000.0)),
+        ((1e-3, 1e-3, 1e-6), (1 / 2.9, 1.0, 1000.0)),
+        ((0.5, 1e-5, 1e-4), (0.1, 0.2, 1e4)),
+    ],
 )
 def test_populations_and_current_keep_their_digits_however_narrow_the_filters(widths, temperatures):
     machine = refrigerator(31, widths, temperatures)
     by_name = [dict(zip(("cold", "hot", "work"), values)) for values in (temperatures, widths)]
     with mp.workdps(400):  # the lowest of 16 populations may be 1e-300
         exact = collective_refrigerator(31, by_name[0], widths=by_name[1])
-    found, visible = qtd.steady_state(machine.network()), [k for k, p in enumerate(exact.populations) if p > 1e-290]
+    found, visible = (
+        qtd.steady_state(machine.network()),
+        [k for k, p in enumerate(exact.populations) if p > 1e-290],
+    )
     # Boltzmann factors of gaps of up to 60 / T, each to an ulp or two.
     assert relative_error(found[np.array(visible)], [exact.populations[k] for k in visible]) < 1e-14
     current = machine.operate().heat_currents["cold"]
@@ -224,12 +265,18 @@ def exact_figures(vector):
     machine = exact_reference(numbers)
     currents = {name: machine.current(name) for name in COLLECTIVE_NAMES}
     sigma = -sum(currents[name] / numbers[f"{name}.temperature"] for name in COLLECTIVE_NAMES)
-    return [currents["cold"], machine.cumulants(["cold"], 2)[1], currents["cold"] / currents["work"], sigma]
+    return [
+        currents["cold"],
+        machine.cumulants(["cold"], 2)[1],
+        currents["cold"] / currents["work"],
+        sigma,
+    ]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_agree_with_sixty_digit_differences(seed):
-    # Where differences of floats reach 1e-7 of f / range, these check every derivative relative to itself.
+    # Where differences of floats reach 1e-7 of f / range, these check every derivative relative to
+    # itself.
     vector = read(random_refrigerator(seed, SPINS), COLLECTIVE_PATHS)
     found = np.asarray(JACOBIAN(vector))
     with mp.workdps(100):
@@ -267,7 +314,9 @@ def test_hessian_is_finite_symmetric_and_the_derivative_of_the_gradient():
             step = 1e-3 * float(collective_ranges(vector[None])[0, k])
             at = [gradient(vector.at[k].add(i * step)) for i in (-2, -1, 1, 2)]
             slope = (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * step)
-            error = np.abs((hessian[k] - slope) / scale[k]).max() / np.abs(hessian[k] / scale[k]).max()
+            error = (
+                np.abs((hessian[k] - slope) / scale[k]).max() / np.abs(hessian[k] / scale[k]).max()
+            )
             assert error < 1e-7
 
 
@@ -292,29 +341,46 @@ def test_float32_is_kept_by_everything():
         "covariance": machine.covariance().matrix,
         "cumulants": machine.cumulants("cold", order=4),
         "gradient": jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(machine),
-        "reduced": (machine.reduced().current(), machine.reduced().noise(), machine.reduced().noise_hot_drive()),
+        "reduced": (
+            machine.reduced().current(),
+            machine.reduced().noise(),
+            machine.reduced().noise_hot_drive(),
+        ),
         "laser": machine.reduced(laser=jnp.array(0.3, jnp.float32)).current(),
         "decay": machine.decay_time(spectral_density=as_float32(qtd.spectral.Ohmic(1.0, 100.0))),
         "transmitted": machine.transmitted_current(),
         "rectification": machine.rectification(),
-        "mixture": machine.mixture({15.5: jnp.array(0.9, jnp.float32), 14.5: jnp.array(0.1, jnp.float32)}),
+        "mixture": machine.mixture(
+            {15.5: jnp.array(0.9, jnp.float32), 14.5: jnp.array(0.1, jnp.float32)}
+        ),
     }
     for name, result in results.items():
         for leaf in jax.tree.leaves(eqx.filter(result, eqx.is_inexact_array)):
             assert leaf.dtype == jnp.float32, name
-    # The work current is what remains of fluxes 1e4 times larger, up and down: 1e4 eps = 1e-3, in it and in the COP.
+    # The work current is what remains of fluxes 1e4 times larger, up and down: 1e4 eps = 1e-3, in
+    # it and in the COP.
     np.testing.assert_allclose(observe(machine), observe(FRIDGE), rtol=1e-3)
 
 
 @pytest.mark.parametrize("cold", [0.5, 0.05, 8e-3, 2e-3])
 def test_closed_forms_hold_in_the_cold(cold):
-    """Of the three lowest levels and of two, against elimination in high precision; nothing overflows, derivatives included."""
-    fridge = qtd.replace(CollectiveRefrigerator(num_spins=31), {"cold.temperature": cold, "hot.temperature": 1.3 * cold})
+    """Of the three lowest levels and of two, against elimination in high precision; nothing
+    overflows, derivatives included."""
+    fridge = qtd.replace(
+        CollectiveRefrigerator(num_spins=31),
+        {"cold.temperature": cold, "hot.temperature": 1.3 * cold},
+    )
     ring = fridge.reduced()
     mp.mp.dps = 800
-    gaps = [mp.mpf(float(ring.quanta[0])), mp.mpf(float(ring.quanta[0])) + mp.mpf(float(ring.quanta[1])), mp.mpf(float(ring.quanta[1]))]
+    gaps = [
+        mp.mpf(float(ring.quanta[0])),
+        mp.mpf(float(ring.quanta[0])) + mp.mpf(float(ring.quanta[1])),
+        mp.mpf(float(ring.quanta[1])),
+    ]
     n = [1 / mp.expm1(gap / mp.mpf(float(t))) for gap, t in zip(gaps, ring.temperatures)]
-    (uc, dc), (uh, dh), (uw, dw) = ((mp.mpf(float(g)) * x, mp.mpf(float(g)) * (1 + x)) for g, x in zip(ring.strengths, n))
+    (uc, dc), (uh, dh), (uw, dw) = (
+        (mp.mpf(float(g)) * x, mp.mpf(float(g)) * (1 + x)) for g, x in zip(ring.strengths, n)
+    )
     trees = dc * dh + dc * dw + dh * uw + uc * dw + uc * dh + uh * dw + uh * uw + uh * dc + uc * uw
     exact = gaps[0] * (uc * uw * dh - dc * dw * uh) / trees
     if abs(exact) > 1e-290:
@@ -327,5 +393,7 @@ def test_closed_forms_hold_in_the_cold(cold):
         device = qtd.replace(fridge, {"work.temperature": work})
         current = float(device.transmitted_current())
         assert np.isfinite(current) and current * (cold - work) >= 0
-        slope = jax.grad(lambda t: qtd.replace(fridge, {"work.temperature": t}).transmitted_current())(work)
+        slope = jax.grad(
+            lambda t: qtd.replace(fridge, {"work.temperature": t}).transmitted_current()
+        )(work)
         assert np.isfinite(float(slope))

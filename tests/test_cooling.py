@@ -27,12 +27,23 @@ def demon(boldness):
 
 
 def test_a_refrigerator_stops_where_its_current_does_at_the_time_that_scipy_finds():
-    current = jax.jit(lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"])
+    current = jax.jit(
+        lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+    )
     (stopping, time), found = fridge(FRIDGE.work.temperature)
     assert abs(float(current(stopping))) < 1e-12 * float(current(FRIDGE.cold.temperature))
-    solution = solve_ivp(lambda t, y: [-float(current(y[0]))], (0, float(time)), [0.5], rtol=1e-10, atol=1e-13, t_eval=[30.0, float(time)])
+    solution = solve_ivp(
+        lambda t, y: [-float(current(y[0]))],
+        (0, float(time)),
+        [0.5],
+        rtol=1e-10,
+        atol=1e-13,
+        t_eval=[30.0, float(time)],
+    )
     assert solution.y[0, -1] == pytest.approx(float(stopping + 0.01 * (0.5 - stopping)), rel=1e-9)
-    assert np.interp(30.0, found.times, found.temperatures) == pytest.approx(solution.y[0, 0], rel=1e-4)
+    assert np.interp(30.0, found.times, found.temperatures) == pytest.approx(
+        solution.y[0, 0], rel=1e-4
+    )
     assert int(found.status) == 0 and np.all(np.diff(found.times) > 0)
 
 
@@ -42,7 +53,10 @@ def test_the_demon_cools_down_to_where_it_ceases_to_exist():
     assert np.all(np.diff(found.temperatures) < 0) and 0 < float(time) < np.inf
 
 
-@pytest.mark.parametrize(("function", "value"), [(fridge, float(FRIDGE.work.temperature)), (demon, float(DEMON.boldness))])
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [(fridge, float(FRIDGE.work.temperature)), (demon, float(DEMON.boldness))],
+)
 def test_stopping_temperature_and_time_have_derivatives(function, value):
     slopes = jax.jit(jax.jacrev(lambda x: function(x)[0]))(value)
     step = 1e-5 * value
@@ -51,8 +65,13 @@ def test_stopping_temperature_and_time_have_derivatives(function, value):
 
 
 def test_twice_the_capacity_takes_twice_as_long():
-    once, twice = cool_down(FRIDGE, heat_capacity=lambda t: 3 * t**3), cool_down(FRIDGE, heat_capacity=lambda t: 6 * t**3)
-    assert float(twice.time) == pytest.approx(2 * float(once.time), rel=1e-13) and float(twice.stopping) == float(once.stopping)
+    once, twice = (
+        cool_down(FRIDGE, heat_capacity=lambda t: 3 * t**3),
+        cool_down(FRIDGE, heat_capacity=lambda t: 6 * t**3),
+    )
+    assert float(twice.time) == pytest.approx(2 * float(once.time), rel=1e-13) and float(
+        twice.stopping
+    ) == float(once.stopping)
 
 
 def test_where_nothing_stops_the_status_says_so():
@@ -78,7 +97,9 @@ def test_bad_input_is_named(arguments, words):
 def test_a_second_call_compiles_nothing():
     compilations = []
     cool_down(FRIDGE)
-    listen = lambda event, duration, **_: compilations.append(event) if event.endswith("backend_compile_duration") else None
+    listen = lambda event, duration, **_: (
+        compilations.append(event) if event.endswith("backend_compile_duration") else None
+    )
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         cool_down(FRIDGE)

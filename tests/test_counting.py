@@ -21,7 +21,12 @@ from qtd.steady import solve
 NETWORK = three_levels()
 NAMES = tuple(NETWORK.reservoirs)
 RANDOM = qtd.RateNetwork(**random_network(1, size=5, extra=4))
-FIELDS = [{"cold": 0.1}, {"cold": 2.0, "hot": -1.0}, {"work": -3.0}, {"cold": 6.0, "work": 2.0, "hot": -4.0}]
+FIELDS = [
+    {"cold": 0.1},
+    {"cold": 2.0, "hot": -1.0},
+    {"work": -3.0},
+    {"cold": 6.0, "work": 2.0, "hot": -4.0},
+]
 
 
 def tilted_matrix(network, fields, quantity="energy"):
@@ -33,7 +38,11 @@ def tilted_matrix(network, fields, quantity="energy"):
         rates = np.array(qtd.rate_matrix(network, name))
         np.fill_diagonal(rates, 0)
         potential = float(network.reservoirs[name].chemical_potential)
-        count = {"energy": energies, "particles": particles, "heat": energies - potential * particles}[quantity]
+        count = {
+            "energy": energies,
+            "particles": particles,
+            "heat": energies - potential * particles,
+        }[quantity]
         matrix = matrix + rates * np.exp(fields.get(name, 0.0) * (count[:, None] - count[None, :]))
     return matrix
 
@@ -41,7 +50,9 @@ def tilted_matrix(network, fields, quantity="energy"):
 def dominant(matrix, digits=40):
     """Its largest eigenvalue, with digits to spare for the spread of its entries."""
     with mp.workdps(digits):
-        return float(max(mp.re(x) for x in mp.eig(mp.matrix(matrix.tolist()), left=False, right=False)))
+        return float(
+            max(mp.re(x) for x in mp.eig(mp.matrix(matrix.tolist()), left=False, right=False))
+        )
 
 
 @jax.jit
@@ -67,7 +78,9 @@ def test_generating_function_is_the_largest_eigenvalue(fields):
 def test_generating_function_of_a_random_network_is_the_largest_eigenvalue():
     for scale in (-8.0, -1.0, 0.3, 10.0):
         fields = {"a": jnp.array(scale), "b": jnp.array(-0.3 * scale)}
-        expected = dominant(tilted_matrix(RANDOM, {name: float(chi) for name, chi in fields.items()}), 60)
+        expected = dominant(
+            tilted_matrix(RANDOM, {name: float(chi) for name, chi in fields.items()}), 60
+        )
         assert float(generating_function(RANDOM, fields)) == pytest.approx(expected, rel=1e-11)
 
 
@@ -87,7 +100,8 @@ def test_what_is_not_counted_has_no_field():
 
 def test_generating_function_vanishes_without_fields():
     assert abs(float(vector_value(jnp.zeros(3)))) < 1e-16
-    assert abs(float(vector_value(jnp.full(3, 0.7)))) < 1e-14  # a common shift counts the energy of the device: bounded
+    # A common shift counts the energy of the device: bounded.
+    assert abs(float(vector_value(jnp.full(3, 0.7)))) < 1e-14
 
 
 def test_its_derivatives_are_currents_and_covariances_in_every_mode():
@@ -95,19 +109,26 @@ def test_its_derivatives_are_currents_and_covariances_in_every_mode():
     noise, zero = covariance(NETWORK).matrix, jnp.zeros(3)
     for mode in (jax.jacrev, jax.jacfwd):
         np.testing.assert_allclose(jax.jit(mode(vector_value))(zero), currents, rtol=1e-12)
-        np.testing.assert_allclose(jax.jit(mode(jax.jacrev(vector_value)))(zero), noise, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(
+            jax.jit(mode(jax.jacrev(vector_value)))(zero), noise, rtol=1e-11, atol=1e-13
+        )
 
 
 def test_its_derivatives_away_from_zero_agree_with_differences():
     chi = jnp.array(0.8)
-    assert float(cold_slope(chi)) == pytest.approx(float(central_difference(cold_value, chi, 1e-3)), rel=1e-9)  # step^4 = 1e-12
+    # Step^4 = 1e-12.
+    assert float(cold_slope(chi)) == pytest.approx(
+        float(central_difference(cold_value, chi, 1e-3)), rel=1e-9
+    )
     second = float(jax.jit(jax.jacfwd(cold_slope))(chi))
     assert second == pytest.approx(float(central_difference(cold_slope, chi, 1e-3)), rel=1e-9)
 
 
 def test_its_derivatives_with_respect_to_parameters_agree_with_differences():
     path, temperature = "reservoirs.work.temperature", jnp.array(10.0)
-    at = jax.jit(lambda t: generating_function(qtd.replace(NETWORK, {path: t}), {"cold": 0.5, "hot": -0.2}))
+    at = jax.jit(
+        lambda t: generating_function(qtd.replace(NETWORK, {path: t}), {"cold": 0.5, "hot": -0.2})
+    )
     slope = float(jax.jit(jax.grad(at))(temperature))
     assert slope == pytest.approx(float(central_difference(at, temperature, 0.02)), rel=1e-8)
 
@@ -125,7 +146,9 @@ def test_cumulants_agree_with_differences_of_exact_eigenvalues():
                     for b in range(3):
                         if a != b:
                             rate = mp.mpf(float(rates[a, b]))
-                            weight = mp.exp(field * (energies[a] - energies[b])) if name == "cold" else 1
+                            weight = (
+                                mp.exp(field * (energies[a] - energies[b])) if name == "cold" else 1
+                            )
                             matrix[a, b] += rate * weight
                             matrix[b, b] -= rate
             return max(mp.re(x) for x in mp.eig(matrix, left=False, right=False))
@@ -133,28 +156,37 @@ def test_cumulants_agree_with_differences_of_exact_eigenvalues():
         values = {k: exact(k * chi) for k in (-2, -1, 0, 1, 2)}
         expected = [
             (values[-2] - 8 * values[-1] + 8 * values[1] - values[2]) / (12 * chi),
-            (-values[-2] + 16 * values[-1] - 30 * values[0] + 16 * values[1] - values[2]) / (12 * chi**2),
+            (-values[-2] + 16 * values[-1] - 30 * values[0] + 16 * values[1] - values[2])
+            / (12 * chi**2),
             (values[2] - 2 * values[1] + 2 * values[-1] - values[-2]) / (2 * chi**3),
             (values[2] - 4 * values[1] + 6 * values[0] - 4 * values[-1] + values[-2]) / chi**4,
         ]
     # The differences are exact to chi^2 = 1e-12 of the next cumulants.
-    np.testing.assert_allclose(cumulants(NETWORK, "cold", order=4), [float(x) for x in expected], rtol=1e-9)
+    np.testing.assert_allclose(
+        cumulants(NETWORK, "cold", order=4), [float(x) for x in expected], rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("width", [1e-1, 1e-3, 1e-5])
 def test_noise_and_cumulants_keep_their_digits_when_needle_filters_leave_slow_levels(width):
     temperatures, names = (1.0, 10.0, 1.0), ("cold", "hot", "work")
     changes = {f"{name}.spectral_density.width": width for name in names}
-    changes |= {f"{name}.temperature": temperature for name, temperature in zip(names, temperatures)}
+    changes |= {
+        f"{name}.temperature": temperature for name, temperature in zip(names, temperatures)
+    }
     machine = qtd.replace(qtd.machines.CollectiveRefrigerator(9), changes)
     with mp.workdps(100):
-        exact = collective_refrigerator(9, dict(zip(names, temperatures)), widths=dict.fromkeys(names, width))
+        exact = collective_refrigerator(
+            9, dict(zip(names, temperatures)), widths=dict.fromkeys(names, width)
+        )
         expected, noise = (
             exact.cumulants(["cold"], 4),
             {pair: exact.covariance(*pair) for pair in (("cold", "hot"), ("work", "work"))},
         )
     assert relative_error(machine.cumulants("cold", order=4), expected) < 1e-12
-    assert relative_error([machine.covariance()[pair] for pair in noise], list(noise.values())) < 1e-12
+    assert (
+        relative_error([machine.covariance()[pair] for pair in noise], list(noise.values())) < 1e-12
+    )
 
 
 def test_cumulants_of_a_dot_are_the_closed_forms():
@@ -177,8 +209,12 @@ def test_weights_may_combine_reservoirs():
     noise = covariance(NETWORK)
     combined = cumulants(NETWORK, {"cold": 0.7, "hot": -1.5}, order=2)
     currents = qtd.operate(NETWORK).energy_currents
-    assert float(combined[0]) == pytest.approx(float(0.7 * currents["cold"] - 1.5 * currents["hot"]), rel=1e-12)
-    expected = 0.49 * noise["cold", "cold"] - 2.1 * noise["cold", "hot"] + 2.25 * noise["hot", "hot"]
+    assert float(combined[0]) == pytest.approx(
+        float(0.7 * currents["cold"] - 1.5 * currents["hot"]), rel=1e-12
+    )
+    expected = (
+        0.49 * noise["cold", "cold"] - 2.1 * noise["cold", "hot"] + 2.25 * noise["hot", "hot"]
+    )
     assert float(combined[1]) == pytest.approx(float(expected), rel=1e-11)
     alone = cumulants(NETWORK, {"cold": 1.0}, order=3)
     assert jnp.array_equal(alone, cumulants(NETWORK, "cold", order=3))
@@ -192,7 +228,13 @@ def test_total_energy_has_no_cumulants():
 
 def test_weights_may_select_jumps_in_the_order_given():
     bath = {"bath": NETWORK.reservoirs["cold"], "other": NETWORK.reservoirs["hot"]}
-    jumps = [("bath", 2, 3, 0.4), ("bath", 0, 2, 0.9), ("bath", 0, 1, 1.0), ("other", 0, 3, 0.3), ("other", 1, 2, 2.0)]
+    jumps = [
+        ("bath", 2, 3, 0.4),
+        ("bath", 0, 2, 0.9),
+        ("bath", 0, 1, 1.0),
+        ("other", 0, 3, 0.3),
+        ("other", 1, 2, 2.0),
+    ]
     network = qtd.RateNetwork([0.0, 1.0, 2.3, 3.1], jumps, bath)
     matrix, p = qtd.rate_matrix(network, "bath"), qtd.steady_state(network)
     for k, (_, a, b, _) in enumerate(jumps[:3]):
@@ -209,7 +251,8 @@ def test_covariance_is_symmetric_positive_and_its_rows_sum_to_zero(network):
     matrix = np.asarray(covariance(network).matrix)
     assert np.array_equal(matrix, matrix.T) or np.allclose(matrix, matrix.T, rtol=1e-14)
     assert np.linalg.eigvalsh(matrix).min() > -1e-13 * np.abs(matrix).max()
-    assert np.abs(matrix.sum(axis=1)).max() < 1e-12 * np.abs(matrix).max()  # the first law, for fluctuations
+    # The first law, for fluctuations.
+    assert np.abs(matrix.sum(axis=1)).max() < 1e-12 * np.abs(matrix).max()
 
 
 def test_covariance_is_read_by_name():
@@ -228,15 +271,21 @@ def test_fluctuation_theorem(fields):
 
 def test_fluctuation_theorem_of_heat_with_electrons():
     network = dot()
-    mirrored = {name: 1 / float(lead.temperature) - 0.4 for name, lead in network.reservoirs.items()}
+    mirrored = {
+        name: 1 / float(lead.temperature) - 0.4 for name, lead in network.reservoirs.items()
+    }
     forward = float(generating_function(network, {"left": 0.4, "right": 0.4}, "heat"))
-    assert float(generating_function(network, mirrored, "heat")) == pytest.approx(forward, rel=1e-12)
+    assert float(generating_function(network, mirrored, "heat")) == pytest.approx(
+        forward, rel=1e-12
+    )
 
 
 def test_large_deviations_are_the_legendre_transform():
     fields = jnp.linspace(-1.5, 1.0, 11)
     result = jax.jit(lambda x: large_deviations(NETWORK, "cold", x))(fields)
-    np.testing.assert_allclose(result.generating_function, [cold_value(chi) for chi in fields], rtol=1e-13, atol=1e-16)
+    np.testing.assert_allclose(
+        result.generating_function, [cold_value(chi) for chi in fields], rtol=1e-13, atol=1e-16
+    )
     np.testing.assert_allclose(result.currents, [cold_slope(chi) for chi in fields], rtol=1e-11)
     assert jnp.all(jnp.diff(result.currents) > 0)  # the generating function is convex
     assert jnp.all(result.rates > -1e-15)
@@ -244,25 +293,34 @@ def test_large_deviations_are_the_legendre_transform():
 
 def test_the_mean_current_is_certain():
     result = jax.jit(lambda x: large_deviations(NETWORK, "cold", x))(jnp.array([0.0, 1e-3]))
-    assert float(result.currents[0]) == pytest.approx(float(qtd.operate(NETWORK).energy_currents["cold"]), rel=1e-12)
+    assert float(result.currents[0]) == pytest.approx(
+        float(qtd.operate(NETWORK).energy_currents["cold"]), rel=1e-12
+    )
     assert abs(float(result.rates[0])) < 1e-16
     noise = float(covariance(NETWORK)["cold", "cold"])
-    assert float(result.rates[1]) == pytest.approx(noise * 1e-6 / 2, rel=1e-2)  # Gaussian near the mean, up to chi c3 / c2
+    # Gaussian near the mean, up to chi c3 / c2.
+    assert float(result.rates[1]) == pytest.approx(noise * 1e-6 / 2, rel=1e-2)
 
 
 def test_a_negative_current_is_exponentially_rare_by_the_fluctuation_theorem():
     # With a single counted affinity A per quantum of one loop, I(-j) - I(j) = A j.
     network = dot(left=(0.8, 0.5), right=(0.8, -0.4))
     affinity = 0.9 / 0.8
-    result = jax.jit(lambda x: large_deviations(network, "left", x, "particles"))(jnp.array([-affinity - 0.3, 0.3]))
+    result = jax.jit(lambda x: large_deviations(network, "left", x, "particles"))(
+        jnp.array([-affinity - 0.3, 0.3])
+    )
     assert float(result.currents[0]) == pytest.approx(-float(result.currents[1]), rel=1e-11)
-    assert float(result.rates[0] - result.rates[1]) == pytest.approx(float(affinity * result.currents[1]), rel=1e-10)
+    assert float(result.rates[0] - result.rates[1]) == pytest.approx(
+        float(affinity * result.currents[1]), rel=1e-10
+    )
 
 
 def test_a_solved_network_gives_the_same_numbers():
     state = solve(NETWORK)
     assert jnp.array_equal(covariance(state).matrix, covariance(NETWORK).matrix)
-    np.testing.assert_allclose(cumulants(state, "hot", order=2), cumulants(NETWORK, "hot", order=2), rtol=1e-15)
+    np.testing.assert_allclose(
+        cumulants(state, "hot", order=2), cumulants(NETWORK, "hot", order=2), rtol=1e-15
+    )
 
 
 def test_float32_keeps_its_type():
@@ -271,13 +329,18 @@ def test_float32_keeps_its_type():
     assert cumulants(network, "cold", order=3).dtype == jnp.float32
     found = generating_function(network, {"cold": jnp.array(0.8, jnp.float32)})
     assert found.dtype == jnp.float32
-    assert float(found) == pytest.approx(float(generating_function(NETWORK, {"cold": 0.8})), rel=1e-5)
+    assert float(found) == pytest.approx(
+        float(generating_function(NETWORK, {"cold": 0.8})), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: cumulants(NETWORK, "sun"), "No reservoir is called 'sun'; there are 'cold', 'work', 'hot'"),
+        (
+            lambda: cumulants(NETWORK, "sun"),
+            "No reservoir is called 'sun'; there are 'cold', 'work', 'hot'",
+        ),
         (lambda: cumulants(NETWORK, {"sun": 1.0}), "No reservoir is called 'sun'"),
         (lambda: cumulants(NETWORK, "cold", order=0), "`order` must be a positive integer, got 0"),
         (lambda: cumulants(NETWORK, "cold", order=1.5), "`order` must be a positive integer"),

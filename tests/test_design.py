@@ -21,28 +21,38 @@ def cop(machine):
 def test_an_interior_maximum_is_found_and_reported_as_converged():
     best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=40)
     assert best.converged and best.feasible and not best.active_bounds
-    slope = jax.jit(jax.grad(lambda x: cooling(qtd.replace(FRIDGE, {CENTER: x}))))(best.parameters[CENTER])
+    slope = jax.jit(jax.grad(lambda x: cooling(qtd.replace(FRIDGE, {CENTER: x}))))(
+        best.parameters[CENTER]
+    )
     assert abs(slope) < 1e-6 * abs(best.value)  # stationary
     assert best.value > cooling(FRIDGE)
 
 
 def test_bounds_are_never_left_and_active_ones_are_named():
-    best = qtd.design.maximize(cooling, FRIDGE, {WIDTH: (jnp.array(1e-3), 1e-1)}, starts=2, steps=40)  # a bound may be an array
-    assert best.active_bounds == {WIDTH: "lower"} and best.converged  # a narrower work filter always cools more here
+    # A bound may be an array.
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {WIDTH: (jnp.array(1e-3), 1e-1)}, starts=2, steps=40
+    )
+    # A narrower work filter always cools more here.
+    assert best.active_bounds == {WIDTH: "lower"} and best.converged
     np.testing.assert_allclose(best.parameters[WIDTH], 1e-3, rtol=1e-6)
 
 
 def test_an_active_constraint_holds_with_equality():
     free = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=40)
     least = float(cop(free.machine)) * 1.001
-    best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (cop, least, None)}, starts=4, steps=60)
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (cop, least, None)}, starts=4, steps=60
+    )
     assert best.feasible and best.converged and best.active_constraints == ("cop",)
     np.testing.assert_allclose(cop(best.machine), least, rtol=1e-6)
     assert best.value < free.value
 
 
 def test_constraints_that_cannot_be_met_are_reported_not_hidden():
-    best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (cop, 0.9, None)}, starts=2, steps=20)
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (cop, 0.9, None)}, starts=2, steps=20
+    )
     assert not best.feasible and not best.converged
     assert "'cop' cannot be met" in best.message and "0.9" in best.message
 
@@ -54,7 +64,9 @@ def test_history_has_every_step_and_start_and_never_falls():
 
 
 def test_any_optax_optimiser_serves():
-    best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, starts=1, steps=20, optimizer=optax.sgd(0.1))
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {CENTER: (1.5, 2.5)}, starts=1, steps=20, optimizer=optax.sgd(0.1)
+    )
     assert best.converged
 
 
@@ -68,8 +80,13 @@ def test_a_start_that_is_not_finite_spoils_no_other():
 
 
 def test_where_a_constraint_is_no_number_the_objective_does_not_count():
-    known = lambda machine: jnp.where(machine.cold.spectral_density.center > 1.8, jnp.nan, cop(machine))  # the largest current is at 2
-    best = qtd.design.maximize(cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (known, -10.0, None)}, starts=4, steps=5)
+    # The largest current is at 2.
+    known = lambda machine: jnp.where(
+        machine.cold.spectral_density.center > 1.8, jnp.nan, cop(machine)
+    )
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (known, -10.0, None)}, starts=4, steps=5
+    )
     assert best.feasible and best.parameters[CENTER] < 1.8
 
 
@@ -100,15 +117,27 @@ def test_counts_must_be_positive_integers(wrong):
 
 def test_an_objective_that_is_nowhere_finite_raises():
     with pytest.raises(ValueError, match="not finite at any start"):
-        qtd.design.maximize(lambda m: jnp.nan * cooling(m), FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=2)
+        qtd.design.maximize(
+            lambda m: jnp.nan * cooling(m), FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=2
+        )
 
 
 def test_the_default_problem_starts_from_a_machine_that_does_not_cool():
     problem = qtd.design.problem(qtd.machines.CollectiveRefrigerator())
     assert cooling(problem.machine) < 0
-    assert set(problem.over) == {f"{name}.spectral_density.{part}" for name in ("cold", "hot", "work") for part in ("center", "width")}
+    assert set(problem.over) == {
+        f"{name}.spectral_density.{part}"
+        for name in ("cold", "hot", "work")
+        for part in ("center", "width")
+    }
 
 
 def test_a_kink_is_not_called_converged():
-    best = qtd.design.maximize(lambda m: -jnp.abs(m.cold.spectral_density.center - 2.1), FRIDGE, {CENTER: (1.5, 2.5)}, starts=2, steps=20)
+    best = qtd.design.maximize(
+        lambda m: -jnp.abs(m.cold.spectral_density.center - 2.1),
+        FRIDGE,
+        {CENTER: (1.5, 2.5)},
+        starts=2,
+        steps=20,
+    )
     assert best.feasible and not best.converged and "slope" in best.message

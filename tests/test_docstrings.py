@@ -1,4 +1,5 @@
-"""Every public name says what it takes, holds and returns, and where it is from; and what the examples print is true."""
+"""Every public name says what it takes, holds and returns, and where it is from; and what the
+examples print is true."""
 
 import dataclasses
 import doctest
@@ -9,6 +10,7 @@ import re
 import sys
 import typing
 
+import click
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +27,10 @@ def public_modules():
 
 
 MODULES = list(public_modules())
-AUTHORS = "Kolisnyk and Schaller|Bhandari and Jordan|Deghi and Bustos-Marun|Bustos-Marun and Calvo|the paper named"
+AUTHORS = (
+    "Kolisnyk and Schaller|Bhandari and Jordan|Deghi and Bustos-Marun|Bustos-Marun and"
+    " Calvo|the paper named"
+)
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 
@@ -35,21 +40,32 @@ def is_ours(thing):
 
 def things(module):
     """The functions and classes that a module lists, and the classes that these return."""
-    found = {name: thing for name in module.__all__ if is_ours(thing := getattr(module, name)) and callable(thing)}
+    found = {
+        name: thing
+        for name in module.__all__
+        if is_ours(thing := getattr(module, name))
+        and callable(thing)
+        and not isinstance(thing, click.Command)  # told by its options
+    }
     for _, function, _ in list(functions(found)):
         found |= {kind.__name__: kind for kind in kinds(returned(function)) if is_ours(kind)}
     return found
 
 
 def functions(found):
-    """Name, function and the text that describes its arguments, of functions and of all methods of classes, inherited ones too."""
+    """Name, function and the text that describes its arguments, of functions and of all methods of
+    classes, inherited ones too."""
     for name, thing in found.items():
         if not inspect.isclass(thing):
             yield name, thing, inspect.getdoc(thing) or ""
             continue
         for key, method in inspect.getmembers(thing, inspect.isroutine):
             if is_ours(method) and (not key.startswith("_") or key == "__init__"):
-                text = inspect.getdoc(thing) if key == "__init__" else f"{inspect.getdoc(method)} {inspect.getdoc(thing)}"
+                text = (
+                    inspect.getdoc(thing)
+                    if key == "__init__"
+                    else f"{inspect.getdoc(method)} {inspect.getdoc(thing)}"
+                )
                 yield f"{name}.{key}", method, text or ""
 
 
@@ -65,15 +81,27 @@ def returned(function):
 def kinds(annotation):
     """The classes in an annotation, such as those of a union."""
     inside = typing.get_args(annotation)
-    return {annotation} if inspect.isclass(annotation) and not inside else set().union(*map(kinds, inside))
+    return (
+        {annotation}
+        if inspect.isclass(annotation) and not inside
+        else set().union(*map(kinds, inside))
+    )
 
 
 def fields(thing):
-    return [field.name for field in dataclasses.fields(thing)] if dataclasses.is_dataclass(thing) else getattr(thing, "_fields", ())
+    return (
+        [field.name for field in dataclasses.fields(thing)]
+        if dataclasses.is_dataclass(thing)
+        else getattr(thing, "_fields", ())
+    )
 
 
 def unnamed(names, text):
-    return [name for name in names if not name.startswith("_") and not re.search(rf"\b{re.escape(name)}\b", text)]
+    return [
+        name
+        for name in names
+        if not name.startswith("_") and not re.search(rf"\b{re.escape(name)}\b", text)
+    ]
 
 
 def test_every_public_module_lists_its_names_and_each_has_a_docstring():
@@ -86,14 +114,18 @@ def test_every_public_module_lists_its_names_and_each_has_a_docstring():
             thing = getattr(module, name)
             if inspect.ismodule(thing) or inspect.isclass(thing) or callable(thing):
                 assert inspect.getdoc(thing), f"{module.__name__}.{name}"
-                assert not str(inspect.getdoc(thing)).startswith(f"{name}("), f"{module.__name__}.{name} has no docstring of its own"
+                assert not str(inspect.getdoc(thing)).startswith(f"{name}("), (
+                    f"{module.__name__}.{name} has no docstring of its own"
+                )
 
 
 @each_module
 def test_public_methods_and_properties_have_docstrings(module):
     for name, thing in things(module).items():
         for key, member in vars(thing).items() if inspect.isclass(thing) else ():
-            if not key.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
+            if not key.startswith("_") and (
+                inspect.isroutine(member) or isinstance(member, property)
+            ):
                 assert inspect.getdoc(getattr(thing, key)), f"{name}.{key}"
 
 
@@ -101,14 +133,22 @@ def test_public_methods_and_properties_have_docstrings(module):
 def test_every_argument_is_named(module):
     missing = {}
     for name, function, text in functions(things(module)):
-        arguments = [argument for argument in inspect.signature(function).parameters if argument not in ("self", "cls")]
+        arguments = [
+            argument
+            for argument in inspect.signature(function).parameters
+            if argument not in ("self", "cls")
+        ]
         missing |= {name: lost} if (lost := unnamed(arguments, text)) else {}
     assert not missing
 
 
 @each_module
 def test_every_field_is_named(module):
-    holders = {name: unnamed(fields(thing), inspect.getdoc(thing) or "") for name, thing in things(module).items() if fields(thing)}
+    holders = {
+        name: unnamed(fields(thing), inspect.getdoc(thing) or "")
+        for name, thing in things(module).items()
+        if fields(thing)
+    }
     assert not {name: lost for name, lost in holders.items() if lost}
 
 
@@ -118,8 +158,14 @@ def test_every_function_says_what_it_returns(module):
     found, silent = things(module), []
     for name, function, _ in functions(found):
         holder, _, key = name.rpartition(".")
-        interfaces = [vars(base)[key] for base in found[holder].__mro__ if key in vars(base)] if holder else []
-        if key != "__init__" and all(returned(f) is inspect.Signature.empty for f in (function, *interfaces)):
+        interfaces = (
+            [vars(base)[key] for base in found[holder].__mro__ if key in vars(base)]
+            if holder
+            else []
+        )
+        if key != "__init__" and all(
+            returned(f) is inspect.Signature.empty for f in (function, *interfaces)
+        ):
             silent.append(name)
     assert not silent
 
@@ -140,12 +186,19 @@ def examples():
         if not info.name.endswith("__main__"):
             module = importlib.import_module(info.name)
             known = {"jax": jax, "jnp": jnp, "np": np, "qtd": qtd}
-            yield from (example for example in doctest.DocTestFinder().find(module, globs=known) if example.examples)
+            yield from (
+                example
+                for example in doctest.DocTestFinder().find(module, globs=known)
+                if example.examples
+            )
 
 
 @pytest.mark.timeout(600)  # all of them in one go, as they share what is compiled
 def test_the_examples_print_what_they_say(users_configuration):
-    runner, told = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE), []
+    runner, told = (
+        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE),
+        [],
+    )
     for example in examples():
         runner.run(example, out=told.append)
     assert not runner.failures, "".join(told)

@@ -17,7 +17,9 @@ from qtd.cli import main
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extend.md").read_text()
 FILES = dict(re.findall(r'^```py title="([\w/.]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE))
-POINTS = re.search(r'^```toml title="pyproject.toml"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE)[1]
+POINTS = re.search(r'^```toml title="pyproject.toml"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE)[
+    1
+]
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +89,15 @@ def test_a_spectral_density_is_one_file(device):
 def test_an_observable_is_a_row(device, capsys):
     diode = device("diode").Diode()
     point = diode.operate()
-    forward, backward = (abs(float(p.heat_currents["hot"])) for p in (point.forward, point.backward))
+    forward, backward = (
+        abs(float(p.heat_currents["hot"])) for p in (point.forward, point.backward)
+    )
     assert float(point.observables()["R"].value) == pytest.approx(forward / backward, rel=1e-14)
     assert "heat current forward over backward" in repr(point)
     table = qtd.sweep(diode, {"valve.gap": [0.9, 1.0]}, ["R", "J_hot"])
-    assert table.R.units == "1" and float(table.R[1]) == pytest.approx(forward / backward, rel=1e-12)
+    assert table.R.units == "1" and float(table.R[1]) == pytest.approx(
+        forward / backward, rel=1e-12
+    )
     code, out, _ = run(capsys, "sweep", "diode", "--over", "valve.gap=0.9:1.0:2", "--observe", "R")
     assert code == 0 and len(out.splitlines()) == 3
     assert run(capsys, "show", "diode")[1].count("heat current forward over backward") == 1
@@ -100,7 +106,9 @@ def test_an_observable_is_a_row(device, capsys):
 @pytest.fixture
 def ladder(device):
     flat = qtd.spectral.Ohmic(0.1, 10.0)
-    baths = {name: qtd.Reservoir(t, spectral_density=flat) for name, t in (("cold", 0.5), ("hot", 1.0))}
+    baths = {
+        name: qtd.Reservoir(t, spectral_density=flat) for name, t in (("cold", 0.5), ("hot", 1.0))
+    }
     return device("ladder").Ladder(jnp.asarray(1.0), baths, 4)
 
 
@@ -110,7 +118,9 @@ def test_a_kind_of_system_is_one_file(ladder, device):
     point, known = qtd.operate(ladder), qtd.operate(network)
     for name in ("cold", "hot"):
         np.testing.assert_allclose(point.heat_currents[name], known.heat_currents[name], rtol=1e-12)
-    np.testing.assert_allclose(point.heat_covariance.matrix, known.heat_covariance.matrix, rtol=1e-11)
+    np.testing.assert_allclose(
+        point.heat_covariance.matrix, known.heat_covariance.matrix, rtol=1e-11
+    )
     start, times = [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 20.0]
     here, there = (qtd.evolution.relax(system, start, times) for system in (ladder, network))
     np.testing.assert_allclose(here, there, rtol=1e-10, atol=1e-14)

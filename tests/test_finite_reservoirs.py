@@ -38,7 +38,12 @@ def test_bad_questions_are_named():
         (lambda: machine.minimum_temperature(2), "`reservoir` must be below 2"),
         (lambda: machine.crossing_times((0, 0)), "`pair` must name two"),
         (lambda: machine.crossing_times(of="mu"), "`of` must be"),
-        (lambda: FiniteReservoirs.from_hamiltonian([[1.0, 1.0], [0.0, 1.0]], np.ones((2, 2)), machine.gases), "Hermitian"),
+        (
+            lambda: FiniteReservoirs.from_hamiltonian(
+                [[1.0, 1.0], [0.0, 1.0]], np.ones((2, 2)), machine.gases
+            ),
+            "Hermitian",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             ask()
@@ -47,7 +52,10 @@ def test_bad_questions_are_named():
 def test_what_is_beyond_the_models_validity_is_said():
     warm = FermiGas(jnp.array([1.0, 1.0]), jnp.array([8.0, 20.0]), closure="sommerfeld")
     assert int(FiniteReservoirs(gases=warm).operate().status) == qtd.Status.NOT_DEGENERATE
-    assert int(FiniteReservoirs(jnp.array([-0.5, 2.0]), np.ones((2, 2))).operate().status) == qtd.Status.BELOW_BAND
+    assert (
+        int(FiniteReservoirs(jnp.array([-0.5, 2.0]), np.ones((2, 2))).operate().status)
+        == qtd.Status.BELOW_BAND
+    )
     assert all(law.holds for law in FiniteReservoirs().operate().laws())
 
 
@@ -56,31 +64,49 @@ def test_a_trajectory_that_runs_into_the_singular_point_ends_there():
     gases = FermiGas(jnp.array([0.6, 1.0]), jnp.array([6.8, 2.0]), closure="sommerfeld")
     machine = FiniteReservoirs(jnp.array([7.1, 7.5]), jnp.ones((2, 2)), gases)
     found = machine.evolve(jnp.array([1.0, 1.4, 1.5, 3.0]))
-    assert float(found.last) == pytest.approx(1.4207, abs=1e-4) and int(found.status) == qtd.Status.SINGULAR
+    assert (
+        float(found.last) == pytest.approx(1.4207, abs=1e-4)
+        and int(found.status) == qtd.Status.SINGULAR
+    )
     assert np.isfinite(found.temperatures[:2]).all() and np.isnan(found.temperatures[2:]).all()
-    exact = eqx.tree_at(lambda m: m.gases, machine, FermiGas(gases.temperature, gases.chemical_potential))
+    exact = eqx.tree_at(
+        lambda m: m.gases, machine, FermiGas(gases.temperature, gases.chemical_potential)
+    )
     assert np.isfinite(exact.evolve(jnp.array([3.0])).temperatures).all()
 
 
 def test_modes_come_from_a_hamiltonian():
     gases = FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]))
-    machine = FiniteReservoirs.from_hamiltonian([[21.3, 0.2], [0.2, 21.3]], [[0.1, 0.0], [0.0, 0.3]], gases)
+    machine = FiniteReservoirs.from_hamiltonian(
+        [[21.3, 0.2], [0.2, 21.3]], [[0.1, 0.0], [0.0, 0.3]], gases
+    )
     np.testing.assert_allclose(np.sort(machine.energies), [21.1, 21.5], rtol=1e-14)
     np.testing.assert_allclose(machine.rates, [[0.05, 0.05], [0.15, 0.15]], rtol=1e-13)
-    assert jax.tree.structure(machine) == jax.tree.structure(FiniteReservoirs(machine.energies, machine.rates, gases))
+    assert jax.tree.structure(machine) == jax.tree.structure(
+        FiniteReservoirs(machine.energies, machine.rates, gases)
+    )
 
 
 def test_equal_potentials_between_the_mode_and_h_cool_the_cold_one_although_it_gains_heat():
     """Who cools is decided by J - h P, not by Y."""
-    machine = FiniteReservoirs(jnp.array([10.01]), jnp.ones((2, 1)), FermiGas(jnp.array([0.5, 1.0]), jnp.array([10.0, 10.0])))
+    machine = FiniteReservoirs(
+        jnp.array([10.01]),
+        jnp.ones((2, 1)),
+        FermiGas(jnp.array([0.5, 1.0]), jnp.array([10.0, 10.0])),
+    )
     assert float(machine.gases.properties().energy_per_particle[0]) > 10.01
     found = machine.operate()
     assert float(found.heat[0]) < 0 and float(found.temperature_rates[0]) < 0
 
 
 def test_equilibration_ends_when_its_share_of_the_entropy_is_left():
-    machine = FiniteReservoirs(gases=FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld"))
-    rest, times = machine.equilibrium(), [float(machine.equilibration_time(share)) for share in (0.5, 0.01)]
+    machine = FiniteReservoirs(
+        gases=FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld")
+    )
+    rest, times = (
+        machine.equilibrium(),
+        [float(machine.equilibration_time(share)) for share in (0.5, 0.01)],
+    )
     entropy = machine.evolve(jnp.array([0.0, *times])).entropy
     end = machine.gases.at(rest.temperature, rest.chemical_potential).properties().entropy.sum()
     np.testing.assert_allclose((end - entropy[1:]) / (end - entropy[0]), [0.5, 0.01], rtol=1e-8)
@@ -90,18 +116,28 @@ def test_equilibration_takes_no_time_at_rest_and_for_ever_where_reservoirs_stop_
     same = FermiGas(jnp.array([1.0, 1.0]), jnp.array([20.0, 20.0]), closure="sommerfeld")
     assert float(FiniteReservoirs(gases=same).equilibration_time()) == 0
     apart = FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld")
-    assert float(FiniteReservoirs(jnp.array([21.1]), jnp.ones((2, 1)), apart).equilibration_time()) == np.inf
+    assert (
+        float(FiniteReservoirs(jnp.array([21.1]), jnp.ones((2, 1)), apart).equilibration_time())
+        == np.inf
+    )
     with pytest.raises(ValueError, match="`share` must be between 0 and 1"):
         FiniteReservoirs(gases=apart).equilibration_time(1.0)
 
 
 def test_reservoirs_of_other_dimensions_and_classical_ones_find_their_equilibrium():
-    gases = FermiGas(jnp.array([0.5, 1.0, 2.0]), jnp.array([-1.0, 4.0, 0.5]), jnp.array([1.0, 0.3, 0.1]), jnp.array([0.5, 1.5, 3.0]))
+    gases = FermiGas(
+        jnp.array([0.5, 1.0, 2.0]),
+        jnp.array([-1.0, 4.0, 0.5]),
+        jnp.array([1.0, 0.3, 0.1]),
+        jnp.array([0.5, 1.5, 3.0]),
+    )
     machine = FiniteReservoirs(jnp.array([1.0, 3.0]), jnp.ones((3, 2)), gases)
     rest = machine.equilibrium()
     found = machine.evolve(jnp.array([1.0, 1e3]))
     np.testing.assert_allclose(found.temperatures[1], float(rest.temperature), rtol=1e-7)
-    np.testing.assert_allclose(found.chemical_potentials[1], float(rest.chemical_potential), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(
+        found.chemical_potentials[1], float(rest.chemical_potential), rtol=1e-7, atol=1e-7
+    )
     assert np.all(found.drift < 1e-9) and int(rest.status) == 0
 
 
@@ -122,9 +158,16 @@ def test_the_equilibrium_has_derivatives_in_both_modes():
 
 def filled(temperature):
     """The full model, stiff, after a while."""
-    gases = FermiGas(jnp.stack([temperature, jnp.ones_like(temperature)]), jnp.array([20.8, 16.0]), 10.0, closure="sommerfeld")
+    gases = FermiGas(
+        jnp.stack([temperature, jnp.ones_like(temperature)]),
+        jnp.array([20.8, 16.0]),
+        10.0,
+        closure="sommerfeld",
+    )
     rates = 10 * jnp.sqrt(jnp.array([[21.1, 21.5]] * 2))
-    found = FiniteReservoirs(jnp.array([21.1, 21.5]), rates, gases).evolve(jnp.array([2.0]), full=True, occupations=jnp.full(2, 0.1))
+    found = FiniteReservoirs(jnp.array([21.1, 21.5]), rates, gases).evolve(
+        jnp.array([2.0]), full=True, occupations=jnp.full(2, 0.1)
+    )
     return jnp.concatenate([found.temperatures[0], found.occupations[0]])
 
 
@@ -137,19 +180,33 @@ def test_the_full_model_has_derivatives_without_lapack():
 
 @pytest.mark.parametrize("closure", ["exact", "sommerfeld"])
 def test_flows_have_derivatives_where_reservoirs_are_equal(closure):
-    equal = lambda t: FiniteReservoirs(gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure)).operate().heat[0]
-    slope, difference = jax.jit(jax.grad(equal))(jnp.asarray(1.0)), (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5
+    equal = lambda t: (
+        FiniteReservoirs(gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure))
+        .operate()
+        .heat[0]
+    )
+    slope, difference = (
+        jax.jit(jax.grad(equal))(jnp.asarray(1.0)),
+        (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5,
+    )
     assert float(slope) == pytest.approx(float(difference), rel=1e-8)
 
 
-# Slow manifolds: two modes at nearly one energy equalise almost all at once, and the rest in a time that grows as 1 / splitting^2.
+# Slow manifolds: two modes at nearly one energy equalise almost all at once, and the rest in a time
+# that grows as 1 / splitting^2.
 
 SPLITTINGS = (0.4, 0.1, 0.01, 1e-3)
 
 
 def split(splitting, **gases):
-    known = {"temperature": [0.6, 1.0], "chemical_potential": [20.8, 16.0], "closure": "sommerfeld"} | gases
-    return FiniteReservoirs(21.1 + jnp.stack([0.0, splitting]), jnp.full((2, 2), 4.6), FermiGas(**known))
+    known = {
+        "temperature": [0.6, 1.0],
+        "chemical_potential": [20.8, 16.0],
+        "closure": "sommerfeld",
+    } | gases
+    return FiniteReservoirs(
+        21.1 + jnp.stack([0.0, splitting]), jnp.full((2, 2), 4.6), FermiGas(**known)
+    )
 
 
 class Slow(NamedTuple):
@@ -163,7 +220,12 @@ class Slow(NamedTuple):
 def slow(splitting):
     machine = split(splitting)
     times = jnp.stack([machine.equilibration_time(share) for share in (1e-4, 1e-6)])
-    return Slow(times, machine.relaxation_rates(), machine.minimum_temperature(1), machine.minimum_temperature(0))
+    return Slow(
+        times,
+        machine.relaxation_rates(),
+        machine.minimum_temperature(1),
+        machine.minimum_temperature(0),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -173,33 +235,47 @@ def slowly():
 
 @pytest.mark.parametrize("splitting", SPLITTINGS)
 def test_the_end_of_equilibration_has_the_slowest_rate(slowly, splitting):
-    """Entropy is quadratic in deviations, which decay as exp(-rate t): a closed form for the time between two shares."""
+    """Entropy is quadratic in deviations, which decay as exp(-rate t): a closed form for the time
+    between two shares."""
     found = slowly[splitting]
     expected = np.log(1e-4 / 1e-6) / (2 * float(found.rates[2]))
-    # A deviation of a hundredth, of which the first share is the square, changes the rate by about as much.
+    # A deviation of a hundredth, of which the first share is the square, changes the rate by about
+    # as much.
     assert float(found.times[1] - found.times[0]) == pytest.approx(expected, rel=0.02)
     assert float(found.times[1]) > expected
 
 
 @pytest.mark.parametrize("splitting", SPLITTINGS)
 def test_what_rounding_makes_on_the_way_is_no_minimum(slowly, splitting):
-    """The hot reservoir is heated, and cools again to the end, above where it began; the cold one has its minimum at the start of all."""
+    """The hot reservoir is heated, and cools again to the end, above where it began; the cold one
+    has its minimum at the start of all."""
     hot, cold = slowly[splitting].hot, slowly[splitting].cold
-    assert (float(hot.time), float(hot.temperature), bool(hot.interior), int(hot.status)) == (0, 1, False, 0)
-    assert bool(cold.interior) and 8 < float(cold.time) < 30 and 0.355 < float(cold.temperature) < 0.37
+    assert (float(hot.time), float(hot.temperature), bool(hot.interior), int(hot.status)) == (
+        0,
+        1,
+        False,
+        0,
+    )
+    assert (
+        bool(cold.interior) and 8 < float(cold.time) < 30 and 0.355 < float(cold.temperature) < 0.37
+    )
 
 
 def test_the_slowest_equilibration_has_a_derivative():
     time = jax.jit(lambda splitting: split(splitting).equilibration_time())
     slope = jax.jit(jax.grad(lambda splitting: split(splitting).equilibration_time()))(0.01)
-    assert float(slope) == pytest.approx(float((time(0.01 + 1e-6) - time(0.01 - 1e-6)) / 2e-6), rel=1e-5)
+    assert float(slope) == pytest.approx(
+        float((time(0.01 + 1e-6) - time(0.01 - 1e-6)) / 2e-6), rel=1e-5
+    )
     assert float(slope) * 0.01 / float(time(0.01)) == pytest.approx(-2, rel=0.02)
 
 
 def third(temperature, speed):
     """A third reservoir, slow."""
     gases = FermiGas([0.6, 1.0, temperature], [20.8, 16.0, 18.0], closure="sommerfeld")
-    return FiniteReservoirs([21.1, 21.5], 4.6 * jnp.array([[1.0, 1.0], [1.0, 1.0], [speed, speed]]), gases)
+    return FiniteReservoirs(
+        [21.1, 21.5], 4.6 * jnp.array([[1.0, 1.0], [1.0, 1.0], [speed, speed]]), gases
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.8, 1.5, 1.543, 2.0])
@@ -235,19 +311,23 @@ def test_reservoirs_that_start_equal_do_not_cross_there(pair, of):
 
 
 def test_reservoirs_that_start_equal_and_cross_later_do_so_once():
-    """Drawn apart by their potentials at first, they cross on the way to where the slow one ends."""
+    """Drawn apart by their potentials at first, they cross on the way to where the slow one
+    ends."""
     machine = third(0.6, 1e-2)
     found = [machine.crossing_times(pair, most=4).times for pair in ((0, 2), (2, 0))]
     assert np.array_equal(found[0], found[1], equal_nan=True)
     crossed = found[0][np.isfinite(found[0])]
     assert len(crossed) and np.all(crossed > 1)
-    around = machine.evolve(np.concatenate([crossed * (1 - 1e-6), crossed * (1 + 1e-6)])).temperatures
+    around = machine.evolve(
+        np.concatenate([crossed * (1 - 1e-6), crossed * (1 + 1e-6)])
+    ).temperatures
     before, after = np.split(np.asarray(around[:, 0] - around[:, 2]), 2)
     assert np.all(before * after < 0)
 
 
 def test_entropy_production_near_equilibrium_is_that_of_many_digits():
-    """What is interpolated within steps was good to 2e-9, and differences of nearly equal reservoirs to 4e-7."""
+    """What is interpolated within steps was good to 2e-9, and differences of nearly equal
+    reservoirs to 4e-7."""
     times = [1.0, 3.0, 300.0]
     found = split(0.4, temperature=[1.0, 1.001], chemical_potential=[20.0, 20.001]).evolve(times)
     with mp.workdps(30):
@@ -267,7 +347,9 @@ def test_entropy_production_near_equilibrium_is_that_of_many_digits():
                 thermal, density = mp.pi**2 / 6 * (t_j / m) ** 2, mp.sqrt(m)
                 zeroth, first = density * (1 - thermal / 4), thermal * density * m
                 second = 2 * thermal * density * m**2
-                heating = sum((e - m - first / zeroth) * sign * p for e, p in zip(energies, leaving))
+                heating = sum(
+                    (e - m - first / zeroth) * sign * p for e, p in zip(energies, leaving)
+                )
                 warming = -heating * t_j / (second - first**2 / zeroth)
                 moved.append((warming, (-sign * sum(leaving) - first / t_j * warming) / zeroth))
             return [moved[0][0], moved[1][0], moved[0][1], moved[1][1]]
@@ -288,4 +370,8 @@ def test_too_many_steps_are_not_called_a_singular_point(monkeypatch):
     assert int(found.status) == qtd.Status.NOT_CONVERGED and np.isnan(found.temperatures).all()
     with pytest.raises(ValueError, match="did not converge"):
         machine.equilibration_time()
-    assert int(machine.crossing_times().status) == int(machine.minimum_temperature(0).status) == qtd.Status.NOT_CONVERGED
+    assert (
+        int(machine.crossing_times().status)
+        == int(machine.minimum_temperature(0).status)
+        == qtd.Status.NOT_CONVERGED
+    )

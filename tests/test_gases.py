@@ -13,12 +13,25 @@ from qtd._numerics.fermi import thermal_integrals
 from qtd.gases import FermiGas
 
 INTEGRALS = jax.jit(thermal_integrals)
-PROPERTIES = {closure: jax.jit(lambda t, mu, a, c=closure: FermiGas(t, mu, 1.0, a, c).properties()) for closure in ("exact", "sommerfeld")}
-NAMES = ("number", "energy", "entropy", "zeroth", "first", "second", "heat_capacity", "energy_per_particle")
+PROPERTIES = {
+    closure: jax.jit(lambda t, mu, a, c=closure: FermiGas(t, mu, 1.0, a, c).properties())
+    for closure in ("exact", "sommerfeld")
+}
+NAMES = (
+    "number",
+    "energy",
+    "entropy",
+    "zeroth",
+    "first",
+    "second",
+    "heat_capacity",
+    "energy_per_particle",
+)
 
 
 def by_polylogarithms(x, alpha):
-    """Moments, number, energy and entropy at T = 1, from N = Gamma(a) F_(a-1) and E = Gamma(a+1) F_a by Euler's theorem."""
+    """Moments, number, energy and entropy at T = 1, from N = Gamma(a) F_(a-1) and E = Gamma(a+1)
+    F_a by Euler's theorem."""
     with mp.workdps(160 if x < -50 else 40):  # as 1 + exp(-300) must not be 1
         x, a = mp.mpf(x), mp.mpf(alpha)
         complete = lambda s: -mp.re(mp.polylog(s + 1, -mp.exp(x)))
@@ -26,7 +39,10 @@ def by_polylogarithms(x, alpha):
         zeroth = mp.gamma(a) * complete(a - 2)
         first = a * number - x * zeroth
         second = (a + 1) * energy - x * a * number - x * first
-        return [float(v) for v in (zeroth, first, second, number, energy, (1 + 1 / a) * energy - x * number)]
+        return [
+            float(v)
+            for v in (zeroth, first, second, number, energy, (1 + 1 / a) * energy - x * number)
+        ]
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.37, 3.0])
@@ -35,7 +51,8 @@ def test_integrals_agree_with_polylogarithms(x, alpha):
     found = INTEGRALS(x, alpha)
     values = [*found["moments"], found["number"], found["energy"], found["entropy"]]
     expected = by_polylogarithms(x, alpha)
-    # At alpha = 1 the density is constant, and the first moment of a degenerate gas next to nothing beside the others.
+    # At alpha = 1 the density is constant, and the first moment of a degenerate gas next to nothing
+    # beside the others.
     scale = np.maximum(np.abs(expected), 1e-3 * np.array([0, expected[0], 0, 0, 0, 0]))
     assert np.max(np.abs(np.array(values) - expected) / scale) < 1e-12
 
@@ -47,7 +64,9 @@ def test_a_degenerate_gas_keeps_its_digits(x):
     first = (alpha - 1) * x ** (alpha - 2) * (s2 + (alpha - 2) * (alpha - 3) / 6 * s4 / x**2)
     entropy = x ** (alpha - 1) * (s2 + (alpha - 1) * (alpha - 2) / 6 * s4 / x**2)
     found = INTEGRALS(x, alpha)
-    np.testing.assert_allclose([found["moments"][1], found["entropy"]], [first, entropy], rtol=1e-11)
+    np.testing.assert_allclose(
+        [found["moments"][1], found["entropy"]], [first, entropy], rtol=1e-11
+    )
 
 
 def test_two_dimensions_have_closed_forms():
@@ -61,11 +80,17 @@ def test_derivatives_in_degeneracy_and_dimension_agree_with_differences():
     slopes = jax.jit(jax.jacfwd(thermal_integrals, argnums=(0, 1)))
     for x in (-3.0, 0.5, 30.0, 80.0):
         for argument, step in ((0, 1e-4), (1, 1e-4)):
-            moved = lambda k, x=x, a=argument, h=step: INTEGRALS(x + (k * h if a == 0 else 0), 1.5 + (k * h if a == 1 else 0))
+            moved = lambda k, x=x, a=argument, h=step: INTEGRALS(
+                x + (k * h if a == 0 else 0), 1.5 + (k * h if a == 1 else 0)
+            )
             difference = jax.tree.map(lambda p, m, h=step: (p - m) / (2 * h), moved(1), moved(-1))
-            found = jax.tree.map(lambda y, a=argument: y[a], slopes(x, 1.5), is_leaf=lambda y: isinstance(y, tuple))
+            found = jax.tree.map(
+                lambda y, a=argument: y[a], slopes(x, 1.5), is_leaf=lambda y: isinstance(y, tuple)
+            )
             for key, value in difference.items():
-                np.testing.assert_allclose(found[key], value, rtol=1e-6, atol=1e-9 * np.abs(value).max())
+                np.testing.assert_allclose(
+                    found[key], value, rtol=1e-6, atol=1e-9 * np.abs(value).max()
+                )
 
 
 @pytest.mark.parametrize("closure", ["exact", "sommerfeld"])
@@ -77,23 +102,45 @@ def test_energy_changes_by_heat_and_particles(closure, temperature, degeneracy, 
     by_temperature, by_potential = (slope(temperature, mu, alpha) for slope in SLOPES[closure])
     held = PROPERTIES[closure](temperature, mu, alpha)
     for slope in (by_temperature, by_potential):
-        assert float(slope.energy) == pytest.approx(float(temperature * slope.entropy + mu * slope.number), rel=1e-10)
+        assert float(slope.energy) == pytest.approx(
+            float(temperature * slope.entropy + mu * slope.number), rel=1e-10
+        )
     assert float(by_potential.number) == pytest.approx(float(held.zeroth), rel=1e-10)
-    assert float(by_temperature.number) == pytest.approx(float(held.first / temperature), rel=1e-8, abs=1e-11 * float(held.zeroth))
-    assert float(by_temperature.energy) == pytest.approx(float((mu * held.first + held.second) / temperature), rel=1e-9)
+    assert float(by_temperature.number) == pytest.approx(
+        float(held.first / temperature), rel=1e-8, abs=1e-11 * float(held.zeroth)
+    )
+    assert float(by_temperature.energy) == pytest.approx(
+        float((mu * held.first + held.second) / temperature), rel=1e-9
+    )
 
 
-SLOPES = {closure: [jax.jit(jax.jacfwd(function, argnums=i)) for i in (0, 1)] for closure, function in PROPERTIES.items()}
+SLOPES = {
+    closure: [jax.jit(jax.jacfwd(function, argnums=i)) for i in (0, 1)]
+    for closure, function in PROPERTIES.items()
+}
 
 
 @pytest.mark.parametrize(
     ("closure", "expected"),
     [
-        ("exact", {"number": 3.976985354047977, "energy": 10.35371486476145, "entropy": 5.325235379125154}),
+        (
+            "exact",
+            {
+                "number": 3.976985354047977,
+                "energy": 10.35371486476145,
+                "entropy": 5.325235379125154,
+            },
+        ),
         ("exact", {"heat_capacity": 4.219398363958743, "energy_per_particle": 3.631710432106279}),
-        ("sommerfeld", {"number": 3.9389531782848, "energy": 10.509046975571, "entropy": 5.6982187577641}),
+        (
+            "sommerfeld",
+            {"number": 3.9389531782848, "energy": 10.509046975571, "entropy": 5.6982187577641},
+        ),
         ("sommerfeld", {"heat_capacity": 5.1525528479248, "energy_per_particle": 3.5745647189438}),
-        ("sommerfeld", {"zeroth": 1.6529088803777, "first": 0.94970312629401, "second": 5.6982187577641}),
+        (
+            "sommerfeld",
+            {"zeroth": 1.6529088803777, "first": 0.94970312629401, "second": 5.6982187577641},
+        ),
     ],
 )
 def test_reference_gas(closure, expected):
@@ -103,7 +150,8 @@ def test_reference_gas(closure, expected):
 
 
 @pytest.mark.parametrize(
-    ("alpha", "x", "number", "capacity"), [(0.5, 10.0, 2e-4, -6.5e-2), (1.0, 3.0, -1.6e-2, 0.35), (1.5, 20.0, -7e-6, 4.5e-3)]
+    ("alpha", "x", "number", "capacity"),
+    [(0.5, 10.0, 2e-4, -6.5e-2), (1.0, 3.0, -1.6e-2, 0.35), (1.5, 20.0, -7e-6, 4.5e-3)],
 )
 def test_where_the_sommerfeld_expansion_is_off_as_the_page_says(alpha, x, number, capacity):
     cut, exact = (PROPERTIES[closure](1.0, x, alpha) for closure in ("sommerfeld", "exact"))
@@ -116,7 +164,9 @@ def test_float32_keeps_its_type_and_five_digits():
     held, exact = gas.properties(), FermiGas(0.6, 20.8).properties()
     for name in NAMES:
         value = getattr(held, name)
-        assert value.dtype == jnp.float32 and float(value) == pytest.approx(float(getattr(exact, name)), rel=2e-5)
+        assert value.dtype == jnp.float32 and float(value) == pytest.approx(
+            float(getattr(exact, name)), rel=2e-5
+        )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +178,10 @@ def test_float32_keeps_its_type_and_five_digits():
         ({"chemical_potential": np.nan}, "`chemical_potential` must be finite"),
         ({"closure": "classical"}, "`closure` must be"),
         ({"chemical_potential": 1.0, "closure": "sommerfeld"}, 'use closure="exact"'),
-        ({"chemical_potential": -1.0, "alpha": 1.0, "closure": "sommerfeld"}, 'use closure="exact"'),
+        (
+            {"chemical_potential": -1.0, "alpha": 1.0, "closure": "sommerfeld"},
+            'use closure="exact"',
+        ),
     ],
 )
 def test_bad_input_is_named(arguments, words):

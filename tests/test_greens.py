@@ -1,4 +1,5 @@
-"""Green functions of Kerr-coupled modes: against direct sums, laws, invariances, derivatives, and bad input."""
+"""Green functions of Kerr-coupled modes: against direct sums, laws, invariances, derivatives, and
+bad input."""
 
 import jax
 import jax.numpy as jnp
@@ -28,13 +29,19 @@ def pair(numbers=BROAD):
 def three_modes(same=None):
     """Three modes in a triangle, one of them between three reservoirs."""
     temperatures = [same] * 5 if same else [2.0, 1.0, 0.7, 1.4, 0.9]
-    made = {name: boson(t, c, w) for name, t, c, w in zip("abcde", temperatures, (1.5, 2.5, 2.0, 2.2, 1.8), (0.3, 0.2, 0.25, 0.3, 0.2))}
+    made = {
+        name: boson(t, c, w)
+        for name, t, c, w in zip(
+            "abcde", temperatures, (1.5, 2.5, 2.0, 2.2, 1.8), (0.3, 0.2, 0.25, 0.3, 0.2)
+        )
+    }
     shifts = [[0.0, 0.1, -0.05], [0.1, 0.0, 0.08], [-0.05, 0.08, 0.0]]
     return KerrModes([1.8, 2.0, 2.3], shifts, {"a": 0, "b": 0, "c": 0, "d": 1, "e": 2}, made)
 
 
 def by_direct_sums(modes, points, retarded="causal"):
-    """Occupations and heat currents by sums over all pairs of points in NumPy, no transform: another route through the same formulas."""
+    """Occupations and heat currents by sums over all pairs of points in NumPy, no transform:
+    another route through the same formulas."""
     cutoff = float(modes.cutoff)
     step = cutoff / points
     w = (np.arange(points) + 0.5) * step
@@ -62,11 +69,14 @@ def by_direct_sums(modes, points, retarded="causal"):
     for name, mode in modes.couplings:
         up, down = np.zeros(points), np.zeros(points)
         for k in range(size):
-            bubble = np.correlate(more[k], less[k], "full") * step / (2 * np.pi)  # at -(points-1) ... points-1
+            # At -(points-1) ... points-1.
+            bubble = np.correlate(more[k], less[k], "full") * step / (2 * np.pi)
             weight = shifts[mode, k] ** 2 * step / (2 * np.pi)
             up += weight * np.convolve(more[mode], bubble)[points - 1 : 2 * points - 1]
             down += weight * np.convolve(less[mode], bubble[::-1])[points - 1 : 2 * points - 1]
-        others = sum(density[other] * (occupation[name] - occupation[other]) for other in modes.at(mode))
+        others = sum(
+            density[other] * (occupation[name] - occupation[other]) for other in modes.at(mode)
+        )
         inner = others + up * occupation[name] - down * (1 + occupation[name])
         heat[name] = step / (2 * np.pi) * (w * square[mode] * density[name] * inner).sum()
     return n, heat
@@ -77,7 +87,9 @@ def by_direct_sums(modes, points, retarded="causal"):
 def test_occupations_and_currents_are_those_of_direct_sums(make, retarded):
     modes = make()
     found = solve(modes, retarded, 1024)
-    (n, heat), (n_coarse, heat_coarse) = (by_direct_sums(modes, points, retarded) for points in (1024, 512))
+    (n, heat), (n_coarse, heat_coarse) = (
+        by_direct_sums(modes, points, retarded) for points in (1024, 512)
+    )
     np.testing.assert_allclose(found.occupations, n + (n - n_coarse) / 3, rtol=1e-13)
     scale = max(map(abs, heat.values()))
     for name in heat:
@@ -92,22 +104,38 @@ def test_energy_and_the_photons_of_each_mode_are_conserved(retarded):
     scale = max(abs(float(x)) for x in state.heat_currents.values())
     assert abs(float(sum(state.heat_currents.values()))) < 1e-12 * scale
     for mode in range(3):
-        assert abs(float(sum(state.photon_currents[name] for name in modes.at(mode)))) < 1e-12 * scale
-    assert min(abs(float(x)) for x in state.heat_currents.values()) > 1e-7  # none of them for want of a current
+        assert (
+            abs(float(sum(state.photon_currents[name] for name in modes.at(mode)))) < 1e-12 * scale
+        )
+    # None of them for want of a current.
+    assert min(abs(float(x)) for x in state.heat_currents.values()) > 1e-7
 
 
-@pytest.mark.parametrize("make", [lambda: pair(BROAD.at[3:6].set(1.1)), lambda: three_modes(same=1.1)])
+@pytest.mark.parametrize(
+    "make", [lambda: pair(BROAD.at[3:6].set(1.1)), lambda: three_modes(same=1.1)]
+)
 @pytest.mark.parametrize("retarded", ["causal", "local", "paper"])
 def test_equal_temperatures_give_no_currents(make, retarded):
     state = solve(make(), retarded)
-    assert max(abs(float(x)) for x in (*state.heat_currents.values(), *state.photon_currents.values())) < 1e-17
+    assert (
+        max(abs(float(x)) for x in (*state.heat_currents.values(), *state.photon_currents.values()))
+        < 1e-17
+    )
 
 
 def test_a_mode_alone_has_the_landauer_current():
-    modes = KerrModes([2.0], [[0.0]], {"left": 0, "right": 0}, {"left": boson(2.0, 1.8, 0.3), "right": boson(0.5, 2.2, 0.2)})
+    modes = KerrModes(
+        [2.0],
+        [[0.0]],
+        {"left": 0, "right": 0},
+        {"left": boson(2.0, 1.8, 0.3), "right": boson(0.5, 2.2, 0.2)},
+    )
     state = solve(modes)
     w = np.linspace(0, 8, 400_001)[1:-1]
-    rates = {name: [np.asarray(x) for x in r.rates(jnp.asarray(w))] for name, r in modes.reservoirs.items()}
+    rates = {
+        name: [np.asarray(x) for x in r.rates(jnp.asarray(w))]
+        for name, r in modes.reservoirs.items()
+    }
     strengths = {name: down - up for name, (up, down) in rates.items()}
     shift = sum(np.asarray(modes.density(name).level_shift(jnp.asarray(w))) for name in rates)
     square = 1 / ((w - 2.0 - shift) ** 2 + sum(strengths.values()) ** 2 / 4)
@@ -119,23 +147,35 @@ def test_a_mode_alone_has_the_landauer_current():
 
 
 def test_units_may_be_changed():
-    # Energies and temperatures times s, strengths times s^2: currents times s^2; widths have no unit.
+    # Energies and temperatures times s, strengths times s^2: currents times s^2; widths have no
+    # unit.
     scales = jnp.array([1.0, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 2, 1])
     one, other = solve(pair()), solve(pair(BROAD * 3.0**scales))
     np.testing.assert_allclose(other.occupations, one.occupations, rtol=1e-12)
     for name in PAIR:
-        assert float(other.heat_currents[name]) == pytest.approx(9 * float(one.heat_currents[name]), rel=1e-11)
+        assert float(other.heat_currents[name]) == pytest.approx(
+            9 * float(one.heat_currents[name]), rel=1e-11
+        )
 
 
 def test_the_current_is_of_second_order_in_the_shift_without_its_mean_field():
-    small = [float(solve(pair(BROAD.at[2].set(shift))).heat_currents["cold"]) / shift**2 for shift in (1e-4, 2e-4)]
+    small = [
+        float(solve(pair(BROAD.at[2].set(shift))).heat_currents["cold"]) / shift**2
+        for shift in (1e-4, 2e-4)
+    ]
     assert small[0] == pytest.approx(small[1], rel=1e-3) and small[0] != small[1]
 
 
 def test_occupations_with_correlation_change_the_current_little_where_the_theory_holds():
-    made = [boson(t, c, w, 2.0, 7.0) for t, c, w in ((1.168, 2.0, 0.02), (1.0, 2.2, 0.02), (1.0, 2.2, 0.02))]
+    made = [
+        boson(t, c, w, 2.0, 7.0)
+        for t, c, w in ((1.168, 2.0, 0.02), (1.0, 2.2, 0.02), (1.0, 2.2, 0.02))
+    ]
     modes = KerrModes([2.0, 2.0], [[0.0, 0.2], [0.2, 0.0]], PAIR, dict(zip(PAIR, made)))
-    one, other = (float(solve(modes, "local", 8192, kind).heat_currents["cold"]) for kind in ("mean-field", "correlated"))
+    one, other = (
+        float(solve(modes, "local", 8192, kind).heat_currents["cold"])
+        for kind in ("mean-field", "correlated")
+    )
     assert one == pytest.approx(4.83e-8, rel=1e-3) and 1e-5 < abs(other / one - 1) < 1e-2
 
 
@@ -146,7 +186,11 @@ def test_slopes_agree_with_differences_in_every_parameter(retarded):
     at = lambda k, n: float(current(BROAD.at[k].add(n * steps[k])))
     wanted = np.array(
         [
-            sum(weight * (at(k, n) - at(k, -n)) / (2 * n) for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1))) / steps[k]
+            sum(
+                weight * (at(k, n) - at(k, -n)) / (2 * n)
+                for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1))
+            )
+            / steps[k]
             for k in range(len(BROAD))
         ]
     )
@@ -162,24 +206,34 @@ def test_second_derivatives_see_the_occupations_move():
     current = lambda x: solve(pair(numbers.at[3].set(x)), "causal", 512).heat_currents["cold"]
     slope = jax.jit(jax.grad(current))
     wanted = (slope(2.0 + 1e-4) - slope(2.0 - 1e-4)) / 2e-4
-    assert float(jax.jit(jax.grad(jax.grad(current)))(2.0)) == pytest.approx(float(wanted), rel=1e-6)
+    assert float(jax.jit(jax.grad(jax.grad(current)))(2.0)) == pytest.approx(
+        float(wanted), rel=1e-6
+    )
 
 
 def test_a_batch_agrees_with_single_points_and_one_bad_point_spoils_no_other():
     batch = jnp.stack([BROAD, BROAD.at[3].set(-1.0), BROAD.at[12].set(20.0), BROAD.at[2].set(0.05)])
-    states = jax.jit(lambda x: jax.lax.map(lambda numbers: solve(pair(numbers), points=1024), x, batch_size=2))(batch)
+    states = jax.jit(
+        lambda x: jax.lax.map(lambda numbers: solve(pair(numbers), points=1024), x, batch_size=2)
+    )(batch)
     assert states.status.tolist()[1:3] == [qtd.Status.INVALID_PARAMETER, qtd.Status.UNSTABLE]
     cold = np.asarray(states.heat_currents["cold"])
     assert np.all(np.isnan(cold[1:3])) and np.all(np.isfinite(cold[[0, 3]]))
     for k in (0, 3):
-        assert cold[k] == pytest.approx(float(solve(pair(batch[k]), points=1024).heat_currents["cold"]), rel=1e-11)
+        assert cold[k] == pytest.approx(
+            float(solve(pair(batch[k]), points=1024).heat_currents["cold"]), rel=1e-11
+        )
 
 
 def test_float32_stays_float32():
     state = solve(pair(BROAD.astype(jnp.float32)), "local", 1024)
     wanted = solve(pair(), "local", 1024)
-    assert state.heat_currents["hot"].dtype == jnp.float32 and state.occupations.dtype == jnp.float32
-    assert float(state.heat_currents["hot"]) == pytest.approx(float(wanted.heat_currents["hot"]), rel=1e-4)
+    assert (
+        state.heat_currents["hot"].dtype == jnp.float32 and state.occupations.dtype == jnp.float32
+    )
+    assert float(state.heat_currents["hot"]) == pytest.approx(
+        float(wanted.heat_currents["hot"]), rel=1e-4
+    )
 
 
 def test_a_bubble_that_is_not_small_is_flagged_and_kept():
@@ -195,7 +249,8 @@ def test_a_bubble_that_is_not_small_is_flagged_and_kept():
     [
         (BROAD.at[12].set(20.0), "unstable"),  # a pole at negative energies
         (BROAD.at[1].set(7.99), "into the band"),  # a level at its edge: the sum rule fails
-        # Lines that both grids miss, in the same way or not, are no instability: the margin of these devices is positive.
+        # Lines that both grids miss, in the same way or not, are no instability: the margin of
+        # these devices is positive.
         (BROAD.at[12].set(1e-5), "does not resolve"),
         (BROAD.at[12].set(1e-8), "does not resolve"),
         (BROAD.at[6].set(1e-5), "does not resolve"),
@@ -208,7 +263,8 @@ def test_what_has_no_answer_is_refused(numbers, words):
 
 @pytest.mark.parametrize("retarded", ["causal", "local", "paper"])
 def test_a_grid_says_what_it_does_not_resolve_and_how_wrong_it_may_be(retarded):
-    """Whatever the retarded function: where there are numbers, their error is within `grid_errors`, or at their rounding."""
+    """Whatever the retarded function: where there are numbers, their error is within `grid_errors`,
+    or at their rounding."""
     run = jax.jit(lambda numbers, points: solve(pair(numbers), retarded, points), static_argnums=1)
     narrow, found = BROAD.at[12].set(0.1), 0
     exact = run(narrow, 16384).heat_currents
@@ -217,7 +273,9 @@ def test_a_grid_says_what_it_does_not_resolve_and_how_wrong_it_may_be(retarded):
         if int(state.status) in (0, qtd.Status.STRONG_CORRELATION):
             found += 1
             for name, heat in state.heat_currents.items():
-                assert abs(float(heat - exact[name])) <= float(state.grid_errors[name]) + 1e-9 * abs(float(exact[name]))
+                assert abs(float(heat - exact[name])) <= float(
+                    state.grid_errors[name]
+                ) + 1e-9 * abs(float(exact[name]))
         else:
             assert int(state.status) == qtd.Status.UNRESOLVED
     assert 0 < found < 5
@@ -229,7 +287,9 @@ def test_correlated_occupations_are_those_that_shift_the_levels():
     static = sum(modes.density(name).level_shift(jnp.zeros(())) for name in modes.at(1))
     margin = modes.energies[1] + modes.shifts[1, 0] * state.occupations[0] + static
     assert float(state.stability_margins[1]) == pytest.approx(float(margin), rel=1e-12)
-    assert float(state.occupations[0]) != pytest.approx(float(solve(modes, "causal", 2048).occupations[0]), rel=1e-6)
+    assert float(state.occupations[0]) != pytest.approx(
+        float(solve(modes, "causal", 2048).occupations[0]), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,20 +298,58 @@ def test_correlated_occupations_are_those_that_shift_the_levels():
         (lambda: solve(pair(), "advanced"), "`retarded` must be"),
         (lambda: solve(pair(), points=1001), "`points` must be an even"),
         (lambda: solve(pair(), occupations="all"), "`occupations` must be"),
-        (lambda: KerrModes([1.0, 2.0], [[0.0]], PAIR, pair().reservoirs), "`shifts` must be a modes x modes"),
-        (lambda: KerrModes([1.0, 2.0], [[0.0, 1.0], [0.5, 0.0]], PAIR, pair().reservoirs), "symmetric"),
-        (lambda: KerrModes([1.0, 2.0], [[0.1, 1.0], [1.0, 0.0]], PAIR, pair().reservoirs), "zero on its diagonal"),
-        (lambda: KerrModes([1.0, 2.0], [[0.0, 1.0], [1.0, 0.0]], dict.fromkeys(PAIR, 0), pair().reservoirs), "every mode"),
-        (lambda: KerrModes([1.0], [[0.0]], {"a": 0}, pair().reservoirs), "same names"),
-        (lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": boson(1.0, -2.0, 0.1)}), "center` must be positive"),
-        (lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": boson(1.0, 2.0, 0.1, 0.0)}), "`strength` is 0 in every reservoir of mode 0"),
-        (lambda: KerrModes([1.0], [[0.0]], {"a": 0, "b": 0}, {"a": boson(1.0, 2.0, 0.1), "b": boson(1.0, 2.0, 0.1, 1.0, 9.0)}), "`cutoff`"),
         (
-            lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": qtd.Reservoir(1.0, spectral_density=Lorentzian(1.0, 0.1))}),
+            lambda: KerrModes([1.0, 2.0], [[0.0]], PAIR, pair().reservoirs),
+            "`shifts` must be a modes x modes",
+        ),
+        (
+            lambda: KerrModes([1.0, 2.0], [[0.0, 1.0], [0.5, 0.0]], PAIR, pair().reservoirs),
+            "symmetric",
+        ),
+        (
+            lambda: KerrModes([1.0, 2.0], [[0.1, 1.0], [1.0, 0.0]], PAIR, pair().reservoirs),
+            "zero on its diagonal",
+        ),
+        (
+            lambda: KerrModes(
+                [1.0, 2.0], [[0.0, 1.0], [1.0, 0.0]], dict.fromkeys(PAIR, 0), pair().reservoirs
+            ),
+            "every mode",
+        ),
+        (lambda: KerrModes([1.0], [[0.0]], {"a": 0}, pair().reservoirs), "same names"),
+        (
+            lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": boson(1.0, -2.0, 0.1)}),
+            "center` must be positive",
+        ),
+        (
+            lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": boson(1.0, 2.0, 0.1, 0.0)}),
+            "`strength` is 0 in every reservoir of mode 0",
+        ),
+        (
+            lambda: KerrModes(
+                [1.0],
+                [[0.0]],
+                {"a": 0, "b": 0},
+                {"a": boson(1.0, 2.0, 0.1), "b": boson(1.0, 2.0, 0.1, 1.0, 9.0)},
+            ),
+            "`cutoff`",
+        ),
+        (
+            lambda: KerrModes(
+                [1.0],
+                [[0.0]],
+                {"a": 0},
+                {"a": qtd.Reservoir(1.0, spectral_density=Lorentzian(1.0, 0.1))},
+            ),
             "`Resonator` density",
         ),
         (
-            lambda: KerrModes([1.0], [[0.0]], {"a": 0}, {"a": qtd.replace(boson(1.0, 2.0, 0.1), {"chemical_potential": -0.1})}),
+            lambda: KerrModes(
+                [1.0],
+                [[0.0]],
+                {"a": 0},
+                {"a": qtd.replace(boson(1.0, 2.0, 0.1), {"chemical_potential": -0.1})},
+            ),
             "`chemical_potential` must be 0",
         ),
     ],

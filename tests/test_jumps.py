@@ -1,4 +1,5 @@
-"""Devices of jump operators against dense Liouvillians, closed forms, other kinds of system, QuTiP, and what they refuse."""
+"""Devices of jump operators against dense Liouvillians, closed forms, other kinds of system, QuTiP,
+and what they refuse."""
 
 import re
 from functools import reduce
@@ -70,17 +71,22 @@ def at_rest(generator):
 
 def taken(hamiltonian, jumps, rho):
     """Tr[H D rho] of some jumps."""
-    change = sum(rate * dissipator(operator) for operator, rate in jumps) @ rho.reshape(-1, order="F")
+    change = sum(rate * dissipator(operator) for operator, rate in jumps) @ rho.reshape(
+        -1, order="F"
+    )
     return np.trace(hamiltonian @ change.reshape(rho.shape, order="F")).real
 
 
 def tilted_cumulants(hamiltonian, jumps, order, radius=0.2, points=32):
-    """Derivatives at 0 of the eigenvalue of the generator whose jumps (operator, rate, charge) weigh exp(chi charge), from Cauchy's
-    integral over a circle, which has no step whose error would have to be balanced against rounding."""
+    """Derivatives at 0 of the eigenvalue of the generator whose jumps (operator, rate, charge)
+    weigh exp(chi charge), from Cauchy's integral over a circle, which has no step whose error would
+    have to be balanced against rounding."""
     base = liouvillian(hamiltonian, [jump[:2] for jump in jumps])
     values = []
     for chi in radius * np.exp(2j * np.pi * np.arange(points) / points):
-        counted = sum(rate * np.expm1(chi * charge) * jump_part(operator) for operator, rate, charge in jumps)
+        counted = sum(
+            rate * np.expm1(chi * charge) * jump_part(operator) for operator, rate, charge in jumps
+        )
         eigenvalues = np.linalg.eigvals(base + counted)
         values.append(eigenvalues[np.argmax(eigenvalues.real)])
     coefficients = np.fft.fft(values) / points
@@ -96,7 +102,9 @@ def random_device(seed, size=3, count=3):
     """A complex H and complex operators with rates."""
     rng = np.random.default_rng(seed)
     raw = random_matrix(rng, size)
-    return raw + raw.conj().T, [(random_matrix(rng, size), rng.uniform(0.1, 1)) for _ in range(count)]
+    return raw + raw.conj().T, [
+        (random_matrix(rng, size), rng.uniform(0.1, 1)) for _ in range(count)
+    ]
 
 
 def error(found, expected):
@@ -121,9 +129,13 @@ def test_random_devices_are_those_of_dense_matrices(size, count):
         hamiltonian, jumps = random_device(seed, size, count)
         rho, currents, status = observe(qtd.Lindbladian.from_jumps(hamiltonian, jumps))
         expected = at_rest(liouvillian(hamiltonian, jumps))
-        assert error(rho, expected) < 1e-12 and int(status) == 0  # two dense solves of well-conditioned matrices
+        # Two dense solves of well-conditioned matrices.
+        assert error(rho, expected) < 1e-12 and int(status) == 0
         flows = np.array([taken(hamiltonian, [jump], expected) for jump in jumps])
-        scale = sum(rate * np.abs(operator).max() ** 2 for operator, rate in jumps) * np.abs(hamiltonian).max()
+        scale = (
+            sum(rate * np.abs(operator).max() ** 2 for operator, rate in jumps)
+            * np.abs(hamiltonian).max()
+        )
         assert np.abs(currents - flows).max() < 1e-12 * scale  # flows of either sign that cancel
 
 
@@ -134,8 +146,11 @@ def test_rates_are_squares_of_collapse_operators():
     assert error(rho, qtd.steady_state(qtd.Lindbladian.from_jumps(hamiltonian, absorbed))) < 1e-12
     qutip = pytest.importorskip("qutip")
     collapse = [np.sqrt(rate) * qutip.Qobj(operator) for operator, rate in jumps]
-    assert error(rho, qutip.steadystate(qutip.Qobj(hamiltonian), collapse).full()) < 1e-10  # QuTiP's sparse LU
-    objects = qtd.Lindbladian.from_jumps(qutip.Qobj(hamiltonian), [(qutip.Qobj(operator), rate) for operator, rate in jumps])
+    # QuTiP's sparse LU.
+    assert error(rho, qutip.steadystate(qutip.Qobj(hamiltonian), collapse).full()) < 1e-10
+    objects = qtd.Lindbladian.from_jumps(
+        qutip.Qobj(hamiltonian), [(qutip.Qobj(operator), rate) for operator, rate in jumps]
+    )
     assert np.array_equal(qtd.steady_state(objects), rho)
 
 
@@ -146,7 +161,9 @@ def test_a_driven_qubit_has_its_closed_form():
     expected = drive**2 / 4 / (detuning**2 + rate**2 / 4 + drive**2 / 2)
     assert float(rho[1, 1].real) == pytest.approx(expected, rel=1e-14)
     # rho_eg = -i (drive / 2) (rate / 2 - i detuning) / (detuning^2 + rate^2 / 4 + drive^2 / 2)
-    coherence = -0.5j * drive * (rate / 2 - 1j * detuning) / (detuning**2 + rate**2 / 4 + drive**2 / 2)
+    coherence = (
+        -0.5j * drive * (rate / 2 - 1j * detuning) / (detuning**2 + rate**2 / 4 + drive**2 / 2)
+    )
     assert abs(complex(rho[1, 0]) - coherence) < 1e-15
 
 
@@ -158,27 +175,42 @@ def test_decay_at_zero_temperature_has_its_closed_form():
         device = qtd.Lindbladian.from_jumps(1.5 * NUMBER, [(LOWER, source)])
         rho = qtd.evolution.relax(device, start, times)
         np.testing.assert_allclose(rho[:, 1, 1].real, 0.64 * np.exp(-rate * times), atol=1e-14)
-        np.testing.assert_allclose(rho[:, 0, 1], 0.48j * np.exp((1.5j - rate / 2) * times), atol=1e-14)
+        np.testing.assert_allclose(
+            rho[:, 0, 1], 0.48j * np.exp((1.5j - rate / 2) * times), atol=1e-14
+        )
         point = qtd.operate(device)
-        assert int(point.status) == 0 and float(point.entropy_production) == 0  # at rest it makes no jump
+        # At rest it makes no jump.
+        assert int(point.status) == 0 and float(point.entropy_production) == 0
         assert np.array_equal(qtd.steady_state(device), [[1, 0], [0, 0]])
 
 
 def test_sources_of_one_operator_exchange_no_energy_at_rest():
-    # Each takes its share of what they take together, which is nothing: rounding must not decide whether a law holds.
+    # Each takes its share of what they take together, which is nothing: rounding must not decide
+    # whether a law holds.
     for count in (1, 2, 3):
         jumps = [(LOWER, 0.1 * (1 + i)) for i in range(count)]
         point = qtd.operate(qtd.Lindbladian.from_jumps(0.7 * NUMBER + 0.3 * TURN, jumps))
-        assert int(point.status) == 0 and all(float(x) == 0 for x in point.device_energy_currents.values())
-    # Nor does one beside others that make no jump; how it would change as they begin to is known all the same.
-    heat = lambda rate: qtd.operate(qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (LOWER, rate)]))
+        assert int(point.status) == 0 and all(
+            float(x) == 0 for x in point.device_energy_currents.values()
+        )
+    # Nor does one beside others that make no jump; how it would change as they begin to is known
+    # all the same.
+    heat = lambda rate: qtd.operate(
+        qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (LOWER, rate)])
+    )
     quiet = heat(0.0)
-    assert int(quiet.status) == 0 and float(quiet.heat_currents["cold"]) == 0 and float(quiet.heat_covariance["cold", "cold"]) == 0
+    assert (
+        int(quiet.status) == 0
+        and float(quiet.heat_currents["cold"]) == 0
+        and float(quiet.heat_covariance["cold", "cold"]) == 0
+    )
     up, down = golden_rates(0.5)
     slope = jax.grad(lambda rate: heat(rate).heat_currents["cold"])(0.0)
     assert float(slope) == pytest.approx(up / (up + down), rel=1e-12)
     opposite = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, 0.1), (LOWER.T, 0.2)])
-    assert float(qtd.operate(opposite).device_energy_currents["jump_0"]) == pytest.approx(-0.02 / 0.3, rel=1e-13)
+    assert float(qtd.operate(opposite).device_energy_currents["jump_0"]) == pytest.approx(
+        -0.02 / 0.3, rel=1e-13
+    )
 
 
 def test_doubts_are_about_what_rounding_does():
@@ -197,11 +229,23 @@ def test_doubts_are_about_what_rounding_does():
                     part = (wide(both(operator, one)) - wide(both(one, operator))) * mp.mpc(0, -1)
                 else:
                     a, b = wide(operator), wide(operator).H
-                    jump = mp.matrix([[b[j // 3, i // 3] * a[i % 3, j % 3] for j in range(9)] for i in range(9)])
+                    jump = mp.matrix(
+                        [[b[j // 3, i // 3] * a[i % 3, j % 3] for j in range(9)] for i in range(9)]
+                    )
                     loss = b * a / 2
                     delta = lambda i, j: mp.mpf(i == j)
-                    left = mp.matrix([[delta(i // 3, j // 3) * loss[i % 3, j % 3] for j in range(9)] for i in range(9)])
-                    right = mp.matrix([[loss[j // 3, i // 3] * delta(i % 3, j % 3) for j in range(9)] for i in range(9)])
+                    left = mp.matrix(
+                        [
+                            [delta(i // 3, j // 3) * loss[i % 3, j % 3] for j in range(9)]
+                            for i in range(9)
+                        ]
+                    )
+                    right = mp.matrix(
+                        [
+                            [loss[j // 3, i // 3] * delta(i % 3, j % 3) for j in range(9)]
+                            for i in range(9)
+                        ]
+                    )
                     part = (jump - left - right) * mp.mpf(rate)
                 exact += part
             for j in range(9):
@@ -219,13 +263,21 @@ def test_doubts_are_about_what_rounding_does():
 def test_dephasing_takes_coherence_and_no_heat():
     start, times = np.full((2, 2), 0.5), np.array([0.0, 1.0, 4.0])
     for operator, decay in ((NUMBER, 0.2), (np.diag([1.0, -1.0]), 0.8)):
-        rho = qtd.evolution.relax(qtd.Lindbladian.from_jumps(NUMBER, [(operator, 0.4)]), start, times)
+        rho = qtd.evolution.relax(
+            qtd.Lindbladian.from_jumps(NUMBER, [(operator, 0.4)]), start, times
+        )
         np.testing.assert_allclose(rho[:, 0, 1], 0.5 * np.exp((1j - decay) * times), atol=1e-14)
         np.testing.assert_allclose(rho[:, 0, 0], 0.5, atol=1e-15)
-    thermal = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (NUMBER, ("noise", 0.4))])
+    thermal = qtd.Lindbladian.from_jumps(
+        NUMBER, [(LOWER, ("cold", boson(0.5))), (NUMBER, ("noise", 0.4))]
+    )
     point = qtd.operate(thermal)
     assert int(point.status) == 0 and float(point.entropy_production) == 0
-    assert all(float(x) == 0 for currents in (point.heat_currents, point.device_energy_currents) for x in currents.values())
+    assert all(
+        float(x) == 0
+        for currents in (point.heat_currents, point.device_energy_currents)
+        for x in currents.values()
+    )
 
 
 def test_dephasing_of_what_does_not_commute_supplies_energy():
@@ -233,7 +285,10 @@ def test_dephasing_of_what_does_not_commute_supplies_energy():
     point = qtd.operate(qtd.Lindbladian.from_jumps(hamiltonian, jumps))
     rho = at_rest(liouvillian(hamiltonian, [(LOWER, 0.1), (NUMBER, 0.4)]))
     supplied = taken(hamiltonian, [(NUMBER, 0.4)], rho)
-    assert float(point.energy_currents["noise"]) == pytest.approx(supplied, rel=1e-12) and supplied > 1e-3
+    assert (
+        float(point.energy_currents["noise"]) == pytest.approx(supplied, rel=1e-12)
+        and supplied > 1e-3
+    )
     assert float(point.energy_currents["decay"]) == pytest.approx(-supplied, rel=1e-12)
     assert int(point.status) == 0
 
@@ -245,12 +300,16 @@ def test_the_state_is_one_and_energy_is_balanced(seed, size, count):
     rho, currents, status = observe(qtd.Lindbladian.from_jumps(hamiltonian, jumps))
     assert abs(complex(jnp.trace(rho)) - 1) < 1e-14
     assert np.linalg.eigvalsh(rho).min() > -1e-14 and np.array_equal(rho, rho.conj().T)
-    assert abs(float(currents.sum())) <= 1e-9 * float(jnp.abs(currents).max()) or int(status) == qtd.Status.INACCURATE
+    assert (
+        abs(float(currents.sum())) <= 1e-9 * float(jnp.abs(currents).max())
+        or int(status) == qtd.Status.INACCURATE
+    )
 
 
 @pytest.mark.parametrize("drive", [1e-3, 1.0, 1e3])
 def test_what_is_unique_is_found_in_any_basis(drive):
-    # Noise by sigma_x leaves coherences alone that H = sigma_y turns into populations: eliminated alone, they would be singular.
+    # Noise by sigma_x leaves coherences alone that H = sigma_y turns into populations: eliminated
+    # alone, they would be singular.
     device = qtd.Lindbladian.from_jumps(drive * TURN, [(FLIP, 0.5)])
     state = qtd.steady.solve(device)
     assert int(state.status) == 0
@@ -273,17 +332,26 @@ def test_without_a_unique_state_it_is_refused_or_has_a_status():
 
 def test_a_thermal_qubit_is_that_of_davies():
     reservoirs = {"cold": boson(0.5), "hot": boson(1.5, 0.2)}
-    device = qtd.Lindbladian.from_jumps({"e": (1.2, NUMBER)}, [(LOWER, "cold"), (LOWER, "hot")], reservoirs=reservoirs)
+    device = qtd.Lindbladian.from_jumps(
+        {"e": (1.2, NUMBER)}, [(LOWER, "cold"), (LOWER, "hot")], reservoirs=reservoirs
+    )
     davies = qtd.Lindbladian({"e": (1.2, NUMBER)}, dict.fromkeys(reservoirs, FLIP), reservoirs)
     assert error(qtd.steady_state(device), qtd.steady_state(davies)) < 1e-14
     found, known = (qtd.operate(x, cooled="cold", driven_by="hot") for x in (device, davies))
     for name in reservoirs:
-        assert float(found.heat_currents[name]) == pytest.approx(float(known.heat_currents[name]), rel=1e-13)
+        assert float(found.heat_currents[name]) == pytest.approx(
+            float(known.heat_currents[name]), rel=1e-13
+        )
     assert error(found.heat_covariance.matrix, known.heat_covariance.matrix) < 1e-13
-    assert float(found.entropy_production) == pytest.approx(float(known.entropy_production), rel=1e-13)
+    assert float(found.entropy_production) == pytest.approx(
+        float(known.entropy_production), rel=1e-13
+    )
     assert error(cumulants(device, "hot", 5), cumulants(davies, "hot", 5)) < 1e-12
     start, times = [0.2, 0.8], jnp.array([0.0, 1.0, 5.0])
-    assert error(qtd.evolution.relax(device, start, times), qtd.evolution.relax(davies, start, times)) < 1e-13
+    assert (
+        error(qtd.evolution.relax(device, start, times), qtd.evolution.relax(davies, start, times))
+        < 1e-13
+    )
     # And that of two collapse operators for each reservoir.
     jumps = []
     for temperature, coupling in ((0.5, 0.1), (1.5, 0.2)):
@@ -319,7 +387,9 @@ def test_two_qubits_are_those_of_the_local_approach(second):
     found, known = qtd.operate(device), qtd.operate(local)
     for what in ("heat_currents", "device_energy_currents"):
         for name in ("hot", "cold"):
-            assert float(getattr(found, what)[name]) == pytest.approx(float(getattr(known, what)[name]), rel=1e-12)
+            assert float(getattr(found, what)[name]) == pytest.approx(
+                float(getattr(known, what)[name]), rel=1e-12
+            )
     assert error(found.heat_covariance.matrix, known.heat_covariance.matrix) < 1e-12
     assert (
         error(
@@ -336,7 +406,9 @@ def lead(temperature, potential, statistics="fermi"):
 
 def test_electrons_are_those_of_a_rate_network():
     leads = {"left": lead(0.5, 0.4), "right": lead(1.0, -0.2)}
-    device = qtd.Lindbladian.from_jumps({"e": (0.7, NUMBER)}, [(LOWER, name) for name in leads], reservoirs=leads, particles=[0, 1])
+    device = qtd.Lindbladian.from_jumps(
+        {"e": (0.7, NUMBER)}, [(LOWER, name) for name in leads], reservoirs=leads, particles=[0, 1]
+    )
     # The operator may as well be the one that fills the level.
     filled = qtd.Lindbladian.from_jumps(
         {"e": (0.7, NUMBER)},
@@ -344,56 +416,86 @@ def test_electrons_are_those_of_a_rate_network():
         reservoirs=leads,
         particles=[0, 1],
     )
-    network = qtd.RateNetwork([0.0, 0.7], [(name, 0, 1, 1.0) for name in leads], leads, particles=[0, 1])
+    network = qtd.RateNetwork(
+        [0.0, 0.7], [(name, 0, 1, 1.0) for name in leads], leads, particles=[0, 1]
+    )
     known = qtd.operate(network)
     for found in map(qtd.operate, (device, filled)):
         for what in ("heat_currents", "particle_currents", "energy_currents"):
             for name in leads:
-                assert float(getattr(found, what)[name]) == pytest.approx(float(getattr(known, what)[name]), rel=1e-13)
+                assert float(getattr(found, what)[name]) == pytest.approx(
+                    float(getattr(known, what)[name]), rel=1e-13
+                )
         assert error(found.heat_covariance.matrix, known.heat_covariance.matrix) < 1e-13
         assert float(found.power) == pytest.approx(float(known.power), rel=1e-13)
     noise = covariance(device, "particles")
-    assert error(noise.matrix, covariance(network, "particles").matrix) < 1e-13 and bool(noise.certificate.holds)
+    assert error(noise.matrix, covariance(network, "particles").matrix) < 1e-13 and bool(
+        noise.certificate.holds
+    )
 
 
 def test_frozen_leads_carry_a_current_whose_entropy_is_infinite():
-    leads = {name: ZeroTemperatureReservoir(mu, "fermi", spectral_density=WideBand(0.3)) for name, mu in (("left", 1.0), ("right", -1.0))}
-    device = qtd.Lindbladian.from_jumps(0.2 * NUMBER, [(LOWER, name) for name in leads], reservoirs=leads, particles=[0, 1])
+    leads = {
+        name: ZeroTemperatureReservoir(mu, "fermi", spectral_density=WideBand(0.3))
+        for name, mu in (("left", 1.0), ("right", -1.0))
+    }
+    device = qtd.Lindbladian.from_jumps(
+        0.2 * NUMBER, [(LOWER, name) for name in leads], reservoirs=leads, particles=[0, 1]
+    )
     point = qtd.operate(device)
-    assert float(point.particle_currents["left"]) == pytest.approx(0.15, rel=1e-14)  # two equal rates in series
+    # Two equal rates in series.
+    assert float(point.particle_currents["left"]) == pytest.approx(0.15, rel=1e-14)
     assert float(point.entropy_production) == np.inf and int(point.status) == 0
-    assert float(covariance(device, "particles")["left", "left"]) == pytest.approx(0.075, rel=1e-13)  # half of independent electrons
+    # Half of independent electrons.
+    assert float(covariance(device, "particles")["left", "left"]) == pytest.approx(0.075, rel=1e-13)
 
 
 def test_a_qubit_passes_heat_to_the_vacuum():
     vacuum = ZeroTemperatureReservoir(spectral_density=Ohmic(0.1, 10.0))
-    device = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("hot", boson(1.5))), (LOWER, ("vacuum", vacuum))])
+    device = qtd.Lindbladian.from_jumps(
+        NUMBER, [(LOWER, ("hot", boson(1.5))), (LOWER, ("vacuum", vacuum))]
+    )
     up, down = golden_rates(1.5)
     density = down - up
     point = qtd.operate(device)
-    assert float(point.heat_currents["hot"]) == pytest.approx(up * density / (up + down + density), rel=1e-13)
+    assert float(point.heat_currents["hot"]) == pytest.approx(
+        up * density / (up + down + density), rel=1e-13
+    )
     assert float(point.entropy_production) == np.inf and int(point.status) == 0
-    nearly = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("hot", boson(1.5))), (LOWER, ("vacuum", boson(0.02)))])
+    nearly = qtd.Lindbladian.from_jumps(
+        NUMBER, [(LOWER, ("hot", boson(1.5))), (LOWER, ("vacuum", boson(0.02)))]
+    )
     assert error(qtd.steady_state(device), qtd.steady_state(nearly)) < 1e-14  # n = exp(-50)
 
 
 def test_entropy_of_rates_is_none_infinite_or_unknown():
-    at = lambda *jumps: qtd.operate(qtd.Lindbladian.from_jumps(NUMBER + 0.2 * FLIP, [(LOWER, ("decay", 0.1)), *jumps]))
+    at = lambda *jumps: qtd.operate(
+        qtd.Lindbladian.from_jumps(NUMBER + 0.2 * FLIP, [(LOWER, ("decay", 0.1)), *jumps])
+    )
     assert float(at().entropy_production) == np.inf
-    thermal = qtd.Lindbladian.from_jumps({"e": (1.0, NUMBER)}, [(LOWER, ("cold", boson(0.5))), (FLIP, ("noise", 0.3))])
+    thermal = qtd.Lindbladian.from_jumps(
+        {"e": (1.0, NUMBER)}, [(LOWER, ("cold", boson(0.5))), (FLIP, ("noise", 0.3))]
+    )
     point = qtd.operate(thermal)
     heat = float(point.heat_currents["cold"])
-    assert heat < 0 and float(point.entropy_production) == pytest.approx(-heat / 0.5, rel=1e-14)  # noise has none
-    # A dark state in a basis of its own: what rounding leaves of the jumps must not be called infinitely much, nor nothing.
+    # Noise has none.
+    assert heat < 0 and float(point.entropy_production) == pytest.approx(-heat / 0.5, rel=1e-14)
+    # A dark state in a basis of its own: what rounding leaves of the jumps must not be called
+    # infinitely much, nor nothing.
     dark = []
     for seed in range(4):
         turn = np.linalg.qr(random_matrix(np.random.default_rng(seed), 3))[0]
         rotated = lambda operator, turn=turn: turn @ operator @ turn.conj().T
-        device = qtd.Lindbladian.from_jumps(rotated(np.diag([0.0, 1.0, 2.5])), [(rotated(np.diag([1.0, 2.0], 1)), 0.2)])
+        device = qtd.Lindbladian.from_jumps(
+            rotated(np.diag([0.0, 1.0, 2.5])), [(rotated(np.diag([1.0, 2.0], 1)), 0.2)]
+        )
         point = qtd.operate(device)
         dark.append((float(point.entropy_production), int(point.status)))
     assert any(np.isnan(sigma) for sigma, _ in dark)
-    assert all(status == qtd.Status.INACCURATE if np.isnan(sigma) else (sigma, status) == (0, 0) for sigma, status in dark)
+    assert all(
+        status == qtd.Status.INACCURATE if np.isnan(sigma) else (sigma, status) == (0, 0)
+        for sigma, status in dark
+    )
 
 
 # --- Counting ---
@@ -411,30 +513,39 @@ def test_noise_is_a_derivative_of_the_generating_function(turned):
         (on(1, LOWER), ("cold", boson(0.5))),
         (on(1, NUMBER), ("noise", 0.05)),
     ]
-    device = qtd.Lindbladian.from_jumps(bare + rotated(swap), [(rotated(operator), source) for operator, source in jumps], bare)
+    device = qtd.Lindbladian.from_jumps(
+        bare + rotated(swap), [(rotated(operator), source) for operator, source in jumps], bare
+    )
     counted = []
     for site, temperature, gap in ((0, 2.0, 1.0), (1, 0.5, 1.3)):
         up, down = golden_rates(temperature, gap)
         lower = rotated(on(site, LOWER))
         counted.append([(lower, down, -gap), (lower.conj().T, up, gap)])
-    silent = [(operator, rate, 0.0) for part in counted for operator, rate, _ in part] + [(rotated(on(1, NUMBER)), 0.05, 0.0)]
+    silent = [(operator, rate, 0.0) for part in counted for operator, rate, _ in part] + [
+        (rotated(on(1, NUMBER)), 0.05, 0.0)
+    ]
     noise = covariance(device)
     for name, site, rest in (("hot", 0, silent[2:]), ("cold", 1, [*silent[:2], silent[4]])):
         expected = tilted_cumulants(bare + rotated(swap), [*counted[site], *rest], 4)
-        assert error(cumulants(device, name, 4), expected) < 1e-10  # eigenvalues to 1e-15, over 0.2^4 / 4!
+        # Eigenvalues to 1e-15, over 0.2^4 / 4!.
+        assert error(cumulants(device, name, 4), expected) < 1e-10
         assert float(noise[name, name]) == pytest.approx(expected[1], rel=1e-11)
     difference = tilted_cumulants(bare + rotated(swap), [*counted[0], *counted[1], silent[4]], 2)[1]
     total = float(noise["hot", "hot"] + noise["cold", "cold"] + 2 * noise["hot", "cold"])
     assert total == pytest.approx(difference, rel=1e-10)
     assert float(jnp.abs(noise["noise", "noise"])) < 1e-25  # it carries nothing
     point = qtd.operate(device)
-    assert float(point.heat_currents["hot"]) == pytest.approx(float(cumulants(device, "hot", 1)[0]), rel=1e-12)
+    assert float(point.heat_currents["hot"]) == pytest.approx(
+        float(cumulants(device, "hot", 1)[0]), rel=1e-12
+    )
 
 
 def test_noise_of_a_rate_is_that_of_qutip():
     # Resonance fluorescence: photons counted at the rate 0.3, H in the frame of the drive.
     hamiltonian, rate = 0.4 * NUMBER + 0.25 * FLIP, 0.3
-    device = qtd.Lindbladian.from_jumps({"e": (0.4, NUMBER), "drive": (0.25, FLIP)}, [(LOWER, ("decay", rate))], bare="e")
+    device = qtd.Lindbladian.from_jumps(
+        {"e": (0.4, NUMBER), "drive": (0.25, FLIP)}, [(LOWER, ("decay", rate))], bare="e"
+    )
     found = covariance(device)["decay", "decay"]
     expected = tilted_cumulants(hamiltonian, [(LOWER, rate, -0.4)], 2)[1]
     assert float(found) == pytest.approx(expected, rel=1e-11)
@@ -448,9 +559,15 @@ def test_noise_of_a_rate_is_that_of_qutip():
 
 def test_what_has_no_definite_quanta_is_not_counted():
     jumps = [(LOWER, ("decay", 0.1)), (NUMBER, ("noise", 0.4)), (LOWER + NUMBER, ("mixed", 0.1))]
-    device = qtd.Lindbladian.from_jumps({"e": (1.0, NUMBER), "drive": (0.3, FLIP)}, jumps, bare=["e"])
+    device = qtd.Lindbladian.from_jumps(
+        {"e": (1.0, NUMBER), "drive": (0.3, FLIP)}, jumps, bare=["e"]
+    )
     noise = covariance(device)
-    assert noise.names == ("decay", "noise") and noise.uncounted == ("mixed",) and noise.matrix.shape == (2, 2)
+    assert (
+        noise.names == ("decay", "noise")
+        and noise.uncounted == ("mixed",)
+        and noise.matrix.shape == (2, 2)
+    )
     for ask in (
         lambda: noise["mixed", "decay"],
         lambda: cumulants(device, "mixed"),
@@ -463,8 +580,14 @@ def test_what_has_no_definite_quanta_is_not_counted():
     nothing = qtd.Lindbladian.from_jumps(NUMBER + 0.3 * FLIP, [(LOWER, 0.1)])
     point = qtd.operate(nothing)
     assert covariance(nothing).matrix.shape == (0, 0) and int(point.status) == 0
-    assert point.mode == "dissipator" and set(point.observables()) == {"J_jump_0", "E_jump_0", "sigma"}
-    assert "heat current out of 'jump_0'" in repr(point) and np.isinf(float(point.certificate.smallest_variance))
+    assert point.mode == "dissipator" and set(point.observables()) == {
+        "J_jump_0",
+        "E_jump_0",
+        "sigma",
+    }
+    assert "heat current out of 'jump_0'" in repr(point) and np.isinf(
+        float(point.certificate.smallest_variance)
+    )
 
 
 # --- Programs ---
@@ -503,11 +626,14 @@ def test_derivatives_are_differences():
     np.testing.assert_allclose(forward, backward, rtol=1e-10, atol=1e-13)
     for i, value in enumerate(values):
         expected = central_difference(lambda x, i=i: of(values.at[i].set(x)), value, 1e-3 * value)
-        np.testing.assert_allclose(forward[:, i], expected, rtol=1e-7, atol=1e-10)  # step^4, and rounding over the step
+        # Step^4, and rounding over the step.
+        np.testing.assert_allclose(forward[:, i], expected, rtol=1e-7, atol=1e-10)
     hessian = jax.jit(jax.hessian(lambda values: of(values)[0]))(values)
     slope = jax.jit(jax.grad(lambda values: of(values)[0]))
     for i in (0, 1):
-        expected = central_difference(lambda x, i=i: slope(values.at[i].set(x)), values[i], 1e-3 * values[i])
+        expected = central_difference(
+            lambda x, i=i: slope(values.at[i].set(x)), values[i], 1e-3 * values[i]
+        )
         np.testing.assert_allclose(hessian[:, i], expected, rtol=1e-6, atol=1e-9)
 
 
@@ -516,22 +642,31 @@ def test_a_rate_may_be_traced():
     expected = central_difference(current, jnp.asarray(0.2), 1e-3)
     assert float(jax.grad(current)(0.2)) == pytest.approx(float(expected), rel=1e-7)
     point = eqx.filter_jit(lambda rate: qtd.operate(fluorescent(rate)))(jnp.asarray(-0.1))
-    assert int(point.status) == qtd.Status.INVALID_PARAMETER and np.isnan(float(point.heat_currents["cold"]))
+    assert int(point.status) == qtd.Status.INVALID_PARAMETER and np.isnan(
+        float(point.heat_currents["cold"])
+    )
 
 
 def test_a_batch_is_a_loop_and_single_precision_stays_single():
     devices = [fluorescent(rate, drive) for rate, drive in ((0.2, 0.3), (0.1, 0.0), (1.0, 2.0))]
     single = jax.jit(figures)
     batched = jax.jit(jax.vmap(figures))(stack(devices))
-    np.testing.assert_allclose(batched, jnp.stack([single(device) for device in devices]), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        batched, jnp.stack([single(device) for device in devices]), rtol=1e-12, atol=1e-15
+    )
     short = as_float32(devices[0])
     found = single(short)
     assert found.dtype == jnp.float32 and qtd.steady_state(short).dtype == jnp.complex64
-    np.testing.assert_allclose(found, single(devices[0]), rtol=2e-4)  # rounding 1e-7, over currents of a hundredth of the fluxes
+    # Rounding 1e-7, over currents of a hundredth of the fluxes.
+    np.testing.assert_allclose(found, single(devices[0]), rtol=2e-4)
 
 
 def test_devices_alike_share_a_program():
-    current = eqx.filter_jit(eqx.debug.assert_max_traces(lambda device: qtd.operate(device).heat_currents["cold"], max_traces=1))
+    current = eqx.filter_jit(
+        eqx.debug.assert_max_traces(
+            lambda device: qtd.operate(device).heat_currents["cold"], max_traces=1
+        )
+    )
     assert float(current(fluorescent(0.1))) != float(current(fluorescent(0.3)))
 
 
@@ -540,9 +675,13 @@ def test_parameters_have_paths():
     assert set(PATHS) < set(qtd.parameters(device))
     changed = qtd.replace(device, {"reservoirs.decay.rate": 0.4, "interaction.drive": 0.1})
     assert error(qtd.steady_state(changed), qtd.steady_state(fluorescent(0.4, 0.1))) < 1e-15
-    with pytest.raises(ValueError, match=r"reservoirs.decay.rate: `rate` must not be negative, got -1.0"):
+    with pytest.raises(
+        ValueError, match=r"reservoirs.decay.rate: `rate` must not be negative, got -1.0"
+    ):
         qtd.replace(device, {"reservoirs.decay.rate": -1.0})
-    assert list(qtd.parameters(qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, 0.1)], bare=NUMBER))) == [
+    assert list(
+        qtd.parameters(qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, 0.1)], bare=NUMBER))
+    ) == [
         "bare.H_0",
         "interaction.V",
         "reservoirs.jump_0.rate",
@@ -555,8 +694,11 @@ def test_a_device_is_swept_and_audited():
     assert float(table.J[1]) == pytest.approx(float(current(fluorescent())), rel=1e-12)
     jumps = [(LOWER, ("cold", boson(0.5))), (LOWER, ("hot", boson(1.5))), (NUMBER, ("noise", 0.1))]
     found = qtd.audit(qtd.Lindbladian.from_jumps(NUMBER, jumps)).findings
-    assert {"detailed balance", "weak coupling", "steady state", "positivity", "gradients"} <= {finding.topic for finding in found}
-    assert max(finding.severity for finding in found) == qtd.audits.Severity.DOUBTFUL  # rates of a tenth of the gap
+    assert {"detailed balance", "weak coupling", "steady state", "positivity", "gradients"} <= {
+        finding.topic for finding in found
+    }
+    # Rates of a tenth of the gap.
+    assert max(finding.severity for finding in found) == qtd.audits.Severity.DOUBTFUL
 
 
 # --- The table in docs/from_qutip.md ---
@@ -578,8 +720,11 @@ def test_every_row_of_the_table_has_its_test():
 def test_our_spectral_density_is_twice_that_of_qutip():
     alpha, cutoff, temperature = 0.05, 8.0, 0.7
     reservoir = qtd.Reservoir(temperature, spectral_density=Ohmic(2 * alpha, cutoff))
-    # QuTiP: S(w) = sign(w) J(|w|) (coth(w / 2 T) + 1), the Fourier transform of <X(t) X> with J = alpha w exp(-w / cutoff).
-    spectrum = lambda w: alpha * w * np.exp(-abs(w) / cutoff) * (1 / np.tanh(w / (2 * temperature)) + 1)
+    # QuTiP: S(w) = sign(w) J(|w|) (coth(w / 2 T) + 1), the Fourier transform of <X(t) X> with J =
+    # alpha w exp(-w / cutoff).
+    spectrum = lambda w: (
+        alpha * w * np.exp(-abs(w) / cutoff) * (1 / np.tanh(w / (2 * temperature)) + 1)
+    )
     for gap in (0.3, 1.0, 4.0):
         up, down = reservoir.rates(jnp.asarray(gap))
         np.testing.assert_allclose([down, up], [spectrum(gap), spectrum(-gap)], rtol=1e-13)
@@ -594,19 +739,33 @@ def test_our_spectral_density_is_twice_that_of_qutip():
 
 def test_a_redfield_state_is_that_of_spectra_of_qutip():
     rng = np.random.default_rng(2)
-    hamiltonian, coupling = (matrix + matrix.conj().T for matrix in (random_matrix(rng, 3), random_matrix(rng, 3)))
-    device = qtd.Lindbladian({"H": (1.0, hamiltonian)}, {"bath": coupling}, {"bath": boson(0.8)}, approach="redfield")
+    hamiltonian, coupling = (
+        matrix + matrix.conj().T for matrix in (random_matrix(rng, 3), random_matrix(rng, 3))
+    )
+    device = qtd.Lindbladian(
+        {"H": (1.0, hamiltonian)}, {"bath": coupling}, {"bath": boson(0.8)}, approach="redfield"
+    )
     lost = lambda w: 0.1 * 0.8 if w == 0 else 0.1 * w * np.exp(-abs(w) / 10.0) / -np.expm1(-w / 0.8)
     energies, states = np.linalg.eigh(hamiltonian)
     levels = states.conj().T @ coupling @ states
-    half = levels * np.vectorize(lost)(energies - energies[:, None]) / 2  # entry (a, c): the device loses E_c - E_a
+    # Entry (a, c): the device loses E_c - E_a.
+    half = levels * np.vectorize(lost)(energies - energies[:, None]) / 2
     one = np.eye(3)
-    products = both(half, levels) + both(levels, half.conj().T) - both(levels @ half, one) - both(one, half.conj().T @ levels)
-    expected = states @ at_rest(products + liouvillian(np.diag(energies), [(one, 0.0)])) @ states.conj().T
+    products = (
+        both(half, levels)
+        + both(levels, half.conj().T)
+        - both(levels @ half, one)
+        - both(one, half.conj().T @ levels)
+    )
+    expected = (
+        states @ at_rest(products + liouvillian(np.diag(energies), [(one, 0.0)])) @ states.conj().T
+    )
     assert error(qtd.steady_state(device), expected) < 1e-12
     qutip = pytest.importorskip("qutip")
     sources = [[qutip.Qobj(coupling), lambda w: float(lost(w))]]
-    tensor = qutip.bloch_redfield_tensor(qutip.Qobj(hamiltonian), sources, fock_basis=True, sec_cutoff=-1)
+    tensor = qutip.bloch_redfield_tensor(
+        qutip.Qobj(hamiltonian), sources, fock_basis=True, sec_cutoff=-1
+    )
     assert error(qutip.steadystate(tensor).full(), expected) < 1e-10
     if qutip.__version__ == "5.3.1":  # why the table says `fock_basis=True`
         tensor, basis = qutip.bloch_redfield_tensor(qutip.Qobj(hamiltonian), sources, sec_cutoff=-1)
@@ -621,16 +780,24 @@ def test_superoperators_stack_columns():
     qutip = pytest.importorskip("qutip")
     collapse = [np.sqrt(rate) * qutip.Qobj(operator) for operator, rate in jumps]
     assert error(qutip.liouvillian(qutip.Qobj(hamiltonian), collapse).full(), generator) < 1e-14
-    assert np.array_equal(qutip.operator_to_vector(qutip.Qobj(rho)).full().ravel(), np.asarray(rho).T.reshape(-1))
+    assert np.array_equal(
+        qutip.operator_to_vector(qutip.Qobj(rho)).full().ravel(), np.asarray(rho).T.reshape(-1)
+    )
 
 
 def test_factors_stand_in_the_order_of_kron():
     rho = np.asarray(qtd.steady_state(pair(exchange=0.0)))
-    # Without exchange each qubit is in equilibrium with its own reservoir: the first with the hot one.
-    hot, cold = (np.diag([1, np.exp(-gap / t)]) / (1 + np.exp(-gap / t)) for gap, t in ((1.0, 2.0), (1.3, 0.5)))
+    # Without exchange each qubit is in equilibrium with its own reservoir: the first with the hot
+    # one.
+    hot, cold = (
+        np.diag([1, np.exp(-gap / t)]) / (1 + np.exp(-gap / t))
+        for gap, t in ((1.0, 2.0), (1.3, 0.5))
+    )
     assert error(rho, np.kron(hot, cold)) < 1e-13
     qutip = pytest.importorskip("qutip")
-    assert np.array_equal(qutip.tensor(qutip.Qobj(hot), qutip.Qobj(cold)).full(), np.kron(hot, cold))
+    assert np.array_equal(
+        qutip.tensor(qutip.Qobj(hot), qutip.Qobj(cold)).full(), np.kron(hot, cold)
+    )
 
 
 def test_either_order_of_levels_will_do():
@@ -639,7 +806,9 @@ def test_either_order_of_levels_will_do():
     known = qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5)))])
     assert error(qtd.steady_state(down), np.asarray(qtd.steady_state(known))[::-1, ::-1]) < 1e-14
     qutip = pytest.importorskip("qutip")
-    assert np.array_equal(qutip.sigmam().full(), LOWER.T) and np.array_equal(qutip.destroy(2).full(), LOWER)
+    assert np.array_equal(qutip.sigmam().full(), LOWER.T) and np.array_equal(
+        qutip.destroy(2).full(), LOWER
+    )
 
 
 # --- Refusals ---
@@ -654,31 +823,59 @@ class Operator:
 
 def test_what_has_its_array_as_full_is_an_operator():
     found = qtd.steady_state(qtd.Lindbladian.from_jumps(NUMBER + 0.1 * FLIP, [(Operator(), 0.3)]))
-    assert np.array_equal(found, qtd.steady_state(qtd.Lindbladian.from_jumps(NUMBER + 0.1 * FLIP, [(LOWER, 0.3)])))
+    assert np.array_equal(
+        found, qtd.steady_state(qtd.Lindbladian.from_jumps(NUMBER + 0.1 * FLIP, [(LOWER, 0.3)]))
+    )
 
 
 REFUSED = {
     "`H` must be Hermitian": lambda make: make(LOWER, [(LOWER, 0.1)]),
-    "`H` must be a square matrix, got shape (2, 3)": lambda make: make(np.ones((2, 3)), [(LOWER, 0.1)]),
+    "`H` must be a square matrix, got shape (2, 3)": lambda make: make(
+        np.ones((2, 3)), [(LOWER, 0.1)]
+    ),
     "`H` must hold finite numbers": lambda make: make(np.nan * NUMBER, [(LOWER, 0.1)]),
     "`H` has 33 states, of 32 at most": lambda make: make(np.eye(33), [(np.eye(33), 0.1)]),
-    "`H` must be a matrix, or a mapping of names to pairs": lambda make: make({"e": NUMBER}, [(LOWER, 0.1)]),
-    "`H of 'x'` must be a 2 x 2 matrix, got shape (4, 4)": lambda make: make({"e": (1.0, NUMBER), "x": (1.0, np.eye(4))}, [(LOWER, 0.1)]),
-    "`operator of jumps[1]` must be a 2 x 2 matrix": lambda make: make(NUMBER, [(LOWER, 0.1), (np.eye(4), 0.1)]),
+    "`H` must be a matrix, or a mapping of names to pairs": lambda make: make(
+        {"e": NUMBER}, [(LOWER, 0.1)]
+    ),
+    "`H of 'x'` must be a 2 x 2 matrix, got shape (4, 4)": lambda make: make(
+        {"e": (1.0, NUMBER), "x": (1.0, np.eye(4))}, [(LOWER, 0.1)]
+    ),
+    "`operator of jumps[1]` must be a 2 x 2 matrix": lambda make: make(
+        NUMBER, [(LOWER, 0.1), (np.eye(4), 0.1)]
+    ),
     "`jumps[0]` has an operator that is 0": lambda make: make(NUMBER, [(0 * LOWER, 0.1)]),
-    "`jumps` must be a list of pairs (operator, rate or reservoir), at least one, got []": lambda make: make(NUMBER, []),
+    "`jumps` must be a list of pairs (operator, rate or reservoir), at least one": lambda make: (
+        make(NUMBER, [])
+    ),
     "`jumps[0]` must be a pair (operator, rate or reservoir)": lambda make: make(NUMBER, [LOWER]),
     "`rate` must not be negative, got -0.1": lambda make: make(NUMBER, [(LOWER, -0.1)]),
     "`rate of jump_0` must be a real number": lambda make: make(NUMBER, [(LOWER, None)]),
-    "`jumps[1]` calls a second reservoir or rate 'a'": lambda make: make(NUMBER, [(LOWER, ("a", 0.1)), (LOWER, ("a", 0.2))]),
-    "`jumps` names the reservoir 'cold', but `reservoirs` has none": lambda make: make(NUMBER, [(LOWER, "cold")]),
-    "`reservoirs` holds 'hot', which no jump names": lambda make: make(NUMBER, [(LOWER, 0.1)], reservoirs={"hot": boson(1.0)}),
-    "`jumps` must give a rate, a reservoir, or a pair": lambda make: make(NUMBER, [(LOWER, (1.0, 2.0))]),
-    "`jumps[0]` must change 'H' by one gap": lambda make: make(NUMBER + 0.1 * FLIP, [(LOWER, boson(1.0))]),
+    "`jumps[1]` calls a second reservoir or rate 'a'": lambda make: make(
+        NUMBER, [(LOWER, ("a", 0.1)), (LOWER, ("a", 0.2))]
+    ),
+    "`jumps` names the reservoir 'cold', but `reservoirs` has none": lambda make: make(
+        NUMBER, [(LOWER, "cold")]
+    ),
+    "`reservoirs` holds 'hot', which no jump names": lambda make: make(
+        NUMBER, [(LOWER, 0.1)], reservoirs={"hot": boson(1.0)}
+    ),
+    "`jumps` must give a rate, a reservoir, or a pair": lambda make: make(
+        NUMBER, [(LOWER, (1.0, 2.0))]
+    ),
+    "`jumps[0]` must change 'H' by one gap": lambda make: make(
+        NUMBER + 0.1 * FLIP, [(LOWER, boson(1.0))]
+    ),
     "`bare` must be a matrix": lambda make: make(NUMBER, [(LOWER, 0.1)], bare="H"),
-    "`bare` must name some of the terms of `H`, 'e', got 'f'": lambda make: make({"e": (1.0, NUMBER)}, [(LOWER, 0.1)], bare="f"),
-    "`particles` must hold one integer for each": lambda make: make(NUMBER, [(LOWER, 0.1)], particles=[0.5, 1.0]),
-    "`particles` must change by one in `jumps[0]`": lambda make: make(NUMBER, [(LOWER, lead(1.0, 0.0))]),
+    "`bare` must name some of the terms of `H`, 'e', got 'f'": lambda make: make(
+        {"e": (1.0, NUMBER)}, [(LOWER, 0.1)], bare="f"
+    ),
+    "`particles` must hold one integer for each": lambda make: make(
+        NUMBER, [(LOWER, 0.1)], particles=[0.5, 1.0]
+    ),
+    "`particles` must change by one in `jumps[0]`": lambda make: make(
+        NUMBER, [(LOWER, lead(1.0, 0.0))]
+    ),
 }
 
 
@@ -691,9 +888,17 @@ def test_what_does_not_fit_is_refused_in_one_line(words):
 
 def test_matrices_that_vary_are_refused():
     with pytest.raises(ValueError, match="what varies is a coefficient"):
-        jax.grad(lambda energy: qtd.steady_state(qtd.Lindbladian.from_jumps(energy * NUMBER, [(LOWER, 0.1)]))[0, 0].real)(1.0)
+        jax.grad(
+            lambda energy: (
+                qtd.steady_state(qtd.Lindbladian.from_jumps(energy * NUMBER, [(LOWER, 0.1)]))[
+                    0, 0
+                ].real
+            )
+        )(1.0)
 
 
 def test_a_gap_of_nothing_in_a_flat_reservoir_has_no_rate():
     with pytest.raises(ValueError, match="A rate is infinite"):
-        qtd.operate(qtd.Lindbladian.from_jumps({"e": (0.0, NUMBER)}, [(LOWER, lead(1.0, 0.0, "bose"))]))
+        qtd.operate(
+            qtd.Lindbladian.from_jumps({"e": (0.0, NUMBER)}, [(LOWER, lead(1.0, 0.0, "bose"))])
+        )

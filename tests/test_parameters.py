@@ -15,10 +15,15 @@ FRIDGE = CollectiveRefrigerator(num_spins=5)
 def test_parameters_are_named_by_dotted_paths():
     found = qtd.parameters(FRIDGE)
     density = ("center", "width", "height")
-    names = [f"{r}.{x}" for r in ("cold", "hot", "work") for x in ("temperature", "chemical_potential")]
+    names = [
+        f"{r}.{x}" for r in ("cold", "hot", "work") for x in ("temperature", "chemical_potential")
+    ]
     names += [f"{r}.spectral_density.{x}" for r in ("cold", "hot", "work") for x in density]
     assert set(found) == {*names, "interaction"}
-    assert float(found["work.spectral_density.width"]) == 1e-3 and float(found["cold.temperature"]) == 0.5
+    assert (
+        float(found["work.spectral_density.width"]) == 1e-3
+        and float(found["cold.temperature"]) == 0.5
+    )
 
 
 def test_parameters_of_a_network_include_its_energies_and_strengths():
@@ -34,7 +39,10 @@ def test_replacing_every_parameter_by_itself_changes_nothing():
 def test_replacing_changes_that_number_alone_and_leaves_the_machine_as_it_was():
     changed = qtd.replace(FRIDGE, {"work.spectral_density.width": 0.002, "cold.temperature": 0.4})
     before, after = qtd.parameters(FRIDGE), qtd.parameters(changed)
-    assert {name for name in before if before[name] != after[name]} == {"work.spectral_density.width", "cold.temperature"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "work.spectral_density.width",
+        "cold.temperature",
+    }
     assert float(before["cold.temperature"]) == 0.5 and float(after["cold.temperature"]) == 0.4
     assert isinstance(changed, CollectiveRefrigerator)
 
@@ -43,10 +51,15 @@ def test_static_fields_may_be_replaced():
     assert qtd.replace(FRIDGE, {"num_spins": 7}).num_spins == 7
     assert qtd.replace(FRIDGE, {"num_spins": 6, "parity": "odd"}).levels.tolist() == [1.0, 2.0, 3.0]
     assert qtd.replace(FRIDGE, {"spin": 1.5}).levels.tolist() == [0.5, 1.5]
-    assert qtd.replace(dot(), {"reservoirs.left.statistics": "bose"}).reservoirs["left"].statistics == "bose"
+    assert (
+        qtd.replace(dot(), {"reservoirs.left.statistics": "bose"}).reservoirs["left"].statistics
+        == "bose"
+    )
 
 
-@pytest.mark.parametrize("value", [0.4, np.float32(0.4), 1, np.array(0.4), jnp.array(0.4, jnp.float32)])
+@pytest.mark.parametrize(
+    "value", [0.4, np.float32(0.4), 1, np.array(0.4), jnp.array(0.4, jnp.float32)]
+)
 def test_values_keep_the_type_of_what_they_replace(value):
     for machine in (FRIDGE, as_float32(FRIDGE)):
         changed = qtd.replace(machine, {"cold.temperature": value}).cold.temperature
@@ -57,34 +70,50 @@ def test_values_keep_the_type_of_what_they_replace(value):
 def test_derivatives_pass_through_replace():
     current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
     whole = jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(FRIDGE).cold.temperature
-    assert float(jax.jit(jax.grad(current))(jnp.array(0.5))) == pytest.approx(float(whole), rel=1e-13)
+    assert float(jax.jit(jax.grad(current))(jnp.array(0.5))) == pytest.approx(
+        float(whole), rel=1e-13
+    )
 
 
 def test_vmap_over_replace_is_a_loop():
     current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
     temperatures = jnp.array([0.4, 0.5, 0.6])
-    np.testing.assert_allclose(jax.jit(jax.vmap(current))(temperatures), [current(t) for t in temperatures], rtol=1e-12)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(current))(temperatures), [current(t) for t in temperatures], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"work.spectral_density.widht": 1.0}, "'work.spectral_density.widht'; did you mean .*work.spectral_density.width"),
-        ({"wrok.temperature": 1.0}, "No parameter is called 'wrok.temperature'; did you mean work.temperature"),
+        (
+            {"work.spectral_density.widht": 1.0},
+            "'work.spectral_density.widht'; did you mean .*work.spectral_density.width",
+        ),
+        (
+            {"wrok.temperature": 1.0},
+            "No parameter is called 'wrok.temperature'; did you mean work.temperature",
+        ),
         ({"cold.temperature.deep": 1.0}, "No parameter is called 'cold.temperature.deep'"),
         ({"": 1.0}, "No parameter is called ''"),
         ({"levels": 1.0}, "No parameter is called 'levels'"),
         ({"cooled": "hot"}, "No parameter is called 'cooled'"),
         ({"cold": 1.0}, "`cold` is a part, not a number"),
         ({"cold.spectral_density": 1.0}, "`cold.spectral_density` is a part, not a number"),
-        ({"cold.temperature": [0.4, 0.5]}, r"`cold.temperature` must have shape \(\), got \(2,\); use `jax.vmap`"),
+        (
+            {"cold.temperature": [0.4, 0.5]},
+            r"`cold.temperature` must have shape \(\), got \(2,\); use `jax.vmap`",
+        ),
         ({"cold.temperature": "warm"}, "`cold.temperature` must be a number, got 'warm'"),
         ({"cold.temperature": 1j}, "`cold.temperature` must be"),
         ({"cold.temperature": None}, "`cold.temperature` must be a number"),
         ({"cold.temperature": -0.5}, "cold.temperature: `temperature` must be positive, got -0.5"),
         ({"cold.temperature": 0.0}, "`temperature` must be positive"),
         ({"cold.temperature": float("nan")}, "`temperature` must be finite"),
-        ({"work.spectral_density.width": -1e-3}, "work.spectral_density.width: `width` must be positive, got -0.001"),
+        (
+            {"work.spectral_density.width": -1e-3},
+            "work.spectral_density.width: `width` must be positive, got -0.001",
+        ),
         ({"work.spectral_density.width": 0.0}, "`width` must be positive"),
         ({"work.spectral_density.height": -1.0}, "`height` must not be negative"),
         ({"interaction": -1.0}, "`interaction` must be positive"),
@@ -121,20 +150,28 @@ def test_validate_walks_mappings_and_sequences():
 
 
 def test_traced_values_pass_validation():
-    jax.jit(lambda m: validate(m))(eqx.tree_at(lambda m: m.cold.temperature, FRIDGE, jnp.array(-1.0)))
+    jax.jit(lambda m: validate(m))(
+        eqx.tree_at(lambda m: m.cold.temperature, FRIDGE, jnp.array(-1.0))
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_spins": 1}, "`num_spins` = 1, `spin` = 0.5 and `parity` = 'even' leave a single level"),
+        (
+            {"num_spins": 1},
+            "`num_spins` = 1, `spin` = 0.5 and `parity` = 'even' leave a single level",
+        ),
         ({"num_spins": 0}, "`num_spins` must be a positive integer, got 0"),
         ({"num_spins": -3}, "`num_spins` must be a positive integer"),
         ({"num_spins": 5.0}, "`num_spins` must be a positive integer"),
         ({"num_spins": True}, "`num_spins` must be a positive integer"),
         ({"num_spins": 2, "parity": "odd"}, "leave a single level"),
         ({"num_spins": 5, "parity": "none"}, '`parity` must be "even" or "odd", got \'none\''),
-        ({"num_spins": 5, "spin": 2.0}, "`spin` must be one of 2.5, 1.5, ... >= 0 for 5 spins, got 2.0"),
+        (
+            {"num_spins": 5, "spin": 2.0},
+            "`spin` must be one of 2.5, 1.5, ... >= 0 for 5 spins, got 2.0",
+        ),
         ({"num_spins": 6, "spin": 2.5}, "`spin` must be one of 3, 2"),
         ({"num_spins": 5, "spin": 3.5}, "`spin` must be one of"),
         ({"num_spins": 5, "spin": -0.5}, "`spin` must be one of"),
@@ -153,7 +190,9 @@ def test_bad_refrigerators_are_named(arguments, message):
 
 @pytest.mark.parametrize("parity", ["even", "odd"])
 def test_levels_of_a_sector_are_counted(parity):
-    count = lambda n, **sector: len(CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels)
+    count = lambda n, **sector: len(
+        CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels
+    )
     assert count(31) == 16 and count(7, spin=2.5) == 3
     assert count(6) == (4 if parity == "even" else 3)
 
@@ -164,7 +203,9 @@ def test_parts_of_which_there_are_none_are_no_options():
 
 
 def network_with_a_dot():
-    reservoir = lambda temperature: qtd.Reservoir(temperature, spectral_density=qtd.spectral.Ohmic(0.1, 20.0))
+    reservoir = lambda temperature: qtd.Reservoir(
+        temperature, spectral_density=qtd.spectral.Ohmic(0.1, 20.0)
+    )
     jumps = [("a.b", 0, 1, 1.0), ("c", 1, 2, 1.0), ("a.b", 0, 2, 0.3)]
     return qtd.RateNetwork([0.0, 1.0, 2.0], jumps, {"a.b": reservoir(1.0), "c": reservoir(0.5)})
 
@@ -175,16 +216,30 @@ def of_c(network):
 
 def test_entries_of_arrays_places_in_tuples_and_names_with_a_dot_have_paths():
     network = network_with_a_dot()
-    moved = qtd.replace(network, {"reservoirs.a.b.temperature": 2.0, "energies[1]": 1.5, "strengths.a.b[1]": 0.7})
-    assert moved.energies.tolist() == [0.0, 1.5, 2.0] and moved.strengths["a.b"].tolist() == [1.0, 0.7]
+    moved = qtd.replace(
+        network, {"reservoirs.a.b.temperature": 2.0, "energies[1]": 1.5, "strengths.a.b[1]": 0.7}
+    )
+    assert moved.energies.tolist() == [0.0, 1.5, 2.0] and moved.strengths["a.b"].tolist() == [
+        1.0,
+        0.7,
+    ]
     assert float(moved.reservoirs["a.b"].temperature) == 2.0
     known = qtd.parameters(moved, ["energies[1]", "energies[3]", "energies[x]"])
-    assert float(known["energies[1]"]) == 1.5 and "energies[3]" not in known and "energies[x]" not in known
+    assert (
+        float(known["energies[1]"]) == 1.5
+        and "energies[3]" not in known
+        and "energies[x]" not in known
+    )
     pair = {"left": qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=qtd.spectral.WideBand(1.0))}
     pair["right"] = qtd.replace(pair["left"], {"temperature": 0.5})
-    conductor = qtd.scattering.Conductor(pair, [("left", "right", qtd.transmissions.Boxcar(1.0, 0.2))])
+    conductor = qtd.scattering.Conductor(
+        pair, [("left", "right", qtd.transmissions.Boxcar(1.0, 0.2))]
+    )
     assert "transmissions[0].center" in list(qtd.parameters(conductor))
-    assert float(qtd.replace(conductor, {"transmissions[0].center": 1.3}).transmissions[0].center) == 1.3
+    assert (
+        float(qtd.replace(conductor, {"transmissions[0].center": 1.3}).transmissions[0].center)
+        == 1.3
+    )
     # All that are listed can be set.
     for machine in (network, conductor):
         for path, value in qtd.parameters(machine).items():
@@ -192,7 +247,16 @@ def test_entries_of_arrays_places_in_tuples_and_names_with_a_dot_have_paths():
 
 
 @pytest.mark.parametrize(
-    "path", ["energies[3]", "energies[0,0]", "energies[1].x", "energies[-1]", "strengths.a.b[9]", "strengths[0]", "energies[]"]
+    "path",
+    [
+        "energies[3]",
+        "energies[0,0]",
+        "energies[1].x",
+        "energies[-1]",
+        "strengths.a.b[9]",
+        "strengths[0]",
+        "energies[]",
+    ],
 )
 def test_what_is_no_entry_is_refused(path):
     with pytest.raises(ValueError, match="No parameter is called"):
@@ -205,7 +269,9 @@ def test_entries_can_be_swept_designed_and_differentiated():
     alone = [float(of_c(qtd.replace(network, {"energies[1]": value}))) for value in values]
     np.testing.assert_allclose(table.J.values, alone, rtol=1e-12)
     slope = qtd.sweeps.gradient(of_c, ["energies[1]"])(network)["energies[1]"]
-    whole = jax.grad(lambda energies: of_c(qtd.replace(network, {"energies": energies})))(network.energies)
+    whole = jax.grad(lambda energies: of_c(qtd.replace(network, {"energies": energies})))(
+        network.energies
+    )
     assert float(slope) == pytest.approx(float(whole[1]), rel=1e-12)
     best = qtd.design.maximize(of_c, network, over={"energies[1]": (0.2, 1.8)}, starts=2, steps=5)
     assert float(best.parameters["energies[1]"]) == float(best.machine.energies[1])
@@ -219,7 +285,9 @@ class Parabola(eqx.Module):
 
 def test_fields_that_are_floats_of_python_are_parameters():
     assert float(qtd.parameters(Parabola(2.0))["x"]) == 2.0
-    best = qtd.design.maximize(lambda m: 1 - (m.x - 1) ** 2, Parabola(2.0), over={"x": (0.0, 3.0)}, starts=2, steps=20)
+    best = qtd.design.maximize(
+        lambda m: 1 - (m.x - 1) ** 2, Parabola(2.0), over={"x": (0.0, 3.0)}, starts=2, steps=20
+    )
     assert float(best.parameters["x"]) == pytest.approx(1.0, abs=1e-6)
 
 
@@ -230,19 +298,46 @@ BATH = qtd.Reservoir(1.0, spectral_density=OHMIC)
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: qtd.Reservoir(1.0, spectral_density=qtd.spectral.Peaked), "`spectral_density` must be one of"),
-        (lambda: qtd.Reservoir("warm", spectral_density=OHMIC), "`temperature` must be a real number"),
+        (
+            lambda: qtd.Reservoir(1.0, spectral_density=qtd.spectral.Peaked),
+            "`spectral_density` must be one of",
+        ),
+        (
+            lambda: qtd.Reservoir("warm", spectral_density=OHMIC),
+            "`temperature` must be a real number",
+        ),
         (lambda: qtd.Reservoir(True, spectral_density=OHMIC), "`temperature` must be real"),
-        (lambda: qtd.RateNetwork([0.0, 1.0], None, {"a": BATH}), "`jumps` must be a list of tuples"),
+        (
+            lambda: qtd.RateNetwork([0.0, 1.0], None, {"a": BATH}),
+            "`jumps` must be a list of tuples",
+        ),
         (lambda: qtd.RateNetwork([0.0, 1.0], [3], {"a": BATH}), "`jumps` must hold tuples"),
-        (lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], [BATH]), "`reservoirs` must be a mapping"),
-        (lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], {"a": 1.0}), "`reservoirs` must be a mapping"),
-        (lambda: qtd.Lindbladian([1.0], {"a": np.eye(2)}, {"a": BATH}), "`bare` must be a mapping of names to pairs"),
-        (lambda: qtd.Lindbladian({"h": 1.0}, {"a": np.eye(2)}, {"a": BATH}), "`bare` must be a mapping of names to pairs"),
+        (
+            lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], [BATH]),
+            "`reservoirs` must be a mapping",
+        ),
+        (
+            lambda: qtd.RateNetwork([0.0, 1.0], [("a", 0, 1, 1.0)], {"a": 1.0}),
+            "`reservoirs` must be a mapping",
+        ),
+        (
+            lambda: qtd.Lindbladian([1.0], {"a": np.eye(2)}, {"a": BATH}),
+            "`bare` must be a mapping of names to pairs",
+        ),
+        (
+            lambda: qtd.Lindbladian({"h": 1.0}, {"a": np.eye(2)}, {"a": BATH}),
+            "`bare` must be a mapping of names to pairs",
+        ),
         (lambda: CollectiveRefrigerator(10**9), "do not fit into memory"),
         (lambda: qtd.machines.ResonatorRefrigerator((2000, 2000)), "`levels` = .* are too many"),
-        (lambda: qtd.machines.FiniteReservoirs(energies=[], rates=np.ones((2, 0))), "at least one mode and one reservoir"),
-        (lambda: qtd.design.maximize(of_c, network_with_a_dot(), over={"energies[1]": 1.0}), "must give bounds"),
+        (
+            lambda: qtd.machines.FiniteReservoirs(energies=[], rates=np.ones((2, 0))),
+            "at least one mode and one reservoir",
+        ),
+        (
+            lambda: qtd.design.maximize(of_c, network_with_a_dot(), over={"energies[1]": 1.0}),
+            "must give bounds",
+        ),
     ],
 )
 def test_objects_of_another_kind_are_refused_in_one_line(build, words):
@@ -254,7 +349,10 @@ def test_objects_of_another_kind_are_refused_in_one_line(build, words):
 def test_whole_numbers_beyond_64_bits_are_numbers():
     assert float(qtd.Reservoir(10**30, spectral_density=OHMIC).temperature) == 1e30
     assert float(qtd.replace(BATH, {"temperature": 10**30}).temperature) == 1e30
-    assert qtd.RateNetwork([0, 10**30], [("a", 0, 1, 1.0)], {"a": BATH}).energies.tolist() == [0, 1e30]
+    assert qtd.RateNetwork([0, 10**30], [("a", 0, 1, 1.0)], {"a": BATH}).energies.tolist() == [
+        0,
+        1e30,
+    ]
     with pytest.raises(ValueError, match="`temperature` must be a real number"):
         qtd.Reservoir(10**400, spectral_density=OHMIC)
 
@@ -295,7 +393,8 @@ def test_a_field_declares_what_it_allows_and_its_unit():
     [
         name
         for name in qtd.machines.HOMES
-        if name.endswith(("Refrigerator", "Demon", "Motor", "Reservoirs")) and name != "ReducedRefrigerator"
+        if name.endswith(("Refrigerator", "Demon", "Motor", "Reservoirs"))
+        and name != "ReducedRefrigerator"
     ],
 )
 def test_every_parameter_of_every_machine_declares_its_unit(name):
@@ -303,5 +402,11 @@ def test_every_parameter_of_every_machine_declares_its_unit(name):
     units = {path: qtd.units.unit_of_parameter(path, machine) for path in qtd.parameters(machine)}
     unsaid = {path for path, unit in units.items() if not unit}
     assert unsaid == ({"gases.volume"} if name == "FiniteReservoirs" else set())
-    filters = {path: unit for path, unit in units.items() if path.endswith("spectral_density.width")}
-    assert set(filters.values()) <= {"1"} if "Resonator" in name or "Qubit" in name else set(filters.values()) <= {"E"}
+    filters = {
+        path: unit for path, unit in units.items() if path.endswith("spectral_density.width")
+    }
+    assert (
+        set(filters.values()) <= {"1"}
+        if "Resonator" in name or "Qubit" in name
+        else set(filters.values()) <= {"E"}
+    )

@@ -16,7 +16,10 @@ OHMIC = qtd.spectral.Ohmic(0.1, 10.0)
 CONTACT = qtd.RateNetwork(
     [0.0, 1.0],
     [("hot", 0, 1, 1.0), ("cold", 0, 1, 1.0)],
-    {"hot": qtd.Reservoir(1.0, spectral_density=OHMIC), "cold": qtd.Reservoir(0.6, spectral_density=OHMIC)},
+    {
+        "hot": qtd.Reservoir(1.0, spectral_density=OHMIC),
+        "cold": qtd.Reservoir(0.6, spectral_density=OHMIC),
+    },
 )
 
 
@@ -43,21 +46,30 @@ def line(ax, label):
 
 
 def arrows(ax):
-    """Numbers beside the arrows, and energies from and to which they run, in the order of drawing."""
+    """Numbers beside the arrows, and energies from and to which they run, in the order of
+    drawing."""
     drawn = [text for text in ax.texts if text.get_text() == ""]
-    return [(arrow.xyann[1], arrow.xy[1]) for arrow in drawn], [text.get_text() for text in ax.texts if "$" not in text.get_text()][1::2]
+    return [(arrow.xyann[1], arrow.xy[1]) for arrow in drawn], [
+        text.get_text() for text in ax.texts if "$" not in text.get_text()
+    ][1::2]
 
 
 def test_every_drawing_renders_with_labelled_axes():
     point = FRIDGE.operate()
-    for figure in (qtd.plots.filters(FRIDGE), qtd.plots.currents(point), qtd.plots.level_scheme(FRIDGE.network())):
+    for figure in (
+        qtd.plots.filters(FRIDGE),
+        qtd.plots.currents(point),
+        qtd.plots.level_scheme(FRIDGE.network()),
+    ):
         assert png(figure)[:4] == b"\x89PNG"
         assert any(y for _, y in labels(figure))
 
 
 def test_the_design_page_shows_before_and_after():
     cooling = lambda machine: machine.operate().heat_currents["cold"]
-    best = qtd.design.maximize(cooling, FRIDGE, {"cold.spectral_density.center": (1.5, 2.5)}, starts=2, steps=5)
+    best = qtd.design.maximize(
+        cooling, FRIDGE, {"cold.spectral_density.center": (1.5, 2.5)}, starts=2, steps=5
+    )
     figure = qtd.plots.design_summary(best, "J_cold")
     assert png(figure)[:4] == b"\x89PNG" and "0.00" in figure.get_suptitle()
     assert png(qtd.plots.history(best))[:4] == b"\x89PNG"
@@ -72,11 +84,17 @@ def test_a_level_scheme_shows_the_net_jumps_of_each_reservoir():
 def test_currents_of_a_motor_come_with_its_efficiency():
     point = qtd.machines.QuantumMotor().operate(order=1)
     figure = qtd.plots.currents({"before": point, "after": point})
-    assert png(figure)[:4] == b"\x89PNG" and "efficiency before 0.376, after 0.376" in figure.axes[0].get_title(loc="left")
+    assert png(figure)[:4] == b"\x89PNG" and "efficiency before 0.376, after 0.376" in figure.axes[
+        0
+    ].get_title(loc="left")
 
 
 def test_notebooks_show_a_drawing_without_pyplot():
-    assert qtd.plots.level_scheme(qtd.machines.CollectiveRefrigerator(num_spins=5).network())._repr_png_().startswith(b"\x89PNG")
+    assert (
+        qtd.plots.level_scheme(qtd.machines.CollectiveRefrigerator(num_spins=5).network())
+        ._repr_png_()
+        .startswith(b"\x89PNG")
+    )
 
 
 def test_a_level_scheme_draws_the_net_current_of_every_jump_in_its_direction():
@@ -85,17 +103,28 @@ def test_a_level_scheme_draws_the_net_current_of_every_jump_in_its_direction():
     current = float(qtd.operate(CONTACT).heat_currents["hot"])  # the quantum is 1
     assert ends == [(0.0, 1.0), (1.0, 0.0)] and numbers == [f"{current:.2g}"] * 2
     populations = qtd.steady_state(CONTACT)
-    assert [text.get_text() for text in ax.texts if "$" in text.get_text()] == [f"$p$ = {float(p):.3g}" for p in populations]
+    assert [text.get_text() for text in ax.texts if "$" in text.get_text()] == [
+        f"$p$ = {float(p):.3g}" for p in populations
+    ]
 
 
 def test_numbers_beside_arrows_do_not_overlap_at_column_width():
-    machines = [CollectiveRefrigerator(31), QubitRefrigerator(), qtd.machines.ResonatorRefrigerator((3, 3)), QuantumMotor().network(0.8)]
+    machines = [
+        CollectiveRefrigerator(31),
+        QubitRefrigerator(),
+        qtd.machines.ResonatorRefrigerator((3, 3)),
+        QuantumMotor().network(0.8),
+    ]
     for machine in machines:
         figure = Figure(figsize=(3.4, 2.8), layout="constrained")
         ax = rendered(level_scheme(machine, figure.subplots()))[0]
         figure.draw_without_rendering()
         boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
-        overlaps = sum(a.shrunk(0.8, 0.8).overlaps(b.shrunk(0.8, 0.8)) for i, a in enumerate(boxes) for b in boxes[:i])
+        overlaps = sum(
+            a.shrunk(0.8, 0.8).overlaps(b.shrunk(0.8, 0.8))
+            for i, a in enumerate(boxes)
+            for b in boxes[:i]
+        )
         assert overlaps == 0, type(machine).__name__
 
 
@@ -112,7 +141,8 @@ def test_a_level_scheme_takes_what_rates_describe_and_refuses_the_rest():
 
 
 class Rotor(eqx.Module):
-    """A motor in closed form: C_F = 1 - v + 0.04 v^2, exactly; the load 0.5 is met at 0.51 (stable) and 24.5 (unstable)."""
+    """A motor in closed form: C_F = 1 - v + 0.04 v^2, exactly; the load 0.5 is met at 0.51 (stable)
+    and 24.5 (unstable)."""
 
     def work_coefficients(self, order):
         return jnp.array([1.0, -1.0, 0.04])[: order + 1]
@@ -120,7 +150,15 @@ class Rotor(eqx.Module):
     def torque_curve(self, velocities):
         velocities = jnp.asarray(velocities)
         nothing = jnp.zeros_like(velocities)
-        return qtd.expansion.Cycle(velocities, 1 - velocities + 0.04 * velocities**2, {}, {}, {}, nothing, nothing.astype(int))
+        return qtd.expansion.Cycle(
+            velocities,
+            1 - velocities + 0.04 * velocities**2,
+            {},
+            {},
+            {},
+            nothing,
+            nothing.astype(int),
+        )
 
     def network(self, angle):
         return CONTACT
@@ -132,10 +170,14 @@ def test_torque_meets_the_load_at_filled_and_open_marks(velocities):
     at, drawn = line(ax, "exact")
     assert np.allclose(drawn, 1 - at + 0.04 * at**2) and 0.0 in at
     assert np.allclose(line(ax, "series to order 1")[1], 1 - at)
-    for label, filled in (("stable", True), ("unstable", False)) if velocities is not None else (("stable", True),):
+    for label, filled in (
+        (("stable", True), ("unstable", False)) if velocities is not None else (("stable", True),)
+    ):
         (marks,) = [each for each in ax.lines if each.get_label() == f"{label} steady velocity"]
         v = float(marks.get_xdata()[0])
-        assert 1 - v + 0.04 * v**2 == pytest.approx(0.5) and (marks.get_markerfacecolor() != "white") == filled == (v < 12.5)
+        assert 1 - v + 0.04 * v**2 == pytest.approx(0.5) and (
+            marks.get_markerfacecolor() != "white"
+        ) == filled == (v < 12.5)
     assert line(ax, "load 0.5")[1][0] == 0.5
 
 
@@ -148,7 +190,9 @@ def test_the_history_of_finite_reservoirs_shows_where_they_end():
         assert np.array_equal(line(right, f"reservoir {j}")[1], found.chemical_potentials[1:, j])
     assert line(left, "equilibrium")[1][0] == float(pair.equilibrium().temperature)
     assert line(right, "modes")[1][0] == float(pair.energies[0]) and left.get_xscale() == "log"
-    crossing = jax.vmap(lambda t, mu: (t[0] * mu[1] - t[1] * mu[0]) / (t[0] - t[1]))(found.temperatures, found.chemical_potentials)
+    crossing = jax.vmap(lambda t, mu: (t[0] * mu[1] - t[1] * mu[0]) / (t[0] - t[1]))(
+        found.temperatures, found.chemical_potentials
+    )
     assert np.allclose(line(right, "equally occupied")[1], crossing[1:])
     with pytest.raises(ValueError, match="two or more times above 0"):
         evolution(pair.evolve(jnp.zeros(1)), pair)

@@ -16,7 +16,8 @@ UNITS = {"J_cold": "E^2", "J_hot": "E^2", "COP": "1", "sigma": "E"}
 
 
 def sweep(hot, cold, **more):
-    """A made-up refrigerator: it cools where the cold reservoir is warmer than half the hot one, best for the coldest hot reservoir."""
+    """A made-up refrigerator: it cools where the cold reservoir is warmer than half the hot one,
+    best for the coldest hot reservoir."""
     axes = {"hot.temperature": hot, "cold.temperature": cold, **more}
     hot, cold, *_ = np.meshgrid(*axes.values(), indexing="ij")
     cooling = cold - hot / 2
@@ -68,7 +69,10 @@ def patch(ax, label):
 
 def test_a_map_is_labelled_with_symbols_and_units(grid):
     ax = drawn(operating_map(grid, "J_cold"))
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("hot.temperature  ($E$)", "cold.temperature  ($E$)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
+        "hot.temperature  ($E$)",
+        "cold.temperature  ($E$)",
+    )
     assert mesh(ax).colorbar.ax.get_ylabel() == r"$J_{\mathrm{cold}}$  ($E^{2}$)"
     assert ax.get_title(loc="left") == "CollectiveRefrigerator"
     assert mesh(drawn(operating_map(grid, "COP"))).colorbar.ax.get_ylabel() == "COP"
@@ -77,9 +81,13 @@ def test_a_map_is_labelled_with_symbols_and_units(grid):
 def test_cells_are_coloured_where_the_machine_cools_and_grey_elsewhere(grid):
     ax = drawn(operating_map(grid, "J_cold"))
     values = grid.J_cold.transpose("cold.temperature", "hot.temperature").to_numpy()
-    assert np.array_equal(~np.ma.getmaskarray(mesh(ax).get_array()).reshape(values.shape), values > 0)
+    assert np.array_equal(
+        ~np.ma.getmaskarray(mesh(ax).get_array()).reshape(values.shape), values > 0
+    )
     grey = patch(ax, r"$J_{\mathrm{cold}}$ ≤ 0").get_path()
-    corners = np.stack(np.meshgrid(grid["hot.temperature"], grid["cold.temperature"]), axis=-1).reshape(-1, 2)
+    corners = np.stack(
+        np.meshgrid(grid["hot.temperature"], grid["cold.temperature"]), axis=-1
+    ).reshape(-1, 2)
     assert np.array_equal(grey.contains_points(corners), values.ravel() <= 0)
     assert r"$J_{\mathrm{cold}}$ = 0" in legend(ax)
 
@@ -97,7 +105,11 @@ def test_edges_lie_between_the_points_on_the_scale_of_each_axis():
 def test_the_star_is_the_largest_value_of_status_ok(grid):
     ax = drawn(operating_map(grid, "J_cold"))
     assert star(ax) == [(1.0, 1.2)]
-    assert r"largest $J_{\mathrm{cold}}$: 0.7 $E^{2}$" + "\nat hot.temperature = 1, cold.temperature = 1.2" in legend(ax)
+    assert (
+        r"largest $J_{\mathrm{cold}}$: 0.7 $E^{2}$"
+        + "\nat hot.temperature = 1, cold.temperature = 1.2"
+        in legend(ax)
+    )
     grid["status"][{"hot.temperature": 0}] = 6
     assert star(drawn(operating_map(grid, "J_cold"))) == [(1.1, 1.2)]
 
@@ -117,22 +129,35 @@ def test_points_without_a_number_or_with_a_status_are_hatched_by_kind(grid):
     grid["status"][10, 7] = 99
     ax = drawn(operating_map(grid, "J_cold"))
     kinds = ["no unique steady state", "no number", "not computed yet", "status 99"]
-    assert set(kinds) <= set(legend(ax)) and len({patch(ax, kind).get_hatch() for kind in kinds}) == 4
-    assert np.allclose(patch(ax, "no number").get_path().get_extents().get_points(), [[1.45, 0.75], [1.55, 0.85]])
+    assert (
+        set(kinds) <= set(legend(ax)) and len({patch(ax, kind).get_hatch() for kind in kinds}) == 4
+    )
+    assert np.allclose(
+        patch(ax, "no number").get_path().get_extents().get_points(), [[1.45, 0.75], [1.55, 0.85]]
+    )
 
 
 def test_contours_carry_values_of_the_second_observable(grid):
     ax = drawn(operating_map(grid, "J_cold", contours="COP"))
-    (lines_of_cop,) = [c for c in ax.collections if not isinstance(c, QuadMesh) and len(c.levels) > 1]
+    (lines_of_cop,) = [
+        c for c in ax.collections if not isinstance(c, QuadMesh) and len(c.levels) > 1
+    ]
     assert np.allclose(lines_of_cop.levels, [0.2, 0.4, 0.6])
     texts = {text.get_text() for text in ax.texts}
-    assert texts and texts <= {f"{level:g}" for level in lines_of_cop.levels} and "COP" in legend(ax)
-    assert (np.concatenate([path.vertices for path in lines_of_cop.get_paths()]) @ [-0.5, 1] > 0).all()  # only where it cools
+    assert (
+        texts and texts <= {f"{level:g}" for level in lines_of_cop.levels} and "COP" in legend(ax)
+    )
+    # Only where it cools.
+    assert (
+        np.concatenate([path.vertices for path in lines_of_cop.get_paths()]) @ [-0.5, 1] > 0
+    ).all()
 
 
 def test_a_constant_second_observable_is_stated_instead_of_traced(grid):
     noise = 1e-12 * np.random.default_rng(0).normal(size=grid.COP.shape)
-    assert "COP = 0.5 throughout" in legend(drawn(operating_map(grid.assign(COP=0 * grid.COP + 0.5 + noise), "J_cold", contours="COP")))
+    assert "COP = 0.5 throughout" in legend(
+        drawn(operating_map(grid.assign(COP=0 * grid.COP + 0.5 + noise), "J_cold", contours="COP"))
+    )
 
 
 def test_another_observable_can_tell_where_the_machine_works(grid):
@@ -154,7 +179,12 @@ def test_signed_maps_colour_both_sides_of_zero_alike(grid):
 
 
 def test_colours_are_logarithmic_for_values_decades_apart(grid):
-    assert mesh(drawn(operating_map(grid.assign(TUR_cold=10 ** (8 * grid.J_cold)), "TUR_cold"))).norm.__class__.__name__ == "LogNorm"
+    assert (
+        mesh(
+            drawn(operating_map(grid.assign(TUR_cold=10 ** (8 * grid.J_cold)), "TUR_cold"))
+        ).norm.__class__.__name__
+        == "LogNorm"
+    )
     assert mesh(drawn(operating_map(grid, "J_cold"))).norm.__class__.__name__ == "Normalize"
 
 
@@ -170,14 +200,21 @@ def test_maps_without_a_good_point_say_so(grid):
 
 
 def test_fixed_parameters_are_in_the_title():
-    cube = sweep(np.linspace(1, 2, 5), np.linspace(0.4, 1.2, 4), **{"work.temperature": [10.0, 20.0]})
+    cube = sweep(
+        np.linspace(1, 2, 5), np.linspace(0.4, 1.2, 4), **{"work.temperature": [10.0, 20.0]}
+    )
     for chosen in (cube.sel({"work.temperature": 20.0}), cube.isel({"work.temperature": [1]})):
-        assert drawn(operating_map(chosen, "J_cold")).get_title(loc="left") == "CollectiveRefrigerator;  work.temperature = 20"
+        assert (
+            drawn(operating_map(chosen, "J_cold")).get_title(loc="left")
+            == "CollectiveRefrigerator;  work.temperature = 20"
+        )
 
 
 def test_a_dimension_of_one_value_is_drawn_when_it_is_asked_for(grid):
     row = grid.isel({"hot.temperature": [0]})
-    ax = drawn(operating_map(row, "J_cold", x="hot.temperature", y="cold.temperature", contours="COP"))
+    ax = drawn(
+        operating_map(row, "J_cold", x="hot.temperature", y="cold.temperature", contours="COP")
+    )
     assert np.allclose(mesh(ax).get_coordinates()[0, :, 0], [0.95, 1.05])
 
 
@@ -192,16 +229,29 @@ def test_a_large_map_is_a_few_objects_of_which_the_mesh_is_an_image():
 def test_maps_refuse_what_they_cannot_draw(grid):
     with pytest.raises(ValueError, match="no observable 'J_cld'; close: 'J_cold'"):
         operating_map(grid, "J_cld")
-    with pytest.raises(ValueError, match="no observable 'zzz'; it has 'J_cold', 'J_hot', 'COP', 'sigma', 'status'"):
+    with pytest.raises(
+        ValueError, match="no observable 'zzz'; it has 'J_cold', 'J_hot', 'COP', 'sigma', 'status'"
+    ):
         operating_map(grid, "J_cold", contours="zzz")
-    with pytest.raises(ValueError, match="No dimension of this sweep is called 'cold'; it has 'hot.temperature', 'cold.temperature'"):
+    with pytest.raises(
+        ValueError,
+        match="No dimension of this sweep is called 'cold'; it has 'hot.temperature',"
+        " 'cold.temperature'",
+    ):
         operating_map(grid, "J_cold", x="cold")
-    with pytest.raises(ValueError, match="'J_cold' varies along 'hot.temperature', but 2 different dimensions are needed"):
+    with pytest.raises(
+        ValueError,
+        match="'J_cold' varies along 'hot.temperature', but 2 different dimensions are needed",
+    ):
         operating_map(grid.isel({"cold.temperature": 0}), "J_cold")
     with pytest.raises(ValueError, match="2 different dimensions are needed"):
         operating_map(grid, "J_cold", x="hot.temperature", y="hot.temperature")
     cube = sweep([1.0, 2.0], [0.4, 1.2], **{"work.temperature": [10.0, 20.0]})
-    with pytest.raises(ValueError, match=r"along 'hot.temperature', 'cold.temperature', 'work.temperature', but 2 .*dataset.sel"):
+    with pytest.raises(
+        ValueError,
+        match=r"along 'hot.temperature', 'cold.temperature', 'work.temperature', but 2"
+        r" .*dataset.sel",
+    ):
         operating_map(cube, "J_cold")
     named = grid.assign_coords({"hot.temperature": [f"run {k}" for k in range(11)]})
     with pytest.raises(ValueError, match="'hot.temperature' holds no numbers"):
@@ -209,23 +259,34 @@ def test_maps_refuse_what_they_cannot_draw(grid):
 
 
 def curves(ax):
-    return [line for line in ax.lines if len(line.get_xdata()) > 2 and line.get_linestyle() != "None"]
+    return [
+        line for line in ax.lines if len(line.get_xdata()) > 2 and line.get_linestyle() != "None"
+    ]
 
 
 def test_lines_are_one_for_each_value_of_the_second_dimension(grid):
     few = grid.isel({"cold.temperature": [0, 4, 8]})
     ax = drawn(lines(few, "J_cold"))
     assert [line.get_label() for line in curves(ax)] == ["0.4", "0.8", "1.2"] == legend(ax)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("hot.temperature  ($E$)", r"$J_{\mathrm{cold}}$  ($E^{2}$)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
+        "hot.temperature  ($E$)",
+        r"$J_{\mathrm{cold}}$  ($E^{2}$)",
+    )
     assert ax.get_legend().get_title().get_text() == "cold.temperature  ($E$)"
     assert np.allclose(curves(ax)[1].get_ydata(), few.J_cold[:, 1])
-    assert [list(line.get_ydata()) for line in ax.lines if len(line.get_xdata()) == 2] == [[0, 0]]  # the zero line
+    # The zero line.
+    assert [list(line.get_ydata()) for line in ax.lines if len(line.get_xdata()) == 2] == [[0, 0]]
     assert len(curves(drawn(lines(few, "J_cold", x="cold.temperature")))) == 11
 
 
 def test_of_many_lines_eight_are_named():
     ax = drawn(lines(sweep(np.geomspace(0.1, 10, 50), np.linspace(0.4, 1.2, 20)), "J_cold"))
-    assert len(curves(ax)) == 20 and len(legend(ax)) == 8 and legend(ax)[0] == "0.4" and legend(ax)[-1] == "1.2"
+    assert (
+        len(curves(ax)) == 20
+        and len(legend(ax)) == 8
+        and legend(ax)[0] == "0.4"
+        and legend(ax)[-1] == "1.2"
+    )
     assert "8 of 20 curves" in ax.get_legend().get_title().get_text() and ax.get_xscale() == "log"
 
 
@@ -245,8 +306,14 @@ def test_observables_of_one_unit_share_a_panel(grid):
     figure = lines(grid.isel({"cold.temperature": [0, 8]}), ["J_cold", "COP", "J_hot"])
     top, bottom = drawn(figure), figure.axes[1]
     assert len(figure.axes) == 2 and len(curves(top)) == 4 and len(curves(bottom)) == 2
-    assert top.get_ylabel() == r"$J_{\mathrm{cold}}$, $J_{\mathrm{hot}}$  ($E^{2}$)" and bottom.get_ylabel() == "COP"
-    assert legend(top) == ["0.4", "1.2", r"$J_{\mathrm{cold}}$", r"$J_{\mathrm{hot}}$"] and legend(bottom) == []
+    assert (
+        top.get_ylabel() == r"$J_{\mathrm{cold}}$, $J_{\mathrm{hot}}$  ($E^{2}$)"
+        and bottom.get_ylabel() == "COP"
+    )
+    assert (
+        legend(top) == ["0.4", "1.2", r"$J_{\mathrm{cold}}$", r"$J_{\mathrm{hot}}$"]
+        and legend(bottom) == []
+    )
     assert len({line.get_linestyle() for line in curves(top)}) == 2
     with pytest.raises(ValueError, match="`ax` has room for one unit, but there are 2"):
         lines(grid, ["J_cold", "COP"], ax=Figure().subplots())
@@ -256,10 +323,17 @@ def test_a_list_of_points_is_drawn_along_any_of_its_coordinates():
     cold = [0.8, 0.4, 1.2]
     points = xr.Dataset(
         {"J_cold": ("point", [2.0, 1.0, 3.0], {"units": "E^2"})},
-        coords={"cold.temperature": ("point", cold, {"units": "E"}), "hot.temperature": ("point", [1.0, 2.0, 3.0])},
+        coords={
+            "cold.temperature": ("point", cold, {"units": "E"}),
+            "hot.temperature": ("point", [1.0, 2.0, 3.0]),
+        },
     )
     ax = drawn(lines(points, "J_cold", x="cold.temperature"))
-    assert ax.get_xlabel() == "cold.temperature  ($E$)" and curves(ax)[0].get_ydata().tolist() == [1, 2, 3]
+    assert ax.get_xlabel() == "cold.temperature  ($E$)" and curves(ax)[0].get_ydata().tolist() == [
+        1,
+        2,
+        3,
+    ]
     assert drawn(lines(points, "J_cold")).get_xlabel() == "point"
     with pytest.raises(ValueError, match="varies along 'point', but 2 different dimensions"):
         operating_map(points, "J_cold")
@@ -268,7 +342,9 @@ def test_a_list_of_points_is_drawn_along_any_of_its_coordinates():
 
 
 def test_lines_accept_names_as_values_and_no_numbers_at_all(grid):
-    named = grid.isel({"cold.temperature": [0, 1]}).assign_coords({"cold.temperature": ["local", "global"]})
+    named = grid.isel({"cold.temperature": [0, 1]}).assign_coords(
+        {"cold.temperature": ["local", "global"]}
+    )
     assert legend(drawn(lines(named, "J_cold"))) == ["local", "global"]
     assert drawn(lines(named, "J_cold", x="cold.temperature")).get_xlabel() == "cold.temperature"
     assert "no numbers" in drawn(lines(grid * np.nan, "J_cold")).get_title(loc="left")
@@ -289,4 +365,9 @@ def test_drawings_go_where_they_are_told(grid):
 
 def test_importing_the_drawings_leaves_xarray_alone():
     code = "import sys, qtd; qtd.plots; print('xarray' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )

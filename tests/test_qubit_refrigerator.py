@@ -42,7 +42,9 @@ def test_illegal_numbers_are_named(path, words, value):
 
 @pytest.mark.parametrize("path", ["energy_1", "shift", "hot.spectral_density.center"])
 def test_energies_may_have_any_sign_but_must_be_finite(path):
-    assert np.isfinite(float(qtd.replace(QubitRefrigerator("local"), {path: -0.7}).operate().heat_currents["cold"]))
+    assert np.isfinite(
+        float(qtd.replace(QubitRefrigerator("local"), {path: -0.7}).operate().heat_currents["cold"])
+    )
     with pytest.raises(ValueError, match="finite"):
         qtd.replace(QubitRefrigerator(), {path: np.nan})
 
@@ -53,12 +55,19 @@ def test_energies_may_have_any_sign_but_must_be_finite(path):
         (lambda: QubitRefrigerator("exact"), "`model` must be one of zz"),
         (lambda: QubitRefrigerator("zz", exchange=0.1), "`exchange` must be 0"),
         (
-            lambda: QubitRefrigerator(hot=qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=WideBand(1.0))),
+            lambda: QubitRefrigerator(
+                hot=qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=WideBand(1.0))
+            ),
             "`hot` must be a reservoir of bosons",
         ),
         (lambda: QubitRefrigerator().lindbladian(), "use `network"),
         (lambda: QubitRefrigerator().crossover([0.1, -1.0]), "`couplings` must be positive"),
-        (lambda: QubitRefrigerator(hot=qtd.Reservoir(1.0, spectral_density=qtd.spectral.Ohmic(0.1, 5.0))).fixed_peak(), "Resonator"),
+        (
+            lambda: QubitRefrigerator(
+                hot=qtd.Reservoir(1.0, spectral_density=qtd.spectral.Ohmic(0.1, 5.0))
+            ).fixed_peak(),
+            "Resonator",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(build, words):
@@ -68,12 +77,19 @@ def test_bad_input_is_one_clear_line(build, words):
 
 
 def cut(**cutoffs):
-    return qtd.replace(QubitRefrigerator(), {f"{name}.spectral_density.cutoff": value for name, value in cutoffs.items()})
+    return qtd.replace(
+        QubitRefrigerator(),
+        {f"{name}.spectral_density.cutoff": value for name, value in cutoffs.items()},
+    )
 
 
 def test_an_edge_above_a_cutoff_stops_the_ring():
     point = cut(cold=2.05).operate()  # the cold reservoir no longer drives 1 <-> d
-    assert float(point.heat_currents["cold"]) == 0.0 and float(point.heat_currents["hot"]) > 0 and int(point.status) == 0
+    assert (
+        float(point.heat_currents["cold"]) == 0.0
+        and float(point.heat_currents["hot"]) > 0
+        and int(point.status) == 0
+    )
     slope = jax.jit(jax.grad(lambda m: m.operate().heat_currents["hot"]))(cut(cold=2.05))
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(slope))
 
@@ -85,7 +101,9 @@ def test_states_that_no_reservoir_reaches_have_no_unique_steady_state():
 
 @pytest.mark.parametrize("model", ["zz", "global", "local", "redfield", "redfield-partial"])
 def test_the_density_matrix_is_a_state(model):
-    rho = QubitRefrigerator(model, energy_2=2.1, exchange=0.0 if model == "zz" else 0.05, coupling=0.01).density_matrix()
+    rho = QubitRefrigerator(
+        model, energy_2=2.1, exchange=0.0 if model == "zz" else 0.05, coupling=0.01
+    ).density_matrix()
     assert np.trace(rho) == pytest.approx(1.0, abs=1e-14)
     np.testing.assert_allclose(rho, np.conj(rho.T), atol=1e-16)
     assert np.linalg.eigvalsh(rho).min() > 0
@@ -101,13 +119,16 @@ def test_the_coherence_of_the_local_model_is_that_of_its_populations():
 
 
 def test_global_keeps_its_currents_when_the_exchange_changes_sign():
-    at = lambda exchange: QubitRefrigerator("global", energy_2=2.1, exchange=exchange).operate().heat_currents["cold"]
+    at = lambda exchange: (
+        QubitRefrigerator("global", energy_2=2.1, exchange=exchange).operate().heat_currents["cold"]
+    )
     assert float(at(0.03)) == float(at(-0.03))
 
 
 def test_the_validity_meter_reads_the_strength_of_the_coupling():
     meter = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002).validity()
-    assert float(meter.rate_over_width) > 100 and float(meter.rate_over_splitting) > 100  # the paper's own point is far outside
+    # The paper's own point is far outside.
+    assert float(meter.rate_over_width) > 100 and float(meter.rate_over_splitting) > 100
     weak = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002, coupling=1e-5).validity()
     assert max(float(x) for x in jax.tree.leaves(weak)) < 1e-2
 
@@ -118,31 +139,46 @@ def test_relaxation_ends_in_the_steady_state_and_keeps_the_trace():
     start[1, 1] = start[2, 2] = start[1, 2] = start[2, 1] = 0.5
     found = qtd.evolution.relax(device, jnp.asarray(start), jnp.array([0.0, 40.0, 0.3]))
     np.testing.assert_allclose(found[0], start, atol=1e-15)
-    np.testing.assert_allclose(found[1], qtd.steady_state(device), atol=1e-8)  # the tolerance of the steps
+    # The tolerance of the steps.
+    np.testing.assert_allclose(found[1], qtd.steady_state(device), atol=1e-8)
     np.testing.assert_allclose(np.trace(found, axis1=1, axis2=2), 1, atol=1e-9)
     with pytest.raises(ValueError, match="trace 1"):
         qtd.evolution.relax(device, jnp.eye(4), jnp.array([1.0]))
 
 
 def test_energy_of_the_device_is_printed_where_it_differs_from_the_quanta():
-    assert "E_cold" in repr(QubitRefrigerator("local", energy_2=2.1, exchange=0.3, coupling=0.01).operate())
-    assert "E_cold" not in repr(QubitRefrigerator("global", energy_2=2.1, exchange=0.3, coupling=0.01).operate())
+    assert "E_cold" in repr(
+        QubitRefrigerator("local", energy_2=2.1, exchange=0.3, coupling=0.01).operate()
+    )
+    assert "E_cold" not in repr(
+        QubitRefrigerator("global", energy_2=2.1, exchange=0.3, coupling=0.01).operate()
+    )
 
 
 @pytest.mark.parametrize("coupling", [1e-3, 1e-6, 1e-9, 1e-12])
 def test_rates_far_below_the_energies_cost_no_digits(coupling):
     # Trap: the condition number of the generator is the ratio of energies to rates.
-    local, exact = (QubitRefrigerator(model, energy_2=2.1, coupling=coupling).operate() for model in ("local", "zz"))
+    local, exact = (
+        QubitRefrigerator(model, energy_2=2.1, coupling=coupling).operate()
+        for model in ("local", "zz")
+    )
     for name in ("hot", "cold"):  # the cold current is a thousandth of what goes back and forth
-        assert float(local.heat_currents[name]) == pytest.approx(float(exact.heat_currents[name]), rel=1e-11)
+        assert float(local.heat_currents[name]) == pytest.approx(
+            float(exact.heat_currents[name]), rel=1e-11
+        )
     noise = lambda point: float(point.heat_covariance["cold", "cold"])
     assert noise(local) == pytest.approx(noise(exact), rel=1e-11)
 
 
 def test_a_redfield_state_that_is_none_is_reported_and_kept():
     numbers = ((0.05, 1.0, 0.02), (1.5, 2.5, 0.1), (0.1, 0.7, 0.05))
-    filters = [qtd.Reservoir(t, spectral_density=Resonator(center, width)) for t, center, width in numbers]
-    found = [QubitRefrigerator("redfield", 1.0, 2.0, 0.1, exchange, 3.0, *filters) for exchange in np.linspace(0.05, 0.6, 12)]
+    filters = [
+        qtd.Reservoir(t, spectral_density=Resonator(center, width)) for t, center, width in numbers
+    ]
+    found = [
+        QubitRefrigerator("redfield", 1.0, 2.0, 0.1, exchange, 3.0, *filters)
+        for exchange in np.linspace(0.05, 0.6, 12)
+    ]
     for machine in found:
         eigenvalue, point = float(solve(machine.system()).smallest_eigenvalue), machine.operate()
         assert (point.status == qtd.Status.NOT_POSITIVE) == (eigenvalue < -1e-13)
@@ -158,11 +194,16 @@ def exact_cooling_current(machine):
     """Of the model "local", without the redundant equation, with 50 digits."""
     mp.mp.dps = 50
     number = lambda x: mp.mpf(float(x))
-    e1, e2, shift, exchange = (number(getattr(machine, name)) for name in ("energy_1", "energy_2", "shift", "exchange"))
+    e1, e2, shift, exchange = (
+        number(getattr(machine, name)) for name in ("energy_1", "energy_2", "shift", "exchange")
+    )
     generator = mp.zeros(6, 6)  # populations of 0, 1, 2, d; Re and Im of the coherence of 1 and 2
 
     def rates(reservoir, gap):
-        center, width = number(reservoir.spectral_density.center), number(reservoir.spectral_density.width)
+        center, width = (
+            number(reservoir.spectral_density.center),
+            number(reservoir.spectral_density.width),
+        )
         density = width * gap / ((gap - center) ** 2 + (width * gap) ** 2)
         up = density / mp.expm1(gap / number(reservoir.temperature))
         return up, up + density
@@ -178,19 +219,27 @@ def exact_cooling_current(machine):
     decay = (generator[1, 1] + generator[2, 2]) / 2
     generator[4, 4] = generator[5, 5] = decay
     generator[4, 5], generator[5, 4] = e1 - e2, e2 - e1
-    generator[1, 5], generator[2, 5], generator[5, 1], generator[5, 2] = -2 * exchange, 2 * exchange, exchange, -exchange
+    generator[1, 5], generator[2, 5], generator[5, 1], generator[5, 2] = (
+        -2 * exchange,
+        2 * exchange,
+        exchange,
+        -exchange,
+    )
     right = mp.zeros(6, 1)
     right[0] = 1
     for column in range(6):
         generator[0, column] = int(column < 4)
     p = mp.lu_solve(generator, right)
-    flow = lambda low, high, gap: gap * (rates(machine.cold, gap)[0] * p[low] - rates(machine.cold, gap)[1] * p[high])
+    flow = lambda low, high, gap: (
+        gap * (rates(machine.cold, gap)[0] * p[low] - rates(machine.cold, gap)[1] * p[high])
+    )
     return flow(0, 2, e2) + flow(1, 3, e2 + shift)
 
 
 @pytest.mark.parametrize("off", [1e-3, 1e-6, 1e-8])
 def test_local_currents_keep_their_digits_near_the_point_where_cooling_stops(off):
-    # The current is `off` times what rates of this precision know; pivoting without net flows lost 4 digits more.
+    # The current is `off` times what rates of this precision know; pivoting without net flows lost
+    # 4 digits more.
     machine = QubitRefrigerator("local", energy_2=2.1, exchange=0.02)
     at = lambda temperature: qtd.replace(machine, {"cold.temperature": temperature})
     current = jax.jit(lambda temperature: at(temperature).operate().heat_currents["cold"])
@@ -201,7 +250,8 @@ def test_local_currents_keep_their_digits_near_the_point_where_cooling_stops(off
 
 
 def exact_ring(machine):
-    """J_hot, J_cold with 120 digits, from the definition (Eq. 7) and the steady state of four rates up and down."""
+    """J_hot, J_cold with 120 digits, from the definition (Eq. 7) and the steady state of four rates
+    up and down."""
     mp.mp.dps = 120
     number = lambda x: mp.mpf(float(x))
     low, high = number(machine.energy_1), number(machine.energy_1) + number(machine.shift)
@@ -209,11 +259,23 @@ def exact_ring(machine):
 
     def rates(reservoir, gap):
         density, t = reservoir.spectral_density, number(reservoir.temperature)
-        k = number(density.width) * gap / ((gap - number(density.center)) ** 2 + (number(density.width) * gap) ** 2)
+        k = (
+            number(density.width)
+            * gap
+            / ((gap - number(density.center)) ** 2 + (number(density.width) * gap) ** 2)
+        )
         return k / mp.expm1(gap / t), k / (-mp.expm1(-gap / t))
 
-    up = {(name, gap): rates(getattr(machine, name), gap)[0] for name in ("hot", "sink") for gap in (low, high)}
-    down = {(name, gap): rates(getattr(machine, name), gap)[1] for name in ("hot", "sink") for gap in (low, high)}
+    up = {
+        (name, gap): rates(getattr(machine, name), gap)[0]
+        for name in ("hot", "sink")
+        for gap in (low, high)
+    }
+    down = {
+        (name, gap): rates(getattr(machine, name), gap)[1]
+        for name in ("hot", "sink")
+        for gap in (low, high)
+    }
     matrix, joined = mp.zeros(4), ((0, 1, low), (2, 3, high))
     for a, b, gap in joined:
         for name in ("hot", "sink"):
@@ -227,19 +289,36 @@ def exact_ring(machine):
     p = mp.lu_solve(matrix, mp.matrix([1, 0, 0, 0]))
     hot = sum(gap * (up["hot", gap] * p[a] - down["hot", gap] * p[b]) for a, b, gap in joined)
     heat = sum(
-        gap * (rates(machine.cold, gap)[0] * p[a] - rates(machine.cold, gap)[1] * p[b]) for (a, b), gap in zip(((0, 2), (1, 3)), cold)
+        gap * (rates(machine.cold, gap)[0] * p[a] - rates(machine.cold, gap)[1] * p[b])
+        for (a, b), gap in zip(((0, 2), (1, 3)), cold)
     )
     mp.mp.dps = 15
     return hot, heat
 
 
 @pytest.mark.parametrize(
-    ("bias", "width"), [(1e-6, 0.02), (1e-10, 0.02), (1e-6, 1e-6), (0.2, 1e-10), (1e-10, 1e-10), (0.95, 0.02), (-1e-8, 0.02), (0.995, 1e-8)]
+    ("bias", "width"),
+    [
+        (1e-6, 0.02),
+        (1e-10, 0.02),
+        (1e-6, 1e-6),
+        (0.2, 1e-10),
+        (1e-10, 1e-10),
+        (0.95, 0.02),
+        (-1e-8, 0.02),
+        (0.995, 1e-8),
+    ],
 )
 def test_ring_currents_are_exact_where_null_vectors_fail(bias, width):
     # Trap: float64 null vectors lose between four and all digits at these points.
     machine = figure_3(0.1, bias)
-    machine = qtd.replace(machine, {f"{name}.spectral_density.width": width * share for name, share in zip(QUBIT_NAMES, (1, 4, 3))})
+    machine = qtd.replace(
+        machine,
+        {
+            f"{name}.spectral_density.width": width * share
+            for name, share in zip(QUBIT_NAMES, (1, 4, 3))
+        },
+    )
     point, exact = machine.operate(), exact_ring(machine)
     for name, wanted in zip(("hot", "cold"), exact):
         assert abs(float(point.heat_currents[name]) / float(wanted) - 1) < 1e-12, name
@@ -251,8 +330,12 @@ def test_ring_currents_are_exact_where_null_vectors_fail(bias, width):
 
 def test_linear_response_is_the_slope_at_equal_temperatures():
     machine = figure_3(0.1, 0.0)
-    slope = lambda bias: cooling(qtd.replace(machine, {"hot.temperature": 1 + bias, "cold.temperature": 1 - bias}))
-    assert float(machine.linear_response(1.0)) == pytest.approx(float(jax.jit(jax.grad(slope))(0.0)), rel=1e-12)
+    slope = lambda bias: cooling(
+        qtd.replace(machine, {"hot.temperature": 1 + bias, "cold.temperature": 1 - bias})
+    )
+    assert float(machine.linear_response(1.0)) == pytest.approx(
+        float(jax.jit(jax.grad(slope))(0.0)), rel=1e-12
+    )
 
 
 def test_ties_add_the_motion_of_the_filters_to_the_slope():
@@ -263,7 +346,11 @@ def test_ties_add_the_motion_of_the_filters_to_the_slope():
     assert float(tied.energy_1) == pytest.approx(float(wanted), rel=1e-12)
     assert float(tied.hot.spectral_density.center) == 0.0
     peak = machine.fixed_peak()
-    assert [float(getattr(peak, name).spectral_density.strength) for name in QUBIT_NAMES] == [0.02, 0.08, 0.06]
+    assert [float(getattr(peak, name).spectral_density.strength) for name in QUBIT_NAMES] == [
+        0.02,
+        0.08,
+        0.06,
+    ]
 
 
 def test_gradients_next_to_a_gap_at_the_cutoff_agree_with_differences():
@@ -279,27 +366,44 @@ def test_exactly_at_equal_levels_without_exchange_global_is_the_local_basis():
     vector = jnp.array([*SPECIAL_QUBITS[0], 20.0]).at[QUBIT_PATHS.index("exchange")].set(0.0)
     observed = lambda model, vector: observe_qubits(qubits(model, vector))[0]
     found, wanted = observed("global", vector), observed("zz", vector)
-    np.testing.assert_allclose(found[:4], wanted[:4], rtol=1e-9)  # the ring's closed form against differences of fluxes
-    assert bool(jnp.all(jnp.isfinite(jax.jit(jax.grad(lambda x: observed("global", x)[0]))(vector))))
+    # The ring's closed form against differences of fluxes.
+    np.testing.assert_allclose(found[:4], wanted[:4], rtol=1e-9)
+    assert bool(
+        jnp.all(jnp.isfinite(jax.jit(jax.grad(lambda x: observed("global", x)[0]))(vector)))
+    )
 
 
 # --- The ring of the model "zz" at any temperatures ---
 
 
 def ring_in_high_precision(vector):
-    """Heat currents of the four-state ring, by elimination in 900 digits: flows are tiny differences where it is cold."""
+    """Heat currents of the four-state ring, by elimination in 900 digits: flows are tiny
+    differences where it is cold."""
     mp.mp.dps = 900
     e1, e2, shift, coupling, *temperatures = (mp.mpf(float(x)) for x in vector[:7])
-    filters = {name: [mp.mpf(float(x)) for x in vector[7 + 2 * i : 9 + 2 * i]] for i, name in enumerate(("hot", "sink", "cold"))}
+    filters = {
+        name: [mp.mpf(float(x)) for x in vector[7 + 2 * i : 9 + 2 * i]]
+        for i, name in enumerate(("hot", "sink", "cold"))
+    }
     baths = dict(zip(filters, temperatures))
 
     def rates(name, gap):
         center, width = filters[name]
         per_energy = coupling * width / ((gap - center) ** 2 + (width * gap) ** 2)
-        return per_energy * gap / mp.expm1(gap / baths[name]), -per_energy * gap / mp.expm1(-gap / baths[name])
+        return per_energy * gap / mp.expm1(gap / baths[name]), -per_energy * gap / mp.expm1(
+            -gap / baths[name]
+        )
 
-    edges = [("hot", 0, 1, e1), ("hot", 2, 3, e1 + shift), ("sink", 0, 1, e1), ("sink", 2, 3, e1 + shift)]
-    edges = [(*edge, *rates(edge[0], edge[3])) for edge in (*edges, ("cold", 0, 2, e2), ("cold", 1, 3, e2 + shift))]
+    edges = [
+        ("hot", 0, 1, e1),
+        ("hot", 2, 3, e1 + shift),
+        ("sink", 0, 1, e1),
+        ("sink", 2, 3, e1 + shift),
+    ]
+    edges = [
+        (*edge, *rates(edge[0], edge[3]))
+        for edge in (*edges, ("cold", 0, 2, e2), ("cold", 1, 3, e2 + shift))
+    ]
     rate = [[mp.mpf(0)] * 4 for _ in range(4)]
     for _, low, high, _, up, down in edges:
         rate[high][low] += up
@@ -319,7 +423,12 @@ def ring_in_high_precision(vector):
 
 
 def ring_of(vector):
-    baths = [qtd.Reservoir(vector[4 + i], spectral_density=Resonator(vector[7 + 2 * i], vector[8 + 2 * i])) for i in range(3)]
+    baths = [
+        qtd.Reservoir(
+            vector[4 + i], spectral_density=Resonator(vector[7 + 2 * i], vector[8 + 2 * i])
+        )
+        for i in range(3)
+    ]
     return QubitRefrigerator("zz", vector[0], vector[1], vector[2], 0.0, vector[3], *baths)
 
 
@@ -331,9 +440,17 @@ def ring_vectors(count):
     close = 10 ** rng.uniform(-2, 6, (count, 1)) * (1 + 10 ** rng.uniform(-12, -3, (count, 3)))
     temperatures = np.where(near[:, None], close, temperatures)
     shift = rng.uniform(0.05, 1, (count, 1)) * rng.choice([-1, 1], (count, 1))
-    filters = [part for _ in range(3) for part in (rng.uniform(1, 3, (count, 1)), 10 ** rng.uniform(-4, 0, (count, 1)))]
-    levels = np.stack([rng.uniform(0.5, 3, count), rng.uniform(1.2, 3, count)], axis=1) + np.maximum(-shift, 0)
-    return np.concatenate([levels, shift, 10 ** rng.uniform(-3, 1, (count, 1)), temperatures, *filters], axis=1)
+    filters = [
+        part
+        for _ in range(3)
+        for part in (rng.uniform(1, 3, (count, 1)), 10 ** rng.uniform(-4, 0, (count, 1)))
+    ]
+    levels = np.stack(
+        [rng.uniform(0.5, 3, count), rng.uniform(1.2, 3, count)], axis=1
+    ) + np.maximum(-shift, 0)
+    return np.concatenate(
+        [levels, shift, 10 ** rng.uniform(-3, 1, (count, 1)), temperatures, *filters], axis=1
+    )
 
 
 @pytest.mark.digits
@@ -352,7 +469,9 @@ def test_the_ring_is_right_at_any_temperatures_in_every_order():
         exact = ring_in_high_precision(vector)
         largest = max(abs(x) for x in exact.values())
         if largest > 1e-290:
-            assert all(abs(float(heat[name][k]) - x) < 1e-12 * largest for name, x in exact.items()), k
+            assert all(
+                abs(float(heat[name][k]) - x) < 1e-12 * largest for name, x in exact.items()
+            ), k
         if abs(exact["cold"]) > 1e-290:
             assert abs(float(heat["cold"][k]) / exact["cold"] - 1) < 5e-12, k
 
@@ -367,16 +486,30 @@ def test_a_cold_sink_cools_as_the_network_says():
 
 @pytest.mark.parametrize("temperature", [0.5, 0.02, 2e-3, 1e-4])
 def test_closed_forms_of_linear_response_hold_in_the_cold(temperature):
-    machine = qtd.replace(QubitRefrigerator(), {f"{name}.temperature": temperature for name in ("hot", "sink", "cold")})
+    machine = qtd.replace(
+        QubitRefrigerator(),
+        {f"{name}.temperature": temperature for name in ("hot", "sink", "cold")},
+    )
     bias = 1e-6 * temperature
-    biased = qtd.replace(machine, {"hot.temperature": temperature + bias, "cold.temperature": temperature - bias})
+    biased = qtd.replace(
+        machine, {"hot.temperature": temperature + bias, "cold.temperature": temperature - bias}
+    )
     exact = float(biased.operate().heat_currents["cold"])
     assert float(machine.linear_response(bias)) == pytest.approx(exact, rel=1e-3, abs=1e-300)
     density = machine.sink.spectral_density
     parts = {"center": density.center, "width": density.width}
-    equal = qtd.replace(machine, {f"{name}.spectral_density.{part}": x for name in ("hot", "cold") for part, x in parts.items()})
+    equal = qtd.replace(
+        machine,
+        {
+            f"{name}.spectral_density.{part}": x
+            for name in ("hot", "cold")
+            for part, x in parts.items()
+        },
+    )
     assert np.isfinite(float(equal.small_shift(bias))) and float(equal.small_shift(bias)) <= 0
     for closed in (machine.linear_response, equal.small_shift):
         assert np.isfinite(float(jax.grad(lambda b, closed=closed: closed(b))(bias)))
-    slope = jax.grad(lambda t: qtd.replace(machine, {"sink.temperature": t}).linear_response(bias))(temperature)
+    slope = jax.grad(lambda t: qtd.replace(machine, {"sink.temperature": t}).linear_response(bias))(
+        temperature
+    )
     assert np.isfinite(float(slope))

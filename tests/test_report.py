@@ -1,4 +1,5 @@
-"""Pages, opened in a browser: whatever they claim to show is there, and nothing comes from a network."""
+"""Pages, opened in a browser: whatever they claim to show is there, and nothing comes from a
+network."""
 
 import json
 import os
@@ -16,13 +17,23 @@ from selenium import webdriver
 
 import qtd
 from qtd.cli._machines import build
-from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QubitRefrigerator, ResonatorRefrigerator
+from qtd.machines import (
+    CollectiveRefrigerator,
+    FiniteReservoirs,
+    NDemon,
+    QubitRefrigerator,
+    ResonatorRefrigerator,
+)
 from qtd.report._recipe import command
 from qtd.report._sensitivities import sensitivities
 from qtd.thermodynamics import AbstractPoint, Observable
 
 FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})
-AUDIT = SimpleNamespace(findings=[SimpleNamespace(severity="warning", topic="filters", text="wider than <levels> & more")])
+AUDIT = SimpleNamespace(
+    findings=[
+        SimpleNamespace(severity="warning", topic="filters", text="wider than <levels> & more")
+    ]
+)
 
 
 def missing(reason):
@@ -34,13 +45,20 @@ def missing(reason):
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a network."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     driver = shutil.which("chromedriver")
     if not (program and driver):
         missing("no browser: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--force-prefers-reduced-motion",
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
@@ -53,11 +71,13 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """A function that opens a page from a file, at a width; after the test, nothing may have gone wrong or have been fetched."""
+    """A function that opens a page from a file, at a width; after the test, nothing may have gone
+    wrong or have been fetched."""
 
     def open_page(html, width=1200):
         browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
         )
         (tmp_path / "page.html").write_text(html)
         browser.get((tmp_path / "page.html").as_uri())
@@ -67,7 +87,11 @@ def opened(browser, tmp_path):
     yield open_page
     assert browser.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
 
 
@@ -82,25 +106,57 @@ def fridge_page(table):
 
 
 def texts(browser, selector):
-    return browser.execute_script("return [...document.querySelectorAll(arguments[0])].map((x) => x.textContent)", selector)
+    return browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map((x) => x.textContent)", selector
+    )
 
 
 def test_a_page_shows_the_machine_without_a_network(opened, fridge_page):
     browser = opened(fridge_page)
     assert texts(browser, "h1") == ["A <cold> fridge"] and browser.title == "A <cold> fridge"
-    assert texts(browser, "h2") == ["Operating point", "Audit", "Pictures", "Sensitivities of J_cold", "Parameters", "Again"]
-    assert texts(browser, "#audit tbody td, #audit tbody th") == ["warning", "filters", "wider than <levels> & more"]
-    pictures = "return [...document.images].map((x) => [x.parentElement.id, x.complete && x.naturalWidth, x.alt, x.src.slice(0, 19)])"
+    assert texts(browser, "h2") == [
+        "Operating point",
+        "Audit",
+        "Pictures",
+        "Sensitivities of J_cold",
+        "Parameters",
+        "Again",
+    ]
+    assert texts(browser, "#audit tbody td, #audit tbody th") == [
+        "warning",
+        "filters",
+        "wider than <levels> & more",
+    ]
+    pictures = (
+        "return [...document.images].map((x) => [x.parentElement.id, x.complete &&"
+        " x.naturalWidth, x.alt, x.src.slice(0, 19)])"
+    )
     found = browser.execute_script(pictures)
     assert [name for name, *_ in found] == ["currents", "levels", "map", "sensitivities"]
-    assert all(width > 100 and len(alt) > 40 and source == "data:image/svg+xml;" for _, width, alt, source in found)
-    rows = dict(zip(texts(browser, "#point table:first-of-type tbody th"), texts(browser, "#point tbody td:nth-child(2)")))
-    assert float(rows["J_cold"]) == pytest.approx(float(FRIDGE.operate().heat_currents["cold"]), rel=1e-9)
-    written = dict(zip(texts(browser, "#parameters tbody th"), texts(browser, "#parameters tbody td.number")))
+    assert all(
+        width > 100 and len(alt) > 40 and source == "data:image/svg+xml;"
+        for _, width, alt, source in found
+    )
+    rows = dict(
+        zip(
+            texts(browser, "#point table:first-of-type tbody th"),
+            texts(browser, "#point tbody td:nth-child(2)"),
+        )
+    )
+    assert float(rows["J_cold"]) == pytest.approx(
+        float(FRIDGE.operate().heat_currents["cold"]), rel=1e-9
+    )
+    written = dict(
+        zip(texts(browser, "#parameters tbody th"), texts(browser, "#parameters tbody td.number"))
+    )
     assert {path: float(written[path]) for path in qtd.parameters(FRIDGE)} == pytest.approx(
         {path: float(value) for path, value in qtd.parameters(FRIDGE).items()}, rel=1e-5
     )
-    assert written["num_spins"] == "5" and set(texts(browser, "#point td.good")) == {"yes"} and not texts(browser, "td.bad")
+    assert (
+        written["num_spins"] == "5"
+        and set(texts(browser, "#point td.good")) == {"yes"}
+        and not texts(browser, "td.bad")
+    )
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -109,9 +165,13 @@ def test_pages_fit_the_screen_and_their_tables_have_headings(opened, fridge_page
         browser = opened(html, width)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         headed = (
-            "return [...document.querySelectorAll('table')].every((t) => t.caption && [...t.querySelectorAll('th')].every((h) => h.scope))"
+            "return [...document.querySelectorAll('table')].every((t) => t.caption &&"
+            " [...t.querySelectorAll('th')].every((h) => h.scope))"
         )
-        assert browser.execute_script(headed) and browser.execute_script("return document.documentElement.lang") == "en"
+        assert (
+            browser.execute_script(headed)
+            and browser.execute_script("return document.documentElement.lang") == "en"
+        )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +190,10 @@ def test_the_command_makes_the_same_machine_again(machine):
     assert (program, what) == ("qtd", "show")
     again = build(name, tuple(text for text in settings if text != "--set"), False)
     assert str(again) == str(machine)
-    assert all(np.array_equal(value, qtd.parameters(again)[path]) for path, value in qtd.parameters(machine).items())
+    assert all(
+        np.array_equal(value, qtd.parameters(again)[path])
+        for path, value in qtd.parameters(machine).items()
+    )
 
 
 def test_no_command_is_given_where_none_makes_the_machine():
@@ -141,27 +204,45 @@ def test_no_command_is_given_where_none_makes_the_machine():
 def test_sensitivities_to_filter_heights_add_up_to_one():
     """All currents are of first order in the three heights together."""
     found = {each.path: each for each in sensitivities(FRIDGE, "J_cold")}
-    assert sum(found[f"{name}.spectral_density.height"].logarithmic for name in ("cold", "hot", "work")) == pytest.approx(1, rel=1e-9)
+    assert sum(
+        found[f"{name}.spectral_density.height"].logarithmic for name in ("cold", "hot", "work")
+    ) == pytest.approx(1, rel=1e-9)
     sizes = [abs(each.logarithmic) for each in found.values()]
     assert sizes == sorted(sizes, reverse=True) and set(found) == set(qtd.parameters(FRIDGE))
     cold = found["cold.temperature"]
-    assert cold.logarithmic == pytest.approx(cold.slope * cold.value / float(FRIDGE.operate().heat_currents["cold"]), rel=1e-12)
+    assert cold.logarithmic == pytest.approx(
+        cold.slope * cold.value / float(FRIDGE.operate().heat_currents["cold"]), rel=1e-12
+    )
 
 
 def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
     point = FRIDGE.operate()
-    here = table.sel({"cold.temperature": float(FRIDGE.cold.temperature), "hot.temperature": 1.0}, method="nearest")
-    assert float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9) and table.attrs["observable"] == "J_cold"
+    here = table.sel(
+        {"cold.temperature": float(FRIDGE.cold.temperature), "hot.temperature": 1.0},
+        method="nearest",
+    )
+    assert (
+        float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9)
+        and table.attrs["observable"] == "J_cold"
+    )
     gases = qtd.report.survey(FiniteReservoirs())
     assert gases.J_0.dims == ("gases.temperature[0]", "gases.chemical_potential[0]")
-    assert float(gases["gases.temperature[0]"][12]) == pytest.approx(0.6) and gases["gases.temperature[0]"].attrs["units"] == "E"
+    assert (
+        float(gases["gases.temperature[0]"][12]) == pytest.approx(0.6)
+        and gases["gases.temperature[0]"].attrs["units"] == "E"
+    )
 
 
 def test_a_page_of_a_machine_beyond_its_validity_says_so():
     demon = qtd.replace(NDemon(), {"cold.temperature": 0.3, "energy_4": 1.95})
     html = qtd.report.page(demon)
-    assert "no occupation between 0 and 1 does this" in html and ">nan<" not in html and 'id="levels"' not in html
-    assert "<td>undefined</td>" in html and 'class="bad"' not in html  # no law is broken by what does not exist
+    assert (
+        "no occupation between 0 and 1 does this" in html
+        and ">nan<" not in html
+        and 'id="levels"' not in html
+    )
+    # No law is broken by what does not exist.
+    assert "<td>undefined</td>" in html and 'class="bad"' not in html
 
 
 class Rate(AbstractPoint):
@@ -173,7 +254,8 @@ class Rate(AbstractPoint):
 
 
 class Boltzmann(qtd.machines.AbstractMachine):
-    """gap exp(-gap / temperature) / scale: a machine of a user who offers observables and nothing else."""
+    """gap exp(-gap / temperature) / scale: a machine of a user who offers observables and nothing
+    else."""
 
     gap: jax.Array
     temperature: jax.Array
@@ -187,8 +269,12 @@ class Boltzmann(qtd.machines.AbstractMachine):
 def test_a_machine_of_ones_own_that_offers_observables_alone_has_a_page(opened):
     machine = Boltzmann(jnp.array(1.0), jnp.array(0.5), jnp.array(2.0))
     browser = opened(qtd.report.page(machine, audit=qtd.audit(machine)))
-    assert texts(browser, "h1") == ["Boltzmann"] and texts(browser, "header p")[0].startswith("gap exp(-gap / temperature) / scale: ")
-    assert texts(browser, "#point caption") == ["Currents are positive out of a reservoir; ħ = kB = 1, energies in one unit E."]
+    assert texts(browser, "h1") == ["Boltzmann"] and texts(browser, "header p")[0].startswith(
+        "gap exp(-gap / temperature) / scale: "
+    )
+    assert texts(browser, "#point caption") == [
+        "Currents are positive out of a reservoir; ħ = kB = 1, energies in one unit E."
+    ]
     assert texts(browser, "#point tbody th") == ["J"] and not texts(browser, ".caution")
     rows = zip(texts(browser, "#slopes tbody th"), texts(browser, "#slopes tbody td:last-child"))
     assert dict(rows) == {"temperature": "+2", "gap": "-1", "scale": "-1"}  # by hand
@@ -203,7 +289,11 @@ def test_a_class_without_a_docstring_is_not_described_by_its_signature():
 
 
 def test_what_is_no_machine_has_no_page():
-    with pytest.raises(ValueError, match=r"`machine` must be an AbstractMachine, such as those of qtd\.machines, or a bare system"):
+    with pytest.raises(
+        ValueError,
+        match=r"`machine` must be an AbstractMachine, such as those of qtd\.machines, or a bare"
+        r" system",
+    ):
         qtd.report.page(FRIDGE.cold)
 
 
@@ -225,7 +315,11 @@ def made_up():
     values[2, 3, 1], status[2, 3, 1], status[4, 3, 1] = np.nan, 2, 6
     names = ("a", "b", "c")
     return xr.Dataset(
-        {"J": (names, values, {"units": "E^2"}), "COP": (names, values**2, {"units": "1"}), "status": (names, status)},
+        {
+            "J": (names, values, {"units": "E^2"}),
+            "COP": (names, values**2, {"units": "1"}),
+            "status": (names, status),
+        },
         coords={"a": ("a", a, {"units": "E"}), "b": b, "c": c, "width": ("b", 2 * b)},
         attrs={"machine": "Toy </script>"},
     )
@@ -243,7 +337,10 @@ def outputs(browser):
 
 
 def mark(browser):
-    return browser.execute_script("const m = document.getElementById('mark'); return m && [m.dataset.x, m.dataset.y].map(Number)")
+    return browser.execute_script(
+        "const m = document.getElementById('mark'); return m && [m.dataset.x,"
+        " m.dataset.y].map(Number)"
+    )
 
 
 def test_sliders_move_the_curve_the_mark_and_the_numbers(opened):
@@ -251,7 +348,9 @@ def test_sliders_move_the_curve_the_mark_and_the_numbers(opened):
 
     table = made_up()
     browser = opened(qtd.report.explorer(table))
-    assert outputs(browser) == ["0.6 E", "3.16228, width = 6.32456", "hard"] and texts(browser, "h1") == ["Toy </script>: explorer"]
+    assert outputs(browser) == ["0.6 E", "3.16228, width = 6.32456", "hard"] and texts(
+        browser, "h1"
+    ) == ["Toy </script>: explorer"]
     sliders = browser.find_elements("css selector", "input[type=range]")
     before = browser.execute_script("return document.getElementById('line').getAttribute('d')")
     sliders[1].send_keys(Keys.ARROW_RIGHT)
@@ -259,7 +358,9 @@ def test_sliders_move_the_curve_the_mark_and_the_numbers(opened):
     here = table.isel(a=3, b=4, c=0)
     assert readout(browser) == pytest.approx({"J": float(here.J), "COP": float(here.COP)}, rel=1e-5)
     assert mark(browser) == pytest.approx([float(here.a), float(here.J)], rel=1e-7)
-    assert browser.execute_script("return document.getElementById('line').getAttribute('d')") != before
+    assert (
+        browser.execute_script("return document.getElementById('line').getAttribute('d')") != before
+    )
     sliders[0].send_keys(Keys.HOME)
     assert outputs(browser)[0] == "0 E" and mark(browser)[0] == 0.0
     assert browser.execute_script("return document.activeElement.id") == "slider-0"
@@ -276,7 +377,10 @@ def test_a_point_without_a_number_leaves_a_gap_and_its_status(opened):
     slider = browser.find_element("css selector", "#slider-0")
     slider.send_keys(Keys.ARROW_LEFT)
     assert readout(browser) == {"J": None, "COP": None} and mark(browser) is None
-    assert texts(browser, "#status")[0].startswith("no unique steady state:") and browser.find_element("id", "status").is_displayed()
+    assert (
+        texts(browser, "#status")[0].startswith("no unique steady state:")
+        and browser.find_element("id", "status").is_displayed()
+    )
     slider.send_keys(Keys.ARROW_RIGHT)
     assert not browser.find_element("id", "status").is_displayed()
 
@@ -306,7 +410,10 @@ def test_the_explorer_of_a_survey_begins_at_the_machine(opened, table):
 
 def test_sweeps_that_are_too_large_are_refused_with_the_remedy():
     large = xr.Dataset({"J": (("a", "b"), np.zeros((1000, 500)))}, attrs={"machine": "Toy"})
-    with pytest.raises(ValueError, match=re.escape("holds 1000000 numbers, more than the 400000 of a page; thin it out")) as error:
+    with pytest.raises(
+        ValueError,
+        match=re.escape("holds 1000000 numbers, more than the 400000 of a page; thin it out"),
+    ) as error:
         qtd.report.explorer(large)
     assert "slice(None, None, 3)" in str(error.value)
     deep = xr.Dataset({"J": (tuple("abcde"), np.zeros((2,) * 5))})
@@ -325,7 +432,11 @@ def test_a_table_of_one_value_and_of_no_numbers_can_be_explored(opened):
 
 
 def test_arrays_stay_out_of_the_explorer():
-    table = qtd.sweep(FRIDGE, {"cold.temperature": jnp.linspace(0.4, 0.6, 3)}, {"J": lambda m: m.operate().heat_currents})
+    table = qtd.sweep(
+        FRIDGE,
+        {"cold.temperature": jnp.linspace(0.4, 0.6, 3)},
+        {"J": lambda m: m.operate().heat_currents},
+    )
     mixed = table.assign(many=(("cold.temperature", "order"), np.zeros((3, 2))))
     html = qtd.report.explorer(mixed)
     assert '"J.cold"' in html and '"many"' not in html

@@ -1,4 +1,5 @@
-"""Ballistic conductors: closed forms, high-precision quadrature, an independent Green function, and laws."""
+"""Ballistic conductors: closed forms, high-precision quadrature, an independent Green function, and
+laws."""
 
 from itertools import pairwise
 
@@ -12,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qtd
-from qtd.distributions import AnyLogit, LogitBasis, Mixture, PiecewiseConstant, ShiftedLogits, Thermal, difference, entropy, occupation
+from qtd.distributions import (
+    AnyLogit,
+    LogitBasis,
+    Mixture,
+    PiecewiseConstant,
+    ShiftedLogits,
+    Thermal,
+    difference,
+    entropy,
+    occupation,
+)
 from qtd.scatterers import Levels
 from qtd.scattering import Conductor, currents
 from qtd.spectral import WideBand
@@ -27,14 +38,36 @@ PAIR = {"h": lead(1.0, 1.0), "c": lead(0.5, 0.7)}
 
 
 def two(transmission, hot=(1.0, 1.0), cold=(0.5, 1.0), statistics="fermi", narrow=False):
-    return Conductor({"h": lead(*hot, statistics), "c": lead(*cold, statistics)}, [("h", "c", transmission)], narrow=narrow)
+    return Conductor(
+        {"h": lead(*hot, statistics), "c": lead(*cold, statistics)},
+        [("h", "c", transmission)],
+        narrow=narrow,
+    )
 
 
 @pytest.mark.parametrize(
     ("conductor", "wanted"),
     [
-        (two(Boxcar(1.2, 0.2)), (0.00154634244928, 0.00188025641657, 0.000333913967294, -0.000667827934588, 0.000333913967294)),
-        (two(Lorentzian(1.2, 0.1)), (0.00112835531573, 0.00160582190805, 0.000477466592321, -0.000954933184643, 0.000477466592321)),
+        (
+            two(Boxcar(1.2, 0.2)),
+            (
+                0.00154634244928,
+                0.00188025641657,
+                0.000333913967294,
+                -0.000667827934588,
+                0.000333913967294,
+            ),
+        ),
+        (
+            two(Lorentzian(1.2, 0.1)),
+            (
+                0.00112835531573,
+                0.00160582190805,
+                0.000477466592321,
+                -0.000954933184643,
+                0.000477466592321,
+            ),
+        ),
         (
             two(Boxcar(1.0, 1.0), (1.0, 0.0), (0.5, 0.0), "bose"),
             (0.0758320286806, 0.0672117900382, 0.0672117900382, -0.1344235800764, 0.0672117900382),
@@ -43,13 +76,24 @@ def two(transmission, hot=(1.0, 1.0), cold=(0.5, 1.0), statistics="fermi", narro
 )
 def test_reference_currents(conductor, wanted):
     x = currents(conductor)
-    found = [x.particle_currents["h"], x.energy_currents["h"], x.heat_currents["h"], x.entropy_currents["c"], x.entropy_production]
+    found = [
+        x.particle_currents["h"],
+        x.energy_currents["h"],
+        x.heat_currents["h"],
+        x.entropy_currents["c"],
+        x.entropy_production,
+    ]
     np.testing.assert_allclose(found, wanted, rtol=1e-11)
 
 
-@pytest.mark.parametrize(("kind", "wide", "error"), [(Boxcar, 0.01, -3.2e-5), (Boxcar, 0.1, -3.2e-3), (Lorentzian, 0.01, -1.4e-2)])
+@pytest.mark.parametrize(
+    ("kind", "wide", "error"),
+    [(Boxcar, 0.01, -3.2e-5), (Boxcar, 0.1, -3.2e-3), (Lorentzian, 0.01, -1.4e-2)],
+)
 def test_the_narrow_limit_is_off_by_what_is_said(kind, wide, error):
-    at = lambda narrow: currents(two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8), narrow=narrow)).particle_currents["h"]
+    at = lambda narrow: currents(
+        two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8), narrow=narrow)
+    ).particle_currents["h"]
     ratio = at(False) / at(True)
     assert abs(abs(float(ratio - 1)) - abs(error)) < 0.06 * abs(error)
 
@@ -59,7 +103,9 @@ def test_currents_and_noise_of_a_resonant_level_agree_with_quadrature_in_high_pr
     found = currents(two(BreitWigner(center, left, right), (1.0, 1.0), (0.05, 0.7)))
     mp.mp.dps = 20
     f = lambda e, t, mu: 1 / (1 + mp.exp((e - mu) / t))
-    line = lambda e: mp.mpf(left) * right / ((e - mp.mpf(center)) ** 2 + mp.mpf(left + right) ** 2 / 4)
+    line = lambda e: (
+        mp.mpf(left) * right / ((e - mp.mpf(center)) ** 2 + mp.mpf(left + right) ** 2 / 4)
+    )
     knots = [-40, -5, 0, 0.5, 0.7, 0.9, 1.0, 1.1, 1.15, 1.2, 1.25, 1.3, 1.5, 2, 3, 6, 60]
     integral = lambda g: mp.quad(g, knots) / (2 * mp.pi)
 
@@ -69,7 +115,8 @@ def test_currents_and_noise_of_a_resonant_level_agree_with_quadrature_in_high_pr
 
     gap = lambda e: line(e) * (f(e, 1, 1) - f(e, mp.mpf(0.05), mp.mpf(0.7)))
     particles, energy, noise, heat_noise = (
-        float(integral(g)) for g in (gap, lambda e: e * gap(e), power, lambda e: (e - 1) ** 2 * power(e))
+        float(integral(g))
+        for g in (gap, lambda e: e * gap(e), power, lambda e: (e - 1) ** 2 * power(e))
     )
     mp.mp.dps = 15
     assert float(found.particle_currents["h"]) == pytest.approx(particles, rel=1e-10)
@@ -92,7 +139,10 @@ def test_transmissions_of_few_levels_are_those_of_an_independent_green_function(
     rng = np.random.default_rng(size)
     h = rng.normal(size=(size, size)) + 1j * flux * rng.normal(size=(size, size))
     h = (h + h.conj().T) / 2
-    w = {name: rng.normal(size=(size, channels)) / 2 for name, channels in (("a", 1), ("b", 2), ("c", 1))}
+    w = {
+        name: rng.normal(size=(size, channels)) / 2
+        for name, channels in (("a", 1), ("b", 2), ("c", 1))
+    }
     levels = Levels(h if flux else h.real, w)
     energy = np.linspace(-3, 3, 41)
     real, imaginary = levels.amplitudes(jnp.asarray(energy))
@@ -110,10 +160,17 @@ def test_transmissions_of_few_levels_are_those_of_an_independent_green_function(
 def test_three_leads_obey_both_laws_and_their_noise_adds_up_to_nothing(flux):
     h = np.array([[0.5, 0.3 + 1j * flux, 0.2], [0.3 - 1j * flux, 1.0, 0.4], [0.2, 0.4, 0.8]])
     levels = Levels(h if flux else h.real, {"a": [0.5, 0, 0], "b": [0, 0.6, 0], "c": [0, 0, 0.4]})
-    x = currents(Conductor({"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}, scatterer=levels))
-    assert abs(float(sum(x.particle_currents.values()))) < 1e-15 and abs(float(sum(x.energy_currents.values()))) < 1e-15
+    x = currents(
+        Conductor({"a": lead(1.0, 0.2), "b": lead(0.4, 0.6), "c": lead(0.7, 0.4)}, scatterer=levels)
+    )
+    assert (
+        abs(float(sum(x.particle_currents.values()))) < 1e-15
+        and abs(float(sum(x.energy_currents.values()))) < 1e-15
+    )
     assert float(x.entropy_production) > 0
-    entropies = sum(float(x.heat_currents[name]) / t for name, t in (("a", 1.0), ("b", 0.4), ("c", 0.7)))
+    entropies = sum(
+        float(x.heat_currents[name]) / t for name, t in (("a", 1.0), ("b", 0.4), ("c", 0.7))
+    )
     assert float(x.entropy_production) == pytest.approx(-entropies, rel=1e-11)
     noise = np.asarray(x.particle_noise)
     np.testing.assert_allclose(noise.sum(0), 0, atol=1e-14)
@@ -133,7 +190,10 @@ def test_slopes_with_windows_and_lines_are_exact(make, path):
     # Trap: a step on a fixed grid has no gradient.
     at = lambda x: currents(two(make(**{"center": 1.2, "width": 0.3, path: x}))).heat_currents["h"]
     x, h = {"center": 1.2, "width": 0.3}[path], 1e-3
-    wanted = sum(weight * (at(x + n * h) - at(x - n * h)) / (2 * n * h) for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1)))
+    wanted = sum(
+        weight * (at(x + n * h) - at(x - n * h)) / (2 * n * h)
+        for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1))
+    )
     assert float(jax.jit(jax.grad(at))(x)) == pytest.approx(float(wanted), rel=1e-10)
 
 
@@ -149,16 +209,26 @@ DISTRIBUTIONS = {
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_nonthermal_currents_agree_with_a_fine_sum(name):
     reservoir = qtd.NonthermalReservoir(DISTRIBUTIONS[name])
-    x = currents(Conductor({"l": reservoir, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(1.3, 0.2, 0.1))]))
+    x = currents(
+        Conductor({"l": reservoir, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(1.3, 0.2, 0.1))])
+    )
     edges = np.concatenate([np.linspace(-60, 1.1, 1_000_001), np.linspace(1.1, 60, 1_000_001)[1:]])
     e, de = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     u = np.asarray(reservoir.logit(jnp.asarray(e)))
     with np.errstate(over="ignore"):
-        flow = 0.02 / ((e - 1.3) ** 2 + 0.0225) * (1 / (1 + np.exp(u)) - 1 / (1 + np.exp((e - 1.0) / 0.9))) * de / (2 * np.pi)
+        flow = (
+            0.02
+            / ((e - 1.3) ** 2 + 0.0225)
+            * (1 / (1 + np.exp(u)) - 1 / (1 + np.exp((e - 1.0) / 0.9)))
+            * de
+            / (2 * np.pi)
+        )
     scale = np.abs(flow).sum()
     assert abs(float(x.particle_currents["l"]) - flow.sum()) < 1e-8 * scale
     assert abs(float(x.entropy_currents["l"]) - (u * flow)[flow != 0].sum()) < 1e-7 * scale
-    assert float(x.entropy_production) > 0 and float(x.particle_currents["l"]) == -float(x.particle_currents["h"])
+    assert float(x.entropy_production) > 0 and float(x.particle_currents["l"]) == -float(
+        x.particle_currents["h"]
+    )
 
 
 STEP_AND_BUMP = lambda e: (e - 1) / 0.7 + 2 * jnp.exp(-(((e - 0.2) / 0.3) ** 2))
@@ -168,18 +238,29 @@ STEP_AND_BUMP = lambda e: (e - 1) / 0.7 + 2 * jnp.exp(-(((e - 0.2) / 0.3) ** 2))
 def through(center, scale, reach):
     """What flows out of a reservoir of which one change is listed, and one is not."""
     reservoir = qtd.NonthermalReservoir(AnyLogit(STEP_AND_BUMP, center[None], scale[None]))
-    found = currents(Conductor({"l": reservoir, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(reach, 2.0, 1.0))]))
-    return jnp.stack([found.particle_currents["l"], found.energy_currents["l"], found.entropy_production]), found.status
+    found = currents(
+        Conductor({"l": reservoir, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(reach, 2.0, 1.0))])
+    )
+    return jnp.stack(
+        [found.particle_currents["l"], found.energy_currents["l"], found.entropy_production]
+    ), found.status
 
 
 @pytest.mark.parametrize("reach", [0.2, 1.3, 6.0])
 def test_of_a_logit_only_one_change_need_be_listed(reach):
-    """The trap: integrals that end where what is listed does. What is not listed is found, or said not to be resolved."""
+    """The trap: integrals that end where what is listed does. What is not listed is found, or said
+    not to be resolved."""
     edges = np.linspace(-80, 80, 2_000_001)
     e, de = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     u, v = np.asarray(STEP_AND_BUMP(jnp.asarray(e))), (e - 1.0) / 0.9
     with np.errstate(over="ignore"):
-        flow = 2.0 / ((e - reach) ** 2 + 2.25) * (1 / (1 + np.exp(u)) - 1 / (1 + np.exp(v))) * de / (2 * np.pi)
+        flow = (
+            2.0
+            / ((e - reach) ** 2 + 2.25)
+            * (1 / (1 + np.exp(u)) - 1 / (1 + np.exp(v)))
+            * de
+            / (2 * np.pi)
+        )
     wanted = [flow.sum(), (e * flow).sum(), ((v - u) * flow)[flow != 0].sum()]
     for center, scale in ((0.2, 0.3), (1.0, 0.7), (0.2, 0.03), (3.0, 0.5)):
         found, status = through(jnp.asarray(center), jnp.asarray(scale), jnp.asarray(reach))
@@ -193,7 +274,9 @@ def test_of_a_logit_only_one_change_need_be_listed(reach):
 def test_a_logit_that_does_not_end_is_refused():
     """Half full at every energy: its current through an open window grows with the window."""
     endless = qtd.NonthermalReservoir(AnyLogit(lambda e: 0 * e, [0.0], [1.0]))
-    conductor = Conductor({"l": endless, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(0.5, 2.0, 1.0))])
+    conductor = Conductor(
+        {"l": endless, "h": lead(0.9, 1.0)}, [("l", "h", BreitWigner(0.5, 2.0, 1.0))]
+    )
     with pytest.raises(ValueError, match="must agree far above and far below"):
         currents(conductor)
     assert int(jax.jit(lambda: currents(conductor).status)()) == qtd.Status.UNRESOLVED
@@ -208,22 +291,40 @@ def test_bins_give_the_closed_form():
     means = [(antiderivative(high) - antiderivative(low)) / 0.3 for low, high in pairwise(edges)]
     wanted = sum(0.3 * (f - mean) for f, mean in zip(filled, means)) / (2 * np.pi)
     assert float(x.particle_currents["l"]) == pytest.approx(wanted, rel=1e-12)
-    entropies = sum(0.3 * (f - mean) * np.log(1 / f - 1) for f, mean in zip(filled, means)) / (2 * np.pi)
+    entropies = sum(0.3 * (f - mean) * np.log(1 / f - 1) for f, mean in zip(filled, means)) / (
+        2 * np.pi
+    )
     assert float(x.entropy_currents["l"]) == pytest.approx(entropies, rel=1e-12)
 
 
 def test_levels_between_a_filled_band_and_a_lead_take_steps_of_the_occupation():
-    # Trap: the logits of two full or two empty states are equal and infinite, and their difference is none.
+    # Trap: the logits of two full or two empty states are equal and infinite, and their difference
+    # is none.
     levels = Levels([[0.7]], {"l": [0.3], "h": [0.4]})
     line = BreitWigner(0.7, 0.09, 0.16)
-    leads = {"l": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.6, 0.3])), "h": lead(0.3, 0.8)}
-    found, wanted = currents(Conductor(leads, scatterer=levels)), currents(Conductor(leads, [("l", "h", line)]))
-    for figure in (lambda x: x.particle_currents["l"], lambda x: x.energy_currents["h"], lambda x: x.particle_noise[0, 1]):
+    leads = {
+        "l": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.6, 0.3])),
+        "h": lead(0.3, 0.8),
+    }
+    found, wanted = (
+        currents(Conductor(leads, scatterer=levels)),
+        currents(Conductor(leads, [("l", "h", line)])),
+    )
+    for figure in (
+        lambda x: x.particle_currents["l"],
+        lambda x: x.energy_currents["h"],
+        lambda x: x.particle_noise[0, 1],
+    ):
         assert float(figure(found)) == pytest.approx(float(figure(wanted)), rel=1e-11)
-    both = {"l": leads["l"], "h": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.4, 0.3]))}
+    both = {
+        "l": leads["l"],
+        "h": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.4, 0.3])),
+    }
     narrow = currents(Conductor(both, [("l", "h", line)]))
     inside = np.arctan((0.4 - 0.7) / 0.125)
-    assert float(narrow.particle_currents["l"]) == pytest.approx(-0.2 * 0.0144 / 0.125 * inside / (2 * np.pi), rel=1e-11)
+    assert float(narrow.particle_currents["l"]) == pytest.approx(
+        -0.2 * 0.0144 / 0.125 * inside / (2 * np.pi), rel=1e-11
+    )
 
 
 @examples(200)
@@ -232,18 +333,30 @@ def test_entropy_production_is_never_negative(numbers, with_bosons):
     conductor = RANDOM["bose" if with_bosons else "fermi"](jnp.array(numbers))
     assert float(conductor.entropy_production) >= 0
     assert abs(float(sum(conductor.energy_currents.values()))) < 1e-13
-    assert abs(float(sum(conductor.entropy_currents.values()) + conductor.entropy_production)) < 1e-12
+    assert (
+        abs(float(sum(conductor.entropy_currents.values()) + conductor.entropy_production)) < 1e-12
+    )
 
 
 def _random_fermions(x):
-    demon = qtd.NonthermalReservoir(LogitBasis(Thermal(x[0], x[1]), x[2:4] - 1.5, x[4:6], x[6:8] / 2))
-    links = [("l", "h", Lorentzian(x[8], x[9] / 10)), ("l", "c", Boxcar(x[10], 0.3)), ("h", "c", BreitWigner(x[11], 0.1, 0.2))]
+    demon = qtd.NonthermalReservoir(
+        LogitBasis(Thermal(x[0], x[1]), x[2:4] - 1.5, x[4:6], x[6:8] / 2)
+    )
+    links = [
+        ("l", "h", Lorentzian(x[8], x[9] / 10)),
+        ("l", "c", Boxcar(x[10], 0.3)),
+        ("h", "c", BreitWigner(x[11], 0.1, 0.2)),
+    ]
     return currents(Conductor({"l": demon, "h": lead(x[0], 1.0), "c": lead(x[3], x[4])}, links))
 
 
 def _random_bosons(x):
     reservoirs = {name: lead(t, 0.0, "bose") for name, t in zip("lhc", x)}
-    links = [("l", "h", Lorentzian(x[8], x[9] / 10)), ("l", "c", Boxcar(x[10] + 0.2, 0.3)), ("h", "c", Boxcar(x[11] + 0.3, 0.4))]
+    links = [
+        ("l", "h", Lorentzian(x[8], x[9] / 10)),
+        ("l", "c", Boxcar(x[10] + 0.2, 0.3)),
+        ("h", "c", Boxcar(x[11] + 0.3, 0.4)),
+    ]
     return currents(Conductor(reservoirs, links))
 
 
@@ -253,12 +366,21 @@ RANDOM = {"fermi": jax.jit(_random_fermions), "bose": jax.jit(_random_bosons)}
 def test_logits_keep_what_occupations_lose():
     u = jnp.array([-700.0, -40.0, -1e-3, 0.0, 2.0, 40.0, 700.0])
     response = occupation(u, "fermi") * occupation(-u, "fermi")
-    np.testing.assert_allclose(difference(u, u + 1e-9, "fermi"), 1e-9 * response, rtol=2e-4)  # what 700 knows of 1e-9
-    assert bool(jnp.all(jnp.isfinite(jax.jit(jax.vmap(jax.grad(lambda x: difference(x, x, "fermi"))))(u))))
+    # What 700 knows of 1e-9.
+    np.testing.assert_allclose(difference(u, u + 1e-9, "fermi"), 1e-9 * response, rtol=2e-4)
+    assert bool(
+        jnp.all(jnp.isfinite(jax.jit(jax.vmap(jax.grad(lambda x: difference(x, x, "fermi"))))(u)))
+    )
     slope = jax.jit(jax.grad(lambda x: difference(x, jnp.asarray(0.3), "fermi")))(0.3)
-    assert float(slope) == pytest.approx(-float(occupation(jnp.asarray(0.3), "fermi") * occupation(jnp.asarray(-0.3), "fermi")), rel=1e-14)
-    # A wire's occupation far below its steps: the naive ln(1/f - 1) is -inf from 40 temperatures on.
-    deep = Mixture([0.3, 0.7], [Thermal(1.0, 0.0), Thermal(1.0, 1.0)])(jnp.array([-30.0, -40.0, -300.0]))
+    assert float(slope) == pytest.approx(
+        -float(occupation(jnp.asarray(0.3), "fermi") * occupation(jnp.asarray(-0.3), "fermi")),
+        rel=1e-14,
+    )
+    # A wire's occupation far below its steps: the naive ln(1/f - 1) is -inf from 40 temperatures
+    # on.
+    deep = Mixture([0.3, 0.7], [Thermal(1.0, 0.0), Thermal(1.0, 1.0)])(
+        jnp.array([-30.0, -40.0, -300.0])
+    )
     wanted = [float(mp.log(0.3 * mp.exp(e) + 0.7 * mp.exp(e - 1))) for e in (-30.0, -40.0, -300.0)]
     np.testing.assert_allclose(deep, wanted, rtol=1e-12)
 
@@ -272,13 +394,18 @@ def test_entropy_and_its_slope_at_the_reference_points():
 
 def test_a_nonthermal_reservoir_drives_a_rate_network():
     dot = lambda demon: qtd.RateNetwork(
-        [0.0, 1.2], [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)], {"l": demon, "h": lead(0.9, 1.0)}, particles=[0, 1]
+        [0.0, 1.2],
+        [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)],
+        {"l": demon, "h": lead(0.9, 1.0)},
+        particles=[0, 1],
     )
     demon = qtd.NonthermalReservoir(WIRE)
     f_demon, f_hot = (float(r.occupation(jnp.asarray(1.2))) for r in (demon, lead(0.9, 1.0)))
     found = qtd.steady.solve(dot(demon)).current("l", "particles")
     assert float(found) == pytest.approx(0.05 * (f_demon - f_hot), rel=1e-12)
-    assert float(demon.effective_temperature(jnp.asarray(1.2), 1.0)) == pytest.approx(0.2 / float(demon.logit(jnp.asarray(1.2))))
+    assert float(demon.effective_temperature(jnp.asarray(1.2), 1.0)) == pytest.approx(
+        0.2 / float(demon.logit(jnp.asarray(1.2)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,20 +413,35 @@ def test_a_nonthermal_reservoir_drives_a_rate_network():
     [
         (lambda: Boxcar(1.0, 0.0), "`width` must be positive"),
         (lambda: Conductor(PAIR, [("h", "x", Boxcar(1.0, 0.1))]), "`links` must join"),
-        (lambda: Conductor({**PAIR, "b": lead(1.0, 0.0, "bose")}), "all of fermions or all of bosons"),
-        (lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"x": [1.0]})), "`scatterer` leads to 'x'"),
+        (
+            lambda: Conductor({**PAIR, "b": lead(1.0, 0.0, "bose")}),
+            "all of fermions or all of bosons",
+        ),
+        (
+            lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"x": [1.0]})),
+            "`scatterer` leads to 'x'",
+        ),
         (lambda: Conductor(PAIR), "nothing joins"),
-        (lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"h": [1.0]}), narrow=True), "no narrow limit"),
+        (
+            lambda: Conductor(PAIR, scatterer=Levels([[1.0]], {"h": [1.0]}), narrow=True),
+            "no narrow limit",
+        ),
         (lambda: Levels([[1.0, 2.0]], {"h": [1.0]}), "square"),
         (lambda: Levels([[1.0, 2.0], [0.5, 1.0]], {"h": [1.0, 0.0]}), "Hermitian"),
         (lambda: Levels([[1.0]], {"h": [1.0, 2.0]}), "one row for each of 1 levels"),
         (lambda: PiecewiseConstant([0.0, 1.0], [1.5]), "at most 1"),
-        (lambda: currents(two(Boxcar(1.0, 3.0), (1.0, 0.0), (0.5, 0.0), "bose")), "must lie below every coupled energy"),
+        (
+            lambda: currents(two(Boxcar(1.0, 3.0), (1.0, 0.0), (0.5, 0.0), "bose")),
+            "must lie below every coupled energy",
+        ),
         (lambda: PiecewiseConstant([1.0, 0.0], [0.5]), "must rise"),
         (lambda: Mixture([0.5, 0.6], [Thermal(1.0), Thermal(2.0)]), "add up to 1"),
         (lambda: ShiftedLogits([Thermal(1.0)], [0.1], [0.5]), "one fewer"),
         (lambda: qtd.NonthermalReservoir(lambda e: e), "`distribution` must be one of"),
-        (lambda: currents(two(AnyTransmission(lambda e: 0.5 + 0 * e, 1.0, 1.0), narrow=True)), "no narrow limit"),
+        (
+            lambda: currents(two(AnyTransmission(lambda e: 0.5 + 0 * e, 1.0, 1.0), narrow=True)),
+            "no narrow limit",
+        ),
     ],
 )
 def test_bad_input_names_the_argument(build, words):
@@ -324,10 +466,19 @@ def test_windows_and_lines_have_closed_forms(cold):
 
     (n_hot, e_hot), (n_cold, e_cold) = integrals(hot, mu), integrals(cold, other)
     half = mp.mpf(width) / 2
-    phase = lambda t, m: mp.im(mp.digamma(0.5 + (half + 1j * (mp.mpf(center) - mp.mpf(m))) / (2 * mp.pi * mp.mpf(t))))
-    wanted = [float(x / (2 * mp.pi)) for x in (n_hot - n_cold, e_hot - e_cold, half * (phase(cold, other) - phase(hot, mu)))]
+    phase = lambda t, m: mp.im(
+        mp.digamma(0.5 + (half + 1j * (mp.mpf(center) - mp.mpf(m))) / (2 * mp.pi * mp.mpf(t)))
+    )
+    wanted = [
+        float(x / (2 * mp.pi))
+        for x in (n_hot - n_cold, e_hot - e_cold, half * (phase(cold, other) - phase(hot, mu)))
+    ]
     mp.mp.dps = 15
-    found = [window.particle_currents["h"], window.energy_currents["h"], line.particle_currents["h"]]
+    found = [
+        window.particle_currents["h"],
+        window.energy_currents["h"],
+        line.particle_currents["h"],
+    ]
     np.testing.assert_allclose(found, wanted, rtol=1e-11)
 
 
@@ -335,12 +486,19 @@ def test_a_conductor_has_an_operating_point_and_a_covariance():
     leads = {"hot": lead(1.0, 0.5), "cold": lead(0.5, 0.7)}
     engine = Conductor(leads, [("hot", "cold", BreitWigner(2.0, 0.02, 0.02))])
     point, flows = qtd.operate(engine), currents(engine)
-    assert point.mode == "heat engine" and float(point.power) == pytest.approx(0.2 * float(flows.particle_currents["hot"]), rel=1e-12)
+    assert point.mode == "heat engine" and float(point.power) == pytest.approx(
+        0.2 * float(flows.particle_currents["hot"]), rel=1e-12
+    )
     assert 0 < float(point.efficiency) < 0.5 and all(law.holds for law in point.laws())
     noise = qtd.counting.covariance(engine, "particles")
-    assert float(noise["hot", "cold"]) == -float(noise["hot", "hot"]) == float(flows.particle_noise[0, 1])
+    assert (
+        float(noise["hot", "cold"])
+        == -float(noise["hot", "hot"])
+        == float(flows.particle_noise[0, 1])
+    )
     assert float(point.tur("hot")) == pytest.approx(
-        float(flows.heat_noise[0, 0] * point.entropy_production / point.heat_currents["hot"] ** 2), rel=1e-12
+        float(flows.heat_noise[0, 0] * point.entropy_production / point.heat_currents["hot"] ** 2),
+        rel=1e-12,
     )
     with pytest.raises(ValueError, match="`quantity` must be"):
         qtd.counting.covariance(engine, "spin")
@@ -349,10 +507,14 @@ def test_a_conductor_has_an_operating_point_and_a_covariance():
 
 
 def test_coherent_conductors_beat_the_uncertainty_relation_of_jumps():
-    # At a window of full transmission at large bias no noise is left: the bound of 2 is one of jumps.
+    # At a window of full transmission at large bias no noise is left: the bound of 2 is one of
+    # jumps.
     point = qtd.operate(two(Boxcar(0.0, 2.0), (0.5, 2.5), (0.5, -2.5)))
     particles = qtd.counting.covariance(two(Boxcar(0.0, 2.0), (0.5, 2.5), (0.5, -2.5)), "particles")
-    assert float(particles["h", "h"] * point.entropy_production / point.particle_currents["h"] ** 2) < 1
+    assert (
+        float(particles["h", "h"] * point.entropy_production / point.particle_currents["h"] ** 2)
+        < 1
+    )
 
 
 @examples(100)
@@ -361,15 +523,23 @@ def test_efficiencies_with_nonthermal_fuel_stay_below_one(numbers):
     found = EFFICIENCIES(jnp.array(numbers))
     scale = sum(abs(float(x)) for x in (found.chemical, found.thermal, found.nonthermal)) + 1e-12
     assert (
-        abs(float(found.dissipation - found.chemical - found.thermal - found.nonthermal)) < 1e-11 * scale and float(found.dissipation) >= 0
+        abs(float(found.dissipation - found.chemical - found.thermal - found.nonthermal))
+        < 1e-11 * scale
+        and float(found.dissipation) >= 0
     )
     for efficiency, absent in ((found.pump, found.thermal), (found.heat_pump, found.chemical)):
         assert not float(absent) <= 0 or not float(efficiency) > 1 + 1e-9
 
 
 def _efficiencies(x):
-    demon = qtd.NonthermalReservoir(LogitBasis(Thermal(x[0], x[1]), 2 * x[2:4] - 2, x[4:6], x[6:8] / 2))
-    links = [("l", "h", Lorentzian(x[8], 0.1)), ("l", "c", Boxcar(x[9], 0.3)), ("h", "c", BreitWigner(x[10], 0.1, 0.2))]
+    demon = qtd.NonthermalReservoir(
+        LogitBasis(Thermal(x[0], x[1]), 2 * x[2:4] - 2, x[4:6], x[6:8] / 2)
+    )
+    links = [
+        ("l", "h", Lorentzian(x[8], 0.1)),
+        ("l", "c", Boxcar(x[9], 0.3)),
+        ("h", "c", BreitWigner(x[10], 0.1, 0.2)),
+    ]
     conductor = Conductor({"l": demon, "h": lead(x[0], 1.0), "c": lead(x[3], x[4])}, links)
     return qtd.operate(conductor).efficiencies(0.8, 0.9)
 
@@ -379,9 +549,22 @@ EFFICIENCIES = jax.jit(_efficiencies)
 
 def test_entropy_of_a_nonthermal_reservoir_of_a_network_is_that_of_its_quanta():
     def dot(left):
-        return qtd.RateNetwork([0.0, 1.2], [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)], {"l": left, "h": lead(0.9, 1.0)}, particles=[0, 1])
+        return qtd.RateNetwork(
+            [0.0, 1.2],
+            [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)],
+            {"l": left, "h": lead(0.9, 1.0)},
+            particles=[0, 1],
+        )
 
     same = Thermal(0.5, 0.8)
-    by_logit, thermal = qtd.operate(dot(qtd.NonthermalReservoir(same, chemical_potential=0.8))), qtd.operate(dot(lead(0.5, 0.8)))
-    assert float(by_logit.entropy_production) == pytest.approx(float(thermal.entropy_production), rel=1e-13)
-    assert float(by_logit.power) == pytest.approx(float(thermal.power), rel=1e-13) and "l" not in by_logit.temperatures
+    by_logit, thermal = (
+        qtd.operate(dot(qtd.NonthermalReservoir(same, chemical_potential=0.8))),
+        qtd.operate(dot(lead(0.5, 0.8))),
+    )
+    assert float(by_logit.entropy_production) == pytest.approx(
+        float(thermal.entropy_production), rel=1e-13
+    )
+    assert (
+        float(by_logit.power) == pytest.approx(float(thermal.power), rel=1e-13)
+        and "l" not in by_logit.temperatures
+    )

@@ -6,10 +6,25 @@ import pytest
 from scipy.integrate import quad
 
 import qtd
-from qtd.spectral import LorentzDrude, Lorentzian, Ohmic, Peaked, ReactionCoordinate, Resonator, WideBand, reaction_coordinate
+from qtd.spectral import (
+    LorentzDrude,
+    Lorentzian,
+    Ohmic,
+    Peaked,
+    ReactionCoordinate,
+    Resonator,
+    WideBand,
+    reaction_coordinate,
+)
 
 ENERGIES = jnp.asarray(np.concatenate([-np.logspace(-3, 2, 12), np.logspace(-3, 2, 12)]))
-DENSITIES = [Peaked(2.0, 0.1, 0.7), Lorentzian(2.0, 0.1, 0.7), Ohmic(0.7, 5.0), LorentzDrude(0.7, 5.0), WideBand(0.7)]
+DENSITIES = [
+    Peaked(2.0, 0.1, 0.7),
+    Lorentzian(2.0, 0.1, 0.7),
+    Ohmic(0.7, 5.0),
+    LorentzDrude(0.7, 5.0),
+    WideBand(0.7),
+]
 IDS = [type(density).__name__ for density in DENSITIES]
 
 
@@ -39,7 +54,9 @@ def test_density_follows_its_formula(density):
 @pytest.mark.parametrize("density", DENSITIES, ids=IDS)
 def test_per_energy_is_even_and_times_the_energy_gives_the_density(density):
     positive = ENERGIES[ENERGIES > 0]
-    np.testing.assert_allclose(density.per_energy(positive) * positive, density(positive), rtol=1e-15)
+    np.testing.assert_allclose(
+        density.per_energy(positive) * positive, density(positive), rtol=1e-15
+    )
     assert jnp.array_equal(density.per_energy(-positive), density.per_energy(positive))
 
 
@@ -49,19 +66,23 @@ def test_bosonic_densities_are_odd_and_finite_per_energy_at_zero(density):
     zero = jnp.array(0.0)
     assert float(density(zero)) == 0 and float(density.per_energy(zero)) > 0
     slope = float(jax.grad(lambda w: density(w))(jnp.array(1e-9)))
-    assert slope == pytest.approx(float(density.per_energy(zero)), rel=1e-8)  # the Ohmic correction is 2 w / w_c
+    # The Ohmic correction is 2 w / w_c.
+    assert slope == pytest.approx(float(density.per_energy(zero)), rel=1e-8)
 
 
 def test_height_at_the_centre_of_a_peak():
     # Gamma(e) = 4 h e^2 / (4 e^2 + d^2): section 6 of the physics page
-    assert float(Peaked(2.0, 0.5, 0.7)(jnp.array(2.0))) == pytest.approx(0.7 * 16 / 16.25, rel=1e-15)
+    assert float(Peaked(2.0, 0.5, 0.7)(jnp.array(2.0))) == pytest.approx(
+        0.7 * 16 / 16.25, rel=1e-15
+    )
     assert float(Lorentzian(-2.0, 0.5, 0.7)(jnp.array(-2.0))) == 0.7
 
 
 def test_width_is_half_the_width_at_half_height():
     assert float(Lorentzian(2.0, 0.3)(jnp.array(2.3))) == pytest.approx(0.5, rel=1e-14)
     narrow = Peaked(2.0, 1e-4)
-    assert float(narrow(jnp.array(2.0001)) / narrow(jnp.array(2.0))) == pytest.approx(0.5, rel=1e-3)  # corrections d / e
+    # Corrections d / e.
+    assert float(narrow(jnp.array(2.0001)) / narrow(jnp.array(2.0))) == pytest.approx(0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("density", DENSITIES, ids=IDS)
@@ -89,7 +110,10 @@ def test_density_and_gradient_keep_float32(density):
         (lambda: Ohmic(1.0, 0.0), "`cutoff` must be positive"),
         (lambda: LorentzDrude(1.0, float("inf")), "`cutoff` must be finite"),
         (lambda: WideBand(-0.1), "`height` must not be negative"),
-        (lambda: ReactionCoordinate(-1.0, 0.1, LorentzDrude(1.0, 1.0)), "`energy` must be positive"),
+        (
+            lambda: ReactionCoordinate(-1.0, 0.1, LorentzDrude(1.0, 1.0)),
+            "`energy` must be positive",
+        ),
     ],
 )
 def test_bad_numbers_are_named(make, message):
@@ -97,9 +121,13 @@ def test_bad_numbers_are_named(make, message):
         make()
 
 
-@pytest.mark.parametrize(("field", "bad"), [("width", -0.1), ("width", 0.0), ("height", -1.0), ("center", -2.0)])
+@pytest.mark.parametrize(
+    ("field", "bad"), [("width", -0.1), ("width", 0.0), ("height", -1.0), ("center", -2.0)]
+)
 def test_traced_bad_numbers_give_nan(field, bad):
-    make = jax.jit(lambda x: Peaked(**{"center": 2.0, "width": 0.1, "height": 1.0, field: x})(jnp.array(1.0)))
+    make = jax.jit(
+        lambda x: Peaked(**{"center": 2.0, "width": 0.1, "height": 1.0, field: x})(jnp.array(1.0))
+    )
     assert jnp.isnan(make(jnp.array(bad)))
 
 
@@ -117,7 +145,8 @@ def test_new_values_do_not_compile_again():
 def test_reaction_coordinate_has_the_numbers_of_the_page():
     # physics/collective_refrigerator.md, section 8: h = 1, e = 2, d = 0.1, D = 50
     mode = reaction_coordinate(Peaked(2.0, 0.1, 1.0), 50.0)
-    assert float(mode.energy) == pytest.approx(3.74299345444, rel=3e-12)  # half of the last printed digit, and below
+    # Half of the last printed digit, and below.
+    assert float(mode.energy) == pytest.approx(3.74299345444, rel=3e-12)
     assert float(mode.coupling) ** 2 == pytest.approx(0.0265676988728, rel=3e-12)
     assert float(mode.residual(jnp.array(3.0))) == pytest.approx(0.159346850952, rel=4e-12)
 
@@ -127,7 +156,8 @@ def test_reaction_coordinate_has_the_numbers_of_the_page():
 @pytest.mark.parametrize("cutoff", [20.0, 1000.0])
 def test_reaction_coordinate_map_is_undone_by_its_inverse(center, width, cutoff):
     density, drude = reaction_coordinate(Peaked(center, width, 0.7), cutoff).peaked()
-    # e^2 is what is left of Omega^2 = e^2 + d^2 + 2 D d, and d must be found first: errors grow with their ratio.
+    # e^2 is what is left of Omega^2 = e^2 + d^2 + 2 D d, and d must be found first: errors grow
+    # with their ratio.
     lost = 1 + 2 * cutoff * width / center**2
     tolerance = 1e-13 * lost
     np.testing.assert_allclose(density.width, width, rtol=1e-12)
@@ -137,14 +167,16 @@ def test_reaction_coordinate_map_is_undone_by_its_inverse(center, width, cutoff)
 
 
 def test_a_damped_mode_responds_with_the_peaked_density():
-    # Equation of motion of the mode: J = 4 Omega lambda^2 Im 1 / (Omega^2 - w^2 - Omega k w_c^2 / (w_c - i w)), where the last
-    # term is the self-energy of a Lorentz-Drude bath.
+    # Equation of motion of the mode: J = 4 Omega lambda^2 Im 1 / (Omega^2 - w^2 - Omega k w_c^2 /
+    # (w_c - i w)), where the last term is the self-energy of a Lorentz-Drude bath.
     density, cutoff = Peaked(2.0, 0.3, 0.7), 30.0
     mode = reaction_coordinate(density, cutoff)
     w, energy, drude = np.linspace(0.2, 12, 30), float(mode.energy), float(mode.residual.cutoff)
     self_energy = energy * float(mode.residual.coupling) * drude**2 / (drude - 1j * w)
     response = 4 * energy * float(mode.coupling) ** 2 / (energy**2 - w**2 - self_energy)
-    np.testing.assert_allclose(response.imag, density(jnp.asarray(w)) * cutoff**2 / (cutoff**2 + w**2), rtol=1e-11)
+    np.testing.assert_allclose(
+        response.imag, density(jnp.asarray(w)) * cutoff**2 / (cutoff**2 + w**2), rtol=1e-11
+    )
 
 
 def test_derivatives_pass_through_the_map_both_ways():
@@ -152,7 +184,9 @@ def test_derivatives_pass_through_the_map_both_ways():
         return reaction_coordinate(Peaked(2.0, d, 0.7), 50.0).peaked()[0].width
 
     assert float(jax.grad(width)(jnp.array(0.1))) == pytest.approx(1.0, rel=1e-10)
-    assert float(jax.jvp(width, (jnp.array(0.1),), (jnp.array(1.0),))[1]) == pytest.approx(1.0, rel=1e-10)
+    assert float(jax.jvp(width, (jnp.array(0.1),), (jnp.array(1.0),))[1]) == pytest.approx(
+        1.0, rel=1e-10
+    )
     assert abs(float(jax.grad(jax.grad(width))(jnp.array(0.1)))) < 1e-7  # a straight line
 
 
@@ -170,10 +204,28 @@ def test_the_level_shift_of_a_resonator_is_the_principal_value(energy):
     density, cutoff = Resonator(2.2, 0.05, 0.7, 7.0), 7.0
     strength = lambda x: float(density(jnp.asarray(x)))
     if 0 < energy < cutoff:
-        wanted = -quad(strength, 0, cutoff, weight="cauchy", wvar=energy, epsabs=1e-13, epsrel=1e-13, limit=2000)[0]
+        wanted = -quad(
+            strength,
+            0,
+            cutoff,
+            weight="cauchy",
+            wvar=energy,
+            epsabs=1e-13,
+            epsrel=1e-13,
+            limit=2000,
+        )[0]
     else:
-        wanted = quad(lambda x: strength(x) / (energy - x), 1e-300, cutoff, points=[2.1, 2.2, 2.3], epsabs=1e-13, limit=500)[0]
-    assert float(density.level_shift(jnp.asarray(energy))) == pytest.approx(wanted / (2 * np.pi), rel=1e-12)
+        wanted = quad(
+            lambda x: strength(x) / (energy - x),
+            1e-300,
+            cutoff,
+            points=[2.1, 2.2, 2.3],
+            epsabs=1e-13,
+            limit=500,
+        )[0]
+    assert float(density.level_shift(jnp.asarray(energy))) == pytest.approx(
+        wanted / (2 * np.pi), rel=1e-12
+    )
 
 
 def test_resonator_filters_fall_to_zero_beyond_the_cutoff_and_have_the_stated_peak():

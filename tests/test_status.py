@@ -25,7 +25,9 @@ def test_each_says_what_to_do_and_is_as_bad_as_its_numbers(status):
 
 def test_the_first_that_holds_is_the_status():
     yes, no = jnp.asarray(True), jnp.asarray(False)
-    assert int(first((no, Status.FOLD), (yes, Status.SINGULAR), (yes, Status.FOLD))) == Status.SINGULAR
+    assert (
+        int(first((no, Status.FOLD), (yes, Status.SINGULAR), (yes, Status.FOLD))) == Status.SINGULAR
+    )
     assert int(first((no, Status.FOLD))) == Status.OK
     with pytest.raises(ValueError, match="^Two steady states merge here"):
         raise_if_known(jnp.asarray(int(Status.FOLD)), Status.FOLD)
@@ -33,7 +35,13 @@ def test_the_first_that_holds_is_the_status():
 
 def test_a_sweep_records_nothing_where_a_rate_is_infinite():
     bath = qtd.Reservoir(1.0, spectral_density=qtd.spectral.WideBand(1.0))
-    network = qtd.RateNetwork([0.0, 1.0], [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)], {"cold": bath, "hot": bath})
-    table = qtd.sweep(network, {"energies[1]": [0.0, 1.0]}, {"level": lambda network: network.energies[1], "J": "J_hot"})
+    network = qtd.RateNetwork(
+        [0.0, 1.0], [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)], {"cold": bath, "hot": bath}
+    )
+    table = qtd.sweep(
+        network,
+        {"energies[1]": [0.0, 1.0]},
+        {"level": lambda network: network.energies[1], "J": "J_hot"},
+    )
     assert table.status.values.tolist() == [Status.INFINITE_RATE, Status.OK]
     assert np.isnan(table.level[0]) and table.level[1] == 1.0

@@ -15,12 +15,16 @@ STATUS = qtd.Status
 def ladder(temperature, levels=12, density=None):
     bath = qtd.Reservoir(temperature, spectral_density=density or Peaked(1.0, 0.5))
     steps = np.arange(levels - 1)
-    return qtd.RateNetwork(np.arange(levels, dtype=float), [("bath", steps, steps + 1, 1.0)], {"bath": bath})
+    return qtd.RateNetwork(
+        np.arange(levels, dtype=float), [("bath", steps, steps + 1, 1.0)], {"bath": bath}
+    )
 
 
 @jax.jit
 def population_and_slope(temperature):
-    return jax.jvp(lambda t: qtd.steady_state(ladder(t)), (temperature,), (jnp.ones_like(temperature),))
+    return jax.jvp(
+        lambda t: qtd.steady_state(ladder(t)), (temperature,), (jnp.ones_like(temperature),)
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -33,13 +37,19 @@ def test_populations_agree_with_exact_linear_algebra(seed):
 
 @pytest.mark.parametrize("slow", [1e-4, 1e-8, 1e-12])
 def test_clusters_joined_by_slow_jumps_keep_every_digit(slow):
-    # Two fast loops, each out of equilibrium, with a slow jump between them: the network is nearly reducible.
+    # Two fast loops, each out of equilibrium, with a slow jump between them: the network is nearly
+    # reducible.
     network = qtd.RateNetwork(
         energies=[0.0, 0.7, 1.5, 1.0, 2.1, 2.9],
-        jumps=[(name, a + shift, b + shift, 1.0) for shift in (0, 3) for name, a, b in (("a", 0, 1), ("b", 1, 2), ("c", 0, 2))]
+        jumps=[
+            (name, a + shift, b + shift, 1.0)
+            for shift in (0, 3)
+            for name, a, b in (("a", 0, 1), ("b", 1, 2), ("c", 0, 2))
+        ]
         + [("a", 0, 3, slow), ("b", 2, 4, slow)],
         reservoirs={
-            name: qtd.Reservoir(temperature, spectral_density=Ohmic(1.0, 9.0)) for name, temperature in (("a", 0.4), ("b", 5.0), ("c", 1.0))
+            name: qtd.Reservoir(temperature, spectral_density=Ohmic(1.0, 9.0))
+            for name, temperature in (("a", 0.4), ("b", 5.0), ("c", 1.0))
         },
     )
     rates = np.asarray(qtd.rate_matrix(network))
@@ -49,7 +59,8 @@ def test_clusters_joined_by_slow_jumps_keep_every_digit(slow):
     point = qtd.operate(network)
     for name, part in parts.items():
         flows = [
-            (part[i, j] * exact[j] - part[j, i] * exact[i]) * float(network.energies[i] - network.energies[j])
+            (part[i, j] * exact[j] - part[j, i] * exact[i])
+            * float(network.energies[i] - network.energies[j])
             for i in range(6)
             for j in range(i)
         ]
@@ -61,7 +72,8 @@ def test_one_reservoir_leaves_the_gibbs_state_over_three_hundred_decades():
     temperature = 0.0175  # neighbouring levels 24 decades apart
     expected = np.exp(-np.arange(12) / temperature)
     found = qtd.steady_state(ladder(temperature))
-    np.testing.assert_allclose(found, expected / expected.sum(), rtol=2e-13)  # exp(-57) twelve times: 57 ulp each
+    # Exp(-57) twelve times: 57 ulp each.
+    np.testing.assert_allclose(found, expected / expected.sum(), rtol=2e-13)
 
 
 def test_underflowing_populations_are_zero_and_so_are_their_gradients():
@@ -82,7 +94,10 @@ def test_gradients_of_populations_are_accurate_relative_to_themselves():
 def test_the_sum_is_one_and_the_flows_obey_kirchhoff():
     state = solve(three_levels())
     assert float(state.populations.sum()) == pytest.approx(1.0, abs=4e-16)
-    flows = {diagonal.reservoir: float(flow.sum()) for diagonal, flow in zip(state.network.topology.diagonals, state.flows)}
+    flows = {
+        diagonal.reservoir: float(flow.sum())
+        for diagonal, flow in zip(state.network.topology.diagonals, state.flows)
+    }
     assert flows["cold"] == pytest.approx(flows["work"], rel=1e-13)  # one loop: 0 -> 1 -> 2 -> 0
     assert flows["hot"] == pytest.approx(-flows["cold"], rel=1e-13)
 
@@ -98,7 +113,9 @@ def test_three_levels_have_the_spanning_tree_populations():
             [((0, 2), (1, 2)), ((0, 1), (1, 2)), ((1, 0), (0, 2))],
         )
     ]
-    np.testing.assert_allclose(qtd.steady_state(three_levels()), np.array(trees) / sum(trees), rtol=1e-14)
+    np.testing.assert_allclose(
+        qtd.steady_state(three_levels()), np.array(trees) / sum(trees), rtol=1e-14
+    )
 
 
 def test_activity_counts_jumps_of_either_direction():
@@ -127,12 +144,17 @@ def test_vanishing_rates_that_cut_the_network_are_refused_where_known():
 
 def test_compiled_code_reports_what_is_wrong_by_status():
     network = ladder(1.0, levels=3)
-    bad = lambda path, value: jax.jit(lambda x: solve(qtd.replace(network, {path: x})))(jnp.asarray(value))
+    bad = lambda path, value: jax.jit(lambda x: solve(qtd.replace(network, {path: x})))(
+        jnp.asarray(value)
+    )
     path = "reservoirs.bath.temperature"
     assert int(bad(path, 1.0).status) == STATUS.OK
     assert int(bad(path, -1.0).status) == STATUS.INVALID_PARAMETER
     assert int(bad(path, jnp.nan).status) == STATUS.INVALID_PARAMETER
-    assert int(bad("reservoirs.bath.spectral_density.height", 0.0).status) == STATUS.NO_UNIQUE_STEADY_STATE
+    assert (
+        int(bad("reservoirs.bath.spectral_density.height", 0.0).status)
+        == STATUS.NO_UNIQUE_STEADY_STATE
+    )
     assert int(bad("strengths.bath", jnp.array([1.0, -1.0])).status) == STATUS.INVALID_PARAMETER
     assert np.all(np.isnan(bad(path, -1.0).populations))
 
@@ -149,5 +171,9 @@ def test_second_derivatives_agree_with_the_gibbs_state():
     def gibbs(t):
         return jax.nn.softmax(-jnp.asarray(energies) / t)
 
-    second = jax.jit(jax.jacfwd(jax.jacrev(lambda t: qtd.steady_state(ladder(t, levels=4)))))(jnp.array(temperature))
-    np.testing.assert_allclose(second, jax.jacfwd(jax.jacfwd(gibbs))(jnp.array(temperature)), rtol=1e-11)
+    second = jax.jit(jax.jacfwd(jax.jacrev(lambda t: qtd.steady_state(ladder(t, levels=4)))))(
+        jnp.array(temperature)
+    )
+    np.testing.assert_allclose(
+        second, jax.jacfwd(jax.jacfwd(gibbs))(jnp.array(temperature)), rtol=1e-11
+    )

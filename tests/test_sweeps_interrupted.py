@@ -1,4 +1,5 @@
-"""Sweeps as processes that are killed, that run out of space, that meet one another, and that share their work."""
+"""Sweeps as processes that are killed, that run out of space, that meet one another, and that share
+their work."""
 
 import contextlib
 import os
@@ -31,7 +32,9 @@ def start(store, *arguments, before="", **options):
     command = [sys.executable, str(SCRIPT), str(store), *map(str, arguments)]
     if before:
         command = ["bash", "-c", f"{before}; exec {shlex.join(command)}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
 
 
 def finished(store):
@@ -65,7 +68,9 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, expected):
     partial = xr.open_zarr(store, consolidated=False)
     computed = partial.status.values != -1
     for name in expected:  # whatever there is, is right
-        np.testing.assert_array_equal(partial[name].values[computed], expected[name].values[computed])
+        np.testing.assert_array_equal(
+            partial[name].values[computed], expected[name].values[computed]
+        )
     again = start(store)
     output, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
@@ -75,7 +80,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, expected):
 
 def test_a_sweep_killed_at_any_moment_has_the_bits_of_one_that_was_not(tmp_path, expected):
     """Twenty moments between the first block and the last, most of them while files are written."""
-    rng, blocks = np.random.default_rng(0), qtd.sweeps._store.Store(zarr.open_group(str(made(tmp_path / "whole.zarr")))).layout.blocks
+    rng, blocks = (
+        np.random.default_rng(0),
+        qtd.sweeps._store.Store(zarr.open_group(str(made(tmp_path / "whole.zarr")))).layout.blocks,
+    )
     halves = 0
     for moment in range(20):
         store = tmp_path / f"{moment}.zarr"
@@ -87,7 +95,10 @@ def test_a_sweep_killed_at_any_moment_has_the_bits_of_one_that_was_not(tmp_path,
         run.communicate()
         found = qtd.sweeps.verify(store)
         assert found.unfinished and not found.damaged
-        halves += any((store / "J_c" / "c" / str(i) / str(j)).exists() for i, j in places(store, found.unfinished))
+        halves += any(
+            (store / "J_c" / "c" / str(i) / str(j)).exists()
+            for i, j in places(store, found.unfinished)
+        )
         table(store=store, resume=True)
         assert_same_bits(store, expected)
         assert qtd.sweeps.verify(store) == (blocks, (), ())
@@ -150,7 +161,11 @@ def test_a_full_disk_gives_one_line_and_loses_nothing(tmp_path, expected):
     _, errors = limited.communicate(timeout=300)
     lines = [line for line in errors.splitlines() if line]
     assert limited.returncode == 1 and len(lines) == 1, errors
-    assert lines[0].startswith("OSError: Cannot write to `store`") and "free some space" in lines[0] and "resume=True" in lines[0]
+    assert (
+        lines[0].startswith("OSError: Cannot write to `store`")
+        and "free some space" in lines[0]
+        and "resume=True" in lines[0]
+    )
     assert np.all(finished(store)[done])
     table(store=store, resume=True)
     assert_same_bits(store, expected)
@@ -158,7 +173,9 @@ def test_a_full_disk_gives_one_line_and_loses_nothing(tmp_path, expected):
 
 def test_a_store_that_cannot_be_made_gives_one_line(tmp_path):
     (tmp_path / "file").write_text("not a directory")
-    with pytest.raises(OSError, match=r"Cannot create `store` .*choose a path that can be written to"):
+    with pytest.raises(
+        OSError, match=r"Cannot create `store` .*choose a path that can be written to"
+    ):
         table(store=tmp_path / "file" / "map.zarr")
 
 
@@ -205,9 +222,11 @@ SLOPES = """
 import sys, jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 import qtd, sweep_script
-slopes = {"d": qtd.sweeps.gradient(sweep_script.cooling, ["cold.temperature", "work.spectral_density.width"])}
+paths = ["cold.temperature", "work.spectral_density.width"]
+slopes = {"d": qtd.sweeps.gradient(sweep_script.cooling, paths)}
 for points in (5, 200, 600):
-    found = qtd.sweep(sweep_script.MACHINE(num_spins=3), {"cold.temperature": np.linspace(0.3, 1.0, points)}, slopes)
+    over = {"cold.temperature": np.linspace(0.3, 1.0, points)}
+    found = qtd.sweep(sweep_script.MACHINE(num_spins=3), over, slopes)
     print([found[name].values.tobytes().hex() for name in found])
 """
 
@@ -220,7 +239,13 @@ def test_devices_do_not_change_the_bits_of_small_sweeps():
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
             "PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), *sys.path]),
         }
-        run = subprocess.run([sys.executable, "-c", SLOPES], env={**os.environ, **flags}, capture_output=True, text=True, timeout=300)
+        run = subprocess.run(
+            [sys.executable, "-c", SLOPES],
+            env={**os.environ, **flags},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         printed.append(run.stdout)
     assert printed[0] and printed[0] == printed[1] == printed[2]
 
@@ -243,14 +268,18 @@ def test_two_sweeps_that_start_at_once_do_not_harm_each_other(tmp_path, expected
     runs = [start(store, 0.2) for _ in range(2)]
     errors = [run.communicate(timeout=300)[1] for run in runs]
     codes = sorted(run.returncode for run in runs)
-    assert codes[0] == 0 and (codes[1] == 0 or any("is being written by another sweep" in text for text in errors)), errors
+    assert codes[0] == 0 and (
+        codes[1] == 0 or any("is being written by another sweep" in text for text in errors)
+    ), errors
     assert_same_bits(store, expected)
 
 
 @pytest.fixture(scope="module")
 def client():
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -261,14 +290,26 @@ def test_a_cluster_computes_the_same_bits(tmp_path, client, expected):
     assert_same_bits(tmp_path / "map.zarr", expected)
     assert found.attrs == expected.attrs
     # Doubles all the same: in the threads that compute, not in the configuration of the workers.
-    assert found.J_c.dtype == np.float64 and not any(client.run(lambda: __import__("jax").config.jax_enable_x64).values())
+    assert found.J_c.dtype == np.float64 and not any(
+        client.run(lambda: __import__("jax").config.jax_enable_x64).values()
+    )
 
 
 def test_workers_do_not_mistake_a_new_store_for_an_old_one(tmp_path, client):
     for points in (33, 34):
         over = {"cold.temperature": np.linspace(0.3, 1.0, points)}
-        found = qtd.sweep(sweep_script.MACHINE(num_spins=3), over, OBSERVE, store=tmp_path / "line.zarr", client=client).load()
-        assert found.J_c.shape == (points,) and np.all(found.status == 0) and np.isfinite(found.J_c).all()
+        found = qtd.sweep(
+            sweep_script.MACHINE(num_spins=3),
+            over,
+            OBSERVE,
+            store=tmp_path / "line.zarr",
+            client=client,
+        ).load()
+        assert (
+            found.J_c.shape == (points,)
+            and np.all(found.status == 0)
+            and np.isfinite(found.J_c).all()
+        )
         shutil.rmtree(tmp_path / "line.zarr")
 
 
@@ -302,5 +343,11 @@ def test_what_fails_on_a_worker_is_told_here(tmp_path, client):
         raise ValueError("no such current")
 
     with pytest.raises(ValueError, match="no such current"):
-        qtd.sweep(sweep_script.MACHINE(num_spins=3), sweep_script.OVER, {"x": fail}, store=store, client=client)
+        qtd.sweep(
+            sweep_script.MACHINE(num_spins=3),
+            sweep_script.OVER,
+            {"x": fail},
+            store=store,
+            client=client,
+        )
     assert not store.exists()

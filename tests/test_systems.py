@@ -15,7 +15,8 @@ from qtd.systems import AbstractState, AbstractSystem, at_rest
 
 
 class Hopper(AbstractSystem):
-    """One place between two reservoirs, each of which fills it at its rate times its bose occupation, and empties it."""
+    """One place between two reservoirs, each of which fills it at its rate times its bose
+    occupation, and empties it."""
 
     energy: jax.Array
     reservoirs: dict
@@ -25,7 +26,11 @@ class Hopper(AbstractSystem):
         return {name: reservoir.rates(self.energy) for name, reservoir in self.reservoirs.items()}
 
     def network(self):
-        return qtd.RateNetwork(jnp.stack([0 * self.energy, self.energy]), [(name, 0, 1, 1.0) for name in self.reservoirs], self.reservoirs)
+        return qtd.RateNetwork(
+            jnp.stack([0 * self.energy, self.energy]),
+            [(name, 0, 1, 1.0) for name in self.reservoirs],
+            self.reservoirs,
+        )
 
 
 class HopperState(AbstractState):
@@ -39,7 +44,9 @@ class HopperState(AbstractState):
 
     def current(self, reservoir, quantity):
         up, down = self.hopper.rates()[reservoir]
-        return (0.0 if quantity == "particles" else self.hopper.energy) * (up * (1 - self.filled) - down * self.filled)
+        return (0.0 if quantity == "particles" else self.hopper.energy) * (
+            up * (1 - self.filled) - down * self.filled
+        )
 
     def array(self):
         return jnp.stack([1 - self.filled, self.filled])
@@ -53,7 +60,8 @@ def _(system: Hopper) -> HopperState:
 
 @noise.register
 def _(state: HopperState, quantity: str) -> Covariance:
-    """Of two poles: S = q^2 (a + b - 2 (a - b)^2 / g^2) / g with a = up_1 down_2, b = down_1 up_2 and g the sum of all rates."""
+    """Of two poles: S = q^2 (a + b - 2 (a - b)^2 / g^2) / g with a = up_1 down_2, b = down_1 up_2
+    and g the sum of all rates."""
     (up_1, down_1), (up_2, down_2) = state.hopper.rates().values()
     there, back, total = up_1 * down_2, down_1 * up_2, up_1 + down_1 + up_2 + down_2
     found = state.hopper.energy**2 * (there + back - 2 * (there - back) ** 2 / total**2) / total
@@ -63,13 +71,17 @@ def _(state: HopperState, quantity: str) -> Covariance:
 @relaxed.register
 def _(system: Hopper, state, times):
     up, down = (sum(x) for x in zip(*system.rates().values()))
-    filled = up / (up + down) + (jnp.asarray(state)[1] - up / (up + down)) * jnp.exp(-(up + down) * times)
+    filled = up / (up + down) + (jnp.asarray(state)[1] - up / (up + down)) * jnp.exp(
+        -(up + down) * times
+    )
     return jnp.stack([1 - filled, filled], axis=-1)
 
 
 @checks_of.register
 def _(system: Hopper):
-    return {"steady state": lambda: [Finding(Severity.FINE, "steady state", "A single place has one.")]}
+    return {
+        "steady state": lambda: [Finding(Severity.FINE, "steady state", "A single place has one.")]
+    }
 
 
 @network_of.register
@@ -92,9 +104,15 @@ def test_a_new_kind_of_system_has_currents_noise_and_evolution(hopper):
     point, known = qtd.operate(hopper), qtd.operate(hopper.network())
     for name in ("cold", "hot"):
         np.testing.assert_allclose(point.heat_currents[name], known.heat_currents[name], rtol=1e-13)
-    np.testing.assert_allclose(point.heat_covariance.matrix, known.heat_covariance.matrix, rtol=1e-13)
-    np.testing.assert_allclose(qtd.counting.covariance(hopper).matrix, known.heat_covariance.matrix, rtol=1e-13)
-    np.testing.assert_allclose(qtd.steady_state(hopper), qtd.steady_state(hopper.network()), rtol=1e-14)
+    np.testing.assert_allclose(
+        point.heat_covariance.matrix, known.heat_covariance.matrix, rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        qtd.counting.covariance(hopper).matrix, known.heat_covariance.matrix, rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        qtd.steady_state(hopper), qtd.steady_state(hopper.network()), rtol=1e-14
+    )
     start, times = [1.0, 0.0], [0.0, 1.0, 5.0]
     found, wanted = (qtd.evolution.relax(x, start, times) for x in (hopper, hopper.network()))
     np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-15)
@@ -102,23 +120,36 @@ def test_a_new_kind_of_system_has_currents_noise_and_evolution(hopper):
 
 def test_a_new_kind_of_system_can_be_differentiated_and_swept(hopper):
     current = lambda system: qtd.operate(system).heat_currents["hot"]
-    found, known = eqx.filter_grad(current)(hopper), eqx.filter_grad(lambda x: current(x.network()))(hopper)
+    found, known = (
+        eqx.filter_grad(current)(hopper),
+        eqx.filter_grad(lambda x: current(x.network()))(hopper),
+    )
     np.testing.assert_allclose(found.energy, known.energy, rtol=1e-12)
-    table = qtd.sweep(hopper, {"energy": [0.5, 1.0]}, {"J": current}, status=lambda system: qtd.operate(system).status)
+    table = qtd.sweep(
+        hopper,
+        {"energy": [0.5, 1.0]},
+        {"J": current},
+        status=lambda system: qtd.operate(system).status,
+    )
     np.testing.assert_allclose(table.J[1], current(hopper), rtol=1e-13)
 
 
 def test_a_new_kind_of_system_is_audited_and_drawn(hopper):
     audit = qtd.audit(hopper)
     topics = {finding.topic: finding.severity for finding in audit.findings}
-    assert audit.trusted and topics["steady state"] == topics["first law"] == topics["gradients"] == Severity.FINE
+    assert (
+        audit.trusted
+        and topics["steady state"] == topics["first law"] == topics["gradients"] == Severity.FINE
+    )
     assert qtd.plots.level_scheme(hopper).axes
 
 
 def test_a_state_is_taken_as_it_is(hopper):
     state = qtd.steady.solve(hopper.network())
     assert qtd.steady.solve(state) is state
-    np.testing.assert_array_equal(qtd.counting.covariance(state).matrix, qtd.counting.covariance(hopper.network()).matrix)
+    np.testing.assert_array_equal(
+        qtd.counting.covariance(state).matrix, qtd.counting.covariance(hopper.network()).matrix
+    )
     with pytest.raises(ValueError, match="does not know the entropy of nonthermal 'hot'"):
         qtd.steady.solve(hopper).entropy_current("hot")
 
@@ -126,10 +157,19 @@ def test_a_state_is_taken_as_it_is(hopper):
 def test_what_a_kind_has_not_registered_is_said(hopper):
     mute = Mute(hopper.reservoirs)
     for ask, words in (
-        (lambda: qtd.operate(mute), "`system` must be a network, a master equation, a conductor, or"),
+        (
+            lambda: qtd.operate(mute),
+            "`system` must be a network, a master equation, a conductor, or",
+        ),
         (lambda: qtd.evolution.relax(mute, [1.0], [0.0]), "whose evolution is known, got Mute"),
-        (lambda: qtd.counting.cumulants(hopper, "hot"), "a HopperState, of which no generating function is known"),
-        (lambda: qtd.counting.generating_function(hopper, {"hot": 0.1}), "a HopperState, of which no generating function is known"),
+        (
+            lambda: qtd.counting.cumulants(hopper, "hot"),
+            "a HopperState, of which no generating function is known",
+        ),
+        (
+            lambda: qtd.counting.generating_function(hopper, {"hot": 0.1}),
+            "a HopperState, of which no generating function is known",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             ask()

@@ -13,8 +13,18 @@ from qtd.observables import operating_point, units_of
 from qtd.thermodynamics import Mode
 
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
-ENGINE = {"energy": 1.5, "left": (2.0, 0.0), "right": (0.5, 0.6)}  # hot left lead, bias against the current
-PELTIER = {"energy": 1.5, "left": (1.0, 0.0), "right": (0.8, 1.2)}  # the bias carries heat out of the cold right lead
+# Hot left lead, bias against the current.
+ENGINE = {
+    "energy": 1.5,
+    "left": (2.0, 0.0),
+    "right": (0.5, 0.6),
+}
+# The bias carries heat out of the cold right lead.
+PELTIER = {
+    "energy": 1.5,
+    "left": (1.0, 0.0),
+    "right": (0.8, 1.2),
+}
 
 
 def triangle(**temperatures):
@@ -31,7 +41,9 @@ def test_the_laws_hold_at_an_operating_point():
     point = triangle()
     heat = np.array(list(point.heat_currents.values()))
     assert abs(heat.sum()) < 1e-15 * np.abs(heat).max()
-    sigma = -sum(float(point.heat_currents[name] / point.temperatures[name]) for name in point.names)
+    sigma = -sum(
+        float(point.heat_currents[name] / point.temperatures[name]) for name in point.names
+    )
     assert float(point.entropy_production) == pytest.approx(sigma, rel=1e-14) and sigma > 0
     assert all(float(x) == 0 for x in point.particle_currents.values()) and float(point.power) == 0
 
@@ -39,7 +51,8 @@ def test_the_laws_hold_at_an_operating_point():
 def test_a_loop_has_the_cop_of_its_gaps_and_the_exact_carnot_value_at_zero_affinity():
     point = triangle()
     assert point.mode == "refrigerator"
-    assert float(point.cop) == pytest.approx(1 / 4, rel=1e-12)  # one quantum of 1 for each quantum of 4
+    # One quantum of 1 for each quantum of 4.
+    assert float(point.cop) == pytest.approx(1 / 4, rel=1e-12)
     assert float(point.cop) < float(point.carnot_cop) < float(point.carnot_cop_hot_drive)
     assert float(point.carnot_cop) == pytest.approx((1 - 0.1) / (2 - 1), rel=1e-14)
     assert float(point.carnot_cop_hot_drive) == pytest.approx(1.0, rel=1e-14)
@@ -51,9 +64,13 @@ def test_a_loop_has_the_cop_of_its_gaps_and_the_exact_carnot_value_at_zero_affin
 
 def test_noise_bounds_the_cop_and_the_current():
     point = triangle()
-    assert float(point.cop) <= float(point.cop_bound_from_noise) <= float(point.carnot_cop_hot_drive)
+    assert (
+        float(point.cop) <= float(point.cop_bound_from_noise) <= float(point.carnot_cop_hot_drive)
+    )
     current, noise = point.heat_currents["cold"], point.heat_covariance["cold", "cold"]
-    assert float(point.tur("cold")) == pytest.approx(float(noise * point.entropy_production / current**2), rel=1e-14)
+    assert float(point.tur("cold")) == pytest.approx(
+        float(noise * point.entropy_production / current**2), rel=1e-14
+    )
     assert float(point.tur("cold")) >= 2
     expected = 1.0 / (1 + 2 * current / (noise * 1.0))  # 1/T_c - 1/T_h = 1
     assert float(point.cop_bound_from_noise) == pytest.approx(float(expected), rel=1e-14)
@@ -88,7 +105,8 @@ def test_a_bias_that_cools_needs_no_driving_reservoir():
 
 def test_every_mode_is_told_from_the_signs():
     assert triangle().mode_code == Mode.REFRIGERATOR
-    assert triangle(cold=0.1).mode_code == Mode.HEAT_TRANSFORMER  # the loop runs backwards: work, the hottest, is heated
+    # The loop runs backwards: work, the hottest, is heated.
+    assert triangle(cold=0.1).mode_code == Mode.HEAT_TRANSFORMER
     assert triangle(work=1.0, cold=0.9).mode_code == Mode.DISSIPATOR
     assert qtd.operate(dot(**ENGINE)).mode_code == Mode.HEAT_ENGINE
     assert qtd.operate(dot(**PELTIER)).mode_code == Mode.REFRIGERATOR
@@ -97,7 +115,13 @@ def test_every_mode_is_told_from_the_signs():
 
 
 def test_modes_read_as_words():
-    assert [str(mode) for mode in Mode][:5] == ["dissipator", "refrigerator", "heat engine", "heat transformer", "heater"]
+    assert [str(mode) for mode in Mode][:5] == [
+        "dissipator",
+        "refrigerator",
+        "heat engine",
+        "heat transformer",
+        "heater",
+    ]
 
 
 def test_modes_of_a_batch_are_codes():
@@ -122,10 +146,20 @@ def test_too_few_levels_have_finite_currents(spins):
 
 
 def test_an_illegal_number_in_compiled_code_gives_a_status_and_nan_everywhere():
-    run = jax.jit(lambda t: qtd.operate(qtd.replace(three_levels(), {"reservoirs.cold.temperature": t}), "cold", "work"))
+    run = jax.jit(
+        lambda t: qtd.operate(
+            qtd.replace(three_levels(), {"reservoirs.cold.temperature": t}), "cold", "work"
+        )
+    )
     bad = run(jnp.array(-0.5))
     assert int(bad.status) == qtd.Status.INVALID_PARAMETER
-    numbers = [*bad.heat_currents.values(), *bad.energy_currents.values(), bad.entropy_production, bad.cop, bad.tur("cold")]
+    numbers = [
+        *bad.heat_currents.values(),
+        *bad.energy_currents.values(),
+        bad.entropy_production,
+        bad.cop,
+        bad.tur("cold"),
+    ]
     assert np.all(np.isnan(numbers)) and np.all(np.isnan(bad.heat_covariance.matrix))
     assert int(run(jnp.array(0.5)).status) == qtd.Status.OK
 
@@ -136,7 +170,16 @@ def test_every_status_has_a_message():
 
 def test_an_operating_point_prints_its_figures():
     text = repr(triangle())
-    for part in ("J_cold", "J_work", "sigma", "COP_Carnot", "TUR_cold", "refrigerator", "positive out of a reservoir", "fine"):
+    for part in (
+        "J_cold",
+        "J_work",
+        "sigma",
+        "COP_Carnot",
+        "TUR_cold",
+        "refrigerator",
+        "positive out of a reservoir",
+        "fine",
+    ):
         assert part in text
     assert f"{float(triangle().heat_currents['cold']):.10g}" in text
     engine = repr(qtd.operate(dot(**ENGINE)))
@@ -159,26 +202,49 @@ def test_batches_and_traced_points_print_as_well():
 
 
 @pytest.mark.parametrize("driven_by", [None, "a"])
-@pytest.mark.parametrize("temperatures", [(1.5, 0.7), (1.5, 0.7, 1.0), (1.5, 0.7, 1.0, 0.9), (1.5, 0.7, None), (1.5, 0.7, 1.0, None)])
-def test_a_point_between_any_reservoirs_is_told_with_or_without_a_carnot_bound(temperatures, driven_by):
+@pytest.mark.parametrize(
+    "temperatures",
+    [(1.5, 0.7), (1.5, 0.7, 1.0), (1.5, 0.7, 1.0, 0.9), (1.5, 0.7, None), (1.5, 0.7, 1.0, None)],
+)
+def test_a_point_between_any_reservoirs_is_told_with_or_without_a_carnot_bound(
+    temperatures, driven_by
+):
     """A bound needs one reservoir that takes the heat; without it the rest is told all the same."""
     ohmic = qtd.spectral.Ohmic(0.1, 10.0)
     sun = qtd.NonthermalReservoir(qtd.distributions.Thermal(2.0), "bose", ohmic)
-    reservoirs = {name: sun if t is None else qtd.Reservoir(t, spectral_density=ohmic) for name, t in zip("abcd", temperatures)}
-    jumps = [(name, k % 2, 1 + k % 2, 1.0 + k) for k, name in enumerate(reservoirs)] + [("a", 0, 2, 0.5)]
+    reservoirs = {
+        name: sun if t is None else qtd.Reservoir(t, spectral_density=ohmic)
+        for name, t in zip("abcd", temperatures)
+    }
+    jumps = [(name, k % 2, 1 + k % 2, 1.0 + k) for k, name in enumerate(reservoirs)] + [
+        ("a", 0, 2, 0.5)
+    ]
     point = qtd.operate(qtd.RateNetwork([0.0, 1.0, 2.5], jumps, reservoirs), "b", driven_by)
     others = [t for name, t in zip("abcd", temperatures) if name not in ("b", driven_by)]
-    # One more that has no temperature, such as the sun, drives too: no bound by temperatures holds then.
-    assert ("COP_Carnot" in point.observables()) == ("COP_Carnot" in repr(point)) == (len(others) == 1 and others[0] is not None)
+    # One more that has no temperature, such as the sun, drives too: no bound by temperatures holds
+    # then.
+    assert (
+        ("COP_Carnot" in point.observables())
+        == ("COP_Carnot" in repr(point))
+        == (len(others) == 1 and others[0] is not None)
+    )
     assert "COP" in point.observables() and "<table>" in point._repr_html_()
     assert all(law.holds for law in point.laws())
 
 
 def test_an_operating_point_is_a_pytree_that_keeps_its_type():
-    small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(jax.tree.map(lambda x: x.astype(jnp.float32), three_levels()))
+    small = eqx.filter_jit(lambda n: qtd.operate(n, "cold", "work"))(
+        jax.tree.map(lambda x: x.astype(jnp.float32), three_levels())
+    )
     floats = [x for x in jax.tree.leaves(small) if jnp.issubdtype(x.dtype, jnp.floating)]
     assert {x.dtype for x in floats} == {jnp.dtype("float32")}
-    figures = (small.cop, small.carnot_cop, small.entropy_production, small.tur("cold"), small.cop_bound_from_noise)
+    figures = (
+        small.cop,
+        small.carnot_cop,
+        small.entropy_production,
+        small.tur("cold"),
+        small.cop_bound_from_noise,
+    )
     assert {x.dtype for x in figures} == {jnp.dtype("float32")}
     assert float(small.cop) == pytest.approx(0.25, rel=1e-5)
 
@@ -193,8 +259,13 @@ def test_a_machine_of_ones_own_may_look_at_its_numbers():
 
         def system(self):
             ohmic = qtd.spectral.Ohmic(0.1 if self.gap > 1 else 0.2, 10.0)
-            reservoirs = {name: qtd.Reservoir(t, spectral_density=ohmic) for name, t in (("a", 1.0), ("b", 0.5))}
-            return qtd.RateNetwork([0.0, self.gap], [("a", 0, 1, 1.0), ("b", 0, 1, 1.0)], reservoirs)
+            reservoirs = {
+                name: qtd.Reservoir(t, spectral_density=ohmic)
+                for name, t in (("a", 1.0), ("b", 0.5))
+            }
+            return qtd.RateNetwork(
+                [0.0, self.gap], [("a", 0, 1, 1.0), ("b", 0, 1, 1.0)], reservoirs
+            )
 
     currents = [float(Gated(gap).operate().heat_currents["a"]) for gap in (0.5, 1.5)]
     assert all(current > 0 for current in currents)
@@ -204,19 +275,35 @@ def in_the_sun():
     ohmic = qtd.spectral.Ohmic(0.1, 10.0)
     sun = qtd.NonthermalReservoir(qtd.distributions.Thermal(2.0), "bose", ohmic)
     leaves = qtd.Reservoir(1.0, spectral_density=ohmic)
-    return qtd.RateNetwork([0.0, 1.0], [("sun", 0, 1, 1.0), ("leaves", 0, 1, 1.0)], {"sun": sun, "leaves": leaves})
+    return qtd.RateNetwork(
+        [0.0, 1.0], [("sun", 0, 1, 1.0), ("leaves", 0, 1, 1.0)], {"sun": sun, "leaves": leaves}
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: qtd.operate(three_levels(), cooled="sun"), "`cooled` names 'sun'; the reservoirs are 'cold', 'work', 'hot'"),
+        (
+            lambda: qtd.operate(three_levels(), cooled="sun"),
+            "`cooled` names 'sun'; the reservoirs are 'cold', 'work', 'hot'",
+        ),
         (lambda: qtd.operate(three_levels(), driven_by="sun"), "`driven_by` names 'sun'"),
         (lambda: qtd.operate(three_levels()).cop, "`cooled` is not set"),
-        (lambda: qtd.operate(three_levels(), cooled="cold").carnot_cop, "one reservoir that takes the heat"),
-        (lambda: qtd.operate(in_the_sun(), cooled="sun"), "`cooled` names 'sun', which has no temperature"),
+        (
+            lambda: qtd.operate(three_levels(), cooled="cold").carnot_cop,
+            "one reservoir that takes the heat",
+        ),
+        (
+            lambda: qtd.operate(in_the_sun(), cooled="sun"),
+            "`cooled` names 'sun', which has no temperature",
+        ),
         (lambda: triangle(cold=-1.0), "`temperature` must be positive, got -1.0"),
-        (lambda: qtd.operate(eqx.tree_at(lambda n: n.energies, three_levels(), jnp.array([0.0, jnp.nan, 1.0]))), "finite"),
+        (
+            lambda: qtd.operate(
+                eqx.tree_at(lambda n: n.energies, three_levels(), jnp.array([0.0, jnp.nan, 1.0]))
+            ),
+            "finite",
+        ),
     ],
 )
 def test_bad_requests_are_named(call, message):
@@ -230,11 +317,19 @@ def test_an_unknown_reservoir_of_a_figure_is_named():
 
 
 def test_what_is_called_cold_but_is_not_is_no_refrigerator():
-    """Heat that leaves the cooled reservoir because that is the hotter one is no cooling, and has no COP and no Carnot bound."""
-    fridge = qtd.replace(qtd.machines.CollectiveRefrigerator(num_spins=31), {"cold.temperature": 0.8, "hot.temperature": 0.4})
+    """Heat that leaves the cooled reservoir because that is the hotter one is no cooling, and has
+    no COP and no Carnot bound."""
+    fridge = qtd.replace(
+        qtd.machines.CollectiveRefrigerator(num_spins=31),
+        {"cold.temperature": 0.8, "hot.temperature": 0.4},
+    )
     point = fridge.operate()
     assert float(point.heat_currents["cold"]) > 0 and point.mode != "refrigerator"
-    assert np.isnan(float(point.carnot_cop)) and np.isnan(float(point.cop)) and np.isnan(float(point.cop_bound_from_noise))
+    assert (
+        np.isnan(float(point.carnot_cop))
+        and np.isnan(float(point.cop))
+        and np.isnan(float(point.cop_bound_from_noise))
+    )
     assert not any(law.name == "Carnot" for law in point.laws())
 
 
@@ -246,7 +341,8 @@ def test_two_negative_heats_make_no_cop():
 
 
 def test_heat_from_the_surroundings_is_not_taken_in():
-    """A level that a hot gate pumps between two cold leads: the efficiency is that of the gate's heat, whatever the leads exchange."""
+    """A level that a hot gate pumps between two cold leads: the efficiency is that of the gate's
+    heat, whatever the leads exchange."""
     lead = lambda t, mu: qtd.Reservoir(t, mu, "fermi", spectral_density=qtd.spectral.WideBand(0.1))
     gate = qtd.Reservoir(2.0, spectral_density=qtd.spectral.Ohmic(0.1, 50.0))
     leads = {"left": lead(0.5, 0.0), "right": lead(0.5, 0.3), "gate": gate}
@@ -255,7 +351,9 @@ def test_heat_from_the_surroundings_is_not_taken_in():
     free, named = qtd.operate(harvester), qtd.operate(harvester, driven_by="gate")
     assert free.mode == "heat engine" and float(free.heat_currents["left"]) > 0
     wanted = float(free.power / free.heat_currents["gate"])
-    assert float(free.efficiency) == pytest.approx(wanted, rel=1e-12) and float(named.efficiency) == pytest.approx(wanted, rel=1e-12)
+    assert float(free.efficiency) == pytest.approx(wanted, rel=1e-12) and float(
+        named.efficiency
+    ) == pytest.approx(wanted, rel=1e-12)
     assert wanted < 0.75
     assert np.isnan(float(qtd.operate(dot(**PELTIER)).efficiency))
 
@@ -264,12 +362,20 @@ def test_the_uncertainty_relation_is_no_law_of_coherent_devices():
     """A maser whose noise is below the bound of jumps, and rightly so."""
     raise_to = lambda a, b: np.outer(np.eye(3)[a], np.eye(3)[b])
     swap = lambda a, b: raise_to(a, b) + raise_to(b, a)
-    reservoir = lambda n, gap, rate: qtd.Reservoir(gap / np.log1p(1 / n), spectral_density=qtd.spectral.Ohmic(rate / gap, 1e12))
+    reservoir = lambda n, gap, rate: qtd.Reservoir(
+        gap / np.log1p(1 / n), spectral_density=qtd.spectral.Ohmic(rate / gap, 1e12)
+    )
     maser = qtd.Lindbladian(
-        bare={"upper": (500.0, np.diag([0.0, 0.0, 1.0])), "middle": (300.0, np.diag([0.0, 1.0, 0.0]))},
+        bare={
+            "upper": (500.0, np.diag([0.0, 0.0, 1.0])),
+            "middle": (300.0, np.diag([0.0, 1.0, 0.0])),
+        },
         interaction={"drive": (12.1545, swap(1, 2))},
         couplings={"hot": swap(0, 2), "cold": swap(0, 1)},
-        reservoirs={"hot": reservoir(10.6583, 500.0, 1.5397), "cold": reservoir(0.638518, 300.0, 16.5025)},
+        reservoirs={
+            "hot": reservoir(10.6583, 500.0, 1.5397),
+            "cold": reservoir(0.638518, 300.0, 16.5025),
+        },
         approach="local",
     )
     point = qtd.operate(maser)
@@ -281,9 +387,19 @@ def test_the_uncertainty_relation_is_no_law_of_coherent_devices():
 
 def test_an_engine_is_told_by_what_engines_are_judged_by_and_a_refrigerator_is_not():
     engine, fridge = qtd.operate(dot(**ENGINE)), triangle()
-    judged = {"power", "efficiency", "efficiency_Carnot", "S_power", "TUR_power", "I_left", "I_right"}
+    judged = {
+        "power",
+        "efficiency",
+        "efficiency_Carnot",
+        "S_power",
+        "TUR_power",
+        "I_left",
+        "I_right",
+    }
     assert judged <= set(engine.headlines()) and not judged & set(fridge.observables())
-    assert not {"COP", "COP_Carnot"} & set(engine.observables()) and {"COP", "COP_Carnot"} <= set(fridge.headlines())
+    assert not {"COP", "COP_Carnot"} & set(engine.observables()) and {"COP", "COP_Carnot"} <= set(
+        fridge.headlines()
+    )
     assert [law.holds for law in engine.laws() if law.name == "Carnot"] == [True]
 
 
@@ -291,12 +407,17 @@ def test_an_engine_is_told_by_what_engines_are_judged_by_and_a_refrigerator_is_n
 def test_the_noise_of_power_is_that_of_heat_summed_over_reservoirs(bias):
     """Of two leads S_P = (mu_a - mu_b)^2 S_N, with no digits lost to a common potential."""
     point = qtd.operate(dot(0.0, (1.0, 100.0), (0.7, 100.0 + bias)))
-    particles = qtd.counting.covariance(dot(0.0, (1.0, 100.0), (0.7, 100.0 + bias)), "particles")["left", "left"]
+    particles = qtd.counting.covariance(dot(0.0, (1.0, 100.0), (0.7, 100.0 + bias)), "particles")[
+        "left", "left"
+    ]
     gap = (100.0 + bias) - 100.0
     assert float(point.power_noise) == pytest.approx(gap**2 * float(particles), rel=1e-12)
     if bias > 0.1:
-        assert float(point.power_noise) == pytest.approx(float(point.heat_covariance.matrix.sum()), rel=1e-9)
-    assert float(point.tur("left", "particles")) == pytest.approx(float(point.power_tur), rel=1e-9)  # tightly coupled to the power
+        assert float(point.power_noise) == pytest.approx(
+            float(point.heat_covariance.matrix.sum()), rel=1e-9
+        )
+    # Tightly coupled to the power.
+    assert float(point.tur("left", "particles")) == pytest.approx(float(point.power_tur), rel=1e-9)
     assert float(point.power_tur) >= 2
 
 
@@ -322,7 +443,9 @@ def test_every_observable_has_a_value_a_unit_and_a_meaning_and_all_else_reads_th
     machine = MACHINES[kind]()
     point = qtd.design.observables(machine) and operating_point(machine)
     table = point.observables()
-    assert set(point.headlines()) <= set(table) and set(qtd.design.observables(machine)) == set(table)
+    assert set(point.headlines()) <= set(table) and set(qtd.design.observables(machine)) == set(
+        table
+    )
     for name, (value, unit, meaning) in table.items():
         assert jnp.ndim(value) == 0 and re.fullmatch(r"1|E(\^\d)?", unit) and len(meaning) > 3
         assert name not in point.headlines() or f"{name} " in repr(point)

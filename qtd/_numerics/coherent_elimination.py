@@ -1,7 +1,8 @@
-"""Generators of states with coherences: steady states, and solves with the same factors, without LAPACK.
+"""Generators of states with coherences: steady states, and solves with the same factors, without
+LAPACK.
 
-LAPACK calls inside batched gradients can hang jaxlib's CPU thread pool, and work on one matrix at a time; the loops here run along
-the batch.
+LAPACK calls inside batched gradients can hang jaxlib's CPU thread pool, and work on one matrix at a
+time; the loops here run along the batch.
 """
 
 from functools import partial
@@ -22,9 +23,9 @@ from .solves import solve
 class Factors(NamedTuple):
     """Factors of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
 
-    `times` is the time spent in each level, per unit that is fed into another one, before the level that is left last is reached;
-    `inverse` is 1/D, `following` = -C/D are the coherences per population, `feeding` = -B/D what coherences that are fed in give to
-    the populations.
+    `times` is the time spent in each level, per unit that is fed into another one, before the level
+    that is left last is reached; `inverse` is 1/D, `following` = -C/D are the coherences per
+    population, `feeding` = -B/D what coherences that are fed in give to the populations.
     """
 
     state: Float[Array, " m"]
@@ -35,11 +36,13 @@ class Factors(NamedTuple):
 
 
 class CoherentElimination(eqx.Module):
-    """The factors of the generator M of a state of n populations, which come first, and of k real numbers for its coherences.
+    """The factors of the generator M of a state of n populations, which come first, and of k real
+    numbers for its coherences.
 
-    The coherences are eliminated with partial pivoting. What is left are rates between populations, which are swept without
-    subtractions as long as coherence makes none of them negative: the diagonal of A is never used, as each column of M takes from
-    a level what it gives to the others. `factors.state` is the steady state as eliminated. All factors are constant to every derivative.
+    The coherences are eliminated with partial pivoting. What is left are rates between populations,
+    which are swept without subtractions as long as coherence makes none of them negative: the
+    diagonal of A is never used, as each column of M takes from a level what it gives to the others.
+    `factors.state` is the steady state as eliminated. All factors are constant to every derivative.
     """
 
     operator: "_Matrix"
@@ -61,15 +64,20 @@ class _Matrix(eqx.Module):
         return product(self.entries, x, transposed)
 
 
-def product(matrix: Float[Array, "m n"], x: Float[Array, " n"], transposed: bool = False) -> Float[Array, " m"]:
+def product(
+    matrix: Float[Array, "m n"], x: Float[Array, " n"], transposed: bool = False
+) -> Float[Array, " m"]:
     """A x, or A^T x."""
     return sum_over(matrix * x[:, None], 0) if transposed else sum_over(matrix * x[None], 1)
 
 
 def _conserving(factors, y, transposed):
-    """x with M x = y, or with M^T x = y - state . y on populations; arrays may have batch axes after that of the numbers."""
+    """x with M x = y, or with M^T x = y - state . y on populations; arrays may have batch axes
+    after that of the numbers."""
     n, has_coherences = len(factors.times), len(factors.inverse) > 0
-    into, out = (factors.following, factors.feeding) if transposed else (factors.feeding, factors.following)
+    into, out = (
+        (factors.following, factors.feeding) if transposed else (factors.feeding, factors.following)
+    )
     populations, coherences = y[:n], y[n:]
     if transposed:
         populations = populations - settle(sum_over(factors.state * y, 0))[None]
@@ -77,7 +85,13 @@ def _conserving(factors, y, transposed):
         populations = settle(populations + product(into, coherences, transposed))
     x = -product(factors.times, populations, transposed)
     if has_coherences:
-        x = jnp.concatenate([x, product(factors.inverse, coherences, transposed) + product(out, settle(x), transposed)])
+        x = jnp.concatenate(
+            [
+                x,
+                product(factors.inverse, coherences, transposed)
+                + product(out, settle(x), transposed),
+            ]
+        )
     if transposed:
         return x
     return x - factors.state * settle(sum_over(x[:n], 0))[None]
@@ -85,7 +99,11 @@ def _conserving(factors, y, transposed):
 
 def _factor(matrix, *, levels):
     """The factors of matrices on the first two axes."""
-    feeding, following, inverse = matrix[:levels, levels:], matrix[levels:, :levels], matrix[levels:, levels:]
+    feeding, following, inverse = (
+        matrix[:levels, levels:],
+        matrix[levels:, :levels],
+        matrix[levels:, levels:],
+    )
     rates = matrix[:levels, :levels]
     if len(inverse):
         inverse, following = _eliminated(inverse, -following)
@@ -101,20 +119,27 @@ def _factor(matrix, *, levels):
 
 
 def _swept(rates):
-    """Rates between levels once all but one have been swept (Grassmann, Taksar and Heyman), the level left soonest always first.
+    """Rates between levels once all but one have been swept (Grassmann, Taksar and Heyman), the
+    level left soonest always first.
 
-    Entry (i, j) is the rate j -> i between levels that are still there. For those swept it is the time spent in i, from j on, before a
-    level that is there is reached; with only j swept, the probability that this is level i; with only i swept, the time spent in i per
-    time in j. Each of them grows by what leads through the level being swept. Returns also which level is left, one that
-    is hardly ever left: times before another one is reached could be nearly infinite, and what matters be lost in them.
+    Entry (i, j) is the rate j -> i between levels that are still there. For those swept it is the
+    time spent in i, from j on, before a level that is there is reached; with only j swept, the
+    probability that this is level i; with only i swept, the time spent in i per time in j. Each of
+    them grows by what leads through the level being swept. Returns also which level is left, one
+    that is hardly ever left: times before another one is reached could be nearly infinite, and what
+    matters be lost in them.
     """
     n = len(rates)
     levels = jnp.arange(n).reshape(n, *(1,) * (rates.ndim - 2))
 
     def sweep(_, carry):
         table, is_there = carry
-        exits = sum_over(jnp.where((is_there[:, None] > 0) & (levels[:, None] != levels[None]), table, 0), 0)
-        is_next = (levels == jnp.argmax(jnp.where(is_there > 0, exits, -jnp.inf), axis=0)[None]).astype(table.dtype)
+        exits = sum_over(
+            jnp.where((is_there[:, None] > 0) & (levels[:, None] != levels[None]), table, 0), 0
+        )
+        is_next = (
+            levels == jnp.argmax(jnp.where(is_there > 0, exits, -jnp.inf), axis=0)[None]
+        ).astype(table.dtype)
         time = 1 / sum_over(is_next * exits, 0)
         row = settle((1 - is_next) * sum_over(is_next[:, None] * table, 0) * time[None])
         column = settle((1 - is_next) * sum_over(table * is_next[None], 1))
@@ -132,10 +157,13 @@ def inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
 
 
 def _eliminated(matrix, right):
-    """1/A and 1/A B by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are swapped arithmetically, batch by batch."""
+    """1/A and 1/A B by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are
+    swapped arithmetically, batch by batch."""
     n, rest = len(matrix), matrix.shape[2:]
     rows = jnp.arange(n).reshape(n, *(1,) * len(rest))
-    unit = jnp.broadcast_to(jnp.eye(n, dtype=matrix.dtype).reshape(n, n, *(1,) * len(rest)), matrix.shape)
+    unit = jnp.broadcast_to(
+        jnp.eye(n, dtype=matrix.dtype).reshape(n, n, *(1,) * len(rest)), matrix.shape
+    )
 
     def eliminate(k, table):
         column = lax.dynamic_index_in_dim(table, k, 1, keepdims=False)
@@ -145,24 +173,34 @@ def _eliminated(matrix, right):
         # Settled: done once, not again for every row.
         pivot = settle(sum_over(chosen[:, None] * table, 0))
         pivot = pivot / lax.dynamic_index_in_dim(pivot, k, 0, keepdims=False)[None]
-        # The row that goes where the pivot came from, the pivot row, and all the others less their share of it.
+        # The row that goes where the pivot came from, the pivot row, and all the others less their
+        # share of it.
         is_pivot = (rows == k).astype(table.dtype)
-        swapped = column + chosen * (lax.dynamic_index_in_dim(old, k, 0, keepdims=False)[None] - column)
+        swapped = column + chosen * (
+            lax.dynamic_index_in_dim(old, k, 0, keepdims=False)[None] - column
+        )
         table = table + chosen[:, None] * (old[None] - table)
-        return (1 - is_pivot[:, None]) * (table - swapped[:, None] * pivot[None]) + is_pivot[:, None] * pivot[None]
+        return (1 - is_pivot[:, None]) * (table - swapped[:, None] * pivot[None]) + is_pivot[
+            :, None
+        ] * pivot[None]
 
     table = lax.fori_loop(0, n, eliminate, jnp.concatenate([matrix, right, unit], axis=1))
     return table[:, -n:], table[:, n:-n]
 
 
-def matmul(x: Float[Array, "l m *batch"], y: Float[Array, "m n *batch"]) -> Float[Array, "l n *batch"]:
+def matmul(
+    x: Float[Array, "l m *batch"], y: Float[Array, "m n *batch"]
+) -> Float[Array, "l n *batch"]:
     """A product of matrices on the first two axes."""
     return sum_over(x[:, :, None] * y[None], 1)
 
 
 def _shapes(matrix, *, levels):
     n, k = levels, matrix.shape[0] - levels
-    return [matrix.update(shape=shape + matrix.shape[2:]) for shape in ((n + k,), (n, n), (k, k), (k, n), (n, k))]
+    return [
+        matrix.update(shape=shape + matrix.shape[2:])
+        for shape in ((n + k,), (n, n), (k, k), (k, n), (n, k))
+    ]
 
 
 def _batch(args, dims, **how):

@@ -13,14 +13,20 @@ from .validation import is_concrete
 
 Function = TypeVar("Function", bound=Callable)
 
-_QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+_QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 
 
 def compiled(function: Function) -> Function:
-    """`function`, compiled when it is called by hand; called by what is being compiled, it is part of that.
+    """`function`, compiled when it is called by hand; called by what is being compiled, it is part
+    of that.
 
-    Who calls by hand waits for the compiler, not for the processor: such calls are compiled `quickly`, their derivatives and batches with
-    all optimisations. A jit inside a program would be a wall: what its caller does not use could no longer be left out.
+    Who calls by hand waits for the compiler, not for the processor: such calls are compiled
+    `quickly`, their derivatives and batches with all optimisations. A jit inside a program would be
+    a wall: what its caller does not use could no longer be left out.
     """
     return _by_hand(function, quickly)
 
@@ -31,13 +37,15 @@ def optimised(function: Function) -> Function:
 
 
 def quickly(function: Callable) -> Callable:
-    """`function`, compiled for a few calls with known values: in a half to a quarter of the time, to run up to four times as long."""
+    """`function`, compiled for a few calls with known values: in a half to a quarter of the time,
+    to run up to four times as long."""
     return eqx.filter_jit(function, compiler_options=_quick_options())  # pyright: ignore[reportCallIssue]
 
 
 @functools.cache
 def _quick_options() -> dict[str, Any]:
-    """What the compiler is told; nothing where it does not know these options, nor on accelerators, where they have not been measured."""
+    """What the compiler is told; nothing where it does not know these options, nor on accelerators,
+    where they have not been measured."""
     if jax.default_backend() != "cpu":
         return {}
     try:
@@ -48,7 +56,8 @@ def _quick_options() -> dict[str, Any]:
 
 
 def _by_hand(function: Function, jit: Callable[[Callable], Callable]) -> Function:
-    """`function`, by `jit` where its arguments are known, with all optimisations in derivatives and batches."""
+    """`function`, by `jit` where its arguments are known, with all optimisations in derivatives and
+    batches."""
     known, transformed = functools.cache(lambda: jit(function)), eqx.filter_jit(function)
 
     @functools.wraps(function)
@@ -61,5 +70,6 @@ def _by_hand(function: Function, jit: Callable[[Callable], Callable]) -> Functio
 
 
 def _is_being_traced():
-    """Whether a program is being written down, not just differentiated or batched step by step: then even constants have no value."""
+    """Whether a program is being written down, not just differentiated or batched step by step:
+    then even constants have no value."""
     return isinstance(jnp.zeros(()), Tracer)

@@ -63,14 +63,20 @@ class Elimination(eqx.Module):
         self.factors, self.populations = _at_rest(up, down)
         self.scale = lax.stop_gradient(add(total(x) for x in (*up.values(), *down.values())))
 
-    def solve(self, y: Float[Array, " n"], needed: Float[Array, ""] | None = None) -> Float[Array, " n"]:
+    def solve(
+        self, y: Float[Array, " n"], needed: Float[Array, ""] | None = None
+    ) -> Float[Array, " n"]:
         """x with (W - s p 1^T) x = y; for sum(y) = 0 that is W x = y with sum(x) = 0. `needed` as
         in `solves.solve`."""
-        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), False, needed)
+        return solve(
+            conserving, y, self.rates, (self.factors, self.populations, self.scale), False, needed
+        )
 
     def solve_transposed(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """z with (W^T - s 1 p^T) z = y, that is W^T z = y - p.y with p.z = -p.y / s."""
-        return solve(conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True)
+        return solve(
+            conserving, y, self.rates, (self.factors, self.populations, self.scale), transposed=True
+        )
 
 
 class AbsorbingElimination(eqx.Module):
@@ -172,7 +178,12 @@ def _rested(*operands, structure):
     up, down = jax.tree.unflatten(structure, operands)
     some = next(iter(up.values()))
     if len(some) <= FEW:
-        return _with_fullest_last(*({d: rates.get(d, jnp.zeros_like(some)) for d in range(1, len(some))} for rates in (up, down)))
+        return _with_fullest_last(
+            *(
+                {d: rates.get(d, jnp.zeros_like(some)) for d in range(1, len(some))}
+                for rates in (up, down)
+            )
+        )
     factors = _eliminate(up, down)
     return factors, _populations(factors)
 
@@ -204,7 +215,9 @@ def _exchanged(up, down, last):
     dense = add([*rises, *falls])
     dense = _exchange(last, _exchange(last, dense).swapaxes(0, 1)).swapaxes(0, 1)
     rises = {d: jnp.where(place, dense, 0).sum(1) for d, place in joined.items()}
-    return rises, {d: jnp.where(place.swapaxes(0, 1), dense, 0).sum(0) for d, place in joined.items()}
+    return rises, {
+        d: jnp.where(place.swapaxes(0, 1), dense, 0).sum(0) for d, place in joined.items()
+    }
 
 
 def _exchange(last, x):
@@ -225,7 +238,11 @@ def _populations(factors):
     ground = jnp.zeros_like(factors.times).at[0].set(1)
     weights = _forward(factors.gains, ground)
     known = jnp.isfinite(sum_over(weights, 0))
-    weights = lax.cond(jnp.all(known), lambda: weights, lambda: jnp.where(known[None], weights, _scaled(factors, ground)))
+    weights = lax.cond(
+        jnp.all(known),
+        lambda: weights,
+        lambda: jnp.where(known[None], weights, _scaled(factors, ground)),
+    )
     return weights / sum_over(weights, 0)[None]
 
 
@@ -248,9 +265,16 @@ def _scaled(factors, ground):
 
 _at_rest_p = Primitive("at_rest")
 _at_rest_p.multiple_results = True
-_traced_once = jax.jit(lambda *operands, structure: jax.tree.leaves(_rested(*operands, structure=structure)), static_argnames="structure")
+_traced_once = jax.jit(
+    lambda *operands, structure: jax.tree.leaves(_rested(*operands, structure=structure)),
+    static_argnames="structure",
+)
 _at_rest_p.def_impl(_traced_once)
-_at_rest_p.def_abstract_eval(lambda *avals, structure: [avals[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(avals, structure))])
+_at_rest_p.def_abstract_eval(
+    lambda *avals, structure: [
+        avals[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(avals, structure))
+    ]
+)
 mlir.register_lowering(_at_rest_p, mlir.lower_fun(_traced_once))
 
 
@@ -303,12 +327,16 @@ def _array_step(filled, inputs):
     """
     b = len(filled)
     ground, up, down, leak = inputs
-    out = jnp.concatenate([filled[0, 1:b], jnp.zeros_like(up[:1]), filled[0, b:]]) + jnp.concatenate([down, leak])
+    out = jnp.concatenate(
+        [filled[0, 1:b], jnp.zeros_like(up[:1]), filled[0, b:]]
+    ) + jnp.concatenate([down, leak])
     into = jnp.concatenate([filled[1:, 0], jnp.zeros_like(up[:1])]) + up
     time = 1 / (out.sum(0) + ground)
     share, gain = out * time[None], into * time[None]
     kept = jnp.concatenate([filled[1:, 1:], jnp.zeros_like(filled[:1, 1:])])
-    kept = jnp.concatenate([kept[:, : b - 1], jnp.zeros_like(kept[:, :1]), kept[:, b - 1 :]], axis=1)
+    kept = jnp.concatenate(
+        [kept[:, : b - 1], jnp.zeros_like(kept[:, :1]), kept[:, b - 1 :]], axis=1
+    )
     return kept + into[:, None] * share[None, :], (gain, share[:b], time * (1 - ground))
 
 
@@ -323,7 +351,10 @@ def _scalar_step(filled, inputs):
     share, gain = [x * time for x in out], [x * time for x in into]
     kept = [[*row[1:b], zero, *row[b:]] for row in filled[1:]] + [[zero] * len(out)]
     # The rate of a level to itself is never asked for.
-    filled = [[zero if i == j else kept[i][j] + x * y for j, y in enumerate(share)] for i, x in enumerate(into)]
+    filled = [
+        [zero if i == j else kept[i][j] + x * y for j, y in enumerate(share)]
+        for i, x in enumerate(into)
+    ]
     return filled, (gain, share[:b], time * (1 - ground))
 
 
@@ -345,7 +376,10 @@ def _backward(coefficients, source):
     if isinstance(coefficients, list):
         start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_backward
     else:
-        start, step = jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype), _array_backward
+        start, step = (
+            jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype),
+            _array_backward,
+        )
     return lax.scan(step, start, (source, coefficients), reverse=True)[1]
 
 
@@ -372,4 +406,6 @@ def _scalar_backward(due, inputs):
 def _array_backward(due, inputs):
     value, coefficients = inputs
     value = value + due[0]
-    return jnp.concatenate([due[1:], jnp.zeros_like(value[None])]) + coefficients * value[None], value
+    return jnp.concatenate([due[1:], jnp.zeros_like(value[None])]) + coefficients * value[
+        None
+    ], value

@@ -9,17 +9,21 @@ _MOST_SQUARINGS = 120
 
 
 def exponential(generator: Float[Array, "n n"], time: Float[Array, ""]) -> Float[Array, "n n"]:
-    """exp(W t) for off-diagonal entries >= 0, columns that sum to zero, and t >= 0, every entry accurate relative to itself.
+    """exp(W t) for off-diagonal entries >= 0, columns that sum to zero, and t >= 0, every entry
+    accurate relative to itself.
 
-    W + s, with s the largest rate out of a level, has no negative entry; nor have the terms of its Taylor series and their squares.
-    The columns of each square are scaled back to the sum 1, which keeps rounding
-    from growing with the number of squarings. Time is a traced number: 0 up to about 2^120 times the fastest relaxation.
-    **Source:** Xue and Ye, Math. Comp. 82, 1577 (2013), on entrywise accuracy for essentially nonnegative matrices.
+    W + s, with s the largest rate out of a level, has no negative entry; nor have the terms of its
+    Taylor series and their squares. The columns of each square are scaled back to the sum 1, which
+    keeps rounding from growing with the number of squarings. Time is a traced number: 0 up to about
+    2^120 times the fastest relaxation. **Source:** Xue and Ye, Math. Comp. 82, 1577 (2013), on
+    entrywise accuracy for essentially nonnegative matrices.
     """
     identity = jnp.eye(generator.shape[0], dtype=generator.dtype)
     fastest = lax.stop_gradient(jnp.max(-jnp.diag(generator)))
     norm = fastest * time
-    halvings = jnp.maximum(jnp.ceil(jnp.log2(jnp.maximum(lax.stop_gradient(norm), jnp.finfo(norm.dtype).tiny))), 0)
+    halvings = jnp.maximum(
+        jnp.ceil(jnp.log2(jnp.maximum(lax.stop_gradient(norm), jnp.finfo(norm.dtype).tiny))), 0
+    )
     small = norm * jnp.exp2(-halvings)
     positive = generator / fastest + identity
     series = identity
@@ -34,11 +38,14 @@ def exponential(generator: Float[Array, "n n"], time: Float[Array, ""]) -> Float
     return lax.scan(square, scaled(start), jnp.arange(_MOST_SQUARINGS, dtype=norm.dtype))[0]
 
 
-def propagator(generator: Float[Array, "m m"], time: Float[Array, ""], levels: int) -> Float[Array, "m m"]:
-    """exp(M t), t >= 0, of a real matrix whose flow does not grow and keeps the sum of the first numbers, the populations of `levels`.
+def propagator(
+    generator: Float[Array, "m m"], time: Float[Array, ""], levels: int
+) -> Float[Array, "m m"]:
+    """exp(M t), t >= 0, of a real matrix whose flow does not grow and keeps the sum of the first
+    numbers, the populations of `levels`.
 
-    By the Taylor series at a norm of at most 1 and squarings, without LAPACK; up to |M| t of about 2^60. Errors are at most about
-    1e-15 (1 + |M| t), and each squaring restores the sum.
+    By the Taylor series at a norm of at most 1 and squarings, without LAPACK; up to |M| t of about
+    2^60. Errors are at most about 1e-15 (1 + |M| t), and each squaring restores the sum.
     """
     identity = jnp.eye(generator.shape[0], dtype=generator.dtype)
     norm = lax.stop_gradient(jnp.max(jnp.abs(generator).sum(0)) * time)

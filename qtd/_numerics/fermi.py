@@ -16,10 +16,13 @@ _PANELS, _DOUBLINGS = 18, 12
 def thermal_integrals(x: Float[Array, ""], alpha: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
     r"""Integrals with k(s) = f (1 - f) = 1 / (4 cosh^2 (s / 2)), s = t - x, over t > 0:
 
-    $$ \text{moments}[m] = \int t^{\alpha-1} s^m k\, dt, \quad \text{number} = \int \frac{t^\alpha}{\alpha} k\, dt, \quad
-       \text{energy} = \int \frac{t^{\alpha+1}}{\alpha + 1} k\, dt, \quad \text{entropy} = \int \frac{t^\alpha}{\alpha} s\, k\, dt $$
+    $$ \text{moments}[m] = \int t^{\alpha-1} s^m k\, dt, \quad \text{number} =
+       \int \frac{t^\alpha}{\alpha} k\, dt, \quad
+       \text{energy} = \int \frac{t^{\alpha+1}}{\alpha + 1} k\, dt, \quad \text{entropy} =
+       \int \frac{t^\alpha}{\alpha} s\, k\, dt $$
 
-    To 1e-12 of themselves for alpha >= 0.5, at every x above -700, where all of them underflow. Differentiable in both.
+    To 1e-12 of themselves for alpha >= 0.5, at every x above -700, where all of them underflow.
+    Differentiable in both.
     """
     return _integrals(x, alpha)
 
@@ -53,7 +56,8 @@ def _integrals(x, alpha):
 
 
 def _points(x, alpha):
-    """s, t and weights of Gauss-Legendre panels of the window; the first ones, where t^(alpha - 1) may be singular, ever shorter."""
+    """s, t and weights of Gauss-Legendre panels of the window; the first ones, where t^(alpha - 1)
+    may be singular, ever shorter."""
     still, power = lax.stop_gradient((x, 8 / alpha))
     low = jnp.maximum(-still, -_REACH)
     length = (jnp.maximum(low, 0.0) + _REACH - low) / _PANELS
@@ -63,8 +67,11 @@ def _points(x, alpha):
     tau, near_shares, _ = gauss(jnp.asarray([0.0, 1.0], x.dtype))
     shortest = float(breaks[0])
     above = length * jnp.concatenate([shortest * tau**power, others])
-    weights = length * jnp.concatenate([shortest * power * tau ** (power - 1) * near_shares, shares])
-    # Derivatives at fixed t where the window begins at t = 0, else at fixed s, where they do not cancel.
+    weights = length * jnp.concatenate(
+        [shortest * power * tau ** (power - 1) * near_shares, shares]
+    )
+    # Derivatives at fixed t where the window begins at t = 0, else at fixed s, where they do not
+    # cancel.
     moved = x - still
     begins = still < _REACH
     s = low + above

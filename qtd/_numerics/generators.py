@@ -123,7 +123,12 @@ class Generator:
         commutators = [self.space.generator(commutator(b)) for b in every]
         self.unitary = LinearMap(np.stack(commutators, axis=-1))
         exchanging = [name for name, part in self.channels.items() if part.exchanges]
-        rows = [row.ravel() for name in exchanging for row in self.channels[name].energy.matrix if np.any(row)]
+        rows = [
+            row.ravel()
+            for name in exchanging
+            for row in self.channels[name].energy.matrix
+            if np.any(row)
+        ]
         self.idle = tuple(exchanging) if len(exchanging) == 1 or _have_one_direction(rows) else ()
         self.keeps_number = not any(np.any(b * (number[:, None] - number)) for b in every)
         self._key = (bare, *self.terms, *self.channels, *self.channels.values())
@@ -179,7 +184,9 @@ def _have_one_direction(rows):
     """Whether all of these are one of them times positive factors."""
     first = rows[0] if rows else np.zeros(1)
     shares = [row @ first / (first @ first) for row in rows]
-    off = [np.abs(row - share * first).max() / np.abs(row).max() for row, share in zip(rows, shares)]
+    off = [
+        np.abs(row - share * first).max() / np.abs(row).max() for row, share in zip(rows, shares)
+    ]
     return all(share > 0 for share in shares) and max(off, default=0.0) <= 1e2 * _ROUNDING
 
 

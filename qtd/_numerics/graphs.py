@@ -1,6 +1,7 @@
 """What is known of a network from who is joined to whom: `pairs` of levels, of so many.
 
-SciPy is imported when a network is made: it takes a fifth of a second, which whoever imports qtd need not wait for.
+SciPy is imported when a network is made: it takes a fifth of a second, which whoever imports qtd
+need not wait for.
 """
 
 from collections import Counter
@@ -23,10 +24,12 @@ def narrow_order(pairs: np.ndarray, size: int) -> np.ndarray:
 
 
 def bridges(pairs: np.ndarray, size: int) -> np.ndarray:
-    """Which of the pairs are the only way between two parts of a connected network: at rest nothing flows there, whatever the rates.
+    """Which of the pairs are the only way between two parts of a connected network: at rest nothing
+    flows there, whatever the rates.
 
-    Every pair off a spanning tree closes one cycle. Each gets a random label, and a pair of the tree the exclusive or of all whose cycle it
-    is part of: 0, but for an accident of 1 in 2^63, where it is part of none.
+    Every pair off a spanning tree closes one cycle. Each gets a random label, and a pair of the
+    tree the exclusive or of all whose cycle it is part of: 0, but for an accident of 1 in 2^63,
+    where it is part of none.
     """
     from scipy.sparse import csgraph
 
@@ -41,7 +44,9 @@ def bridges(pairs: np.ndarray, size: int) -> np.ndarray:
             at[list(pair)] ^= label
     for v in order[:0:-1]:
         at[before[v]] ^= at[v]
-    return np.array([times[pair] == 1 and pair in parents and at[parents[pair]] == 0 for pair in among], bool)
+    return np.array(
+        [times[pair] == 1 and pair in parents and at[parents[pair]] == 0 for pair in among], bool
+    )
 
 
 def _adjacency(pairs, size):

@@ -1,4 +1,5 @@
-"""Eigensystems of small Hermitian matrices without LAPACK, which can hang inside batched gradients."""
+"""Eigensystems of small Hermitian matrices without LAPACK, which can hang inside batched
+gradients."""
 
 from itertools import combinations
 
@@ -11,18 +12,23 @@ from jaxtyping import Array, Inexact, Real
 
 @jax.custom_jvp
 def eigensystem(matrix: Inexact[Array, "n n"]) -> tuple[Real[Array, " n"], Inexact[Array, "n n"]]:
-    """Eigenvalues E and eigenvectors V (columns) of a real symmetric or complex Hermitian matrix, by Jacobi's rotations.
+    """Eigenvalues E and eigenvectors V (columns) of a real symmetric or complex Hermitian matrix,
+    by Jacobi's rotations.
 
-    Not sorted: each rotation is the smallest that does, and matrices that are diagonal already are left alone. So of two levels, and of
-    more that are weakly coupled, state i is the one that comes out of basis state i as what couples them is turned on. Within a degenerate
-    eigenspace the eigenvectors have no derivative: what depends on them there is differentiated as if they stayed.
+    Not sorted: each rotation is the smallest that does, and matrices that are diagonal already are
+    left alone. So of two levels, and of more that are weakly coupled, state i is the one that comes
+    out of basis state i as what couples them is turned on. Within a degenerate eigenspace the
+    eigenvectors have no derivative: what depends on them there is differentiated as if they stayed.
     """
     n = len(matrix)
     if n == 1:
         return matrix[0].real, jnp.ones_like(matrix)
-    # Two levels take one rotation; beyond, convergence is quadratic and this is far more than is needed.
+    # Two levels take one rotation; beyond, convergence is quadratic and this is far more than is
+    # needed.
     sweep = lambda _, carry: _of_two(*carry) if n == 2 else _sweep(*carry)
-    diagonal, vectors = lax.fori_loop(0, 1 if n == 2 else 5 + n, sweep, (matrix, jnp.eye(n, dtype=matrix.dtype)))
+    diagonal, vectors = lax.fori_loop(
+        0, 1 if n == 2 else 5 + n, sweep, (matrix, jnp.eye(n, dtype=matrix.dtype))
+    )
     return jnp.diagonal(diagonal).real, vectors
 
 
@@ -39,8 +45,8 @@ def _eigensystem_jvp(primals, tangents):
 
 
 def smallest_pivot(matrix: Inexact[Array, "n n"]) -> Real[Array, ""]:
-    """The smallest pivot of a Hermitian matrix in elimination without exchanges: negative where an eigenvalue is, at a fraction of the
-    cost of eigenvalues."""
+    """The smallest pivot of a Hermitian matrix in elimination without exchanges: negative where an
+    eigenvalue is, at a fraction of the cost of eigenvalues."""
     pivots = []
     for _ in range(len(matrix)):
         pivots.append(matrix[0, 0].real)
@@ -58,9 +64,12 @@ def _of_two(matrix, vectors):
 
 
 def _sweep(matrix, vectors):
-    """One rotation of every pair of levels, in a loop: written out, a program would be as long as there are pairs."""
+    """One rotation of every pair of levels, in a loop: written out, a program would be as long as
+    there are pairs."""
     pairs = np.array(list(combinations(range(len(matrix)), 2)))
-    return lax.scan(lambda carry, pair: (_rotated(*carry, *pair), None), (matrix, vectors), pairs)[0]
+    return lax.scan(lambda carry, pair: (_rotated(*carry, *pair), None), (matrix, vectors), pairs)[
+        0
+    ]
 
 
 def _rotated(matrix, vectors, p, q):
@@ -69,16 +78,24 @@ def _rotated(matrix, vectors, p, q):
 
     def columns(x, sine):
         first, second = x[:, p], x[:, q]
-        return x.at[:, p].set(cosine * first - sine.conj() * second).at[:, q].set(sine * first + cosine * second)
+        return (
+            x.at[:, p]
+            .set(cosine * first - sine.conj() * second)
+            .at[:, q]
+            .set(sine * first + cosine * second)
+        )
 
     return columns(columns(matrix.T, sine.conj()).T, sine), columns(vectors, sine)
 
 
 def _rotation(element, gap):
-    """Cosine and sine, times the phase of the `element` that couples two levels, of the smaller angle that uncouples them."""
+    """Cosine and sine, times the phase of the `element` that couples two levels, of the smaller
+    angle that uncouples them."""
     size = jnp.abs(element)
     is_coupled = size > 0
-    phase = jnp.where(is_coupled, element / jnp.where(is_coupled, size, 1.0).astype(element.dtype), 1)
+    phase = jnp.where(
+        is_coupled, element / jnp.where(is_coupled, size, 1.0).astype(element.dtype), 1
+    )
     # tan of the angle: 2 |h| / (gap +- sqrt(gap^2 + 4 |h|^2))
     root = jnp.hypot(gap, 2 * size)
     tangent = 2 * size / jnp.where(is_coupled, jnp.where(gap >= 0, gap + root, gap - root), 1.0)

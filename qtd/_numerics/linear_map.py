@@ -1,4 +1,5 @@
-"""Linear maps known when a program is built: sums and selections of vector entries, along batches whose axis stays last."""
+"""Linear maps known when a program is built: sums and selections of vector entries, along batches
+whose axis stays last."""
 
 import math
 from collections.abc import Iterable
@@ -14,13 +15,17 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .batching import batched_last
 
-_DENSE = 2**14  # coefficients; those of larger maps that are not 0 are taken one by one, or programs hold gigabytes of zeros
+# Coefficients; those of larger maps that are not 0 are taken one by one, or programs hold gigabytes
+# of zeros
+_DENSE = 2**14
 
 
 class LinearMap:
-    """y_i = sum_j matrix[i, j] x_j with constant real coefficients; the matrix may have several axes before the last.
+    """y_i = sum_j matrix[i, j] x_j with constant real coefficients; the matrix may have several
+    axes before the last.
 
-    `shape`: of the matrix; `places`: of its coefficients that are not 0, in order, as if it had one axis; `values`: these.
+    `shape`: of the matrix; `places`: of its coefficients that are not 0, in order, as if it had one
+    axis; `values`: these.
     """
 
     def __init__(self, matrix: ArrayLike):
@@ -28,8 +33,11 @@ class LinearMap:
         self._keep(np.shape(matrix), np.flatnonzero(flat), flat[flat != 0])
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], entries: Iterable[tuple[tuple[int, ...], float]]) -> "LinearMap":
-        """Makes a map from coefficients and their indices; those with equal indices are added up."""
+    def of(
+        cls, shape: tuple[int, ...], entries: Iterable[tuple[tuple[int, ...], float]]
+    ) -> "LinearMap":
+        """Makes a map from coefficients and their indices; those with equal indices are added
+        up."""
         indices, values = [], []
         for index, value in entries:
             indices.append(index)
@@ -72,7 +80,9 @@ class LinearMap:
 
 def selection(indices: np.ndarray, size: int) -> LinearMap:
     """The map from x of this size to x[indices]."""
-    return LinearMap.of((len(indices), size), [((row, int(column)), 1.0) for row, column in enumerate(indices)])
+    return LinearMap.of(
+        (len(indices), size), [((row, int(column)), 1.0) for row, column in enumerate(indices)]
+    )
 
 
 def _mapped(x, *, of, transposed):
@@ -81,14 +91,21 @@ def _mapped(x, *, of, transposed):
     count, x = math.prod(made), x.reshape(math.prod(taken), math.prod(batch))
     if 0 in of.shape:
         return jnp.zeros((*made, *batch), x.dtype)
-    product = _one_by_one(x, of, transposed, count) if math.prod(of.shape) > _DENSE else _dense(x, of, transposed)
+    product = (
+        _one_by_one(x, of, transposed, count)
+        if math.prod(of.shape) > _DENSE
+        else _dense(x, of, transposed)
+    )
     return product.reshape(*made, *batch)
 
 
 def _dense(x, of, transposed):
-    # Most coefficients are 0, but sums and selections that are written out are slower, and take longer to compile than all the rest.
+    # Most coefficients are 0, but sums and selections that are written out are slower, and take
+    # longer to compile than all the rest.
     matrix = of.matrix.reshape(-1, of.shape[-1])
-    return jnp.matmul(jnp.asarray(matrix.T if transposed else matrix, x.dtype), x, precision=lax.Precision.HIGHEST)
+    return jnp.matmul(
+        jnp.asarray(matrix.T if transposed else matrix, x.dtype), x, precision=lax.Precision.HIGHEST
+    )
 
 
 def _one_by_one(x, of, transposed, count):
@@ -96,7 +113,11 @@ def _one_by_one(x, of, transposed, count):
     if transposed:
         rows, columns = columns, rows
     terms = jnp.asarray(of.values, x.dtype)[:, None] * x[columns]
-    return jnp.zeros((count, x.shape[1]), x.dtype).at[rows].add(terms, indices_are_sorted=not transposed)
+    return (
+        jnp.zeros((count, x.shape[1]), x.dtype)
+        .at[rows]
+        .add(terms, indices_are_sorted=not transposed)
+    )
 
 
 def _abstract(x, *, of, transposed):
@@ -114,5 +135,10 @@ _map_p = Primitive("linear_map")
 _map_p.def_impl(lambda x, **how: jax.jit(partial(_mapped, **how))(x))
 _map_p.def_abstract_eval(_abstract)
 mlir.register_lowering(_map_p, mlir.lower_fun(_mapped, multiple_results=False))
-ad.deflinear2(_map_p, lambda ct, _, *, of, transposed: [_map_p.bind(ad.instantiate_zeros(ct), of=of, transposed=not transposed)])
+ad.deflinear2(
+    _map_p,
+    lambda ct, _, *, of, transposed: [
+        _map_p.bind(ad.instantiate_zeros(ct), of=of, transposed=not transposed)
+    ],
+)
 batching.primitive_batchers[_map_p] = _batch

@@ -15,7 +15,11 @@ def memory() -> float:
 
 
 def require_memory(needed: int, what: str, remedy: str) -> None:
-    """Raise `ValueError`, in one line that says `what` is asked for and the `remedy`, if so many bytes do not fit."""
+    """Raise `ValueError`, in one line that says `what` is asked for and the `remedy`, if so many
+    bytes do not fit."""
     room = _SHARE * memory()
     if needed > room:
-        raise ValueError(f"{what} would take {needed / 1e9:.3g} GB of memory, where {room / 1e9:.3g} GB can be used; {remedy}.")
+        raise ValueError(
+            f"{what} would take {needed / 1e9:.3g} GB of memory, where {room / 1e9:.3g} GB can be"
+            f" used; {remedy}."
+        )

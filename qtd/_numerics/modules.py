@@ -52,8 +52,8 @@ class Module(eqx.Module, metaclass=_Declaring):
 
 
 def recheck(module: Any) -> None:
-    """Everything that the constructor of this `module` checks, its own rules and those of its bases,
-    as equinox does when it is made."""
+    """Everything that the constructor of this `module` checks, its own rules and those of its
+    bases, as equinox does when it is made."""
     for kind in type(module).__mro__:
         if "__check_init__" in vars(kind):
             vars(kind)["__check_init__"](module)

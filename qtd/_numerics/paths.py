@@ -1,4 +1,5 @@
-"""Leaves of PyTrees by paths: fields and names with dots between, places in tuples and entries of arrays in brackets."""
+"""Leaves of PyTrees by paths: fields and names with dots between, places in tuples and entries of
+arrays in brackets."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,8 +12,8 @@ PLACE = re.compile(r"\[(\d+(?:,\d+)*)\]")
 
 
 def leaves_by_path(tree: Any, keep: Callable[[Any], bool]) -> dict[str, Any]:
-    """Leaves that are kept, such as `{"work.spectral_density.width": ..., "transmissions[0].center": ...}`; a tree that is a leaf has the
-    path ""."""
+    """Leaves that are kept, such as `{"work.spectral_density.width": ...,
+    "transmissions[0].center": ...}`; a tree that is a leaf has the path ""."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, keep))
     return {"".join(map(_step, path)).removeprefix("."): leaf for path, leaf in leaves}
 
@@ -24,13 +25,17 @@ def _step(key):
 
 
 def place(path: str) -> tuple[tuple[int, ...] | None, str]:
-    """The place in brackets that a path begins with, None if it begins otherwise, and the rest of it."""
+    """The place in brackets that a path begins with, None if it begins otherwise, and the rest of
+    it."""
     found = PLACE.match(path)
-    return (tuple(map(int, found[1].split(","))), after(path, found.end())) if found else (None, path)
+    return (
+        (tuple(map(int, found[1].split(","))), after(path, found.end())) if found else (None, path)
+    )
 
 
 def overlapping(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Two of these paths that lead to the same number, such as `energies` and `energies[01]`; None where there are none."""
+    """Two of these paths that lead to the same number, such as `energies` and `energies[01]`; None
+    where there are none."""
     seen: dict[str, str] = {}
     for path in paths:
         plain = re.sub(r"(?<=[\[,])0+(?=\d)", "", path)

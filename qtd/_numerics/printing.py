@@ -1,4 +1,5 @@
-"""How modules and results print: with their numbers, and results one line for each, with what it is."""
+"""How modules and results print: with their numbers, and results one line for each, with what it
+is."""
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +17,26 @@ def one_line(value: object) -> str:
 
 def known_number(value: object) -> wl.AbstractDoc | None:
     """How a known array of numbers prints within a module; None of everything else."""
-    if not isinstance(value, jax.Array) or not is_concrete(value) or not jnp.issubdtype(value.dtype, jnp.number):
+    if (
+        not isinstance(value, jax.Array)
+        or not is_concrete(value)
+        or not jnp.issubdtype(value.dtype, jnp.number)
+    ):
         return None
     few = {"precision": 6, "separator": ", ", "threshold": 12}
-    return wl.TextDoc(digits(value) if value.ndim == 0 else np.array2string(np.asarray(value), **few).replace("\n", ""))
+    return wl.TextDoc(
+        digits(value)
+        if value.ndim == 0
+        else np.array2string(np.asarray(value), **few).replace("\n", "")
+    )
 
 
 def readable(result, title: str, rows: list[tuple[str, Array, str]]) -> str:
-    """`rows` are names, numbers or arrays, and meanings; of traced or batched results only the title."""
-    if not is_concrete([value for _, value, _ in rows]) or any(jnp.ndim(value) > 1 for _, value, _ in rows):
+    """`rows` are names, numbers or arrays, and meanings; of traced or batched results only the
+    title."""
+    if not is_concrete([value for _, value, _ in rows]) or any(
+        jnp.ndim(value) > 1 for _, value, _ in rows
+    ):
         return f"{type(result).__name__}({title})"
     show = lambda value: "  ".join(map(digits, np.atleast_1d(np.asarray(value))))
     return f"{type(result).__name__} ({title}; hbar = k_B = 1)\n" + "\n".join(

@@ -1,4 +1,5 @@
-"""Integrals over energy: panels that are short where an integrand changes, with Gauss-Legendre points in each."""
+"""Integrals over energy: panels that are short where an integrand changes, with Gauss-Legendre
+points in each."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,14 +15,22 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(GAUSS)
 # Project on the last Legendre polynomials, of either parity, that the points tell from the others.
 _TAILS = _WEIGHTS * np.polynomial.legendre.legvander(_POINTS, 15)[:, 14:].T
 _LAST = 15.5 * np.polynomial.legendre.Legendre.basis(15)(_POINTS)  # of values times weights
-# Legendre coefficients of the polynomial through values at the points, and its integrals from -1 to each of them.
-_EXPANSION = (np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] * (np.arange(16) + 0.5)).T
-_PARTS = np.polynomial.legendre.legval(_POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)).T
+# Legendre coefficients of the polynomial through values at the points, and its integrals from -1 to
+# each of them.
+_EXPANSION = (
+    np.polynomial.legendre.legvander(_POINTS, 15) * _WEIGHTS[:, None] * (np.arange(16) + 0.5)
+).T
+_PARTS = np.polynomial.legendre.legval(
+    _POINTS, np.polynomial.legendre.legint(_EXPANSION, lbnd=-1)
+).T
 
 
-def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int, middle: bool = True) -> Float[Array, " breaks"]:
-    """Breakpoints for a feature at `center` that changes over `scale`: every panel beyond it is as long as its distance from it, which is
-    what a pole at center +- i scale allows, up to `scale` * 2**doublings. Poles at center +- 3/2 i scale need none in the `middle`."""
+def graded(
+    center: Float[Array, ""], scale: Float[Array, ""], doublings: int, middle: bool = True
+) -> Float[Array, " breaks"]:
+    """Breakpoints for a feature at `center` that changes over `scale`: every panel beyond it is as
+    long as its distance from it, which is what a pole at center +- i scale allows, up to `scale` *
+    2**doublings. Poles at center +- 3/2 i scale need none in the `middle`."""
     distances = 2.0 ** np.arange(doublings + 1)
     offsets = np.concatenate([-distances[::-1], [0.0] * middle, distances])
     return center + scale * jnp.asarray(offsets, center.dtype)
@@ -30,22 +39,28 @@ def graded(center: Float[Array, ""], scale: Float[Array, ""], doublings: int, mi
 def panels(
     low: Float[Array, ""], high: Float[Array, ""], breaks: Sequence[Float[Array, " n"]]
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
-    """Points and weights on [low, high], which may move, with these breakpoints; those outside make panels of no length.
+    """Points and weights on [low, high], which may move, with these breakpoints; those outside make
+    panels of no length.
 
-    A breakpoint at an end moves with it: its panel of no length, which is evaluated elsewhere, must not gain or lose any by a derivative.
+    A breakpoint at an end moves with it: its panel of no length, which is evaluated elsewhere, must
+    not gain or lose any by a derivative.
     """
     within = lambda x: jnp.where(x <= low, low, jnp.where(x >= high, high, x))
     ends = jnp.sort(jnp.concatenate([low[None], *map(within, breaks), high[None]]))
     half = (ends[1:] - ends[:-1]) / 2
-    # Where a panel has no length an integrand must be finite all the same, which it need not be at the ends.
+    # Where a panel has no length an integrand must be finite all the same, which it need not be at
+    # the ends.
     middle = jnp.where(half > 0, (ends[1:] + ends[:-1]) / 2, (low + high) / 2)
     points, weights = (jnp.asarray(x, middle.dtype)[None] for x in (_POINTS, _WEIGHTS))
-    return (middle[:, None] + half[:, None] * points).reshape(-1), (half[:, None] * weights).reshape(-1)
+    return (middle[:, None] + half[:, None] * points).reshape(-1), (
+        half[:, None] * weights
+    ).reshape(-1)
 
 
 def unresolved(shares: Float[Array, "... points"]) -> Float[Array, ""]:
-    """How much of an integrand the points of `panels` tell from noise only: the sum over panels of the last Legendre coefficient they
-    know, over that of the size. `shares`: values times weights. Of a smooth integrand the error is about its square."""
+    """How much of an integrand the points of `panels` tell from noise only: the sum over panels of
+    the last Legendre coefficient they know, over that of the size. `shares`: values times weights.
+    Of a smooth integrand the error is about its square."""
     split = shares.reshape(*shares.shape[:-1], -1, len(_POINTS))
     last = jnp.asarray(_LAST, shares.dtype).reshape((1,) * (split.ndim - 1) + (-1,))
     tails = jnp.abs((split * last).sum(-1)).sum(-1)
@@ -54,11 +69,11 @@ def unresolved(shares: Float[Array, "... points"]) -> Float[Array, ""]:
 
 
 def following(function: Callable, known: Float[Array, " n"], count: int) -> Float[Array, " count"]:
-    """Breakpoints for a logit, a `function` of energy, that share its changes evenly wherever they are between the ends of the `known`
-    ones; constants to every derivative.
+    """Breakpoints for a logit, a `function` of energy, that share its changes evenly wherever they
+    are between the ends of the `known` ones; constants to every derivative.
 
-    Changes are counted as in `equal_shares`. Each turn looks more closely where the last one saw most, so that a step is found however
-    narrow it is.
+    Changes are counted as in `equal_shares`. Each turn looks more closely where the last one saw
+    most, so that a step is found however narrow it is.
     """
     known = jnp.sort(lax.stop_gradient(known))
     points = found = known
@@ -67,7 +82,9 @@ def following(function: Callable, known: Float[Array, " n"], count: int) -> Floa
         density = jnp.abs(jnp.diff(ends))
         density = density + jnp.max(density) * 1e-6
         filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
-        found = jnp.interp(jnp.linspace(0.0, 1.0, count, dtype=points.dtype) * filled[-1], filled, points)
+        found = jnp.interp(
+            jnp.linspace(0.0, 1.0, count, dtype=points.dtype) * filled[-1], filled, points
+        )
         points = jnp.sort(jnp.concatenate([known, found]))
     return lax.stop_gradient(found)
 
@@ -75,12 +92,16 @@ def following(function: Callable, known: Float[Array, " n"], count: int) -> Floa
 Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
 
 
-def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Float[Array, " edges"]:
+def equal_shares(
+    features: Features, period: Float[Array, ""], count: int
+) -> Float[Array, " edges"]:
     """Edges of panels of a period that share its features evenly; constants to every derivative.
 
-    `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so
-    |u'| over this root is the density of panels that resolves it. It is sampled evenly first, and then again where it was found to be
-    high: a feature narrower than the distance of samples is a step between two of them, which says that it is there, but not where.
+    `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i
+    pi lies sqrt(u^2 + pi^2) / |u'| away, so |u'| over this root is the density of panels that
+    resolves it. It is sampled evenly first, and then again where it was found to be high: a feature
+    narrower than the distance of samples is a step between two of them, which says that it is
+    there, but not where.
     """
     samples, period = 10 * count, lax.stop_gradient(period)
     shares = jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
@@ -88,8 +109,11 @@ def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Fl
     def shared(_, grid):
         logits, logs = lax.stop_gradient(jax.vmap(features)(grid))
         ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
-        density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(jnp.diff(jnp.clip(logs, -700, 700), axis=0)).sum(1)
-        # Some for the whole period alike, and smeared over neighbours: a feature may lie between two samples.
+        density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(
+            jnp.diff(jnp.clip(logs, -700, 700), axis=0)
+        ).sum(1)
+        # Some for the whole period alike, and smeared over neighbours: a feature may lie between
+        # two samples.
         density = density + (density.sum() / 2 + 2 * jnp.pi) * jnp.diff(grid) / period
         density = (jnp.roll(density, 1) + density + jnp.roll(density, -1)) / 3
         filled = jnp.concatenate([jnp.zeros_like(density[:1]), jnp.cumsum(density)])
@@ -99,16 +123,22 @@ def equal_shares(features: Features, period: Float[Array, ""], count: int) -> Fl
     return lax.fori_loop(0, 2, shared, period * shares)[::10]
 
 
-def gauss(edges: Float[Array, " edges"]) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, "2 points"]]:
-    """Points and weights on these panels, 16 in each, and two rows of weights for what of an integrand the points hardly resolve."""
+def gauss(
+    edges: Float[Array, " edges"],
+) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, "2 points"]]:
+    """Points and weights on these panels, 16 in each, and two rows of weights for what of an
+    integrand the points hardly resolve."""
     half = (edges[1:] - edges[:-1]) / 2
     spread = lambda x: (half[:, None] * jnp.asarray(x, edges.dtype)[None]).reshape(-1)
     middle = ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1)
     return middle + spread(_POINTS), spread(_WEIGHTS), jnp.stack([spread(x) for x in _TAILS])
 
 
-def integral_up_to(edges: Float[Array, " edges"], values: Float[Array, " points"]) -> Float[Array, " points"]:
-    """Integrals from the first edge to each point of `gauss` of a function with these values there."""
+def integral_up_to(
+    edges: Float[Array, " edges"], values: Float[Array, " points"]
+) -> Float[Array, " points"]:
+    """Integrals from the first edge to each point of `gauss` of a function with these values
+    there."""
     half = (edges[1:] - edges[:-1]) / 2
     values = half[:, None] * values.reshape(len(half), -1)
     whole = values @ jnp.asarray(_WEIGHTS, edges.dtype)
@@ -125,13 +155,19 @@ def legendre(x: Float[Array, ""]) -> Float[Array, " 16"]:
 
 
 def expanded(values: Float[Array, "points quantities"]) -> Float[Array, "panels 16 quantities"]:
-    """Coefficients of the `legendre` polynomials in each panel, from values at the points of `gauss`."""
-    return jnp.einsum("lx,pxq->plq", jnp.asarray(_EXPANSION, values.dtype), values.reshape(-1, len(_POINTS), values.shape[1]))
+    """Coefficients of the `legendre` polynomials in each panel, from values at the points of
+    `gauss`."""
+    return jnp.einsum(
+        "lx,pxq->plq",
+        jnp.asarray(_EXPANSION, values.dtype),
+        values.reshape(-1, len(_POINTS), values.shape[1]),
+    )
 
 
 def radau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes of Radau IIA on [0, 1], the last one at 1; their weights; and the slopes at them of the polynomial through its value at 0
-    and its values at the nodes: a column for the value at 0, and a matrix."""
+    """Nodes of Radau IIA on [0, 1], the last one at 1; their weights; and the slopes at them of the
+    polynomial through its value at 0 and its values at the nodes: a column for the value at 0, and
+    a matrix."""
     legendre = np.polynomial.legendre.Legendre.basis
     roots = (legendre(stages) - legendre(stages - 1)).roots().real
     nodes = np.append(np.sort(roots)[:-1], 1.0)

@@ -1,4 +1,5 @@
-"""A second Newton step for flows at rest, where the first one has left more than the smallest of them."""
+"""A second Newton step for flows at rest, where the first one has left more than the smallest of
+them."""
 
 import functools
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ Levels = Float[Array, " n"]
 
 
 class Network(Protocol):
-    """Who is joined to whom: what flows on the diagonals bring to each level, and values at the lower levels of each."""
+    """Who is joined to whom: what flows on the diagonals bring to each level, and values at the
+    lower levels of each."""
 
     def net(self, flows: Sequence[Levels]) -> Levels: ...
 
@@ -27,22 +29,33 @@ class Network(Protocol):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def refinement(
-    network: Network, elimination: Elimination, rates: Any, flows: Sequence[Levels], first: Levels, gross: Sequence[Levels]
+    network: Network,
+    elimination: Elimination,
+    rates: Any,
+    flows: Sequence[Levels],
+    first: Levels,
+    gross: Sequence[Levels],
 ) -> tuple[list[Levels], list[Levels]]:
-    """What a further step adds to the net `flows`, 0 where none is needed; and about how far they are off then.
+    """What a further step adds to the net `flows`, 0 where none is needed; and about how far they
+    are off then.
 
-    The `first` step, in the populations, was as wrong, relative to itself, as all that is computed once: it leaves rounding squared of what
-    goes to and fro, `gross`. That is too much where `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere
-    does, no further step is computed. Derivatives, of few levels only, take it earlier: what rounding leaves in those of the first step is
-    not squared, and too much from eps^(-1/4) on.
+    The `first` step, in the populations, was as wrong, relative to itself, as all that is computed
+    once: it leaves rounding squared of what goes to and fro, `gross`. That is too much where
+    `gross` exceeds the largest flow by eps^(-3/4) and more. In a batch where it nowhere does, no
+    further step is computed. Derivatives, of few levels only, take it earlier: what rounding leaves
+    in those of the first step is not squared, and too much from eps^(-1/4) on.
     """
-    elimination, rates, flows, first, gross = lax.stop_gradient((elimination, rates, flows, first, gross))
+    elimination, rates, flows, first, gross = lax.stop_gradient(
+        (elimination, rates, flows, first, gross)
+    )
     eps = float(jnp.finfo(first.dtype).eps)
     needed = _largest(flows) < eps**0.75 * _largest(gross)
     known = elimination.factors, elimination.populations, elimination.scale
     operands, structure = jax.tree.flatten((known, -network.net(flows), first, needed))
     second, last = _refine_p.bind(*operands, structure=structure)
-    return _flows(network, rates, second), [len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)]
+    return _flows(network, rates, second), [
+        len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)
+    ]
 
 
 @refinement.defjvp
@@ -51,9 +64,13 @@ def _refinement_jvp(network, primals, tangents):
     still = jax.tree.map(jnp.zeros_like, found)
     if len(primals[0].populations) > FEW:
         return found, still
-    needed = _largest(primals[2]) < float(jnp.finfo(primals[3].dtype).eps) ** 0.25 * _largest(primals[4])
+    needed = _largest(primals[2]) < float(jnp.finfo(primals[3].dtype).eps) ** 0.25 * _largest(
+        primals[4]
+    )
     needed = needed.astype(primals[3].dtype)
-    step = lambda elimination, rates, flows: _flows(network, rates, elimination.solve(-network.net(flows), needed))
+    step = lambda elimination, rates, flows: _flows(
+        network, rates, elimination.solve(-network.net(flows), needed)
+    )
     return found, (jax.jvp(step, primals[:3], tangents[:3])[1], still[1])
 
 

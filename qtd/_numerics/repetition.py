@@ -1,6 +1,8 @@
-"""Programs without repetition: what is computed twice from the same numbers is computed once, loops included.
+"""Programs without repetition: what is computed twice from the same numbers is computed once, loops
+included.
 
-Compilers do this for single instructions and not for loops; so that two quantities that each solve the same network cost two solutions.
+Compilers do this for single instructions and not for loops; so that two quantities that each solve
+the same network cost two solutions.
 """
 
 from collections.abc import Callable, Hashable
@@ -14,10 +16,12 @@ from jax.interpreters import partial_eval
 
 
 def without_repetition(program: ClosedJaxpr) -> ClosedJaxpr:
-    """The same program, each of whose equations appears once and is needed; it can be batched, but not differentiated.
+    """The same program, each of whose equations appears once and is needed; it can be batched, but
+    not differentiated.
 
-    Equations are the same if they apply the same primitive, with the same parameters, to the same values. Functions among the parameters
-    of custom derivative rules are no part of that: they only matter to whoever differentiates.
+    Equations are the same if they apply the same primitive, with the same parameters, to the same
+    values. Functions among the parameters of custom derivative rules are no part of that: they only
+    matter to whoever differentiates.
     """
     jaxpr = program.jaxpr
     known: dict[Any, Any] = {}  # what stands for a variable
@@ -31,27 +35,38 @@ def without_repetition(program: ClosedJaxpr) -> ClosedJaxpr:
         key = _key(equation, [_literal(x) if isinstance(x, Literal) else id(x) for x in inputs])
         before = seen.get(key)
         # An output that was dropped the first time may be needed the second time.
-        fits = before is not None and all(type(x) is Var or type(y) is not Var for x, y in zip(before, equation.outvars))
+        fits = before is not None and all(
+            type(x) is Var or type(y) is not Var for x, y in zip(before, equation.outvars)
+        )
         if not fits or equation.effects:
             seen[key] = equation.outvars
             kept.append(equation.replace(invars=inputs))
         else:
             known |= zip(equation.outvars, before or [])
     outputs = [known.get(x, x) if not isinstance(x, Literal) else x for x in jaxpr.outvars]
-    shorter, _ = partial_eval.dce_jaxpr(jaxpr.replace(eqns=kept, outvars=outputs), [True] * len(outputs), instantiate=True)
+    shorter, _ = partial_eval.dce_jaxpr(
+        jaxpr.replace(eqns=kept, outvars=outputs), [True] * len(outputs), instantiate=True
+    )
     return ClosedJaxpr(shorter, program.consts)
 
 
 def as_function(program: ClosedJaxpr, outputs: Any) -> Callable:
-    """A function of one PyTree, such as the program was traced from; `outputs` has the structure of its result."""
+    """A function of one PyTree, such as the program was traced from; `outputs` has the structure of
+    its result."""
     flat, structure = jaxpr_as_fun(program), jax.tree.structure(outputs)
     return lambda inputs: jax.tree.unflatten(structure, flat(*jax.tree.leaves(inputs)))
 
 
 def inside(equation: JaxprEqn) -> list[Jaxpr]:
     """The programs among the parameters of an equation: bodies of loops, branches, functions."""
-    found = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr))
-    return [x.jaxpr if isinstance(x, ClosedJaxpr) else x for x in found if isinstance(x, Jaxpr | ClosedJaxpr)]
+    found = jax.tree.leaves(
+        list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)
+    )
+    return [
+        x.jaxpr if isinstance(x, ClosedJaxpr) else x
+        for x in found
+        if isinstance(x, Jaxpr | ClosedJaxpr)
+    ]
 
 
 def exact_bytes(value: Any) -> bytes:
@@ -64,8 +79,17 @@ def exact_bytes(value: Any) -> bytes:
 def _key(equation, inputs):
     has_rule = equation.primitive.name.startswith(("custom_jvp", "custom_vjp"))
     plain = lambda x: isinstance(x, ClosedJaxpr | Jaxpr | int | str | tuple | None)
-    parameters = tuple((name, _normal(x)) for name, x in sorted(equation.params.items()) if plain(x) or not has_rule)
-    return equation.primitive, tuple(inputs), parameters, tuple(str(x.aval) for x in equation.outvars)
+    parameters = tuple(
+        (name, _normal(x))
+        for name, x in sorted(equation.params.items())
+        if plain(x) or not has_rule
+    )
+    return (
+        equation.primitive,
+        tuple(inputs),
+        parameters,
+        tuple(str(x.aval) for x in equation.outvars),
+    )
 
 
 def _normal(value) -> Hashable:

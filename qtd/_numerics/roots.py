@@ -14,7 +14,9 @@ from .validation import missing
 Pair = tuple[Float[Array, ""], Float[Array, ""]]
 
 
-def bisect(function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args) -> Float[Array, ""]:
+def bisect(
+    function: Callable, lower: Float[Array, ""], upper: Float[Array, ""], args
+) -> Float[Array, ""]:
     """x in [lower, upper] with function(x, args) = 0, to the last bits; NaN where the ends do not
     bracket a sign change.
 
@@ -55,7 +57,9 @@ def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array
     def unfinished(carry):
         count, _, a, fa, b, fb, _, _ = carry
         best = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
-        return (count < 100) & (width(best, jnp.where(best == a, b, a)) < 0.5) & (fa != 0) & (fb != 0)
+        return (
+            (count < 100) & (width(best, jnp.where(best == a, b, a)) < 0.5) & (fa != 0) & (fb != 0)
+        )
 
     def advance(carry):
         count, share, a, fa, b, fb, c, fc = carry
@@ -70,12 +74,20 @@ def bracketed(function: Callable, ends: Pair, values: Pair, args) -> Float[Array
         inner, outer = (a - b) / (c - b), (fa - fb) / (fc - fb)
         quadratic = (outer**2 < inner) & ((1 - outer) ** 2 < 1 - inner)
         step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
-        least = jnp.minimum(width(jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b), jnp.where(jnp.abs(fa) < jnp.abs(fb), b, a)), 0.5)
+        least = jnp.minimum(
+            width(
+                jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b),
+                jnp.where(jnp.abs(fa) < jnp.abs(fb), b, a),
+            ),
+            0.5,
+        )
         share = jnp.clip(jnp.where(quadratic & jnp.isfinite(step), step, 0.5), least, 1 - least)
         return count + 1, share, a, fa, b, fb, c, fc
 
     half = jnp.full_like(low, 0.5)
-    _, _, a, fa, b, fb, _, _ = lax.while_loop(unfinished, advance, (0, half, low, at_low, high, at_high, low, at_low))
+    _, _, a, fa, b, fb, _, _ = lax.while_loop(
+        unfinished, advance, (0, half, low, at_low, high, at_high, low, at_low)
+    )
     root = jnp.where(jnp.abs(fa) < jnp.abs(fb), a, b)
     return _with_derivatives(function, jnp.where(at_low * at_high <= 0, root, jnp.nan), args)
 
@@ -91,7 +103,9 @@ def _with_derivatives(function, root, args):
     return lax.scan(polish, root, length=2)[0]
 
 
-def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
+def fixed_point(
+    function: Callable, start: Float[Array, " n"], args
+) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = x, by iteration from `start`, halving the step where it does not
     settle; and whether it has.
 
@@ -109,14 +123,20 @@ def fixed_point(function: Callable, start: Float[Array, " n"], args) -> tuple[Fl
     def step(carry):
         count, x, _ = carry
         image = function(x, frozen)
-        return count + 1, jnp.where(count < 20, image, (x + image) / 2), jnp.any(jnp.abs(image - x) > tolerance * jnp.abs(image))
+        return (
+            count + 1,
+            jnp.where(count < 20, image, (x + image) / 2),
+            jnp.any(jnp.abs(image - x) > tolerance * jnp.abs(image)),
+        )
 
     count, x, _ = lax.while_loop(unfinished, step, (0, start, jnp.asarray(True)))
     solve = inverse(jnp.eye(len(x), dtype=x.dtype) - jax.jacfwd(function)(x, frozen))
     return _corrected(lambda x: x - function(x, args), x, solve), jnp.asarray(count < 200)
 
 
-def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
+def newton(
+    function: Callable, start: Float[Array, " n"], args
+) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
     """x with function(x, args) = 0, both of n numbers, from `start`, halving steps that make the
     residual larger; and whether it was found.
 
@@ -142,12 +162,24 @@ def newton(function: Callable, start: Float[Array, " n"], args) -> tuple[Float[A
         better = size(residual) < least
         keep = lambda new, old: jnp.where(better, new, old)
         solve = keep(inverse(slope), solve)
-        x, least, step = keep(trial, x), keep(size(residual), least), keep(-(solve * residual[None]).sum(1), step)
+        x, least, step = (
+            keep(trial, x),
+            keep(size(residual), least),
+            keep(-(solve * residual[None]).sum(1), step),
+        )
         met = better & jnp.all(jnp.abs(step) <= tolerance * (1 + jnp.abs(x)))
         return count + 1, x, least, step, keep(jnp.ones_like(share), share / 2), solve, met
 
     far, one = jnp.full_like(start[0], jnp.inf), jnp.ones_like(start[0])
-    begin = 0, start, far, jnp.zeros_like(start), one, jnp.eye(len(start), dtype=start.dtype), jnp.asarray(False)
+    begin = (
+        0,
+        start,
+        far,
+        jnp.zeros_like(start),
+        one,
+        jnp.eye(len(start), dtype=start.dtype),
+        jnp.asarray(False),
+    )
     _, x, _, _, _, solve, found = lax.while_loop(unfinished, advance, begin)
     return jnp.where(found, _corrected(lambda x: function(x, args), x, solve), jnp.nan), found
 
@@ -182,8 +214,12 @@ def roots_or_infinity(coefficients: Float[Array, " n"]) -> Float[Array, " m"]:
     beyond = _roots_within(coefficients[::-1], ends * jnp.asarray(signs[:, -1], frozen.dtype))
     # Of several roots at infinity, where a power of 1 / x underflows is all that can be told.
     tiny = float(jnp.finfo(frozen.dtype).tiny)
-    finite = (jnp.abs(beyond) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)) & (beyond < jnp.inf)
-    return jnp.sort(jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.inf)]))[:degree]
+    finite = (jnp.abs(beyond) > jnp.where(frozen[-2] == 0, tiny ** (1 / degree), tiny)) & (
+        beyond < jnp.inf
+    )
+    return jnp.sort(
+        jnp.concatenate([within, jnp.where(finite, 1 / jnp.where(finite, beyond, 1.0), jnp.inf)])
+    )[:degree]
 
 
 def _roots_within(coefficients, ends):
@@ -197,17 +233,23 @@ def _roots_within(coefficients, ends):
     evaluate = lambda x, c: jnp.polyval(c[::-1], x)
     if degree > 1:
         derivative = frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)
-        turns = _roots_within(derivative, evaluate(jnp.array([-1.0, 1.0], frozen.dtype), derivative))
+        turns = _roots_within(
+            derivative, evaluate(jnp.array([-1.0, 1.0], frozen.dtype), derivative)
+        )
         turns = jnp.sort(jnp.where(jnp.isinf(turns), 1.0, turns))
     else:
         turns = frozen[:0]
     one = jnp.ones_like(frozen[:1])
     edges = jnp.concatenate([-one, turns, one])
-    values = jnp.concatenate([ends[:1], jnp.where(turns == 1, ends[1], evaluate(turns, frozen)), ends[1:]])
+    values = jnp.concatenate(
+        [ends[:1], jnp.where(turns == 1, ends[1], evaluate(turns, frozen)), ends[1:]]
+    )
 
     def between(low, high, at_low, at_high):
         there = (at_low * at_high <= 0) & (low != high) & ((at_low != 0) | (at_high != 0))
-        x = jnp.where(there, _sign_change(lambda x: evaluate(x, frozen), low, high, at_high > at_low), 0.0)
+        x = jnp.where(
+            there, _sign_change(lambda x: evaluate(x, frozen), low, high, at_high > at_low), 0.0
+        )
         # Where there is none, that of x stands in: a derivative of what is not a number would spoil
         # those of the others.
         known = jnp.where(there, coefficients, jnp.zeros_like(frozen).at[1].set(1))

@@ -1,4 +1,5 @@
-"""Numbers beyond the range of floats, such as occupations at energies of thousands of temperatures."""
+"""Numbers beyond the range of floats, such as occupations at energies of thousands of
+temperatures."""
 
 import functools
 import math
@@ -15,7 +16,8 @@ _FAR = 0.85  # of the largest exponent: room for the mantissa
 
 
 class Scaled(eqx.Module):
-    """Arrays of `mantissa` * exp(`exponent`), with exponents that are constant to every derivative."""
+    """Arrays of `mantissa` * exp(`exponent`), with exponents that are constant to every
+    derivative."""
 
     mantissa: Float[Array, "*shape"]
     exponent: Float[Array, "*shape"]
@@ -36,7 +38,10 @@ class Scaled(eqx.Module):
     @classmethod
     def where(cls, condition: Bool[Array, "*shape"], x: "Scaled", y: "Scaled") -> "Scaled":
         """`x` where the `condition` holds, else `y`."""
-        return cls(jnp.where(condition, x.mantissa, y.mantissa), jnp.where(condition, x.exponent, y.exponent))
+        return cls(
+            jnp.where(condition, x.mantissa, y.mantissa),
+            jnp.where(condition, x.exponent, y.exponent),
+        )
 
     def __getitem__(self, index: int) -> "Scaled":
         return Scaled(self.mantissa[index], self.exponent[index])
@@ -73,7 +78,9 @@ def add_scaled(terms: Sequence[Scaled]) -> Scaled:
     present = [jnp.where(term.mantissa == 0, -jnp.inf, term.exponent) for term in terms]
     largest = lax.stop_gradient(functools.reduce(jnp.maximum, present))
     largest = jnp.where(largest == -jnp.inf, 0.0, largest)
-    return Scaled(add(term.mantissa * jnp.exp(_clipped(term.exponent - largest)) for term in terms), largest)
+    return Scaled(
+        add(term.mantissa * jnp.exp(_clipped(term.exponent - largest)) for term in terms), largest
+    )
 
 
 def _clipped(exponent):

@@ -1,7 +1,9 @@
-"""Linear systems whose factors are known: one primitive, so that a factorisation is never differentiated.
+"""Linear systems whose factors are known: one primitive, so that a factorisation is never
+differentiated.
 
-The tangent of a solve is another solve with the same factors, and its transpose a solve with the transposed operator: forward mode,
-reverse mode and all higher orders follow. Batches keep their axis last; see `batching`.
+The tangent of a solve is another solve with the same factors, and its transpose a solve with the
+transposed operator: forward mode, reverse mode and all higher orders follow. Batches keep their
+axis last; see `batching`.
 """
 
 from collections.abc import Callable
@@ -32,13 +34,17 @@ def solve(
     transposed: bool,
     needed: Float[Array, ""] | None = None,
 ) -> Float[Array, " n"]:
-    """x with A x = y, or A^T x = y, from `substitute(factors, y, transposed)`, which must accept batch axes after the first one.
+    """x with A x = y, or A^T x = y, from `substitute(factors, y, transposed)`, which must accept
+    batch axes after the first one.
 
-    A is `operator`, plus what may be added to it by `factors`, which are constants to every derivative. Where `needed` is 0, x is 0, and so
-    are its derivatives; a batch of which none is needed is not solved.
+    A is `operator`, plus what may be added to it by `factors`, which are constants to every
+    derivative. Where `needed` is 0, x is 0, and so are its derivatives; a batch of which none is
+    needed is not solved.
     """
     operands, structure = jax.tree.flatten((operator, lax.stop_gradient((factors, needed))))
-    return _solve_p.bind(follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed)
+    return _solve_p.bind(
+        follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed
+    )
 
 
 def _substituted(y, *operands, structure, substitute, transposed):
@@ -55,7 +61,9 @@ def _solve_jvp(primals, tangents, *, structure, **how):
     x, (y_dot, *operands_dot) = again(primals[0]), tangents
     right = ad.instantiate_zeros(y_dot)
     if any(type(change) is not ad.Zero for change in operands_dot):
-        changes, _ = jax.tree.unflatten(structure, [follow(ad.instantiate_zeros(change), x) for change in operands_dot])
+        changes, _ = jax.tree.unflatten(
+            structure, [follow(ad.instantiate_zeros(change), x) for change in operands_dot]
+        )
         right = right - changes.apply(x, how["transposed"])
     return x, again(right)
 

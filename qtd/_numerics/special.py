@@ -1,22 +1,35 @@
-"""Scalar functions that stay finite and accurate, derivatives included, in the limits physics needs."""
+"""Scalar functions that stay finite and accurate, derivatives included, in the limits physics
+needs."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-# Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the truncation error is
-# below 1e-17 up to where the closed form takes over, which is no round number: at that very point both would count half.
-_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600)
+# Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the
+# truncation error is below 1e-17 up to where the closed form takes over, which is no round number:
+# at that very point both would count half.
+_BERNOULLI = (
+    1 / 12,
+    -1 / 720,
+    1 / 30240,
+    -1 / 1209600,
+    1 / 47900160,
+    -691 / 1307674368000,
+    1 / 74724249600,
+)
 _CLOSED_FROM = 0.4931
 
 
 @jax.custom_jvp
-def bose_weights(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """`(x n(x), x (1 + n(x)))` with n = 1/(exp(x) - 1): the weights of absorption and of emission, for any sign of x.
+def bose_weights(
+    x: Float[Array, "*batch"],
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """`(x n(x), x (1 + n(x)))` with n = 1/(exp(x) - 1): the weights of absorption and of emission,
+    for any sign of x.
 
-    Both are positive, tend to 1 at x = 0 where n diverges, and satisfy detailed balance, ratio exp(-x). The smaller one is
-    accurate relative to itself down to underflow.
+    Both are positive, tend to 1 at x = 0 where n diverges, and satisfy detailed balance, ratio
+    exp(-x). The smaller one is accurate relative to itself down to underflow.
     """
     small, _ = _small_weight_and_slope(jnp.abs(x))
     return small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)
@@ -27,14 +40,22 @@ def _bose_weights_jvp(primals, tangents):
     (x,), (x_dot,) = primals, tangents
     positive = x >= 0
     small, slope = _small_weight_and_slope(jnp.where(positive, x, -x))
-    # The derivative of the smaller weight is never formed as a difference, so it is accurate relative to itself too.
-    absorption, emission = jnp.where(positive, slope, -1 - slope), jnp.where(positive, 1 + slope, -slope)
-    return (small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)), (absorption * x_dot, emission * x_dot)
+    # The derivative of the smaller weight is never formed as a difference, so it is accurate
+    # relative to itself too.
+    absorption, emission = (
+        jnp.where(positive, slope, -1 - slope),
+        jnp.where(positive, 1 + slope, -slope),
+    )
+    return (small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)), (
+        absorption * x_dot,
+        emission * x_dot,
+    )
 
 
 def _small_weight_and_slope(x):
     """x / (exp(x) - 1) and its derivative, for x >= 0."""
-    # Each branch is evaluated at a point where it is good, or the gradient of the one not taken could be NaN.
+    # Each branch is evaluated at a point where it is good, or the gradient of the one not taken
+    # could be NaN.
     y, z = jnp.minimum(x, _CLOSED_FROM), jnp.maximum(x, _CLOSED_FROM)
     square = y * y
     tail = _BERNOULLI[-1] * square + _BERNOULLI[-2]
@@ -52,10 +73,17 @@ def bosons(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return jnp.exp(-x) / -jnp.expm1(-x)
 
 
-def net_flow(forward: Float[Array, ""], backward: Float[Array, ""], affinity: Float[Array, ""]) -> Float[Array, ""]:
-    """`forward` - `backward` of two flows whose ratio is exp(`affinity`): from the larger one, so that nothing cancels or overflows."""
+def net_flow(
+    forward: Float[Array, ""], backward: Float[Array, ""], affinity: Float[Array, ""]
+) -> Float[Array, ""]:
+    """`forward` - `backward` of two flows whose ratio is exp(`affinity`): from the larger one, so
+    that nothing cancels or overflows."""
     falls = affinity > 0
-    return jnp.where(falls, forward * -jnp.expm1(-jnp.where(falls, affinity, 0.0)), backward * jnp.expm1(jnp.where(falls, 0.0, affinity)))
+    return jnp.where(
+        falls,
+        forward * -jnp.expm1(-jnp.where(falls, affinity, 0.0)),
+        backward * jnp.expm1(jnp.where(falls, 0.0, affinity)),
+    )
 
 
 def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -68,12 +96,19 @@ def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 def log1p_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """ln(1 + x) / x, 1 at x = 0."""
     is_small = jnp.abs(x) < 1e-5
-    small, safe = jnp.where(is_small, x, 0.0), jnp.where(is_small, 1.0, x)  # powers of a large one overflow
-    return jnp.where(is_small, 1 - small * (1 / 2 - small * (1 / 3 - small / 4)), jnp.log1p(safe) / safe)
+    # Powers of a large one overflow.
+    small, safe = (
+        jnp.where(is_small, x, 0.0),
+        jnp.where(is_small, 1.0, x),
+    )
+    return jnp.where(
+        is_small, 1 - small * (1 / 2 - small * (1 / 3 - small / 4)), jnp.log1p(safe) / safe
+    )
 
 
 def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to themselves, from one exponential."""
+    """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to
+    themselves, from one exponential."""
     above = x > 0
     small = jnp.exp(jnp.where(above, -x, x))
     rare, common = small / (1 + small), 1 / (1 + small)
@@ -84,8 +119,8 @@ def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[A
 def carried(x: Float[Array, "*batch"], flow: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """x * `flow`, where x may be infinite or, where nothing flows, no number: then it is 0.
 
-    Where x is infinite its derivatives by the flow are as large as the square root of the largest number: infinity itself times the 0 that
-    other parameters move the flow by would be no number.
+    Where x is infinite its derivatives by the flow are as large as the square root of the largest
+    number: infinity itself times the 0 that other parameters move the flow by would be no number.
     """
     flows = flow != 0
     return jnp.where(flows, jnp.where(flows, x, 0.0) * flow, 0.0)
@@ -98,8 +133,11 @@ def _carried_jvp(primals, tangents):
     return carried(x, flow), bounded * flow_dot + flow * x_dot
 
 
-def nothing_where(is_nothing: Bool[Array, "*batch"], x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """x, 0 where `is_nothing` is known of it, whatever rounding has left there; its derivatives stay."""
+def nothing_where(
+    is_nothing: Bool[Array, "*batch"], x: Float[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    """x, 0 where `is_nothing` is known of it, whatever rounding has left there; its derivatives
+    stay."""
     return x - lax.stop_gradient(jnp.where(is_nothing, x, 0))
 
 

@@ -1,4 +1,5 @@
-"""What is static in a device with coherences: its operators, which jumps they drive, and which numbers its state is kept as."""
+"""What is static in a device with coherences: its operators, which jumps they drive, and which
+numbers its state is kept as."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -12,7 +13,8 @@ from .superoperators import Term, Variables, connected_to_populations
 
 
 class Pairs(NamedTuple):
-    """Pairs of edges: how to read what belongs to the first and to the second of each, and to repeat one number for all."""
+    """Pairs of edges: how to read what belongs to the first and to the second of each, and to
+    repeat one number for all."""
 
     first: LinearMap
     second: LinearMap
@@ -21,30 +23,45 @@ class Pairs(NamedTuple):
     @classmethod
     def of(cls, pairs: Sequence[tuple[int, int]], count: int) -> "Pairs":
         first, second = np.array(pairs, int).reshape(-1, 2).T
-        return cls(selection(first, count), selection(second, count), LinearMap(np.ones((len(pairs), 1))))
+        return cls(
+            selection(first, count), selection(second, count), LinearMap(np.ones((len(pairs), 1)))
+        )
 
 
 class Edges:
-    """The jumps that one reservoir can drive, and which products of two of them act on the numbers that a state is kept as.
+    """The jumps that one reservoir can drive, and which products of two of them act on the numbers
+    that a state is kept as.
 
-    Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the element (c, d) to (a, b), for e = c -> a
-    and f = d -> b; a loss (e, f) belongs to e = c -> a and f = d -> a and acts from the left on row c, and its adjoint from the right.
-    A reservoir at rest has a definite number of particles, <c c> = 0: both jumps of a product take the same number out of it.
-    `carrying` keeps the flows of those upward jumps that are part of a cycle.
+    Edge e takes level `lower[e]` to `upper[e]`; both directions are there. A gain (e, f) takes the
+    element (c, d) to (a, b), for e = c -> a and f = d -> b; a loss (e, f) belongs to e = c -> a and
+    f = d -> a and acts from the left on row c, and its adjoint from the right. A reservoir at rest
+    has a definite number of particles, <c c> = 0: both jumps of a product take the same number out
+    of it. `carrying` keeps the flows of those upward jumps that are part of a cycle.
     """
 
-    def __init__(self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None):
-        """`levels` are the energies of the levels for each term of H_0 alone: two gaps that are each other's negative for all of them are
-        not equal, whatever the coefficients (but for gaps of 0), and need not be looked at."""
+    def __init__(
+        self, pattern: np.ndarray, particles: np.ndarray, levels: np.ndarray | None = None
+    ):
+        """`levels` are the energies of the levels for each term of H_0 alone: two gaps that are
+        each other's negative for all of them are not equal, whatever the coefficients (but for gaps
+        of 0), and need not be looked at."""
         self.size, self.carrying = len(pattern), LinearMap(np.eye(0))
         self.upper, self.lower = np.nonzero(pattern)
         self.particles = particles[self.upper] - particles[self.lower]
         self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
         self._key: tuple = ()
-        every = [(e, f) for e, f in product(range(len(self._jumps)), repeat=2) if self.particles[e] == self.particles[f]]
+        every = [
+            (e, f)
+            for e, f in product(range(len(self._jumps)), repeat=2)
+            if self.particles[e] == self.particles[f]
+        ]
         if levels is not None:
             gaps = levels[:, self.upper] - levels[:, self.lower]
-            every = [(e, f) for e, f in every if not (np.any(gaps[:, e]) and np.array_equal(gaps[:, e], -gaps[:, f]))]
+            every = [
+                (e, f)
+                for e, f in every
+                if not (np.any(gaps[:, e]) and np.array_equal(gaps[:, e], -gaps[:, f]))
+            ]
         self._gains = [(e, f) for e, f in every if self._jumps[e][0] <= self._jumps[f][0]]
         self._losses = [(e, f) for e, f in every if self._jumps[e][0] == self._jumps[f][0]]
 
@@ -53,9 +70,20 @@ class Edges:
         gains = [Term(*ends, 1.0, i) for i, ends in enumerate(map(self._ends, self._gains))]
         # D rho contains -N rho - rho N^+, and a loss is part of N_dc.
         places = [(self._jumps[f][1], self._jumps[e][1]) for e, f in self._losses]
-        left = [Term((d, b), (c, b), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
-        right = [Term((b, d), (b, c), -1.0, i) for i, (d, c) in enumerate(places) for b in range(self.size)]
-        turned = [[term._replace(factor=factor) for term in terms] for terms, factor in ((gains, 1j), (left, -1j), (right, 1j))]
+        left = [
+            Term((d, b), (c, b), -1.0, i)
+            for i, (d, c) in enumerate(places)
+            for b in range(self.size)
+        ]
+        right = [
+            Term((b, d), (b, c), -1.0, i)
+            for i, (d, c) in enumerate(places)
+            for b in range(self.size)
+        ]
+        turned = [
+            [term._replace(factor=factor) for term in terms]
+            for terms, factor in ((gains, 1j), (left, -1j), (right, 1j))
+        ]
         return [gains, turned[0], left + right, turned[1] + turned[2]]
 
     def restrict(self, variables: Variables) -> "Edges":
@@ -65,29 +93,53 @@ class Edges:
         count, ends = len(self._jumps), [self._ends(pair) for pair in self._gains]
         self.gains, self.losses = Pairs.of(self._gains, count), Pairs.of(self._losses, count)
         sizes = [len(self._gains)] * 2 + [len(self._losses)] * 2
-        meets_coherences = lambda term: term.row[0] != term.row[1] or term.column[0] != term.column[1]
-        self.generators = [variables.generator(filter(meets_coherences, terms), size) for terms, size in zip(self.terms(), sizes)]
+        meets_coherences = lambda term: (
+            term.row[0] != term.row[1] or term.column[0] != term.column[1]
+        )
+        self.generators = [
+            variables.generator(filter(meets_coherences, terms), size)
+            for terms, size in zip(self.terms(), sizes)
+        ]
         self.read_real, self.read_imaginary = variables.reading([column for _, column in ends])
         self.write_real, self.write_imaginary = variables.writing([row for row, _ in ends])
         self.trace = LinearMap(np.array([float(a == b) for (a, b), _ in ends]))
-        self.trace_of_coherences = LinearMap(np.array([float(a == b and c != d) for (a, b), (c, d) in ends]))
+        self.trace_of_coherences = LinearMap(
+            np.array([float(a == b and c != d) for (a, b), (c, d) in ends])
+        )
         upward = np.flatnonzero(self.upper > self.lower)
         lower, upper = self.lower[upward], self.upper[upward]
         self.rising = np.stack([lower, upper], axis=1)
         gain = {self._jumps[e]: i for i, (e, f) in enumerate(self._gains) if e == f}
         self.upward = selection(upward, count)
-        self.up = selection(np.array([gain[jump] for jump in zip(upper, lower)], int), len(self._gains))
-        self.down = selection(np.array([gain[jump] for jump in zip(lower, upper)], int), len(self._gains))
-        self.read_lower, self.read_upper = selection(lower, len(variables)), selection(upper, len(variables))
+        self.up = selection(
+            np.array([gain[jump] for jump in zip(upper, lower)], int), len(self._gains)
+        )
+        self.down = selection(
+            np.array([gain[jump] for jump in zip(lower, upper)], int), len(self._gains)
+        )
+        self.read_lower, self.read_upper = (
+            selection(lower, len(variables)),
+            selection(upper, len(variables)),
+        )
         self.arrive = LinearMap(self.read_upper.matrix.T - self.read_lower.matrix.T)
         self.hop_up, self.hop_down = (
             LinearMap.of(
                 (len(variables), len(variables), len(upward)),
-                [((to, at, i), sign * part) for i, at in enumerate(level) for to, part in ((upper[i], 1.0), (lower[i], -1.0))],
+                [
+                    ((to, at, i), sign * part)
+                    for i, at in enumerate(level)
+                    for to, part in ((upper[i], 1.0), (lower[i], -1.0))
+                ],
             )
             for level, sign in ((lower, 1.0), (upper, -1.0))
         )
-        self._key = (self.size, *self._jumps, *self._gains, *self.particles.tolist(), *variables.pairs)
+        self._key = (
+            self.size,
+            *self._jumps,
+            *self._gains,
+            *self.particles.tolist(),
+            *variables.pairs,
+        )
         return self
 
     def __hash__(self):
@@ -102,33 +154,59 @@ class Edges:
 
 
 class Structure:
-    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is kept as (`variables`).
+    """What is static in a Lindbladian: its operators, the approach, and which numbers its state is
+    kept as (`variables`).
 
-    `apart`: a level that nothing connects with level 0, so that there is more than one steady state; None where there is none.
+    `apart`: a level that nothing connects with level 0, so that there is more than one steady
+    state; None where there is none.
     """
 
-    def __init__(self, bare, interaction, couplings, particles, approach, coherences, is_complete=False):
+    def __init__(
+        self, bare, interaction, couplings, particles, approach, coherences, is_complete=False
+    ):
         if approach not in ("local", "global", "redfield"):
-            raise ValueError(f'`approach` must be "local", "global" or "redfield", got {approach!r}.')
+            raise ValueError(
+                f'`approach` must be "local", "global" or "redfield", got {approach!r}.'
+            )
         if not bare:
             raise ValueError("`bare` must have at least one term.")
         self._arguments = bare, interaction, couplings, particles, approach, coherences
         self.approach, self.size = approach, len(np.asarray(next(iter(bare.values()))))
-        self.bare = {name: self._operator(f"bare.{name}", operator) for name, operator in bare.items()}
-        self.interaction = {name: self._operator(f"interaction.{name}", operator) for name, operator in interaction.items()}
-        self.couplings = {name: self._operator(f"couplings.{name}", operator) for name, operator in couplings.items()}
+        self.bare = {
+            name: self._operator(f"bare.{name}", operator) for name, operator in bare.items()
+        }
+        self.interaction = {
+            name: self._operator(f"interaction.{name}", operator)
+            for name, operator in interaction.items()
+        }
+        self.couplings = {
+            name: self._operator(f"couplings.{name}", operator)
+            for name, operator in couplings.items()
+        }
         every = {**self.bare, **self.interaction}.values()
-        self.is_complex = any(np.any(np.imag(operator)) for operator in (*every, *self.couplings.values()))
+        self.is_complex = any(
+            np.any(np.imag(operator)) for operator in (*every, *self.couplings.values())
+        )
         self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
         if approach == "local":
             self._check_diagonal()
             mixing = np.eye(self.size)
         numbers = np.zeros(self.size, int) if particles is None else np.asarray(particles)
         if numbers.shape != (self.size,) or not np.issubdtype(numbers.dtype, np.integer):
-            raise ValueError(f"`particles` must hold one integer for each of the {self.size} basis states, got {particles!r}.")
+            raise ValueError(
+                f"`particles` must hold one integer for each of the {self.size} basis states, got"
+                f" {particles!r}."
+            )
         self.particles = numbers.astype(int)
-        levels = np.array([np.real(np.diag(operator)) for operator in self.bare.values()]) if approach == "local" else None
-        patterns = {name: mixing @ np.abs(operator) @ mixing > 0 for name, operator in self.couplings.items()}
+        levels = (
+            np.array([np.real(np.diag(operator)) for operator in self.bare.values()])
+            if approach == "local"
+            else None
+        )
+        patterns = {
+            name: mixing @ np.abs(operator) @ mixing > 0
+            for name, operator in self.couplings.items()
+        }
         self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
         hamiltonian = self._hamiltonian_terms()
         pairs = self._pairs(coherences)
@@ -141,14 +219,21 @@ class Structure:
             edges.restrict(self.variables)
         self._find_cycles()
         count = len(every) if approach == "local" else self.size
-        self.unitary, self.energy = self.variables.generator(hamiltonian, count), self._energy(list(every), count)
+        self.unitary, self.energy = (
+            self.variables.generator(hamiltonian, count),
+            self._energy(list(every), count),
+        )
         n, d = len(self.variables), self.size
         self.trace = LinearMap((np.arange(n) < d).astype(float))
         every_element = list(product(range(d), repeat=2))
         kept = [element for element in every_element if self.variables.keeps(*element)]
         place = np.eye(d * d)[[a * d + b for a, b in kept]].T
-        self.elements = tuple(LinearMap(place @ read.matrix) for read in self.variables.reading(kept))
-        self.state_real, self.state_imaginary = (LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept))
+        self.elements = tuple(
+            LinearMap(place @ read.matrix) for read in self.variables.reading(kept)
+        )
+        self.state_real, self.state_imaginary = (
+            LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept)
+        )
         arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
         self._key = (
             *((name, x.tobytes()) for name, x in arrays),
@@ -162,22 +247,30 @@ class Structure:
         self._hash = hash(self._key)
 
     def __repr__(self) -> str:
-        return f"Structure({self.size} states, {self.approach}, {len(self.variables.pairs)} coherences)"
+        return (
+            f"Structure({self.size} states, {self.approach}, {len(self.variables.pairs)}"
+            " coherences)"
+        )
 
     def __hash__(self):
         return self._hash
 
     def __eq__(self, other):
-        return self is other or (isinstance(other, Structure) and self._hash == other._hash and self._key == other._key)
+        return self is other or (
+            isinstance(other, Structure) and self._hash == other._hash and self._key == other._key
+        )
 
     def _find_cycles(self):
-        """Jumps between populations that are part of no cycle carry nothing at rest, unless coherences do."""
+        """Jumps between populations that are part of no cycle carry nothing at rest, unless
+        coherences do."""
         every = [edges.rising for edges in self.edges.values()]
         if self.apart is None and not self.variables.pairs:
             found = bridges(np.concatenate(every), self.size)
         else:
             found = np.zeros(sum(map(len, every)), bool)
-        for edges, part in zip(self.edges.values(), np.split(found, np.cumsum([len(x) for x in every])[:-1])):
+        for edges, part in zip(
+            self.edges.values(), np.split(found, np.cumsum([len(x) for x in every])[:-1])
+        ):
             edges.carrying = LinearMap(np.diag(1.0 - part))
 
     def using(self, approach, coherences) -> "Structure":
@@ -189,25 +282,41 @@ class Structure:
     def _operator(self, name, operator):
         matrix = np.asarray(operator)
         if matrix.shape != (self.size, self.size):
-            raise ValueError(f"`{name}` must be a {self.size} x {self.size} matrix like the others, got shape {matrix.shape}.")
-        if not np.all(np.isfinite(matrix)) or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+            raise ValueError(
+                f"`{name}` must be a {self.size} x {self.size} matrix like the others, got shape"
+                f" {matrix.shape}."
+            )
+        if (
+            not np.all(np.isfinite(matrix))
+            or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max()
+        ):
             raise ValueError(f"`{name}` must be Hermitian and finite.")
         return matrix
 
     def _check_diagonal(self):
         for name, operator in self.bare.items():
             if np.any(operator != np.diag(np.diag(operator))):
-                raise ValueError(f'`bare.{name}` must be diagonal for the approach "local": write operators in the basis of H_0.')
+                raise ValueError(
+                    f'`bare.{name}` must be diagonal for the approach "local": write operators in'
+                    " the basis of H_0."
+                )
 
     def _pairs(self, coherences) -> list[tuple[int, ...]]:
-        every: list[tuple[int, ...]] = [(a, b) for a in range(self.size) for b in range(a + 1, self.size)]
+        every: list[tuple[int, ...]] = [
+            (a, b) for a in range(self.size) for b in range(a + 1, self.size)
+        ]
         if isinstance(coherences, str):
             if coherences != "all":
-                raise ValueError(f'`coherences` must be "all" or pairs of levels, got {coherences!r}.')
+                raise ValueError(
+                    f'`coherences` must be "all" or pairs of levels, got {coherences!r}.'
+                )
             return every
         chosen = {tuple(sorted(int(level) for level in pair)) for pair in coherences}
         if not chosen <= set(every):
-            raise ValueError(f"`coherences` must be pairs of different levels 0 ... {self.size - 1}, got {coherences!r}.")
+            raise ValueError(
+                f"`coherences` must be pairs of different levels 0 ... {self.size - 1}, got"
+                f" {coherences!r}."
+            )
         return sorted(chosen)
 
     def _hamiltonian_terms(self):
@@ -239,7 +348,10 @@ class Structure:
 
 
 def _blocks(pattern):
-    """Groups of basis states that H mixes, where there is more than one in a group, and which states come from which."""
+    """Groups of basis states that H mixes, where there is more than one in a group, and which
+    states come from which."""
     group = groups(np.argwhere(pattern), len(pattern))
     blocks = [np.flatnonzero(group == i) for i in range(group.max() + 1)]
-    return [block for block in blocks if len(block) > 1], (group[:, None] == group[None]).astype(float)
+    return [block for block in blocks if len(block) > 1], (group[:, None] == group[None]).astype(
+        float
+    )

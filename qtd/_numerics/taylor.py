@@ -1,8 +1,10 @@
-"""Taylor arithmetic: the coefficients of a function of power series, by going through the function step by step.
+"""Taylor arithmetic: the coefficients of a function of power series, by going through the function
+step by step.
 
-Coefficients are stacked along a first axis, c_0 + c_1 t + c_2 t^2 + ..., so that what is linear is done to all of them at once, and
-products and elementary functions follow from recursions (Knuth, The Art of Computer Programming 2, section 4.7; Griewank and Walther,
-Evaluating Derivatives, chapter 13). What has no recursion here goes through `jax.experimental.jet`.
+Coefficients are stacked along a first axis, c_0 + c_1 t + c_2 t^2 + ..., so that what is linear is
+done to all of them at once, and products and elementary functions follow from recursions (Knuth,
+The Art of Computer Programming 2, section 4.7; Griewank and Walther, Evaluating Derivatives,
+chapter 13). What has no recursion here goes through `jax.experimental.jet`.
 """
 
 import functools
@@ -21,7 +23,8 @@ from .batching import add, settle
 
 
 def taylor(function: Callable[..., Any], *arguments: Array) -> Any:
-    """Coefficients, first axis, of `function` of arguments that are such coefficients themselves."""
+    """Coefficients, first axis, of `function` of arguments that are such coefficients
+    themselves."""
     count = len(arguments[0])
     steps, shapes = jax.make_jaxpr(function, return_shape=True)(*(x[0] for x in arguments))
     found = _follow_steps(steps.jaxpr, steps.consts, [_Series(x) for x in arguments], count)
@@ -48,9 +51,13 @@ def _step(step, operands, count):
     name = step.primitive.name
     if name in _CALLS:
         inner = step.params[_CALLS[name]]
-        inner, constants = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
+        inner, constants = (
+            (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
+        )
         return _follow_steps(inner, constants, operands, count)
-    moves = any(isinstance(x, _Series) for x in operands) and jnp.issubdtype(step.outvars[0].aval.dtype, jnp.inexact)
+    moves = any(isinstance(x, _Series) for x in operands) and jnp.issubdtype(
+        step.outvars[0].aval.dtype, jnp.inexact
+    )
     if not moves or name in _STEPWISE:
         found = step.primitive.bind(*map(_first, operands), **step.params)
         return found if step.primitive.multiple_results else [found]
@@ -84,19 +91,27 @@ def _collected(rows):
 
 
 def _linear(step, operands, count):
-    """One operation on all coefficients; operands that do not move are parameters of it, such as indices or factors."""
+    """One operation on all coefficients; operands that do not move are parameters of it, such as
+    indices or factors."""
     axes = [0 if isinstance(x, _Series) else None for x in operands]
     values = [x.terms if isinstance(x, _Series) else x for x in operands]
-    return [_Series(jax.vmap(lambda *x: step.primitive.bind(*x, **step.params), in_axes=axes)(*values))]
+    return [
+        _Series(jax.vmap(lambda *x: step.primitive.bind(*x, **step.params), in_axes=axes)(*values))
+    ]
 
 
 def _joint(step, operands, count):
-    """Linear in all that are real numbers together, such as a concatenation: constants move as well."""
-    return _linear(step, [_Series(_lifted(x, count)) if _is_real(x) else x for x in operands], count)
+    """Linear in all that are real numbers together, such as a concatenation: constants move as
+    well."""
+    return _linear(
+        step, [_Series(_lifted(x, count)) if _is_real(x) else x for x in operands], count
+    )
 
 
 def _sum(step, operands, count):
-    return _linear(step, [_Series(_lifted(x, count, step.outvars[0].aval.shape)) for x in operands], count)
+    return _linear(
+        step, [_Series(_lifted(x, count, step.outvars[0].aval.shape)) for x in operands], count
+    )
 
 
 def _bilinear(step, operands, count):
@@ -111,7 +126,9 @@ def _division(step, operands, count):
     above, below = operands
     if not isinstance(below, _Series):
         return _linear(step, operands, count)
-    return _collected(_quotient(_rows(_lifted(above, count, below.terms.shape[1:])), _rows(below.terms)))
+    return _collected(
+        _quotient(_rows(_lifted(above, count, below.terms.shape[1:])), _rows(below.terms))
+    )
 
 
 def _choice(step, operands, count):
@@ -122,25 +139,37 @@ def _choice(step, operands, count):
 
 
 def _elementary(recursion):
-    return lambda step, operands, count: _collected(recursion(_rows(operands[0].terms), **step.params))
+    return lambda step, operands, count: _collected(
+        recursion(_rows(operands[0].terms), **step.params)
+    )
 
 
 def _by_jet(step, operands, count):
     """The same by `jax.experimental.jet`, which works with derivatives."""
     if step.primitive not in jet.jet_rules:
         name = step.primitive.name
-        raise NotImplementedError(f"`network` uses {name!r}, of which no Taylor series is known; write it in other terms.")
+        raise NotImplementedError(
+            f"`network` uses {name!r}, of which no Taylor series is known; write it in other terms."
+        )
     real = [i for i, x in enumerate(operands) if _is_real(x)]
-    rows = [[factorial(k) * row for k, row in enumerate(_rows(_lifted(operands[i], count)))] for i in real]
+    rows = [
+        [factorial(k) * row for k, row in enumerate(_rows(_lifted(operands[i], count)))]
+        for i in real
+    ]
 
     def operation(*moving):
         values = dict(zip(real, moving))
-        return step.primitive.bind(*(values.get(i, x) for i, x in enumerate(operands)), **step.params)
+        return step.primitive.bind(
+            *(values.get(i, x) for i, x in enumerate(operands)), **step.params
+        )
 
     first, others = jet.jet(operation, [x[0] for x in rows], [x[1:] for x in rows])
     if not step.primitive.multiple_results:
         first, others = [first], [others]
-    return [_Series(jnp.stack([x, *(y / factorial(k) for k, y in enumerate(terms, start=1))])) for x, terms in zip(first, others)]
+    return [
+        _Series(jnp.stack([x, *(y / factorial(k) for k, y in enumerate(terms, start=1))]))
+        for x, terms in zip(first, others)
+    ]
 
 
 def _convolution(a, b, k, start=0, end=None):
@@ -182,7 +211,8 @@ def _logarithm(a, **_):
 def _logistic(a, **_):
     """s' = s (1 - s) a'; both s and 1 - s keep all digits."""
     above = a[0] > 0
-    decay = settle(jnp.exp(jnp.where(above, -a[0], a[0])))  # not of the absolute value, which has no slope at 0
+    # Not of the absolute value, which has no slope at 0.
+    decay = settle(jnp.exp(jnp.where(above, -a[0], a[0])))
     large = 1 / (1 + decay)
     small = decay * large
     found, rest = [settle(jnp.where(above, large, small))], [settle(jnp.where(above, small, large))]
@@ -222,12 +252,29 @@ def _power(a, y, **_):
 
 _CALLS = {
     **dict.fromkeys(("jit", "pjit", "checkpoint"), "jaxpr"),
-    **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
+    **dict.fromkeys(
+        ("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"
+    ),
 }
 _STEPWISE = {"stop_gradient", "sign", "floor", "ceil", "round"}
 _RULES = {
-    **dict.fromkeys(("neg", "reshape", "broadcast_in_dim", "transpose", "slice", "squeeze", "expand_dims", "reduce_sum"), _linear),
-    **dict.fromkeys(("cumsum", "rev", "convert_element_type", "gather", "dynamic_slice", "real", "imag"), _linear),
+    **dict.fromkeys(
+        (
+            "neg",
+            "reshape",
+            "broadcast_in_dim",
+            "transpose",
+            "slice",
+            "squeeze",
+            "expand_dims",
+            "reduce_sum",
+        ),
+        _linear,
+    ),
+    **dict.fromkeys(
+        ("cumsum", "rev", "convert_element_type", "gather", "dynamic_slice", "real", "imag"),
+        _linear,
+    ),
     **dict.fromkeys(("concatenate", "stack", "pad", "dynamic_update_slice"), _joint),
     **dict.fromkeys(("add", "sub", "add_any"), _sum),
     **dict.fromkeys(("mul", "dot_general"), _bilinear),

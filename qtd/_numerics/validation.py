@@ -33,7 +33,9 @@ def as_real(value: ArrayLike, name: str) -> Float[Array, "..."]:
         except OverflowError:  # of whole numbers beyond 64 bits
             array = jnp.asarray(np.asarray(value, float))
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"`{name}` must be a real number or an array of them, got {value!r}.") from error
+        raise ValueError(
+            f"`{name}` must be a real number or an array of them, got {value!r}."
+        ) from error
     if jnp.issubdtype(array.dtype, jnp.floating):
         # a Python float's type is weak, and would compile twice
         return lax.convert_element_type(array, array.dtype)
@@ -46,14 +48,20 @@ def as_scalar(value: ArrayLike, name: str) -> Float[Array, ""]:
     """`as_real` for one number."""
     array = as_real(value, name)
     if array.shape != ():
-        raise ValueError(f"`{name}` must be one number, got shape {array.shape}; use `jax.vmap` for a batch.")
+        raise ValueError(
+            f"`{name}` must be one number, got shape {array.shape}; use `jax.vmap` for a batch."
+        )
     return array
 
 
 def as_share(value: ArrayLike, name: str) -> Float[Array, ""]:
     """`as_scalar` for a number between 0 and 1, both excluded."""
     number = as_scalar(value, name)
-    return where_legal(number, lambda x: (x > 0) & (x < 1), lambda x: f"`{name}` must be between 0 and 1, got {float(x)}.")
+    return where_legal(
+        number,
+        lambda x: (x > 0) & (x < 1),
+        lambda x: f"`{name}` must be between 0 and 1, got {float(x)}.",
+    )
 
 
 class Conditions:
@@ -65,8 +73,12 @@ class Conditions:
         self.values: dict[tuple, Array] = {}
 
 
-_asked: contextvars.ContextVar[Conditions | None] = contextvars.ContextVar("conditions on traced values", default=None)
-_granted: contextvars.ContextVar[Mapping] = contextvars.ContextVar("traced values that are checked", default=MappingProxyType({}))
+_asked: contextvars.ContextVar[Conditions | None] = contextvars.ContextVar(
+    "conditions on traced values", default=None
+)
+_granted: contextvars.ContextVar[Mapping] = contextvars.ContextVar(
+    "traced values that are checked", default=MappingProxyType({})
+)
 
 
 def rule(values: tuple, holds: Callable, message: Callable[..., str]) -> None:

@@ -18,7 +18,13 @@ from ._systems import checks_of, other_approaches
 
 __all__ = ["Audit", "Finding", "Severity", "audit", "checks_of", "other_approaches"]
 
-_OF_SYSTEMS = "detailed balance", "weak coupling", "steady state", "precision", "kinetic uncertainty"
+_OF_SYSTEMS = (
+    "detailed balance",
+    "weak coupling",
+    "steady state",
+    "precision",
+    "kinetic uncertainty",
+)
 
 
 def audit(machine: Any, **how: Any) -> Audit:
@@ -54,7 +60,10 @@ def _not_looked_at(topics):
     """The finding about a machine that does not say what it is made of."""
     if not topics:
         return []
-    text = f"Not looked at: {', '.join(topics)}. This machine names no network, master equation or conductor (`systems`)."
+    text = (
+        f"Not looked at: {', '.join(topics)}. This machine names no network, master equation or"
+        " conductor (`systems`)."
+    )
     return [Finding(Severity.UNCHECKED, "systems", text)]
 
 
@@ -77,8 +86,16 @@ def _without_derivatives(machine, how, reason):
     try:
         point = operating_point(machine, **how)
     except Exception as error:
-        return None, [Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")]
-    return point, [Finding(Severity.UNCHECKED, "gradients", f"Observables have no derivatives that could be checked: {_one_line(reason)}")]
+        return None, [
+            Finding(Severity.WRONG, "status", f"There is no operating point: {_one_line(error)}")
+        ]
+    return point, [
+        Finding(
+            Severity.UNCHECKED,
+            "gradients",
+            f"Observables have no derivatives that could be checked: {_one_line(reason)}",
+        )
+    ]
 
 
 def _one_line(error):
@@ -93,7 +110,13 @@ def _systems(machine) -> tuple[dict[str, AbstractSystem], list[Finding]]:
     try:
         return dict(_of(machine, "systems")), []
     except Exception as error:
-        return {}, [Finding(Severity.UNCHECKED, "systems", f"What it is made of could not be looked at: {_one_line(error)}")]
+        return {}, [
+            Finding(
+                Severity.UNCHECKED,
+                "systems",
+                f"What it is made of could not be looked at: {_one_line(error)}",
+            )
+        ]
 
 
 def _of(machine, name, *arguments):
@@ -107,7 +130,9 @@ def _asked(checks: Checks) -> list[Finding]:
         try:
             found += check()
         except Exception as error:
-            found.append(Finding(Severity.UNCHECKED, topic, f"This could not be checked: {_one_line(error)}"))
+            found.append(
+                Finding(Severity.UNCHECKED, topic, f"This could not be checked: {_one_line(error)}")
+            )
     return found
 
 
@@ -116,7 +141,13 @@ def _own(machine, point):
     try:
         return _asked(_of(machine, "checks", point))
     except Exception as error:
-        return [Finding(Severity.UNCHECKED, "checks", f"What only this machine knows could not be checked: {_one_line(error)}")]
+        return [
+            Finding(
+                Severity.UNCHECKED,
+                "checks",
+                f"What only this machine knows could not be checked: {_one_line(error)}",
+            )
+        ]
 
 
 def _of_systems(systems: dict[str, AbstractSystem]) -> list[Finding]:
@@ -131,7 +162,10 @@ def _of_systems(systems: dict[str, AbstractSystem]) -> list[Finding]:
             key = finding.topic, finding.kind
             if key not in worst or finding.rank > worst[key][1].rank:
                 worst[key] = place, finding
-    return [finding._replace(text=f"At {place}, the worst of {len(by_place)}: {finding.text}") for place, finding in worst.values()]
+    return [
+        finding._replace(text=f"At {place}, the worst of {len(by_place)}: {finding.text}")
+        for place, finding in worst.values()
+    ]
 
 
 def _checks_of(system: AbstractSystem) -> Checks:
@@ -139,7 +173,11 @@ def _checks_of(system: AbstractSystem) -> Checks:
         return checks_of(system)
     except ValueError as error:
         text = str(error)
-        return {"steady state": lambda: [Finding(Severity.WRONG, "steady state", text, kind="relaxation")]}
+        return {
+            "steady state": lambda: [
+                Finding(Severity.WRONG, "steady state", text, kind="relaxation")
+            ]
+        }
 
 
 def _others(machine, systems, point, how):
@@ -152,5 +190,8 @@ def _others(machine, systems, point, how):
     others = next((others for others in map(other_approaches, systems.values()) if others), None)
     if others:
         return compared(point, operate, others, is_redfield)
-    text = "Not compared with local, global or Redfield equations: this machine names no other description of itself."
+    text = (
+        "Not compared with local, global or Redfield equations: this machine names no other"
+        " description of itself."
+    )
     return [Finding(Severity.UNCHECKED, "other approaches", text)]

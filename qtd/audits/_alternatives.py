@@ -13,33 +13,63 @@ from ..status import Status
 from ..thermodynamics import OperatingPoint
 
 
-def compared(point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any], is_redfield: bool) -> list[Finding]:
-    """Heat currents here and in the other descriptions of the device, `others` by name; `operate` makes the operating point of each.
+def compared(
+    point: Any, operate: Callable[[Any], Any], others: Mapping[str, Any], is_redfield: bool
+) -> list[Finding]:
+    """Heat currents here and in the other descriptions of the device, `others` by name; `operate`
+    makes the operating point of each.
 
-    The Redfield equation, which keeps what the others drop, is the one to agree with, as long as its state is one; `is_redfield`: it is the
-    machine itself that is solved by one.
+    The Redfield equation, which keeps what the others drop, is the one to agree with, as long as
+    its state is one; `is_redfield`: it is the machine itself that is solved by one.
     """
     topic, points, failed = "other approaches", {}, []
     for name, other in others.items():
         try:
             points[name] = quickly(lambda device: _currents(operate(device)))(other)
         except ValueError as error:
-            failed.append(Finding(Severity.UNCHECKED, topic, f"The {name} approach gives nothing to compare with: {error}"))
+            failed.append(
+                Finding(
+                    Severity.UNCHECKED,
+                    topic,
+                    f"The {name} approach gives nothing to compare with: {error}",
+                )
+            )
     heat = lambda currents: np.array([float(currents[name]) for name in point.names])
     here = heat(point.heat_currents)
     if not np.all(np.isfinite(here)):
-        return [Finding(Severity.UNCHECKED, topic, "There are no currents here to compare with other approaches.")]
-    known = {name: other for name, other in points.items() if np.all(np.isfinite(heat(other.heat_currents)))}
+        return [
+            Finding(
+                Severity.UNCHECKED,
+                topic,
+                "There are no currents here to compare with other approaches.",
+            )
+        ]
+    known = {
+        name: other
+        for name, other in points.items()
+        if np.all(np.isfinite(heat(other.heat_currents)))
+    }
     if not known:
-        return failed or [Finding(Severity.UNCHECKED, topic, "No other approach gives numbers to compare with.")]
-    deviations = {name: _deviation(here, heat(other.heat_currents)) for name, other in known.items()}
+        return failed or [
+            Finding(Severity.UNCHECKED, topic, "No other approach gives numbers to compare with.")
+        ]
+    deviations = {
+        name: _deviation(here, heat(other.heat_currents)) for name, other in known.items()
+    }
     judge = next((name for name in known if name.startswith("redfield")), None)
     focus = _focus(point, here, [heat(other.heat_currents) for other in known.values()])
-    numbers = {"here": float(point.heat_currents[focus])} | {name: float(other.heat_currents[focus]) for name, other in known.items()}
+    numbers = {"here": float(point.heat_currents[focus])} | {
+        name: float(other.heat_currents[focus]) for name, other in known.items()
+    }
     listed = ", ".join(f"{numbers[name]:.4g} ({name})" for name in known)
-    text = f"The heat current out of {focus!r} is {numbers['here']:.4g} here, {listed} in other approaches."
+    text = (
+        f"The heat current out of {focus!r} is {numbers['here']:.4g} here, {listed} in other"
+        " approaches."
+    )
     if judge is None:
-        severity, verdict = _without_judge(max(deviations.values()), is_redfield, _is_positive(point))
+        severity, verdict = _without_judge(
+            max(deviations.values()), is_redfield, _is_positive(point)
+        )
     else:
         turned = numbers["here"] * numbers[judge] < 0
         severity, verdict = _judged(judge, deviations[judge], turned, _is_positive(known[judge]))
@@ -54,20 +84,35 @@ def _judged(judge, deviation, turned, is_positive) -> tuple[Severity, str]:
     """The verdict of the Redfield equation, called `judge`."""
     severity = DIFFERENCE.rate(deviation)
     differs = "gives it the other sign" if turned else f"differs by {deviation:.2g} of a current"
-    text = f" The {judge} one keeps all coherences, and {differs}: none should be believed on its own." if severity > Severity.FINE else ""
+    text = (
+        f" The {judge} one keeps all coherences, and {differs}: none should be believed on its own."
+        if severity > Severity.FINE
+        else ""
+    )
     if is_positive:
         return severity, text
-    return _undecided(severity), f"{text} But the {judge} state is not positive, so that nothing here can judge."
+    return _undecided(
+        severity
+    ), f"{text} But the {judge} state is not positive, so that nothing here can judge."
 
 
 def _without_judge(deviation, is_redfield, is_positive) -> tuple[Severity, str]:
     """The verdict where nothing keeps what this description drops."""
     severity = DIFFERENCE.rate(deviation)
     if is_redfield and is_positive:
-        return min(severity, Severity.NOTE), " This one keeps most coherences; what differs from it does not hold here."
+        return min(
+            severity, Severity.NOTE
+        ), " This one keeps most coherences; what differs from it does not hold here."
     if is_redfield:
-        return _undecided(severity), " This one keeps most coherences, but its own state is not positive: nothing here can judge."
-    text = f" They differ by up to {deviation:.2g} of a current, and none of them keeps all coherences, so that none can judge."
+        return (
+            _undecided(severity),
+            " This one keeps most coherences, but its own state is not positive: nothing here can"
+            " judge.",
+        )
+    text = (
+        f" They differ by up to {deviation:.2g} of a current, and none of them keeps all"
+        " coherences, so that none can judge."
+    )
     return (severity, "") if severity == Severity.FINE else (_undecided(severity), text)
 
 
@@ -88,9 +133,12 @@ def _currents(point):
 
 
 def _differences(here, there):
-    """Differences of each current, relative to the larger of the two; those that are 0 against the others are left out."""
+    """Differences of each current, relative to the larger of the two; those that are 0 against the
+    others are left out."""
     size = np.maximum(np.abs(here), np.abs(there))
-    return np.where(size > NO_CURRENT * size.max(), np.abs(here - there) / np.where(size > 0, size, 1), 0)
+    return np.where(
+        size > NO_CURRENT * size.max(), np.abs(here - there) / np.where(size > 0, size, 1), 0
+    )
 
 
 def _deviation(here, there):
@@ -98,7 +146,12 @@ def _deviation(here, there):
 
 
 def _focus(point, here, others):
-    """The current to quote: that of the cooled reservoir where the descriptions differ about it, else the one they differ about most."""
+    """The current to quote: that of the cooled reservoir where the descriptions differ about it,
+    else the one they differ about most."""
     apart = np.max([_differences(here, there) for there in others], axis=0)
     cooled = point.cooled if isinstance(point, OperatingPoint | DemonPoint) else None
-    return cooled if cooled in point.names and apart[point.names.index(cooled)] > QUOTED else point.names[int(np.argmax(apart))]
+    return (
+        cooled
+        if cooled in point.names and apart[point.names.index(cooled)] > QUOTED
+        else point.names[int(np.argmax(apart))]
+    )

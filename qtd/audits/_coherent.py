@@ -44,22 +44,38 @@ def _(lindbladian: Lindbladian) -> Checks:
 
 
 def relaxation(state: CoherentSteadyState | JumpSteadyState, levels: int) -> list[Finding]:
-    """The slowest mode of what is kept of the state, from the inverse of the generator, in which it is the largest eigenvalue; `levels`:
-    how many numbers add up to the trace, the first ones."""
+    """The slowest mode of what is kept of the state, from the inverse of the generator, in which it
+    is the largest eigenvalue; `levels`: how many numbers add up to the trace, the first ones."""
     inverse = np.asarray(_inverse(state, levels), float)
     precision = float(np.finfo(np.asarray(state.vector).dtype).eps)
     rate, _ = _networks.slowest(np.linalg.eigvals(inverse), precision)
-    fastest = float(max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values()))
+    fastest = float(
+        max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values())
+    )
     time = 1 / rate if rate else np.inf
     text = (
-        f"There is one steady state. The slowest way to it has the rate {rate:.4g}, which is a time of {time:.4g};"
+        f"There is one steady state. The slowest way to it has the rate {rate:.4g}, which is a time"
+        f" of {time:.4g};"
         f" the fastest jump has the rate {fastest:.4g}."
     )
     severity = DIGITS.rate(precision * fastest * time)
     if not rate > 0:
         severity = Severity.DOUBTFUL
-        text += " A mode that does not decay cannot be: the equation leaves the states, or rounding hides the decay."
-    return [Finding(severity, "steady state", text, {"rate": rate, "time": time, "fastest": fastest}, "relaxation", time)]
+        text += (
+            " A mode that does not decay cannot be: the equation leaves the states, or"
+            " rounding"
+            " hides the decay."
+        )
+    return [
+        Finding(
+            severity,
+            "steady state",
+            text,
+            {"rate": rate, "time": time, "fastest": fastest},
+            "relaxation",
+            time,
+        )
+    ]
 
 
 @compiled
@@ -67,30 +83,51 @@ def _inverse(state, levels):
     count = len(state.vector)
     one = jnp.eye(count, dtype=state.vector.dtype)
     traces = (jnp.arange(count) < levels).astype(one.dtype)
-    return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(one - state.vector[:, None] * traces[None])
+    return jax.vmap(state.elimination.solve, in_axes=1, out_axes=1)(
+        one - state.vector[:, None] * traces[None]
+    )
 
 
 def positivity(state: CoherentSteadyState) -> list[Finding]:
-    """The smallest eigenvalue of the density matrix; and populations against rounding, which here is relative to the largest entry."""
-    return positive(float(state.smallest_eigenvalue), state.vector.dtype, state.lindbladian.structure.approach)
+    """The smallest eigenvalue of the density matrix; and populations against rounding, which here
+    is relative to the largest entry."""
+    return positive(
+        float(state.smallest_eigenvalue), state.vector.dtype, state.lindbladian.structure.approach
+    )
 
 
 def positive(smallest: float, dtype: Any, approach: str) -> list[Finding]:
-    """What the `smallest` eigenvalue of a density matrix of this `dtype` says of an equation of some `approach`."""
+    """What the `smallest` eigenvalue of a density matrix of this `dtype` says of an equation of
+    some `approach`."""
     rounding = NOTHING * float(np.finfo(dtype).eps)
-    severity, text = Severity.FINE, f"The smallest probability in the steady state is {smallest:.3g}."
+    severity, text = (
+        Severity.FINE,
+        f"The smallest probability in the steady state is {smallest:.3g}.",
+    )
     if smallest < rounding:
         severity = Severity.NOTE
-        text = f"The smallest probability in the steady state, {smallest:.2g}, is below what rounding leaves of it."
+        text = (
+            f"The smallest probability in the steady state, {smallest:.2g}, is below what"
+            " rounding leaves of it."
+        )
     if smallest < -rounding:
         severity = Limits(rounding, rounding, NEGATIVE).rate(-smallest)
-        text = f"The steady state has the negative probability {smallest:.3g}: the {approach} equation does not hold here."
-    return [Finding(severity, "positivity", text, {"smallest_eigenvalue": smallest}, "smallest", -smallest)]
+        text = (
+            f"The steady state has the negative probability {smallest:.3g}: the {approach}"
+            " equation does not hold here."
+        )
+    return [
+        Finding(
+            severity, "positivity", text, {"smallest_eigenvalue": smallest}, "smallest", -smallest
+        )
+    ]
 
 
 def kinetic_uncertainty(state: CoherentSteadyState) -> list[Finding]:
     """The relation of networks, where it is a theorem; here it is not."""
-    activity = float(add(part.counted(state.vector, "energy", 0) for part in state.dissipators.values()))
+    activity = float(
+        add(part.counted(state.vector, "energy", 0) for part in state.dissipators.values())
+    )
     noise, products = covariance(state, "heat"), {}
     for name in state.reservoirs:
         current = float(state.current(name, "heat"))

@@ -30,7 +30,10 @@ class Probe:
     def __init__(self, machine: Any, operate: Callable[[Any], Any]):
         numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
         self.leaves, structure = jax.tree.flatten(numbers)
-        self.paths, self.directions = list(parameters(machine)), [_direction(leaf) for leaf in self.leaves]
+        self.paths, self.directions = (
+            list(parameters(machine)),
+            [_direction(leaf) for leaf in self.leaves],
+        )
         self.names: list[str] = []
         self.others: list[str] = []
 
@@ -47,26 +50,37 @@ class Probe:
         def reverse(leaves, names, weights):
             return jax.vjp(lambda x: _stacked(at(x).observables(), names), leaves)[1](weights)
 
-        self._run = quickly(lambda leaves, slopes: jax.jvp(headlines, (leaves,), (slopes,), has_aux=True))
+        self._run = quickly(
+            lambda leaves, slopes: jax.jvp(headlines, (leaves,), (slopes,), has_aux=True)
+        )
         self._turn = quickly(reverse)
         self.still = [jnp.zeros_like(leaf) for leaf in self.leaves]
         self.values, _, self.point = self._run(self.leaves, self.still)
 
     def slope(self, i: int) -> np.ndarray:
         """Slopes of all observables, per relative change of leaf i."""
-        slopes = [d if k == i else zero for k, (d, zero) in enumerate(zip(self.directions, self.still))]
+        slopes = [
+            d if k == i else zero for k, (d, zero) in enumerate(zip(self.directions, self.still))
+        ]
         return np.asarray(self._run(self.leaves, slopes)[1], float)
 
     def moved(self, i: int, step: float) -> np.ndarray:
         """All observables after a relative change of leaf i."""
         leaf = self.leaves[i] + jnp.asarray(step, self.leaves[i].dtype) * self.directions[i]
-        return np.asarray(self._run([*self.leaves[:i], leaf, *self.leaves[i + 1 :]], self.still)[0], float)
+        return np.asarray(
+            self._run([*self.leaves[:i], leaf, *self.leaves[i + 1 :]], self.still)[0], float
+        )
 
     def reverse(self, names: tuple[str, ...], weights: np.ndarray) -> np.ndarray:
         """The slopes of the sum of these observables times `weights`, per relative change of each
         leaf, by reverse mode."""
         (gradients,) = self._turn(self.leaves, names, jnp.asarray(weights, self.values.dtype))
-        return np.array([float(jnp.sum(gradient * direction)) for gradient, direction in zip(gradients, self.directions)])
+        return np.array(
+            [
+                float(jnp.sum(gradient * direction))
+                for gradient, direction in zip(gradients, self.directions)
+            ]
+        )
 
 
 def _stacked(table, names):
@@ -80,31 +94,65 @@ def gradients(probe: Probe) -> list[Finding]:
     values, count = np.asarray(probe.values, float), range(len(probe.leaves))
     known = np.isfinite(values)
     if not known.any():
-        return [Finding(Severity.UNCHECKED, _TOPIC, "No observable has a value here, so none has a derivative.")]
+        return [
+            Finding(
+                Severity.UNCHECKED,
+                _TOPIC,
+                "No observable has a value here, so none has a derivative.",
+            )
+        ]
     if not probe.leaves:
-        return [Finding(Severity.UNCHECKED, _TOPIC, "The machine has no numbers with respect to which there would be derivatives.")]
+        return [
+            Finding(
+                Severity.UNCHECKED,
+                _TOPIC,
+                "The machine has no numbers with respect to which there would be derivatives.",
+            )
+        ]
     exact = np.stack([probe.slope(i) for i in count])
     few = 32 * float(jnp.finfo(probe.values.dtype).eps)
     with np.errstate(invalid="ignore"):
         central = lambda i, step: (probe.moved(i, step) - probe.moved(i, -step)) / (2 * step)
         # What moves by a few units in the last place of a parameter is rounding.
-        noise = np.stack([np.max([np.abs(probe.moved(i, k * few) - values) for k in (-2, -1, 1, 2)], axis=0) for i in count])
-        differences, errors = _extrapolated(np.stack([np.stack([central(i, step) for step in _STEPS]) for i in count]), noise)
+        noise = np.stack(
+            [
+                np.max([np.abs(probe.moved(i, k * few) - values) for k in (-2, -1, 1, 2)], axis=0)
+                for i in count
+            ]
+        )
+        differences, errors = _extrapolated(
+            np.stack([np.stack([central(i, step) for step in _STEPS]) for i in count]), noise
+        )
     labels = np.array(probe.names)[known]
     # A rule may tie a parameter to others: moved alone, either way, there is no machine.
-    moves = np.array([any(np.isfinite(probe.moved(i, sign * _STEPS[-1])).any() for sign in (-1, 1)) for i in count])
+    moves = np.array(
+        [
+            any(np.isfinite(probe.moved(i, sign * _STEPS[-1])).any() for sign in (-1, 1))
+            for i in count
+        ]
+    )
     tied = [path for path, free in zip(probe.paths, moves) if not free]
-    exact, differences, errors, count = exact[moves], differences[moves], errors[moves], range(int(moves.sum()))
+    exact, differences, errors, count = (
+        exact[moves],
+        differences[moves],
+        errors[moves],
+        range(int(moves.sum())),
+    )
     found = [_tied(tied)] if tied else []
     if not len(count):
         return found
     paths = [path for path, free in zip(probe.paths, moves) if free]
-    found += _forward(paths, exact[:, known], differences[:, known], errors[:, known], labels, probe.others)
+    found += _forward(
+        paths, exact[:, known], differences[:, known], errors[:, known], labels, probe.others
+    )
     return [*found, *_reverse(probe, exact[:, known], labels, moves)]
 
 
 def _tied(paths):
-    text = f"Moved alone, {' and '.join(paths)} would break a rule of this machine, so no difference says what the derivative is."
+    text = (
+        f"Moved alone, {' and '.join(paths)} would break a rule of this machine, so no"
+        " difference says what the derivative is."
+    )
     return Finding(Severity.INAPPLICABLE, _TOPIC, text, {"tied": float(len(paths))})
 
 
@@ -112,7 +160,10 @@ def _direction(leaf):
     """One step of each entry in units of itself, or of 1 where it is 0; of an array with fixed
     random signs and sizes."""
     size = np.where(np.asarray(leaf) == 0, 1.0, np.abs(np.asarray(leaf, float)))
-    return jnp.asarray(size * (np.random.default_rng(0).uniform(-1, 1, size.shape) if size.ndim else 1.0), leaf.dtype)
+    return jnp.asarray(
+        size * (np.random.default_rng(0).uniform(-1, 1, size.shape) if size.ndim else 1.0),
+        leaf.dtype,
+    )
 
 
 def _extrapolated(table, noise):
@@ -138,39 +189,64 @@ def _forward(paths, exact, differences, errors, labels, others):
     """All derivatives, (parameters, observables), relative to the largest one of the observable;
     directions are relative to the parameters."""
     finite = np.isfinite(exact)
-    scale = np.maximum(np.max(np.where(np.isfinite(differences), np.abs(differences), 0), axis=0), np.finfo(float).tiny)
+    scale = np.maximum(
+        np.max(np.where(np.isfinite(differences), np.abs(differences), 0), axis=0),
+        np.finfo(float).tiny,
+    )
     resolved = finite & (errors < RESOLVED * scale[None])
     unclear, found = finite & ~resolved, []
     name = lambda where: f"{labels[where[1]]} with respect to {paths[where[0]]}"
     if not finite.all():
         first, missing = name(np.argwhere(~finite)[0]), int((~finite).sum())
-        text = f"The derivative of {first} is not a number; {missing} of {exact.size} derivatives are not."
+        text = (
+            f"The derivative of {first} is not a number; {missing} of {exact.size} derivatives"
+            " are not."
+        )
         found.append(Finding(Severity.DOUBTFUL, _TOPIC, text, {"missing": float(missing)}))
     if resolved.any():
         away = np.where(resolved, np.abs(exact - differences), 0) / scale[None]
-        defect = np.where(resolved, np.maximum(np.abs(exact - differences) - 10 * errors, 0), 0) / scale[None]
+        defect = (
+            np.where(resolved, np.maximum(np.abs(exact - differences) - 10 * errors, 0), 0)
+            / scale[None]
+        )
         judged = defect if defect.max() > 0 else away
         worst = np.unravel_index(np.argmax(judged), judged.shape)
         severity = SLOPES.rate(float(defect.max()))
         text = (
-            f"{resolved.sum()} derivatives agree with differences: those of {', '.join(labels)} with respect to {len(paths)} parameters."
-            f" At worst that of {name(worst)} is off by {away[worst]:.1g} of the observable's largest derivative."
+            f"{resolved.sum()} derivatives agree with differences: those of {', '.join(labels)}"
+            f" with respect to {len(paths)} parameters."
+            f" At worst that of {name(worst)} is off by {away[worst]:.1g} of the observable's"
+            " largest derivative."
         )
         if others:
-            text += f" Others come from the same formulas, and were not checked: {', '.join(others)}."
+            text += (
+                f" Others come from the same formulas, and were not checked: {', '.join(others)}."
+            )
         if severity > Severity.NOTE:
             text = (
                 f"The derivative of {name(worst)}, per relative change, is {exact[worst]:.6g},"
-                f" but differences give {differences[worst]:.6g} +- {errors[worst]:.1g}: do not design with it."
+                f" but differences give {differences[worst]:.6g} +- {errors[worst]:.1g}: do not"
+                " design with it."
             )
-        found.append(Finding(severity, _TOPIC, text, {"deviation": float(away[worst]), "compared": float(resolved.sum())}))
+        found.append(
+            Finding(
+                severity,
+                _TOPIC,
+                text,
+                {"deviation": float(away[worst]), "compared": float(resolved.sum())},
+            )
+        )
     if unclear.any():
         first = name(np.argwhere(unclear)[0])
         text = (
-            f"{unclear.sum()} derivatives could not be compared, such as that of {first}. Differences do not settle:"
-            " it may be at a kink, a step, the edge of what is legal, or where rounding is larger than the change."
+            f"{unclear.sum()} derivatives could not be compared, such as that of {first}."
+            " Differences do not settle:"
+            " it may be at a kink, a step, the edge of what is legal, or where rounding is larger"
+            " than the change."
         )
-        found.append(Finding(Severity.UNCHECKED, _TOPIC, text, {"unresolved": float(unclear.sum())}))
+        found.append(
+            Finding(Severity.UNCHECKED, _TOPIC, text, {"unresolved": float(unclear.sum())})
+        )
     return found
 
 
@@ -182,7 +258,9 @@ def _reverse(probe, exact, labels, moves):
         return []
     slopes, names = exact[:, usable], tuple(str(name) for name in labels[usable])
     largest = np.max(np.abs(slopes), axis=0)
-    weights = np.random.default_rng(0).uniform(0.5, 1.5, len(names)) / np.where(largest > 0, largest, 1.0)
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, len(names)) / np.where(
+        largest > 0, largest, 1.0
+    )
     try:
         turned = probe.reverse(names, weights)[moves]
     except Exception as error:
@@ -191,9 +269,18 @@ def _reverse(probe, exact, labels, moves):
     away = np.abs(turned - slopes @ weights)
     away = np.where(np.isnan(away), np.inf, away)
     worst = int(np.argmax(away))
-    severity, text = SLOPES.rate(float(away[worst])), "Reverse mode (jax.grad) agrees with forward mode"
+    severity, text = (
+        SLOPES.rate(float(away[worst])),
+        "Reverse mode (jax.grad) agrees with forward mode",
+    )
     if severity > Severity.NOTE:
-        text = "Reverse mode (jax.grad) does not agree with forward mode: do not design with it. They differ"
-    text += f" for a mixture of these observables, at worst for {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of"
+        text = (
+            "Reverse mode (jax.grad) does not agree with forward mode: do not design with it."
+            " They differ"
+        )
+    text += (
+        " for a mixture of these observables, at worst for"
+        f" {np.array(probe.paths)[moves][worst]}, by {away[worst]:.1g} of"
+    )
     text += " their largest derivatives."
     return [Finding(severity, _TOPIC, text, {"reverse": float(away[worst])})]

@@ -13,9 +13,10 @@ from ..steady import SteadyState
 class Jumps:
     """One entry for each jump, levels numbered as in `network.energies`.
 
-    `flow`: upward jumps less downward ones, per time. `energy`, `heat`: what the upward jump takes out of its reservoir; `entropy`: the
-    same in units that no temperature is needed for, heat / T where there is one. `weight`: logarithm of the ratio of degeneracies, upper
-    over lower. `populations` and `energies` of the levels.
+    `flow`: upward jumps less downward ones, per time. `energy`, `heat`: what the upward jump takes
+    out of its reservoir; `entropy`: the same in units that no temperature is needed for, heat / T
+    where there is one. `weight`: logarithm of the ratio of degeneracies, upper over lower.
+    `populations` and `energies` of the levels.
     """
 
     names: tuple[str, ...]
@@ -45,30 +46,38 @@ class Jumps:
 
     @cached_property
     def shares(self) -> np.ndarray:
-        """How much of the device a level is: one row for its share of the time, and for each reservoir two, its share of the net jumps and
-        of the heat that they carry, half of each jump to either end. Each row adds up to 1, or is 0 where nothing flows."""
+        """How much of the device a level is: one row for its share of the time, and for each
+        reservoir two, its share of the net jumps and of the heat that they carry, half of each jump
+        to either end. Each row adds up to 1, or is 0 where nothing flows."""
         size = len(self.populations)
-        net = np.where(np.abs(self.flow) > NOTHING * self.precision * self.activity, np.abs(self.flow), 0.0)
+        net = np.where(
+            np.abs(self.flow) > NOTHING * self.precision * self.activity, np.abs(self.flow), 0.0
+        )
         rows = [np.abs(self.populations)]
         for name in self.names:
             for carried in (net, net * np.abs(self.heat)):
                 passing = np.where(self.of(name), carried, 0.0)
-                rows.append(np.bincount(self.lower, passing, size) + np.bincount(self.upper, passing, size))
+                rows.append(
+                    np.bincount(self.lower, passing, size) + np.bincount(self.upper, passing, size)
+                )
         table = np.stack(rows)
         totals = table.sum(1, keepdims=True)
         return table / np.where(totals > 0, totals, 1.0)
 
     @cached_property
     def candidates(self) -> np.ndarray:
-        """Which jumps may matter: all levels that are left out are together less than `MATTERS` of anything."""
+        """Which jumps may matter: all levels that are left out are together less than `MATTERS` of
+        anything."""
         counts = self.shares.max(0) >= MATTERS / len(self.populations)
         return (counts[self.lower] | counts[self.upper]) & (self.rate > 0)
 
     def decisive(self, values: np.ndarray, levels: np.ndarray) -> int | None:
-        """The index of the largest of the `values` that matters, each of which is about some `levels` (values, levels of each).
+        """The index of the largest of the `values` that matters, each of which is about some
+        `levels` (values, levels of each).
 
-        It is the largest x such that the levels with values of x or more are together at least `MATTERS` of the time, or of the jumps or
-        the heat that a reservoir exchanges, see `shares`; None if not even all of them are.
+        It is the largest x such that the levels with values of x or more are together at least
+        `MATTERS` of the time, or of the jumps or the heat that a reservoir exchanges, see `shares`;
+        None if not even all of them are.
         """
         touched, share = set(), np.zeros(len(self.shares))
         for k in np.argsort(-np.asarray(values)):
@@ -96,11 +105,17 @@ def tabulated(state: SteadyState) -> Jumps:
         reservoir = network.reservoirs[diagonal.reservoir]
         of = lambda values, levels=levels: np.asarray(values, float)[levels]
         heat = of(quanta["heat"])
-        entropy = of(quanta["entropy"]) if reservoir.temperature is None else _per(float(reservoir.temperature), heat)
+        entropy = (
+            of(quanta["entropy"])
+            if reservoir.temperature is None
+            else _per(float(reservoir.temperature), heat)
+        )
         index = np.full(len(levels), topology.names.index(diagonal.reservoir))
         weight = np.log(degeneracies[levels] / degeneracies[lower])
         ends = topology.order[lower], topology.order[levels]
-        rows.append((index, *ends, of(up), of(down), of(flow), of(quanta["energy"]), heat, entropy, weight))
+        rows.append(
+            (index, *ends, of(up), of(down), of(flow), of(quanta["energy"]), heat, entropy, weight)
+        )
     columns = [np.concatenate(column) for column in zip(*rows)]
     precision = float(np.finfo(np.asarray(state.populations).dtype).eps)
     energies = np.asarray(network.energies, float)

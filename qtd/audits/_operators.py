@@ -34,9 +34,15 @@ def detailed_balance(state: JumpSteadyState) -> list[Finding]:
     found = []
     for name, reservoir in state.reservoirs.items():
         if isinstance(reservoir, ConstantRate):
-            text = f"The rate of {name!r} was given as a number: nothing says what temperature it stands for."
+            text = (
+                f"The rate of {name!r} was given as a number: nothing says what temperature it"
+                " stands for."
+            )
         else:
-            text = f"The jumps of {name!r} and their reverse have the rates of one reservoir, at their gap in H_0."
+            text = (
+                f"The jumps of {name!r} and their reverse have the rates of one reservoir, at"
+                " their gap in H_0."
+            )
         severity = Severity.UNCHECKED if isinstance(reservoir, ConstantRate) else Severity.FINE
         found.append(Finding(severity, "detailed balance", text, kind=name))
     return found
@@ -52,7 +58,10 @@ def weak_coupling(state: JumpSteadyState) -> list[Finding]:
         if isinstance(reservoir, ConstantRate) or reservoir.statistics != "bose" or not gaps.max():
             continue
         ratio = float((rates[gaps > 0] / gaps[gaps > 0]).max())
-        text = f"The fastest jump of {name!r} has a rate of {ratio:.3g} of its energy: this must be well below 1."
+        text = (
+            f"The fastest jump of {name!r} has a rate of {ratio:.3g} of its energy: this must be"
+            " well below 1."
+        )
         found.append(
             Finding(
                 FIRST_ORDER.rate(ratio),

@@ -11,10 +11,17 @@ from ..thermodynamics import AbstractPoint, OperatingPoint
 
 
 def point_checks(point: Any, coherent: bool) -> Checks:
-    """Checks by topic of what a machine's `operate` has returned; `coherent`: it is no process of jumps, which may be less noisy."""
+    """Checks by topic of what a machine's `operate` has returned; `coherent`: it is no process of
+    jumps, which may be less noisy."""
     if not isinstance(point, AbstractPoint):
-        text = "What the machine returns is no AbstractPoint: it has no status, no laws and no observables to check."
-        return {topic: lambda topic=topic: [Finding(Severity.UNCHECKED, topic, text)] for topic in ("status", "laws")}
+        text = (
+            "What the machine returns is no AbstractPoint: it has no status, no laws and no"
+            " observables to check."
+        )
+        return {
+            topic: lambda topic=topic: [Finding(Severity.UNCHECKED, topic, text)]
+            for topic in ("status", "laws")
+        }
     checks = {"status": lambda: status(point), "laws": lambda: laws(point, coherent)}
     if isinstance(point, OperatingPoint):
         checks["energy of the device"] = lambda: device_energy(point)
@@ -26,14 +33,31 @@ def status(point: AbstractPoint) -> list[Finding]:
     code = Status(int(point.status))
     numbers = {"status": float(code)}
     if code == Status.OK:
-        return [Finding(Severity.FINE, "status", "The operating point was found, with status 0.", numbers)]
-    return [Finding(code.severity, "status", f"The operating point has the status {int(code)}, {code.name}: {code.message}.", numbers)]
+        return [
+            Finding(
+                Severity.FINE, "status", "The operating point was found, with status 0.", numbers
+            )
+        ]
+    return [
+        Finding(
+            code.severity,
+            "status",
+            f"The operating point has the status {int(code)}, {code.name}: {code.message}.",
+            numbers,
+        )
+    ]
 
 
 def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:
     """One finding for each law."""
     if not point.laws():
-        return [Finding(Severity.UNCHECKED, "laws", "The machine names no law, so that no law of thermodynamics was checked.")]
+        return [
+            Finding(
+                Severity.UNCHECKED,
+                "laws",
+                "The machine names no law, so that no law of thermodynamics was checked.",
+            )
+        ]
     found = []
     for name, value, statement, holds in point.laws():
         if np.isnan(value):
@@ -43,34 +67,61 @@ def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:
         text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
         severity = Severity.FINE if holds else Severity.WRONG
         if name == "uncertainty" and coherent and not holds:
-            severity, text = Severity.NOTE, f"{text} It binds jumps; coherence may do better, which is no error by itself."
+            severity, text = (
+                Severity.NOTE,
+                f"{text} It binds jumps; coherence may do better, which is no error by itself.",
+            )
         found.append(Finding(severity, name, text, {"value": value}))
     return found
 
 
 def device_energy(point: OperatingPoint) -> list[Finding]:
-    """Says, where the quanta that are counted are not the energy that the device takes up, whether that matters, and to which law."""
+    """Says, where the quanta that are counted are not the energy that the device takes up, whether
+    that matters, and to which law."""
     counted, taken = (
-        np.array([float(currents[name]) for name in point.names]) for currents in (point.energy_currents, point.device_energy_currents)
+        np.array([float(currents[name]) for name in point.names])
+        for currents in (point.energy_currents, point.device_energy_currents)
     )
     if not np.all(np.isfinite(counted)):
-        return [Finding(Severity.UNCHECKED, "energy of the device", "There are no currents to compare.")]
-    precision, largest = OF_A_SUM * float(np.finfo(np.asarray(point.entropy_production).dtype).eps), np.abs(counted).max()
+        return [
+            Finding(Severity.UNCHECKED, "energy of the device", "There are no currents to compare.")
+        ]
+    precision, largest = (
+        OF_A_SUM * float(np.finfo(np.asarray(point.entropy_production).dtype).eps),
+        np.abs(counted).max(),
+    )
     if not np.any(np.abs(counted - taken) > precision * largest):
-        return [Finding(Severity.FINE, "energy of the device", "What is counted is what the device takes up, in every reservoir.")]
+        return [
+            Finding(
+                Severity.FINE,
+                "energy of the device",
+                "What is counted is what the device takes up, in every reservoir.",
+            )
+        ]
     lost = abs(counted.sum())
     seen = np.abs(counted)[np.abs(counted) > precision * largest]
     share, smallest = float(lost / seen.min()), float(seen.min())
     text = (
-        f"The quanta counted are not conserved: they add up to {counted.sum():.3g}, which somebody else has to supply."
+        f"The quanta counted are not conserved: they add up to {counted.sum():.3g}, which somebody"
+        " else has to supply."
         f" That is {share:.2g} of the smallest current ({smallest:.3g})."
     )
-    found = [Finding(UNBALANCED.rate(share), "energy of the device", text, {"sum": float(counted.sum()), "share": share})]
+    found = [
+        Finding(
+            UNBALANCED.rate(share),
+            "energy of the device",
+            text,
+            {"sum": float(counted.sum()), "share": share},
+        )
+    ]
     sigma = float(point.device_entropy_production)
     if sigma < -precision * largest:
         text = (
             f"With the energy that the device takes up the entropy production is {sigma:.4g}:"
-            " so counted, this master equation breaks the second law. Compare the global or Redfield approach."
+            " so counted, this master equation breaks the second law. Compare the global or"
+            " Redfield approach."
         )
-        found.append(Finding(Severity.WRONG, "energy of the device", text, {"entropy_production": sigma}))
+        found.append(
+            Finding(Severity.WRONG, "energy of the device", text, {"entropy_production": sigma})
+        )
     return found

@@ -9,12 +9,18 @@ import equinox as eqx
 
 
 def require_one_point(machine: Any) -> None:
-    """Raise `ValueError` if a number of the machine has more axes than its field is declared with: then it is a batch of machines."""
+    """Raise `ValueError` if a number of the machine has more axes than its field is declared with:
+    then it is a batch of machines."""
     for path, declared, value in _declared(machine, ""):
         if value.ndim > declared:
-            expected = "one number" if declared == 0 else f"an array with {declared} {'axis' if declared == 1 else 'axes'}"
+            expected = (
+                "one number"
+                if declared == 0
+                else f"an array with {declared} {'axis' if declared == 1 else 'axes'}"
+            )
             raise ValueError(
-                f"`{path}` must be {expected}, got shape {value.shape}: an audit is of one machine. Pick one of a batch,"
+                f"`{path}` must be {expected}, got shape {value.shape}: an audit is of one machine."
+                " Pick one of a batch,"
                 " such as jax.tree.map(lambda x: x[0], machine) of what `jax.vmap` has made."
             )
 
@@ -41,7 +47,8 @@ def _children(value):
 
 
 def _axes(annotation) -> int | None:
-    """How many axes an annotation such as `Float[Array, "levels"]`, or a container of such, stands for; None if it does not tell."""
+    """How many axes an annotation such as `Float[Array, "levels"]`, or a container of such, stands
+    for; None if it does not tell."""
     for kind in (annotation, *typing.get_args(annotation)):
         axes = getattr(kind, "dim_str", None)
         if axes is not None:

@@ -1,4 +1,5 @@
-"""Compiled programs, kept in the user's cache folder: what a command has compiled once, it reads the next time."""
+"""Compiled programs, kept in the user's cache folder: what a command has compiled once, it reads
+the next time."""
 
 import hashlib
 import importlib.metadata
@@ -15,7 +16,8 @@ _BYTES = 1 << 29
 
 
 def keep_compiled_programs() -> None:
-    """Those of this process and of all that it starts. Not where jax has a folder of its own, nor where none can be written to."""
+    """Those of this process and of all that it starts. Not where jax has a folder of its own, nor
+    where none can be written to."""
     if _folder_of_jax() is not None:
         return
     folder = platformdirs.user_cache_path("qtd", appauthor=False) / "compiled"
@@ -47,7 +49,11 @@ def set_for_all(option: str, value) -> None:
 def _folder_of_jax():
     """The folder where jax keeps compiled programs already."""
     option = "jax_compilation_cache_dir"
-    return getattr(sys.modules["jax"].config, option) if "jax" in sys.modules else os.environ.get(option.upper())
+    return (
+        getattr(sys.modules["jax"].config, option)
+        if "jax" in sys.modules
+        else os.environ.get(option.upper())
+    )
 
 
 def kind_of_computer() -> str:
@@ -58,7 +64,9 @@ def kind_of_computer() -> str:
     except (OSError, StopIteration):
         processor = platform.processor()
     versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib")]
-    return hashlib.sha256("".join([*versions, platform.machine(), processor]).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join([*versions, platform.machine(), processor]).encode()).hexdigest()[
+        :16
+    ]
 
 
 def remove_oldest(folder: Path, most: int) -> None:

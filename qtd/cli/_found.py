@@ -1,5 +1,5 @@
-"""Which machines and commands there are: the library's own, those of other packages, and any class of
-a machine by its module."""
+"""Which machines and commands there are: the library's own, those of other packages, and any class
+of a machine by its module."""
 
 import ast
 import functools
@@ -23,9 +23,14 @@ COMMANDS = "qtd.commands"
 
 
 def machines() -> dict[str, str]:
-    """MODULE:CLASS of each machine, by the name that is typed. Each of the library's own is the class that its file is called after."""
+    """MODULE:CLASS of each machine, by the name that is typed. Each of the library's own is the
+    class that its file is called after."""
     others = {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=MACHINES)}
-    homes = [(home, name) for name, home in qtd.machines.HOMES.items() if home.replace("_", "") == name.lower()]
+    homes = [
+        (home, name)
+        for name, home in qtd.machines.HOMES.items()
+        if home.replace("_", "") == name.lower()
+    ]
     return others | {home.replace("_", "-"): f"qtd.machines.{home}:{name}" for home, name in homes}
 
 
@@ -44,7 +49,10 @@ def load(value: str) -> Any:
     except Exception as error:  # whatever another package does when it is imported
         raise click.UsageError(f"there is no machine {value!r}: {error}.") from error
     if not (isinstance(kind, type) and hasattr(kind, "operate")):
-        raise click.UsageError(f"{value!r} is no machine: it must be a class with `operate`, such as a `qtd.machines.AbstractMachine`.")
+        raise click.UsageError(
+            f"{value!r} is no machine: it must be a class with `operate`, such as a"
+            " `qtd.machines.AbstractMachine`."
+        )
     return kind
 
 
@@ -53,11 +61,15 @@ def _summary(value):
     module, _, name = value.partition(":")
     path = _path_of(module)
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8")) if path is not None else ast.Module([], [])
+        tree = (
+            ast.parse(path.read_text(encoding="utf-8")) if path is not None else ast.Module([], [])
+        )
     except (OSError, SyntaxError, ValueError):
         return value
     kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    paragraph, _, _ = (ast.get_docstring(kinds[0]) or "").partition("\n\n") if kinds else ("", "", "")
+    paragraph, _, _ = (
+        (ast.get_docstring(kinds[0]) or "").partition("\n\n") if kinds else ("", "", "")
+    )
     return " ".join(paragraph.split()) or value
 
 
@@ -69,7 +81,10 @@ def _path_of(module):
         return None
     places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
     found = [path for place in places for path in (place.with_suffix(".py"), place / "__init__.py")]
-    return next((path for path in found if path.is_file()), Path(spec.origin) if spec.origin and not rest else None)
+    return next(
+        (path for path in found if path.is_file()),
+        Path(spec.origin) if spec.origin and not rest else None,
+    )
 
 
 class Commands(click.Group):
@@ -91,9 +106,17 @@ class Commands(click.Group):
 @functools.cache
 def _own_commands():
     """Commands by name, all that in the files of `_commands`."""
-    modules = [importlib.import_module(f"{_commands.__name__}.{name}") for _, name, _ in pkgutil.iter_modules(_commands.__path__)]
-    kept = [value for module in modules for value in vars(module).values() if isinstance(value, click.Command)]
-    return {command.name: command for command in kept}
+    modules = [
+        importlib.import_module(f"{_commands.__name__}.{name}")
+        for _, name, _ in pkgutil.iter_modules(_commands.__path__)
+    ]
+    kept = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, click.Command)
+    ]
+    return {str(command.name): command for command in kept}
 
 
 def _other_commands():
@@ -111,6 +134,8 @@ def _loaded(entry):
         reason = str(error)
 
     def refuse():
-        raise click.UsageError(f"the command {entry.name!r} of {entry.value} cannot be used: {reason}.")
+        raise click.UsageError(
+            f"the command {entry.name!r} of {entry.value} cannot be used: {reason}."
+        )
 
     return click.Command(entry.name, callback=refuse, short_help="cannot be used")

@@ -1,4 +1,5 @@
-"""Full counting statistics: cumulants and covariances of what reservoirs exchange with a system, and large deviations."""
+"""Full counting statistics: cumulants and covariances of what reservoirs exchange with a system,
+and large deviations."""
 
 from . import _conductors, _jumps, _lindblad, _networks  # noqa: F401  they register what is counted of their kinds of state
 from ._fronts import Covariance, System, Weights, covariance, cumulants, noise, series

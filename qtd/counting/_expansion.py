@@ -6,7 +6,8 @@ import jax.numpy as jnp
 
 
 def expand(state, mean, tilt, trace, solve, order):
-    """The recursion of `cumulants`: W_k x is `tilt(k, x)`, and `solve` inverts the generator on what has no trace."""
+    """The recursion of `cumulants`: W_k x is `tilt(k, x)`, and `solve` inverts the generator on
+    what has no trace."""
     expansion, result = [state], []
     for n in range(1, order + 1):
         tilted = [comb(n, k) * tilt(k, expansion[n - k]) for k in range(1, n + 1)]

@@ -20,7 +20,9 @@ def _(state: JumpSteadyState, quantity: str) -> Covariance:
 
 
 @series.register
-def _(state: JumpSteadyState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
+def _(
+    state: JumpSteadyState, weights: Weights, order: int, quantity: str
+) -> Float[Array, " order"]:
     factors = named(state, weights)
     for name in factors:
         if not state.lindbladian.counts(name, quantity):

@@ -1,4 +1,5 @@
-"""Counting the quanta of a master equation, from the response of its state to what has been counted."""
+"""Counting the quanta of a master equation, from the response of its state to what has been
+counted."""
 
 from collections.abc import Callable
 
@@ -22,29 +23,42 @@ def _(state: CoherentSteadyState, quantity: str) -> Covariance:
     # Quanta of a local equation need not add up to what the device takes.
     approach = state.lindbladian.structure.approach
     passes_on = approach == "global" and quantity in ("energy", "particles")
-    # A Redfield equation is the second order of a theory: what that is off by by a tenth is doubtful, and by more it is none.
+    # A Redfield equation is the second order of a theory: what that is off by by a tenth is
+    # doubtful, and by more it is none.
     share = FIRST_ORDER.doubtful if approach == "redfield" else 1e-6
-    return Covariance(tuple(state.reservoirs), rows(state, tuple(state.reservoirs), quantity, share), passes_on)
+    return Covariance(
+        tuple(state.reservoirs), rows(state, tuple(state.reservoirs), quantity, share), passes_on
+    )
 
 
 @series.register
-def _(state: CoherentSteadyState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
-    return coherent_cumulants(state, named(state, weights), state.lindbladian.structure.trace, order, quantity)
+def _(
+    state: CoherentSteadyState, weights: Weights, order: int, quantity: str
+) -> Float[Array, " order"]:
+    return coherent_cumulants(
+        state, named(state, weights), state.lindbladian.structure.trace, order, quantity
+    )
 
 
 def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
-    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r the jumps weighed with quantum^k.
+    """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r
+    the jumps weighed with quantum^k.
 
-    Of a state whose `dissipators` jump and count, between reservoirs of these `names`; `share`, by which a covariance may exceed what
-    the variances allow.
+    Of a state whose `dissipators` jump and count, between reservoirs of these `names`; `share`, by
+    which a covariance may exceed what the variances allow.
     """
     parts, vector = state.dissipators, state.vector
     currents = {name: state.current(name, quantity) for name in names}
-    drift = {name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1) for name in names}
+    drift = {
+        name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1)
+        for name in names
+    }
     response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
     allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
-    crossed = lambda r, s: parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
+    crossed = lambda r, s: (
+        parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
+    )
     own = {name: parts[name].counted(vector, quantity, 2) for name in names}
     variances = {name: _possible(crossed(name, name) + own[name], own[name]) for name in names}
 
@@ -52,15 +66,20 @@ def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
         if r == s:
             return variances[r]
         mixed, largest = crossed(r, s), jnp.sqrt(jnp.maximum(variances[r] * variances[s], 0))
-        return mixed + jnp.where(lax.stop_gradient(jnp.abs(mixed) <= (1 + allowed) * largest), 0.0, jnp.nan)
+        return mixed + jnp.where(
+            lax.stop_gradient(jnp.abs(mixed) <= (1 + allowed) * largest), 0.0, jnp.nan
+        )
 
     return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
 
 
 def _possible(variance: Float[Array, ""], gross: Float[Array, ""]) -> Float[Array, ""]:
-    """A `variance`, NaN where it is negative by more than rounding of the `gross` noise, of independent jumps, that it is a part of."""
+    """A `variance`, NaN where it is negative by more than rounding of the `gross` noise, of
+    independent jumps, that it is a part of."""
     rounding = 1e4 * float(jnp.finfo(variance.dtype).eps)
-    return variance + jnp.where(lax.stop_gradient(variance) < -rounding * jnp.abs(lax.stop_gradient(gross)), jnp.nan, 0.0)
+    return variance + jnp.where(
+        lax.stop_gradient(variance) < -rounding * jnp.abs(lax.stop_gradient(gross)), jnp.nan, 0.0
+    )
 
 
 def _scaled(vector, factor):
@@ -80,9 +99,13 @@ def named(state, weights: Weights) -> dict[str, ArrayLike]:
 def coherent_cumulants(
     state, factors: dict[str, ArrayLike], trace: Callable[[Array], Array], order: int, quantity: str
 ) -> Float[Array, " order"]:
-    """`cumulants` of a state whose `dissipators` jump and count; `trace`: of a vector such as its own."""
+    """`cumulants` of a state whose `dissipators` jump and count; `trace`: of a vector such as its
+    own."""
     one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
-    tilt = lambda k, x: add(one(factor) ** k * state.dissipators[name].jump(x, quantity, k) for name, factor in factors.items())
+    tilt = lambda k, x: add(
+        one(factor) ** k * state.dissipators[name].jump(x, quantity, k)
+        for name, factor in factors.items()
+    )
     mean = add(one(factor) * state.current(name, quantity) for name, factor in factors.items())
     found = expand(state.vector, mean, tilt, trace, state.elimination.solve, order)
     if order == 1:

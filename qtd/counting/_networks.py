@@ -14,7 +14,9 @@ from ._fronts import Covariance, Weights, check_known, noise, series
 @noise.register
 def _(state: SteadyState, quantity: str) -> Covariance:
     carries = np.ptp(state.network.topology.particles) > 0
-    return Covariance(tuple(state.reservoirs), _rows(state, quantity), quantity != "heat" or not carries)
+    return Covariance(
+        tuple(state.reservoirs), _rows(state, quantity), quantity != "heat" or not carries
+    )
 
 
 @series.register
@@ -24,24 +26,42 @@ def _(state: SteadyState, weights: Weights, order: int, quantity: str) -> Float[
 
 def _rows(state, quantity):
     topology = state.network.topology
-    charges = {name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names}
+    charges = {
+        name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names
+    }
     gains = {name: _martingale(state, charges[name]) for name in topology.names}
-    entry = lambda r, s: add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
-    return tuple(tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names))
+    entry = lambda r, s: add(
+        total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s])
+    )
+    return tuple(
+        tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names)
+    )
 
 
 def _martingale(state, charges):
-    """Increments by diagonal, what an upward jump adds to the charge counted, the surplus still to come included."""
+    """Increments by diagonal, what an upward jump adds to the charge counted, the surplus still to
+    come included."""
     surplus = state.elimination.solve_transposed(-state.exit_weights(charges))
-    return [surplus - lower + charges.get(i, 0.0) for i, lower in enumerate(state.network.topology.lower(surplus))]
+    return [
+        surplus - lower + charges.get(i, 0.0)
+        for i, lower in enumerate(state.network.topology.lower(surplus))
+    ]
 
 
 @compiled
 def _cumulants(state, charges, order):
     mean = sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items())
-    # A charge that only passes through, however large, is no part of the surplus: without it no digits are lost to it.
+    # A charge that only passes through, however large, is no part of the surplus: without it no
+    # digits are lost to it.
     charges = dict(enumerate(_martingale(state, charges)))
-    return expand(state.populations, mean, lambda k, x: _tilt(state, charges, k, x), jnp.sum, state.elimination.solve, order)
+    return expand(
+        state.populations,
+        mean,
+        lambda k, x: _tilt(state, charges, k, x),
+        jnp.sum,
+        state.elimination.solve,
+        order,
+    )
 
 
 def _charges(state, weights, quantity):
@@ -50,19 +70,27 @@ def _charges(state, weights, quantity):
     for name, factor in ({weights: 1.0} if isinstance(weights, str) else weights).items():
         factor = jnp.asarray(factor, network.energies.dtype)
         if factor.ndim and factor.shape != network.strengths[known(network, name)].shape:
-            raise ValueError(f"`weights` of {name!r} must be a number or one for each of its jumps, got shape {factor.shape}.")
+            raise ValueError(
+                f"`weights` of {name!r} must be a number or one for each of its jumps, got shape"
+                f" {factor.shape}."
+            )
         for i in topology.of(known(network, name)):
             quanta = state.quanta(i, quantity)
-            charges[i] = quanta * (network.per_jump(topology.diagonals[i], factor) if factor.ndim else factor)
+            charges[i] = quanta * (
+                network.per_jump(topology.diagonals[i], factor) if factor.ndim else factor
+            )
     return charges
 
 
 def _tilt(state, charges, power, vector):
-    """W_k v: the jumps of the generator, each weighed with the k-th power of its charge, applied to a vector."""
+    """W_k v: the jumps of the generator, each weighed with the k-th power of its charge, applied to
+    a vector."""
     topology = state.network.topology
     lower = topology.lower(vector)
     upwards = sum(state.jumps[i].up * charge**power * lower[i] for i, charge in charges.items())
-    return upwards + topology.hand_down({i: state.jumps[i].down * (-charge) ** power * vector for i, charge in charges.items()})
+    return upwards + topology.hand_down(
+        {i: state.jumps[i].down * (-charge) ** power * vector for i, charge in charges.items()}
+    )
 
 
 def known(network, name):

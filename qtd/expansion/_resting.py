@@ -1,4 +1,5 @@
-"""A driven network without motion, at many angles at once: the last axis of every array is that of the points."""
+"""A driven network without motion, at many angles at once: the last axis of every array is that of
+the points."""
 
 import equinox as eqx
 import jax
@@ -11,7 +12,8 @@ from ..status import Status, first
 
 
 class Resting(eqx.Module):
-    """`populations` p with W p = 0, and a `response` R: x = R y has W x = y and adds up to nothing, for every y that does.
+    """`populations` p with W p = 0, and a `response` R: x = R y has W x = y and adds up to nothing,
+    for every y that does.
 
     `status` is 0 where all is well (`qtd.Status`).
     """
@@ -31,11 +33,15 @@ class Resting(eqx.Module):
             (~exists, Status.NO_UNIQUE_STEADY_STATE),
         )
 
-    def flows(self, rates: Float[Array, "reservoirs n n points"], cyclic: Float[Array, "reservoirs n n"]) -> Float[Array, "..."]:
-        """Net jumps b -> a per time by reservoir, antisymmetric; 0 where a jump is part of no cycle (`cyclic` 0).
+    def flows(
+        self, rates: Float[Array, "reservoirs n n points"], cyclic: Float[Array, "reservoirs n n"]
+    ) -> Float[Array, "..."]:
+        """Net jumps b -> a per time by reservoir, antisymmetric; 0 where a jump is part of no cycle
+        (`cyclic` 0).
 
-        Populations are right relative to themselves, flows where jumps nearly balance need not be: Newton steps take off what would pile up
-        in the levels, rounding of what goes to and fro, so that what is left obeys Kirchhoff's law.
+        Populations are right relative to themselves, flows where jumps nearly balance need not be:
+        Newton steps take off what would pile up in the levels, rounding of what goes to and fro, so
+        that what is left obeys Kirchhoff's law.
         """
         flows = _net(rates, self.populations)
         for _ in range(2):
@@ -49,14 +55,18 @@ def _net(rates, x):
 
 
 @jax.custom_jvp
-def at_rest(rates: Float[Array, "n n points"]) -> tuple[Float[Array, "n points"], Float[Array, "n n points"]]:
+def at_rest(
+    rates: Float[Array, "n n points"],
+) -> tuple[Float[Array, "n points"], Float[Array, "n n points"]]:
     """`populations` and `response` of `Resting`, of rates b -> a, 0 on the diagonal.
 
-    By elimination without subtractions (Grassmann, Taksar and Heyman), each time of the level that is left fastest. It holds no more than
-    those that remain together, so that the last one of n levels holds at least 2^(1 - n), and a level that nothing leaves in this precision
-    comes last. What a response does to others is taken off in proportion to their populations; what it adds to the last one is what is
-    missing there, whatever rounding has left in y. So populations, and responses to a y of one sign, are right relative to themselves. NaN
-    where two levels are left by nothing.
+    By elimination without subtractions (Grassmann, Taksar and Heyman), each time of the level that
+    is left fastest. It holds no more than those that remain together, so that the last one of n
+    levels holds at least 2^(1 - n), and a level that nothing leaves in this precision comes last.
+    What a response does to others is taken off in proportion to their populations; what it adds to
+    the last one is what is missing there, whatever rounding has left in y. So populations, and
+    responses to a y of one sign, are right relative to themselves. NaN where two levels are left by
+    nothing.
     """
     n = len(rates)
     levels = jnp.arange(n)[:, None]
@@ -70,7 +80,9 @@ def at_rest(rates: Float[Array, "n n points"]) -> tuple[Float[Array, "n points"]
         into = (rates * hot[:, None]).sum(0)
         rates = rates + share[:, None] * into[None]
         kept = 1 - hot
-        rates = rates * (kept[:, None] * kept[None]) * (1 - jnp.eye(n, dtype=rates.dtype))[..., None]
+        rates = (
+            rates * (kept[:, None] * kept[None]) * (1 - jnp.eye(n, dtype=rates.dtype))[..., None]
+        )
         return (rates, remains & (hot == 0)), (hot, share, into / rate[None], 1 / rate)
 
     start = rates, jnp.full(rates.shape[1:], True)
@@ -97,7 +109,10 @@ def _at_rest_jvp(primals, tangents):
     p, response = at_rest(*primals)
     change = generator(tangents[0])
     product = lambda a, b: sum_over(a[:, :, None] * b[None], 1)
-    return (p, response), (-apply(response, apply(change, p)), -product(response, product(change, response)))
+    return (p, response), (
+        -apply(response, apply(change, p)),
+        -product(response, product(change, response)),
+    )
 
 
 def generator(rates):

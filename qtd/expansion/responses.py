@@ -5,7 +5,8 @@ With x = (v, mu_1 - mu_0, T_1 - T_0, ...) and powers alpha = (n_v, n_V1, n_T1, .
 sum_alpha R^alpha x^alpha. Populations are expanded in the angle as well, sum_(k, j, m) q_k[j, m]
 v^k theta^j s^m with s the sources, and W q = v dq/dtheta reads
 
-$$ W_0\, q_k[j, m] = (j + 1)\, q_{k-1}[j + 1, m] - \sum_{(i, l) \ne 0} W[i, l]\, q_k[j - i, m - l] $$
+$$ W_0\, q_k[j, m] = (j + 1)\, q_{k-1}[j + 1, m] - \sum_{(i, l) \ne 0} W[i, l]\, q_k[j - i, m -
+   l] $$
 
 The first law holds for every alpha: sum_r (J_r^alpha + I_r^(alpha - V_r)) = F^(alpha - v).
 **Source:** Bustos-Marun and Calvo, Eqs. (22)-(25), (37)-(46), as coefficients of powers, currents
@@ -61,12 +62,28 @@ class Responses(eqx.Module):
     powers: tuple[Powers, ...] = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        rows = [("T", self.temperature, "of the equilibrium"), ("mu", self.chemical_potential, "of the equilibrium")]
-        for i, powers in enumerate(self.powers if is_concrete(self) and self.torque.ndim == 1 else ()):
-            name = " ".join(f"{variable}^{n}" if n > 1 else variable for variable, n in zip(self.variables, powers) if n) or "1"
-            rows.append((name, jnp.stack([self.torque[i], *(x[i] for x in self.heat.values())]), ""))
+        rows = [
+            ("T", self.temperature, "of the equilibrium"),
+            ("mu", self.chemical_potential, "of the equilibrium"),
+        ]
+        for i, powers in enumerate(
+            self.powers if is_concrete(self) and self.torque.ndim == 1 else ()
+        ):
+            name = (
+                " ".join(
+                    f"{variable}^{n}" if n > 1 else variable
+                    for variable, n in zip(self.variables, powers)
+                    if n
+                )
+                or "1"
+            )
+            rows.append(
+                (name, jnp.stack([self.torque[i], *(x[i] for x in self.heat.values())]), "")
+            )
         rows += [("error", self.error, "estimated, relative"), ("status", self.status, "0: fine")]
-        return readable(self, f"torque and heat out of {', '.join(self.heat)}, by powers of the sources", rows)
+        return readable(
+            self, f"torque and heat out of {', '.join(self.heat)}, by powers of the sources", rows
+        )
 
     def index(self, **powers: int) -> int:
         """The place where the term with these `powers` stands, such as
@@ -75,7 +92,8 @@ class Responses(eqx.Module):
         wanted = tuple(powers.get(name, 0) for name in self.variables)
         if unknown or wanted not in self.powers:
             raise ValueError(
-                f"`powers` must name {', '.join(self.variables)} with a total up to {max(map(sum, self.powers))}, got {powers!r}."
+                f"`powers` must name {', '.join(self.variables)} with a total up to"
+                f" {max(map(sum, self.powers))}, got {powers!r}."
             )
         return self.powers.index(wanted)
 
@@ -89,19 +107,37 @@ class Responses(eqx.Module):
         """
         unknown = set(deviations) - set(self.variables[1:])
         if unknown:
-            raise ValueError(f"`deviations` must name some of {', '.join(self.variables[1:])}, got {sorted(unknown)!r}.")
-        asked = [as_scalar(velocity, "velocity"), *(as_scalar(deviations.get(x, 0.0), x) for x in self.variables[1:])]
+            raise ValueError(
+                f"`deviations` must name some of {', '.join(self.variables[1:])}, got"
+                f" {sorted(unknown)!r}."
+            )
+        asked = [
+            as_scalar(velocity, "velocity"),
+            *(as_scalar(deviations.get(x, 0.0), x) for x in self.variables[1:]),
+        ]
         moved = jnp.stack(asked).astype(self.torque.dtype)
         monomials = jnp.stack([_monomial(moved, a) for a in self.powers])
         totals = np.array([sum(a) for a in self.powers])
         lower = jnp.where(totals < totals.max(), monomials, 0)
-        total = lambda currents, terms: {name: current @ terms for name, current in currents.items()}
-        particles, energy, heat = total(self.particles, lower), total(self.energy, monomials), total(self.heat, monomials)
-        return Cycle(moved[0], self.torque @ lower, particles, energy, heat, self.error, self.status)
+        total = lambda currents, terms: {
+            name: current @ terms for name, current in currents.items()
+        }
+        particles, energy, heat = (
+            total(self.particles, lower),
+            total(self.energy, monomials),
+            total(self.heat, monomials),
+        )
+        return Cycle(
+            moved[0], self.torque @ lower, particles, energy, heat, self.error, self.status
+        )
 
 
 def responses(
-    network: Network, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, order: int = 2, panels: int | None = None
+    network: Network,
+    temperature: ArrayLike,
+    chemical_potential: ArrayLike = 0.0,
+    order: int = 2,
+    panels: int | None = None,
 ) -> Responses:
     """Integrals over the cycle of torque and currents, as coefficients of all powers of velocity,
     potentials and temperatures.
@@ -113,8 +149,12 @@ def responses(
     whole(order, "order", 0)
     temperature = as_asked(network, temperature, "temperature")
     potential = as_asked(network, chemical_potential, "chemical_potential")
-    temperature = where_legal(temperature, lambda x: x > 0, lambda x: f"`temperature` must be positive, got {float(x)}.")
-    found = _responses(network, temperature, potential, order, panels or (48 if is_concrete(network) else 96))
+    temperature = where_legal(
+        temperature, lambda x: x > 0, lambda x: f"`temperature` must be positive, got {float(x)}."
+    )
+    found = _responses(
+        network, temperature, potential, order, panels or (48 if is_concrete(network) else 96)
+    )
     if panels is None and is_concrete(found.error) and found.error > 1e-9:
         found = _responses(network, temperature, potential, order, 384)
     raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
@@ -128,9 +168,14 @@ def _responses(network, temperature, potential, order, panels):
     angles, weights, tails = gauss(panel_edges(resting, panels))
     torque, particles, energy, status = _at(shifted, angles, temperature, order)
     names = network(angles[0]).topology.names
-    values, error = integrals([torque, *jnp.moveaxis(particles, 1, 0), *jnp.moveaxis(energy, 1, 0)], weights, tails)
+    values, error = integrals(
+        [torque, *jnp.moveaxis(particles, 1, 0), *jnp.moveaxis(energy, 1, 0)], weights, tails
+    )
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
-    variables = ("velocity", *(f"{name}.{kind}" for name in names for kind in ("chemical_potential", "temperature")))
+    variables = (
+        "velocity",
+        *(f"{name}.{kind}" for name in names for kind in ("chemical_potential", "temperature")),
+    )
     powers = _powers(len(variables), order)
     heat = {}
     for i, name in enumerate(names):  # J = E - (mu_0 + V) I
@@ -138,14 +183,18 @@ def _responses(network, temperature, potential, order, panels):
         padded = jnp.append(particles[name], 0.0)
         heat[name] = energy[name] - potential * particles[name] - padded[np.array(fewer)]
     status = first((jnp.any(status > 0), jnp.max(status)), (~(error <= 1e-6), Status.UNRESOLVED))
-    return Responses(values[0], particles, energy, heat, temperature, potential, error, status, variables, powers)
+    return Responses(
+        values[0], particles, energy, heat, temperature, potential, error, status, variables, powers
+    )
 
 
 def _shifted(network, temperature, potential, angle, heating, bias):
     """The network at an angle, all its reservoirs at the temperature and potential of equilibrium
     and what is added to them."""
     at = network(angle)
-    where = lambda n: [x for r in n.reservoirs.values() for x in (r.temperature, r.chemical_potential)]
+    where = lambda n: [
+        x for r in n.reservoirs.values() for x in (r.temperature, r.chemical_potential)
+    ]
     return eqx.tree_at(where, at, [temperature + heating, potential + bias] * len(at.reservoirs))
 
 
@@ -171,7 +220,10 @@ def _at(shifted, angles, temperature, order):
     still = np.array([a[0] == 0 for a in joint])
     at_angle = jnp.stack([q[a[0]][joint.index((0, *a[1:]))] for a in joint])
     charges = jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]
-    flows = [_convolved(jnp.where(still[:, None, None, None], gained(rates, x), 0), at_angle, joint) for x in charges]
+    flows = [
+        _convolved(jnp.where(still[:, None, None, None], gained(rates, x), 0), at_angle, joint)
+        for x in charges
+    ]
     return -jnp.einsum("anp,np->ap", at_angle, energies[1]), *flows, resting.status
 
 
@@ -190,14 +242,18 @@ def _rates(shifted, angles, temperature, topology, order):
     powers, top = _powers(3, order), max(order, 1)
     count = 2 * len([a for a in powers if sum(a) == order]) if order else 1
     directions = np.random.default_rng(0).normal(size=(count, 3))
-    directions = np.concatenate([[[1.0, 0.0, 0.0]], directions / np.abs(directions).max(1, keepdims=True)])
+    directions = np.concatenate(
+        [[[1.0, 0.0, 0.0]], directions / np.abs(directions).max(1, keepdims=True)]
+    )
     # Lanes are directions and angles: series [order, direction, angle] of what is added to angle,
     # potential and temperature.
     steps = jnp.asarray(directions.T, angles.dtype)[:, :, None] * unit[:, None]
     zeros = jnp.zeros_like(steps[0])
     base = [jnp.broadcast_to(angles, zeros.shape), zeros, zeros]
     inputs = [jnp.stack([x, step, *[zeros] * (top - 1)]) for x, step in zip(base, steps)]
-    along = jax.vmap(lambda x, v, t: described(lambda angle, v, t: shifted(angle, t, v), x, v, t), out_axes=1)
+    along = jax.vmap(
+        lambda x, v, t: described(lambda angle, v, t: shifted(angle, t, v), x, v, t), out_axes=1
+    )
     values = taylor(along, *inputs)  # (orders, levels, directions, angles)
     energies = jnp.stack([values[0][k][:, 0] / unit[:1] ** k for k in range(2)])
     rates = [[] for _ in values[1:]]
@@ -242,7 +298,11 @@ def _convolved(left, right, powers, places=None):
     """
     places = range(len(powers)) if places is None else places
     known = {a: i for i, a in enumerate(powers)}
-    pairs = [(known[one], known[other], i) for i, c in enumerate(powers[p] for p in places) for one, other in _splits(c)]
+    pairs = [
+        (known[one], known[other], i)
+        for i, c in enumerate(powers[p] for p in places)
+        for one, other in _splits(c)
+    ]
     a, b, c = np.array(pairs).T
     terms = jnp.einsum("xrbp,xbp->xrp", left[a], right[b])
     return jax.ops.segment_sum(terms, c, len(places))
@@ -257,11 +317,15 @@ def _splits(powers: Powers):
 def _powers(variables: int, order: int) -> tuple[Powers, ...]:
     """All exponents with a total up to `order`, by total."""
     found = itertools.product(range(order + 1), repeat=variables)
-    return tuple(sorted((a for a in found if sum(a) <= order), key=lambda a: (sum(a), tuple(-x for x in a))))
+    return tuple(
+        sorted((a for a in found if sum(a) <= order), key=lambda a: (sum(a), tuple(-x for x in a)))
+    )
 
 
 def _monomial(x, powers: Powers):
-    return functools.reduce(operator.mul, [x[i] ** n for i, n in enumerate(powers) if n], jnp.ones_like(x[0]))
+    return functools.reduce(
+        operator.mul, [x[i] ** n for i, n in enumerate(powers) if n], jnp.ones_like(x[0])
+    )
 
 
 def _less(powers: Powers, place: int) -> Powers:

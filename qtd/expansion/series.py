@@ -2,11 +2,12 @@ r"""The series in the velocity, at one angle and integrated over a cycle.
 
 At a constant velocity v the populations are
 
-$$ p = \sum_k v^k q_k, \qquad W q_0 = 0, \qquad W q_k = \frac{d q_{k-1}}{d\theta}, \quad 1 \cdot q_k = 0 \ (k > 0) $$
+$$ p = \sum_k v^k q_k, \qquad W q_0 = 0, \qquad W q_k = \frac{d q_{k-1}}{d\theta}, \quad
+   1 \cdot q_k = 0 \ (k > 0) $$
 
-and so are torque and currents; coefficients C^(k) are their integrals over a cycle. The series is asymptotic, with no radius of
-convergence: `cycle` is exact.
-**Source:** Bustos-Marun and Calvo, Eqs. (49)-(51), (59), (65), (70).
+and so are torque and currents; coefficients C^(k) are their integrals over a cycle. The series is
+asymptotic, with no radius of convergence: `cycle` is exact. **Source:** Bustos-Marun and Calvo,
+Eqs. (49)-(51), (59), (65), (70).
 """
 
 import functools
@@ -32,13 +33,16 @@ __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
 
 class Local(eqx.Module):
-    """Coefficients at one angle, by order in the velocity: `populations` q_k in the order of `network.energies`, `torque`, and by reservoir
-    `particle_currents` and `energy_currents`, positive out of it.
+    """Coefficients at one angle, by order in the velocity: `populations` q_k in the order of
+    `network.energies`, `torque`, and by reservoir `particle_currents` and `energy_currents`,
+    positive out of it.
 
-    `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration. `noise`: int <dF(t) dF(0)> dt of the
-    torque at rest. `status` is 0 where all is well (`qtd.Status`); UNTRUSTED where coefficients overflow, behind which are levels that hold
-    electrons back, and INACCURATE where they may hide what underflows: where the smallest number times the longest time in the system to
-    the power of the order exceeds 1e-8 of the largest q_k of that order (and 1e-231).
+    `inertia`: what the electrons add to the moment of inertia, minus the torque per acceleration.
+    `noise`: int <dF(t) dF(0)> dt of the torque at rest. `status` is 0 where all is well
+    (`qtd.Status`); UNTRUSTED where coefficients overflow, behind which are levels that hold
+    electrons back, and INACCURATE where they may hide what underflows: where the smallest number
+    times the longest time in the system to the power of the order exceeds 1e-8 of the largest q_k
+    of that order (and 1e-231).
     """
 
     populations: Float[Array, "orders levels"]
@@ -51,26 +55,33 @@ class Local(eqx.Module):
 
     @property
     def friction(self) -> Float[Array, ""]:
-        """Minus the torque per velocity. In equilibrium noise = 2 T friction; far from it friction may be negative."""
+        """Minus the torque per velocity. In equilibrium noise = 2 T friction; far from it friction
+        may be negative."""
         return -self.torque[..., 1]
 
     def __repr__(self) -> str:
-        rows = [("F", self.torque, "torque, by order in the velocity")] + by_name("I", self.particle_currents, "particles that leave")
+        rows = [("F", self.torque, "torque, by order in the velocity")] + by_name(
+            "I", self.particle_currents, "particles that leave"
+        )
         rows += by_name("JE", self.energy_currents, "energy that leaves")
-        rows += [("friction", self.friction, "minus the torque per velocity"), ("noise", self.noise, "of the torque, at rest")]
+        rows += [
+            ("friction", self.friction, "minus the torque per velocity"),
+            ("noise", self.noise, "of the torque, at rest"),
+        ]
         rows += [("inertia", self.inertia, "of the electrons"), ("status", self.status, "0: fine")]
         return readable(self, "at one angle", rows)
 
 
 class Coefficients(eqx.Module):
-    """Integrals over a cycle, by order in the velocity: `torque` C_F, and by reservoir `particles`, `energy` and `heat`, positive out of
-    it.
+    """Integrals over a cycle, by order in the velocity: `torque` C_F, and by reservoir `particles`,
+    `energy` and `heat`, positive out of it.
 
-    Work on the coordinate per cycle at the velocity v is sign(v) sum_k C_F^(k) v^k, what leaves a reservoir sign(v) sum_k C^(k) v^(k-1).
-    `error`: estimated error of the integrals, relative to those of the absolute values (at least 4e-10 of the largest of that order);
-    `rounding`: of the torque, about 4e-16 of that integral, which for C_F^(0) is no small one however little is left of it.
-    `status` is 0 where all is well (`qtd.Status`); UNRESOLVED at an `error` above 1e-6, UNTRUSTED and INACCURATE as in `Local`, of the
-    whole orbit.
+    Work on the coordinate per cycle at the velocity v is sign(v) sum_k C_F^(k) v^k, what leaves a
+    reservoir sign(v) sum_k C^(k) v^(k-1). `error`: estimated error of the integrals, relative to
+    those of the absolute values (at least 4e-10 of the largest of that order); `rounding`: of the
+    torque, about 4e-16 of that integral, which for C_F^(0) is no small one however little is left
+    of it. `status` is 0 where all is well (`qtd.Status`); UNRESOLVED at an `error` above 1e-6,
+    UNTRUSTED and INACCURATE as in `Local`, of the whole orbit.
     """
 
     torque: Float[Array, " orders"]
@@ -82,16 +93,20 @@ class Coefficients(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = [("C_F", self.torque, "torque, by order in the velocity")] + by_name("C_I", self.particles, "particles that leave")
+        rows = [("C_F", self.torque, "torque, by order in the velocity")] + by_name(
+            "C_I", self.particles, "particles that leave"
+        )
         rows += by_name("C_J", self.heat, "heat that leaves")
         rows += [("error", self.error, "estimated, relative"), ("status", self.status, "0: fine")]
         return readable(self, "integrals over a turn", rows)
 
 
 def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
-    """The expansion to `order` >= 0 at one `angle`; derivatives with respect to it by Taylor arithmetic, exact at every order.
+    """The expansion to `order` >= 0 at one `angle`; derivatives with respect to it by Taylor
+    arithmetic, exact at every order.
 
-    `network`: a function from the angle to a `RateNetwork`, as in this whole module. Raises `ValueError` as `qtd.steady.solve` does.
+    `network`: a function from the angle to a `RateNetwork`, as in this whole module. Raises
+    `ValueError` as `qtd.steady.solve` does.
     """
     whole(order, "order", 0)
     angle = as_asked(network, angle, "angle")
@@ -103,11 +118,13 @@ def local(network: Network, angle: ArrayLike, order: int = 3) -> Local:
 def coefficients(network: Network, order: int = 3, panels: int | None = None) -> Coefficients:
     """Integrals over the cycle 0 ... 2 pi to `order` >= 0, of a `network` as in `local`.
 
-    On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change; their lengths follow the device, so no
-    grid need be chosen. None: 96 in compiled code; where parameters are known 48, and 384 if those do not suffice.
-    `Coefficients.error` tells whether they do: status UNRESOLVED above 1e-6.
+    On `panels` pieces of 16 Gauss-Legendre points, shorter where rates and populations change;
+    their lengths follow the device, so no grid need be chosen. None: 96 in compiled code; where
+    parameters are known 48, and 384 if those do not suffice. `Coefficients.error` tells whether
+    they do: status UNRESOLVED above 1e-6.
 
-    A level that falls while the left gate is open, and rises while the right one is, pumps an electron in a turn:
+    A level that falls while the left gate is open, and rises while the right one is, pumps an
+    electron in a turn:
 
     >>> lead = qtd.Reservoir(1.0, 0.0, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
     >>> def pump(angle):
@@ -128,7 +145,9 @@ def coefficients(network: Network, order: int = 3, panels: int | None = None) ->
 @compiled
 def _local(network, angle, order):
     found, lost = local_at(network, angle[None], order)
-    hidden = _hides(lost, found.populations) & (lost > 0.75 * jnp.log(jnp.finfo(lost.dtype).tiny))[0]
+    hidden = (
+        _hides(lost, found.populations) & (lost > 0.75 * jnp.log(jnp.finfo(lost.dtype).tiny))[0]
+    )
     status = jnp.where((found.status == 0) & hidden, int(Status.INACCURATE), found.status)
     return jax.tree.map(lambda x: x[..., 0], eqx.tree_at(lambda x: x.status, found, status))
 
@@ -142,26 +161,38 @@ def _coefficients(network, order, panels):
     values, error = integrals([x[: order + 1] for x in (found.torque, *currents)], weights, tails)
     particles, energy = dict(zip(names, values[1:])), dict(zip(names, values[1 + len(names) :]))
     heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
-    rounding = 2 * jnp.finfo(error.dtype).eps * lax.stop_gradient(jnp.abs(found.torque[: order + 1]) @ weights)
+    rounding = (
+        2
+        * jnp.finfo(error.dtype).eps
+        * lax.stop_gradient(jnp.abs(found.torque[: order + 1]) @ weights)
+    )
     status = of_orbit(found, lost, (~(error <= 1e-6), Status.UNRESOLVED))
     return Coefficients(values[0], particles, energy, heat, error, rounding, status)
 
 
 def of_orbit(found: Local, lost: Float[Array, " points"], *others: tuple) -> Int[Array, ""]:
-    """The status of an orbit from those of its points, `found` by `local_at`; then of the first of `others` that holds, as of `first`, and
-    last INACCURATE, which keeps numbers."""
+    """The status of an orbit from those of its points, `found` by `local_at`; then of the first of
+    `others` that holds, as of `first`, and last INACCURATE, which keeps numbers."""
     points = jnp.any(found.status > 0), jnp.max(found.status)
     return first(points, *others, (_hides(lost, found.populations), Status.INACCURATE))
 
 
 def _hides(lost, populations):
-    """Whether what has underflowed may be seen in the populations of the last order, which are the largest."""
+    """Whether what has underflowed may be seen in the populations of the last order, which are the
+    largest."""
     largest = jnp.abs(populations[-1]).max()
-    return lost.max() > jnp.log(jnp.maximum(largest, jnp.finfo(lost.dtype).tiny)) + jnp.log(jnp.finfo(lost.dtype).eps) / 2
+    return (
+        lost.max()
+        > jnp.log(jnp.maximum(largest, jnp.finfo(lost.dtype).tiny))
+        + jnp.log(jnp.finfo(lost.dtype).eps) / 2
+    )
 
 
-def local_at(network: Network, angles: Float[Array, " points"], order: int) -> tuple[Local, Float[Array, " points"]]:
-    """`local` at many angles, the last axis of every array; and the logarithm of what may have become of a number that underflows."""
+def local_at(
+    network: Network, angles: Float[Array, " points"], order: int
+) -> tuple[Local, Float[Array, " points"]]:
+    """`local` at many angles, the last axis of every array; and the logarithm of what may have
+    become of a number that underflows."""
     steps = jnp.stack([angles, jnp.ones_like(angles), *[jnp.zeros_like(angles)] * (order - 1)])
     energies, *rates = taylor(lambda x: described(network, x), steps)
     topology = network(angles[0]).topology
@@ -193,7 +224,8 @@ def local_at(network: Network, angles: Float[Array, " points"], order: int) -> t
 
 
 def _velocity_series(generators, resting, response, order):
-    """The populations q_k, of whose Taylor coefficients in the angle W_0 q_k[m] = (m + 1) q_(k-1)[m + 1] - sum_j W_j q_k[m - j]."""
+    """The populations q_k, of whose Taylor coefficients in the angle W_0 q_k[m] = (m + 1) q_(k-1)[m
+    + 1] - sum_j W_j q_k[m - j]."""
     rows: list[list[Array]] = []
     for k in range(order + 1):
         row: list[Array] = [] if k else [resting]

@@ -25,11 +25,13 @@ _NODES, _WEIGHTS, _FROM_LEFT, _SLOPES = radau(_STAGES)
 
 
 class Cycle(eqx.Module):
-    """One turn at a constant `velocity` v, exactly: integrals over the angle of `torque`, `particles`, `energy` and `heat`, as in
-    `Coefficients` but summed to all orders. Work on the coordinate is sign(v) * torque, what leaves a reservoir sign(v) * its entry / v.
+    """One turn at a constant `velocity` v, exactly: integrals over the angle of `torque`,
+    `particles`, `energy` and `heat`, as in `Coefficients` but summed to all orders. Work on the
+    coordinate is sign(v) * torque, what leaves a reservoir sign(v) * its entry / v.
 
-    `error`: by how much energy is not conserved, relative to the largest current or power; all of it is due to the panels, so it tells
-    how well they resolve the turn. `status` is 0 where all is well (`qtd.Status`), UNRESOLVED at errors above 1e-6.
+    `error`: by how much energy is not conserved, relative to the largest current or power; all of
+    it is due to the panels, so it tells how well they resolve the turn. `status` is 0 where all is
+    well (`qtd.Status`), UNRESOLVED at errors above 1e-6.
     """
 
     velocity: Float[Array, ""]
@@ -42,16 +44,23 @@ class Cycle(eqx.Module):
 
     def __repr__(self) -> str:
         rows = [("v", self.velocity, "velocity"), ("C_F", self.torque, "torque")]
-        rows += by_name("C_I", self.particles, "particles that leave") + by_name("C_J", self.heat, "heat that leaves")
-        rows += [("error", self.error, "energy that is lost, relative"), ("status", self.status, "0: fine")]
+        rows += by_name("C_I", self.particles, "particles that leave") + by_name(
+            "C_J", self.heat, "heat that leaves"
+        )
+        rows += [
+            ("error", self.error, "energy that is lost, relative"),
+            ("status", self.status, "0: fine"),
+        ]
         return readable(self, "integrals over a turn", rows)
 
 
 def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> Cycle:
-    """The periodic solution of v dp/dtheta = W(theta) p and its integrals over a turn of `network`, v = `velocity` not 0.
+    """The periodic solution of v dp/dtheta = W(theta) p and its integrals over a turn of `network`,
+    v = `velocity` not 0.
 
-    By Radau collocation of order 9 on `panels` as in `coefficients`, None for 96, and for 384 where parameters are known and 96 do not
-    suffice; the populations at the start are what the map of a turn leaves as is.
+    By Radau collocation of order 9 on `panels` as in `coefficients`, None for 96, and for 384 where
+    parameters are known and 96 do not suffice; the populations at the start are what the map of a
+    turn leaves as is.
     """
     velocity = _moving(network, velocity)
     found = _cycle(network, velocity, panels or 96)
@@ -60,23 +69,32 @@ def cycle(network: Network, velocity: ArrayLike, panels: int | None = None) -> C
     return found
 
 
-def work_cumulants(network: Network, velocity: ArrayLike, order: int = 2, panels: int = 96) -> Float[Array, " order"]:
-    """Cumulants of the work on the coordinate of `network` in a turn at `velocity` v, over many turns: mean sign(v) C_F(v), variance, ...
+def work_cumulants(
+    network: Network, velocity: ArrayLike, order: int = 2, panels: int = 96
+) -> Float[Array, " order"]:
+    """Cumulants of the work on the coordinate of `network` in a turn at `velocity` v, over many
+    turns: mean sign(v) C_F(v), variance, ...
 
-    Those of n turns are n times as large, n -> infinity. From the Taylor series of the largest multiplier of a turn of
-    dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field chi, to `order` >= 1; `panels` as in `cycle`.
+    Those of n turns are n times as large, n -> infinity. From the Taylor series of the largest
+    multiplier of a turn of dp/dt = [W + chi v F] p, F = diag(-dE/dtheta), in the counting field
+    chi, to `order` >= 1; `panels` as in `cycle`.
     """
     whole(order, "order", 1)
     return _work_cumulants(network, _moving(network, velocity), order, panels)
 
 
-def work_generating_function(network: Network, velocity: ArrayLike, field: ArrayLike, panels: int = 96) -> Float[Array, ""]:
-    """ln of the largest multiplier of a turn of `network` at this counting `field`: ln <exp(field * work in n turns)> / n, n -> infinity.
+def work_generating_function(
+    network: Network, velocity: ArrayLike, field: ArrayLike, panels: int = 96
+) -> Float[Array, ""]:
+    """ln of the largest multiplier of a turn of `network` at this counting `field`: ln <exp(field *
+    work in n turns)> / n, n -> infinity.
 
-    0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential (Jarzynski). `velocity` not 0; `panels` as in
-    `cycle`.
+    0 at field = 1 / T where all reservoirs have the temperature T and one chemical potential
+    (Jarzynski). `velocity` not 0; `panels` as in `cycle`.
     """
-    return _work_generating_function(network, _moving(network, velocity), as_asked(network, field, "field"), panels)
+    return _work_generating_function(
+        network, _moving(network, velocity), as_asked(network, field, "field"), panels
+    )
 
 
 def _moving(network, velocity):
@@ -85,7 +103,8 @@ def _moving(network, velocity):
 
 
 class Turn(eqx.Module):
-    """A turn in panels, in its own direction: at the stages of each, generators, torques and what leaves reservoirs from each level."""
+    """A turn in panels, in its own direction: at the stages of each, generators, torques and what
+    leaves reservoirs from each level."""
 
     sizes: Float[Array, " panels"]
     generators: Float[Array, "panels stages n n"]
@@ -96,16 +115,23 @@ class Turn(eqx.Module):
 
 def turn_in_panels(network: Network, way: Float[Array, ""], panels: int) -> Turn:
     """A turn of `network` in the direction `way`, 1 or -1; it is the same at all velocities."""
-    ahead = jax.tree_util.Partial(lambda network, angle: network(way * angle), network)  # populations relax forwards in time
+    # Populations relax forwards in time.
+    ahead = jax.tree_util.Partial(lambda network, angle: network(way * angle), network)
     edges = panel_edges(ahead, panels)
     sizes = edges[1:] - edges[:-1]
-    angles = (edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]).reshape(-1)
-    (energies, *rates), slopes = jax.jvp(lambda x: described(ahead, x), (angles,), (jnp.ones_like(angles),))
+    angles = (edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]).reshape(
+        -1
+    )
+    (energies, *rates), slopes = jax.jvp(
+        lambda x: described(ahead, x), (angles,), (jnp.ones_like(angles),)
+    )
     topology = network(angles[0]).topology
     rates = matrices(topology, [rate[None] for rate in rates])[0]
     particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
     found = generator(rates.sum(0)), -slopes[0], gained(rates, particles), gained(rates, energies)
-    return Turn(sizes, *(jnp.moveaxis(x, -1, 0).reshape(panels, _STAGES, *x.shape[:-1]) for x in found))
+    return Turn(
+        sizes, *(jnp.moveaxis(x, -1, 0).reshape(panels, _STAGES, *x.shape[:-1]) for x in found)
+    )
 
 
 class Flows(eqx.Module):
@@ -123,7 +149,9 @@ def _cycle(network, velocity, panels):
     found = flows(turn_in_panels(network, _way(velocity), panels), velocity)
     at_rest = network(jnp.zeros_like(velocity))
     names, known = at_rest.topology.names, at_rest.reservoirs
-    particles, energy = ({name: x[i] for i, name in enumerate(names)} for x in (found.particles, found.energy))
+    particles, energy = (
+        {name: x[i] for i, name in enumerate(names)} for x in (found.particles, found.energy)
+    )
     heat = {name: energy[name] - known[name].chemical_potential * particles[name] for name in names}
     return Cycle(velocity, found.torque, particles, energy, heat, found.error, found.status)
 
@@ -131,10 +159,14 @@ def _cycle(network, velocity, panels):
 def flows(turn: Turn, velocity: Float[Array, ""]) -> Flows:
     """Flows of a `turn` in the direction of this `velocity`."""
     maps = jax.vmap(_across)(turn.generators, jnp.abs(velocity) / turn.sizes)
-    around, before = lax.scan(lambda p, m: (m[-1] @ p, p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
+    around, before = lax.scan(
+        lambda p, m: (m[-1] @ p, p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps
+    )
     p = jnp.einsum("msab,mbc,c->msa", maps, before, _unchanged(around))
     weights = turn.sizes[:, None] * jnp.asarray(_WEIGHTS, maps.dtype)[None]
-    particles, energy = (jnp.einsum("ms,msra,msa->r", weights, x, p) for x in (turn.particles, turn.energy))
+    particles, energy = (
+        jnp.einsum("ms,msra,msa->r", weights, x, p) for x in (turn.particles, turn.energy)
+    )
     torque = _way(velocity) * jnp.einsum("ms,msa,msa->", weights, turn.force, p)
     balance = jnp.append(energy, -velocity * torque)
     error = jnp.abs(balance.sum()) / jnp.abs(balance).max()
@@ -150,10 +182,14 @@ def flows(turn: Turn, velocity: Float[Array, ""]) -> Flows:
 def _work_cumulants(network, velocity, order, panels):
     turn = turn_in_panels(network, _way(velocity), panels)
     speed = jnp.abs(velocity)
-    maps = jax.vmap(lambda w, s, f: _across_series(w, s, speed * f, order))(turn.generators, speed / turn.sizes, turn.force)
+    maps = jax.vmap(lambda w, s, f: _across_series(w, s, speed * f, order))(
+        turn.generators, speed / turn.sizes, turn.force
+    )
     n = maps.shape[-1]
     one = jnp.zeros((order + 1, n, n), maps.dtype).at[0].set(jnp.eye(n, dtype=maps.dtype))
-    product = lambda a, b: jnp.stack([jnp.einsum("kab,kbc->ac", a[: j + 1], b[j::-1][: j + 1]) for j in range(order + 1)])
+    product = lambda a, b: jnp.stack(
+        [jnp.einsum("kab,kbc->ac", a[: j + 1], b[j::-1][: j + 1]) for j in range(order + 1)]
+    )
     around, _ = lax.scan(lambda p, m: (product(m, p), None), one, maps)
     # Perturbation theory of the multiplier 1, whose left eigenvector is (1, ..., 1).
     states, values = [_unchanged(around[0])], [jnp.ones_like(velocity)]
@@ -173,10 +209,19 @@ def _work_cumulants(network, velocity, order, panels):
 def _work_generating_function(network, velocity, field, panels):
     turn = turn_in_panels(network, _way(velocity), panels)
     speed = jnp.abs(velocity)
-    tilt = field * speed * jnp.einsum("msa,ab->msab", turn.force, jnp.eye(turn.force.shape[-1], dtype=velocity.dtype))
+    tilt = (
+        field
+        * speed
+        * jnp.einsum(
+            "msa,ab->msab", turn.force, jnp.eye(turn.force.shape[-1], dtype=velocity.dtype)
+        )
+    )
     maps = jax.vmap(_across)(turn.generators + tilt, speed / turn.sizes)
-    around, logs = lax.scan(lambda p, m: _scaled(m[-1] @ p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps)
-    # A large power of a positive matrix has one column, again and again: its dominant eigenvector, to which the multiplier is stationary.
+    around, logs = lax.scan(
+        lambda p, m: _scaled(m[-1] @ p), jnp.eye(maps.shape[-1], dtype=maps.dtype), maps
+    )
+    # A large power of a positive matrix has one column, again and again: its dominant eigenvector,
+    # to which the multiplier is stationary.
     power, _ = lax.scan(lambda p, _: _scaled(p @ p), lax.stop_gradient(around), length=60)
     right, left = power.sum(1), power.sum(0)
     return jnp.log(left @ around @ right / (left @ right)) + logs.sum()
@@ -203,8 +248,12 @@ def _collocation(generators, speed):
     stages, n = generators.shape[:2]
     slopes, from_left = (speed * jnp.asarray(x, generators.dtype) for x in (_SLOPES, _FROM_LEFT))
     one = jnp.eye(n, dtype=generators.dtype)
-    matrix = jnp.einsum("st,ab->satb", slopes, one) - jnp.einsum("st,sab->satb", jnp.eye(stages, dtype=generators.dtype), generators)
-    return matrix.reshape(stages * n, stages * n), -jnp.einsum("s,ab->sab", from_left, one).reshape(stages * n, n)
+    matrix = jnp.einsum("st,ab->satb", slopes, one) - jnp.einsum(
+        "st,sab->satb", jnp.eye(stages, dtype=generators.dtype), generators
+    )
+    return matrix.reshape(stages * n, stages * n), -jnp.einsum("s,ab->sab", from_left, one).reshape(
+        stages * n, n
+    )
 
 
 def _across(generators, speed):

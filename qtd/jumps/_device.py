@@ -157,7 +157,9 @@ class JumpLindbladian(AbstractSystem):
             found[name] = JumpDissipator(self.structure.channels[name], made, counted)
         return found
 
-    def generator(self, dissipators: Mapping[str, "JumpDissipator"] | None = None) -> Float[Array, "m m"]:
+    def generator(
+        self, dissipators: Mapping[str, "JumpDissipator"] | None = None
+    ) -> Float[Array, "m m"]:
         """The matrix of all that happens, in the coordinates of `vector`; `dissipators`, where they
         are known."""
         parts = self.dissipators() if dissipators is None else dissipators
@@ -173,7 +175,9 @@ class JumpLindbladian(AbstractSystem):
             "heat": ("energy", "particles"),
         }
         if quantity not in asked:
-            raise ValueError(f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.')
+            raise ValueError(
+                f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
+            )
         own = [source for source in self.sources if source.owner == reservoir]
         return all(getattr(source, name) is not None for source in own for name in asked[quantity])
 
@@ -223,7 +227,9 @@ class JumpDissipator(eqx.Module):
         """The trace of `jump`, of the same `state`, `quantity` and `power`."""
         return total(self._weights(quantity, power) * self.channels.activity(state))
 
-    def taken(self, state: Float[Array, " m"], coefficients: Float[Array, " terms"]) -> Float[Array, ""]:
+    def taken(
+        self, state: Float[Array, " m"], coefficients: Float[Array, " terms"]
+    ) -> Float[Array, ""]:
         """Tr[H D rho] of a `state`, H by its `coefficients`."""
         return total(self.rates * (self.channels.energy(state) @ coefficients))
 

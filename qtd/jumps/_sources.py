@@ -138,7 +138,9 @@ def terms_of(H, bare):
     chosen = list(H) if bare is None else [bare] if isinstance(bare, str) else list(bare)
     if not chosen or not all(isinstance(name, str) and name in H for name in chosen):
         listed = ", ".join(map(repr, H))
-        raise ValueError(f"`bare` must name some of the terms of `H`, {listed}, got {one_line(bare)}.")
+        raise ValueError(
+            f"`bare` must name some of the terms of `H`, {listed}, got {one_line(bare)}."
+        )
     rest = {name: term for name, term in terms.items() if name not in chosen}
     return {name: terms[name] for name in chosen}, rest
 
@@ -193,7 +195,9 @@ def sources_of(jumps, reservoirs):
 
 
 @functools.singledispatch
-def named_source(source: Any, name: str, known: Mapping[str, AbstractReservoir]) -> tuple[str, AbstractReservoir]:
+def named_source(
+    source: Any, name: str, known: Mapping[str, AbstractReservoir]
+) -> tuple[str, AbstractReservoir]:
     """The name and the reservoir that a `source` stands for: a rate called `name`, or one of those
     `known` by name."""
     return name, ConstantRate(as_scalar(source, f"rate of {name}"))
@@ -232,7 +236,8 @@ def jump_of(index, owner, jump, reservoir, terms, number):
         return Jump(owner, energy, particles, False, reverse)
     if unclear:
         raise ValueError(
-            f"`jumps[{index}]` must change {unclear[0]!r} by one gap, as {owner!r} makes it: give a rate,"
+            f"`jumps[{index}]` must change {unclear[0]!r} by one gap, as {owner!r} makes it: give a"
+            " rate,"
             " the parts of the operator that do, or what they lower as `bare`; or the Hermitian"
             " coupling to `qtd.Lindbladian`."
         )

@@ -34,7 +34,8 @@ class JumpSteadyState(AbstractState):
         self.lindbladian, structure = lindbladian, lindbladian.structure
         self.dissipators = lindbladian.dissipators()
         matrix = lindbladian.generator(self.dissipators)
-        # With the trace as the only population, what is inverted is regular where the state is unique.
+        # With the trace as the only population, what is inverted is regular where the state is
+        # unique.
         self.elimination = CoherentElimination(matrix, 1)
         known = lax.stop_gradient(matrix)
         start = _least_left(known, structure.space.pure)
@@ -77,7 +78,9 @@ class JumpSteadyState(AbstractState):
         if quantity == "particles":
             return total(part.rates * part.channels.number(self.vector))
         if quantity == "heat":
-            work = device.reservoirs[reservoir].chemical_potential * self.current(reservoir, "particles")
+            work = device.reservoirs[reservoir].chemical_potential * self.current(
+                reservoir, "particles"
+            )
             return self.current(reservoir, "energy") - work
         if counts and device.interaction:
             return part.counted(self.vector, "energy", 1)
@@ -90,8 +93,13 @@ class JumpSteadyState(AbstractState):
         return nothing_where(self.is_idle(reservoir), part.taken(self.vector, coefficients))
 
     def is_idle(self, reservoir: str) -> Bool[Array, ""]:
-        """Whether `reservoir` can exchange no energy at rest, as no other one makes jumps that do."""
-        others = [jnp.all(part.rates == 0) for name, part in self.dissipators.items() if name != reservoir and part.channels.exchanges]
+        """Whether `reservoir` can exchange no energy at rest, as no other one makes jumps that
+        do."""
+        others = [
+            jnp.all(part.rates == 0)
+            for name, part in self.dissipators.items()
+            if name != reservoir and part.channels.exchanges
+        ]
         known = jnp.asarray(reservoir in self.lindbladian.structure.idle)
         return known | functools.reduce(jnp.logical_and, others, jnp.asarray(True))
 

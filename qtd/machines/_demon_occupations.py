@@ -29,9 +29,15 @@ class Occupations(eqx.Module):
     def __init__(self, machine):
         e1, e2, e3, e4 = machine.energies
         self.lead_filled, self.lead_empty = _leads(machine)
-        a = per_energy(machine, self.lead_filled, self.lead_empty).times((e4 - e3) * machine.boldness)
-        exchanged = jnp.stack([(e3 - e2) / (e1 - e2), (e1 - e3) / (e1 - e2), -jnp.ones_like(e1), jnp.zeros_like(e1)])
-        self.changes = add_scaled([a.times(_shares(machine)), Scaled.of(machine.exchange).times(exchanged)])
+        a = per_energy(machine, self.lead_filled, self.lead_empty).times(
+            (e4 - e3) * machine.boldness
+        )
+        exchanged = jnp.stack(
+            [(e3 - e2) / (e1 - e2), (e1 - e3) / (e1 - e2), -jnp.ones_like(e1), jnp.zeros_like(e1)]
+        )
+        self.changes = add_scaled(
+            [a.times(_shares(machine)), Scaled.of(machine.exchange).times(exchanged)]
+        )
         self.filled = add_scaled([self.lead_filled, self.changes])
         self.empty = add_scaled([self.lead_empty, self.changes.negative])
 
@@ -51,7 +57,9 @@ class Occupations(eqx.Module):
     def relative_margin(self) -> Float[Array, ""]:
         """The least ratio of f_l to f of the lead, or of 1 - f_l to 1 - f: of the sign of the
         margin, and never too small."""
-        return jnp.min(jnp.minimum(self.filled.over(self.lead_filled), self.empty.over(self.lead_empty)))
+        return jnp.min(
+            jnp.minimum(self.filled.over(self.lead_filled), self.empty.over(self.lead_empty))
+        )
 
     def logits(self) -> Float[Array, "4"]:
         """Logits of the demon; NaN where it does not exist, which spoils no derivative."""
@@ -97,7 +105,9 @@ def per_energy(machine, filled: Scaled, empty: Scaled) -> Scaled:
 def boldest(machine) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The largest boldness at which the occupation exists, and the change a of the cold occupations
     there."""
-    modest = Occupations(eqx.tree_at(lambda m: m.boldness, machine, jnp.zeros_like(machine.boldness)))
+    modest = Occupations(
+        eqx.tree_at(lambda m: m.boldness, machine, jnp.zeros_like(machine.boldness))
+    )
     unit = bold(machine)
     direction = jnp.where(unit.mantissa < 0, -1.0, 1.0).astype(unit.mantissa.dtype)
     change = direction * _shares(machine)
@@ -105,7 +115,10 @@ def boldest(machine) -> tuple[Float[Array, ""], Float[Array, ""]]:
     # up to 1 where an occupation grows, down to 0 where it falls
     room = Scaled.where(grows, modest.empty, modest.filled)
     size = jnp.where(moves, jnp.abs(change), 1.0)
-    per_boldness = Scaled(jnp.where(moves, direction * unit.mantissa, 1.0), jnp.broadcast_to(unit.exponent, size.shape))
+    per_boldness = Scaled(
+        jnp.where(moves, direction * unit.mantissa, 1.0),
+        jnp.broadcast_to(unit.exponent, size.shape),
+    )
     bounds = jnp.where(moves, room.over(per_boldness) / size, jnp.inf)
     changes = jnp.where(change != 0, room.value / size, jnp.inf)
     return jnp.min(bounds), direction * jnp.min(changes)
@@ -114,7 +127,9 @@ def boldest(machine) -> tuple[Float[Array, ""], Float[Array, ""]]:
 def _leads(machine):
     """f and 1 - f of the leads at the resonances."""
     e1, e2, e3, e4 = machine.energies
-    logits = jnp.concatenate([machine.hot.logit(jnp.stack([e1, e2])), machine.cold.logit(jnp.stack([e3, e4]))])
+    logits = jnp.concatenate(
+        [machine.hot.logit(jnp.stack([e1, e2])), machine.cold.logit(jnp.stack([e3, e4]))]
+    )
     scaled = lambda logit: Scaled.exp(settle(-jax.nn.softplus(logit)))
     return scaled(logits), scaled(-logits)
 
@@ -156,7 +171,9 @@ def entropy_per_heat_where_they_meet(machine, occupations: Occupations) -> Float
     """The entropy produced over the heat for e_3 = e_4 without exchange, where both vanish as (e_4
     - e_3)^2."""
     e1, e2, e3, e4 = machine.energies
-    slope = per_energy(machine, occupations.lead_filled, occupations.lead_empty).times(machine.boldness)
+    slope = per_energy(machine, occupations.lead_filled, occupations.lead_empty).times(
+        machine.boldness
+    )
     share = ((e4 - e3) / (e1 - e2)) ** 2
     parts = occupations.times_stiffness(slope)
     return share * (parts[0] + parts[1]) + parts[2] + parts[3]

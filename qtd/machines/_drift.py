@@ -1,6 +1,8 @@
-"""How finite reservoirs and the modes between them change in time: a state is (temperatures, chemical potentials, occupations).
+"""How finite reservoirs and the modes between them change in time: a state is (temperatures,
+chemical potentials, occupations).
 
-Occupations are part of it in the full model only; else there are none, and the modes are in their quasi-stationary state.
+Occupations are part of it in the full model only; else there are none, and the modes are in their
+quasi-stationary state.
 """
 
 import itertools
@@ -21,8 +23,12 @@ from .._numerics.validation import nonnegative, positive
 
 def distances(machine, gases):
     """x_jk = (omega_k - mu_j) / T_j."""
-    # Settled: computed twice it could be rounded in two ways, and equal reservoirs would exchange something.
-    return settle((machine.energies[None] - gases.chemical_potential[:, None]) / positive(gases.temperature)[:, None])
+    # Settled: computed twice it could be rounded in two ways, and equal reservoirs would exchange
+    # something.
+    return settle(
+        (machine.energies[None] - gases.chemical_potential[:, None])
+        / positive(gases.temperature)[:, None]
+    )
 
 
 def jumps(machine, gases):
@@ -36,7 +42,8 @@ def jumps(machine, gases):
     for j, q in itertools.combinations(range(len(x)), 2):
         further = x[q] - x[j]
         above = further < 0
-        factor = jnp.expm1(jnp.where(above, further, -further))  # without overflow; no absolute value, which has no slope at 0
+        # Without overflow; no absolute value, which has no slope at 0.
+        factor = jnp.expm1(jnp.where(above, further, -further))
         difference = factor * jnp.where(above, filled[q] * empty[j], -filled[j] * empty[q])
         found[j, q] = shares[j] * rates[q] * difference, further
     return found
@@ -47,7 +54,9 @@ def warming(machine, gases, particles):
     held = gases.properties()
     heating = ((machine.energies[None] - held.energy_per_particle[:, None]) * particles).sum(1)
     temperature = -heating / held.heat_capacity
-    return temperature, (-particles.sum(1) - held.first / gases.temperature * temperature) / held.zeroth
+    return temperature, (
+        -particles.sum(1) - held.first / gases.temperature * temperature
+    ) / held.zeroth
 
 
 def at(machine, state):
@@ -59,9 +68,13 @@ def at(machine, state):
 def leaving(machine, gases, occupations):
     """Particles that leave each reservoir into each mode, per time."""
     if len(occupations):
-        return nonnegative(machine.rates) * (jax.nn.sigmoid(-distances(machine, gases)) - occupations[None])
+        return nonnegative(machine.rates) * (
+            jax.nn.sigmoid(-distances(machine, gases)) - occupations[None]
+        )
     found, nothing = jumps(machine, gases), jnp.zeros_like(machine.energies)
-    signed = lambda j: (flow if pair[0] == j else -flow for pair, (flow, _) in found.items() if j in pair)
+    signed = lambda j: (
+        flow if pair[0] == j else -flow for pair, (flow, _) in found.items() if j in pair
+    )
     return jnp.stack([sum(signed(j), nothing) for j in range(len(machine.rates))])
 
 
@@ -76,13 +89,19 @@ def speed(state, machine):
 def quasi_stationary(machine, gases):
     """Occupations of modes that follow the reservoirs at once."""
     total = machine.rates.sum(0)
-    return (machine.rates * jax.nn.sigmoid(-distances(machine, gases))).sum(0) / jnp.where(total > 0, total, 1.0)
+    return (machine.rates * jax.nn.sigmoid(-distances(machine, gases))).sum(0) / jnp.where(
+        total > 0, total, 1.0
+    )
 
 
 def start(machine, full, occupations):
     """The state at time 0."""
     known = machine.gases.temperature, machine.gases.chemical_potential
-    modes = () if not full else (quasi_stationary(machine, machine.gases) if occupations is None else occupations,)
+    modes = (
+        ()
+        if not full
+        else (quasi_stationary(machine, machine.gases) if occupations is None else occupations,)
+    )
     return jnp.concatenate([*known, *modes])
 
 
@@ -91,7 +110,9 @@ def ends(state, machine):
     gases, _ = at(machine, state)
     if machine.gases.closure == "exact":
         return jnp.any(gases.temperature <= 0)
-    return jnp.any((gases.temperature <= 0) | (gases.degeneracy <= gases.smallest_degeneracy * (1 + 1e-6)))
+    return jnp.any(
+        (gases.temperature <= 0) | (gases.degeneracy <= gases.smallest_degeneracy * (1 + 1e-6))
+    )
 
 
 def settled(state, machine):
@@ -106,16 +127,27 @@ def entropy_production(machine, gases, occupations):
     x = distances(machine, gases)
     if not len(occupations):
         nothing = jnp.zeros_like(machine.energies)
-        return sum((flow * further for flow, further in jumps(machine, gases).values()), nothing).sum()
+        return sum(
+            (flow * further for flow, further in jumps(machine, gases).values()), nothing
+        ).sum()
     odds = jnp.log1p(-occupations) - jnp.log(occupations)
-    return jnp.where(machine.rates > 0, leaving(machine, gases, occupations) * (odds[None] - x), 0).sum()
+    return jnp.where(
+        machine.rates > 0, leaving(machine, gases, occupations) * (odds[None] - x), 0
+    ).sum()
 
 
 def scale(state, machine):
-    """What errors are measured in: temperatures, potentials or the larger temperatures, and occupations, if they are not too small."""
+    """What errors are measured in: temperatures, potentials or the larger temperatures, and
+    occupations, if they are not too small."""
     n = len(machine.rates)
     temperatures = jnp.abs(state[:n])
-    return jnp.concatenate([temperatures, jnp.maximum(jnp.abs(state[n : 2 * n]), temperatures), 0.01 + jnp.abs(state[2 * n :])])
+    return jnp.concatenate(
+        [
+            temperatures,
+            jnp.maximum(jnp.abs(state[n : 2 * n]), temperatures),
+            0.01 + jnp.abs(state[2 * n :]),
+        ]
+    )
 
 
 EQUATION = Equation(speed, ends, scale)
@@ -147,8 +179,17 @@ def _run(machine, times, full, occupations):
 
 
 def happening(machine, begin, quantity, stays=lambda *_: True, until=None) -> Happening:
-    """When `quantity` of state and machine first rises through 0 on the way from a state, for long enough to say that it `stays`."""
-    return first_rise(EQUATION, begin, machine, quantity, stays, settled, horizon(machine) if until is None else until)
+    """When `quantity` of state and machine first rises through 0 on the way from a state, for long
+    enough to say that it `stays`."""
+    return first_rise(
+        EQUATION,
+        begin,
+        machine,
+        quantity,
+        stays,
+        settled,
+        horizon(machine) if until is None else until,
+    )
 
 
 def totals(machine, gases, occupations):
@@ -160,7 +201,8 @@ def totals(machine, gases, occupations):
 
 
 def exchanges(machine):
-    """Rates of exchange through each mode, (pairs, modes), and which reservoirs lose and gain by it, (pairs, reservoirs)."""
+    """Rates of exchange through each mode, (pairs, modes), and which reservoirs lose and gain by
+    it, (pairs, reservoirs)."""
     total = machine.rates.sum(0)
     low, high = np.triu_indices(len(machine.rates), 1)
     rates = machine.rates[low] * machine.rates[high] / jnp.where(total > 0, total, 1.0)[None]
@@ -169,7 +211,8 @@ def exchanges(machine):
 
 
 def rest(machine):
-    """Temperature and potential at which the reservoirs together hold what they hold now; and whether they were found."""
+    """Temperature and potential at which the reservoirs together hold what they hold now; and
+    whether they were found."""
     gases, nobody = machine.gases, jnp.zeros(0, machine.energies.dtype)
     number, energy, _ = totals(machine, gases, nobody)
     weights = gases.properties().zeroth / gases.properties().zeroth.sum()
@@ -179,7 +222,8 @@ def rest(machine):
     guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])
 
     def excess(at, known):
-        """Excess of particles and energy, in units of what a change of potential and temperature by the temperature would make."""
+        """Excess of particles and energy, in units of what a change of potential and temperature by
+        the temperature would make."""
         gases, number, energy = known
         temperature = jnp.exp(at[0])
         held = gases.at(temperature, at[1]).properties()
@@ -198,12 +242,17 @@ def horizon(machine):
 
 
 def conserved(machine):
-    """How many combinations of particle numbers and energies no exchange changes: all less the rank of the exchanges."""
+    """How many combinations of particle numbers and energies no exchange changes: all less the rank
+    of the exchanges."""
     rates, moved = exchanges(machine)
     energies = machine.energies - machine.energies.mean()
-    energies = energies / jnp.maximum(jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max())
+    energies = energies / jnp.maximum(
+        jnp.abs(energies).max(), jnp.finfo(energies.dtype).eps * jnp.abs(machine.energies).max()
+    )
     charges = jnp.stack([jnp.ones_like(energies), energies], axis=1)
-    vectors = jnp.einsum("pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges).reshape(rates.size, -1)
+    vectors = jnp.einsum(
+        "pk,pj,kc->pkjc", (rates > 0).astype(energies.dtype), moved, charges
+    ).reshape(rates.size, -1)
     found, _ = eigensystem(vectors.T @ vectors)
     return (found < 1e-10 * found.max()).sum()
 
@@ -214,12 +263,15 @@ def relaxation_rates(machine, temperature, potential):
     x = (machine.energies - potential) / temperature
     noise = rates * (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x))[None]
     charges = jnp.stack([jnp.ones_like(x), machine.energies - potential], axis=1)
-    # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric matrix.
+    # Deviations in units of their thermal fluctuations, in which the relaxation is a symmetric
+    # matrix.
     held = machine.gases.at(temperature, potential).properties()
     first, slope = jnp.sqrt(temperature * held.zeroth), held.first / held.zeroth
     second = temperature * jnp.sqrt(held.heat_capacity)
     number = moved[:, None] * charges[None, :, :1] / first[None, None]
     energy = moved[:, None] * (charges[None, :, 1:] - slope[None, None]) / second[None, None]
-    vectors = (jnp.sqrt(noise)[..., None] * jnp.concatenate([number, energy], axis=2)).reshape(noise.size, -1)
+    vectors = (jnp.sqrt(noise)[..., None] * jnp.concatenate([number, energy], axis=2)).reshape(
+        noise.size, -1
+    )
     found, _ = eigensystem(vectors.T @ vectors)
     return jnp.sort(jnp.maximum(found, 0.0))

@@ -46,8 +46,18 @@ class Flows(AbstractPoint):
             ("J", "E^2", self.heat, "heat that leaves reservoir"),
             ("P", "E", self.particles, "particles that leave reservoir"),
             ("JE", "E^2", self.energy, "energy that leaves reservoir"),
-            ("dT", "E^2", self.temperature_rates, "change per time of the temperature of reservoir"),
-            ("dmu", "E^2", self.potential_rates, "change per time of the chemical potential of reservoir"),
+            (
+                "dT",
+                "E^2",
+                self.temperature_rates,
+                "change per time of the temperature of reservoir",
+            ),
+            (
+                "dmu",
+                "E^2",
+                self.potential_rates,
+                "change per time of the chemical potential of reservoir",
+            ),
             ("n", "1", self.occupations, "occupation of mode"),
         ):
             for j in range(entries.shape[-1]):
@@ -56,13 +66,30 @@ class Flows(AbstractPoint):
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""
-        energy, particles, sigma = (np.asarray(x, float) for x in (self.energy, self.particles, self.entropy_production))
+        energy, particles, sigma = (
+            np.asarray(x, float) for x in (self.energy, self.particles, self.entropy_production)
+        )
         clausius = -float((self.heat / self.temperatures).sum())
         return [
-            Law("first law", float(energy.sum()), "sum of energy currents = 0", abs(energy.sum()) <= 1e-12 * np.abs(energy).max()),
-            Law("particles", float(sum(particles)), "sum of particle currents = 0", abs(sum(particles)) <= 1e-12 * max(abs(particles))),
+            Law(
+                "first law",
+                float(energy.sum()),
+                "sum of energy currents = 0",
+                abs(energy.sum()) <= 1e-12 * np.abs(energy).max(),
+            ),
+            Law(
+                "particles",
+                float(sum(particles)),
+                "sum of particle currents = 0",
+                abs(sum(particles)) <= 1e-12 * max(abs(particles)),
+            ),
             Law("second law", float(sigma), "entropy production >= 0", bool(sigma >= 0)),
-            Law("Clausius", clausius, "-sum Y / T = entropy production", abs(clausius - sigma) <= 1e-9 * np.abs(energy).max()),
+            Law(
+                "Clausius",
+                clausius,
+                "-sum Y / T = entropy production",
+                abs(clausius - sigma) <= 1e-9 * np.abs(energy).max(),
+            ),
         ]
 
 
@@ -87,17 +114,29 @@ class Evolution(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = [("times", self.times, ""), *((f"T_{j}", x, "temperature") for j, x in enumerate(self.temperatures.T))]
-        rows += [*((f"mu_{j}", x, "chemical potential") for j, x in enumerate(self.chemical_potentials.T)), ("S", self.entropy, "entropy")]
-        rows += [("drift", self.drift, "of particles and energy, relative"), ("last", self.last, "time that was reached")]
+        rows = [
+            ("times", self.times, ""),
+            *((f"T_{j}", x, "temperature") for j, x in enumerate(self.temperatures.T)),
+        ]
+        rows += [
+            *(
+                (f"mu_{j}", x, "chemical potential")
+                for j, x in enumerate(self.chemical_potentials.T)
+            ),
+            ("S", self.entropy, "entropy"),
+        ]
+        rows += [
+            ("drift", self.drift, "of particles and energy, relative"),
+            ("last", self.last, "time that was reached"),
+        ]
         return readable(self, "finite reservoirs", [*rows, ("status", self.status, "0: fine")])
 
 
 class Equilibrium(eqx.Module):
-    """The equilibrium in which finite reservoirs end: a `temperature` and a `chemical_potential`; `status` 0 where
-    they were found. `conserved`: how many combinations of particle numbers and energies never
-    change; more than 2, and the reservoirs stop elsewhere, at occupations that are equal only where
-    they share modes (`unique` is False)."""
+    """The equilibrium in which finite reservoirs end: a `temperature` and a `chemical_potential`;
+    `status` 0 where they were found. `conserved`: how many combinations of particle numbers and
+    energies never change; more than 2, and the reservoirs stop elsewhere, at occupations that are
+    equal only where they share modes (`unique` is False)."""
 
     temperature: Float[Array, ""]
     chemical_potential: Float[Array, ""]
@@ -110,8 +149,19 @@ class Equilibrium(eqx.Module):
         return self.conserved == 2
 
     def __repr__(self) -> str:
-        rows = [("T", self.temperature, "temperature"), ("mu", self.chemical_potential, "chemical potential")]
-        return readable(self, "equilibrium", [*rows, ("conserved", self.conserved, "quantities"), ("status", self.status, "0: fine")])
+        rows = [
+            ("T", self.temperature, "temperature"),
+            ("mu", self.chemical_potential, "chemical potential"),
+        ]
+        return readable(
+            self,
+            "equilibrium",
+            [
+                *rows,
+                ("conserved", self.conserved, "quantities"),
+                ("status", self.status, "0: fine"),
+            ],
+        )
 
 
 class Minimum(eqx.Module):
@@ -125,7 +175,11 @@ class Minimum(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = [("time", self.time, ""), ("T", self.temperature, "the lowest temperature"), ("status", self.status, "0: fine")]
+        rows = [
+            ("time", self.time, ""),
+            ("T", self.temperature, "the lowest temperature"),
+            ("status", self.status, "0: fine"),
+        ]
         return readable(self, "first minimum of a temperature", rows)
 
 
@@ -138,5 +192,9 @@ class Crossings(eqx.Module):
     status: Int[Array, ""]
 
     def __repr__(self) -> str:
-        rows = [("times", self.times, ""), ("values", self.values, "at which the two met"), ("status", self.status, "0: fine")]
+        rows = [
+            ("times", self.times, ""),
+            ("values", self.values, "at which the two met"),
+            ("status", self.status, "0: fine"),
+        ]
         return readable(self, "crossings", rows)

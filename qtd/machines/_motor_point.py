@@ -47,7 +47,11 @@ class MotorPoint(AbstractPoint):
         _, cold, differ = self._extremes()
         cases = [self.power == 0, self.power > 0, self.electric_power < 0, differ & (cold > 0)]
         driven = jnp.where(self.electric_power > 0, int(Mode.MOTOR), int(Mode.HEAT_ENGINE))
-        found = jnp.select(cases, [int(Mode.FREE), driven, int(Mode.CHARGE_PUMP), int(Mode.REFRIGERATOR)], int(Mode.FRUSTRATED))
+        found = jnp.select(
+            cases,
+            [int(Mode.FREE), driven, int(Mode.CHARGE_PUMP), int(Mode.REFRIGERATOR)],
+            int(Mode.FRUSTRATED),
+        )
         return jnp.where(jnp.isnan(self.velocity), int(Mode.NOTHING), found)
 
     @property
@@ -82,8 +86,12 @@ class MotorPoint(AbstractPoint):
             table[f"J_{name}"] = Observable(heat, "E^2", f"heat current out of {name!r}")
         for name, current in self.particle_currents.items():
             table[f"I_{name}"] = Observable(current, "E", f"particle current out of {name!r}")
-        table["efficiency_Carnot"] = Observable(self.carnot_efficiency, "1", "the bound on efficiency")
-        table["omitted"] = Observable(self.omitted, "1", "next two terms of the series over those kept")
+        table["efficiency_Carnot"] = Observable(
+            self.carnot_efficiency, "1", "the bound on efficiency"
+        )
+        table["omitted"] = Observable(
+            self.omitted, "1", "next two terms of the series over those kept"
+        )
         return table
 
     def laws(self) -> list[Law]:
@@ -91,9 +99,17 @@ class MotorPoint(AbstractPoint):
         only where the series does."""
         balance = float(add(self.energy_currents.values()) - self.power)
         largest = max(abs(float(x)) for x in self.energy_currents.values())
-        sigma, share = float(self.entropy_production), float(self.efficiency / self.carnot_efficiency)
+        sigma, share = (
+            float(self.entropy_production),
+            float(self.efficiency / self.carnot_efficiency),
+        )
         found = [
-            Law("first law", balance, "sum of energy currents - power = 0", abs(balance) <= 1e-8 * largest),
+            Law(
+                "first law",
+                balance,
+                "sum of energy currents - power = 0",
+                abs(balance) <= 1e-8 * largest,
+            ),
             Law("second law", sigma, "entropy production >= 0", sigma >= 0),
         ]
         potentials = [float(x) for x in self.chemical_potentials.values()]
@@ -111,6 +127,9 @@ class MotorPoint(AbstractPoint):
 
     def _extremes(self):
         """Heat out of the hottest and the coldest leads, and whether temperatures differ."""
-        heat, t = (jnp.stack([x[name] for name in self.names]) for x in (self.heat_currents, self.temperatures))
+        heat, t = (
+            jnp.stack([x[name] for name in self.names])
+            for x in (self.heat_currents, self.temperatures)
+        )
         of = lambda extreme: jnp.where(t == extreme[None], heat, 0).sum(0)
         return of(t.max(0)), of(t.min(0)), t.max(0) > t.min(0)

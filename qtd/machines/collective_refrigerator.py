@@ -1,4 +1,5 @@
-"""The collective-spin absorption refrigerator of Kolisnyk and Schaller (their equation numbers throughout)."""
+"""The collective-spin absorption refrigerator of Kolisnyk and Schaller (their equation numbers
+throughout)."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -25,25 +26,33 @@ from ._machine import AbstractOpenSystem, DesignProblem, at_work
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
-_FEW = 16  # levels, up to which an audit solves the Redfield equation: the time grows with their sixth power, of 16 it is seconds
+# levels, up to which an audit solves the Redfield equation: the time grows with their sixth power,
+# of 16 it is seconds
+_FEW = 16
 
 
 class CollectiveRefrigerator(AbstractOpenSystem):
-    r"""N spins 1/2 with a collective antiferromagnetic interaction, H = \Omega J_z^2, cooled through a third reservoir.
+    r"""N spins 1/2 with a collective antiferromagnetic interaction, H = \Omega J_z^2, cooled
+    through a third reservoir.
 
-    Cold and work reservoirs couple through J_x, the hot one through J_x^2 / N. Within a sector of total spin j and parity the levels
-    are E_m = \Omega m^2, m >= 0, and the populations obey a rate equation among them (Eqs. 3-9). With filters on the gaps between the
-    three lowest levels heat from the work reservoir draws heat from the cold one into the hot one, at a rate that grows as N^2.
+    Cold and work reservoirs couple through J_x, the hot one through J_x^2 / N. Within a sector of
+    total spin j and parity the levels are E_m = \Omega m^2, m >= 0, and the populations obey a rate
+    equation among them (Eqs. 3-9). With filters on the gaps between the three lowest levels heat
+    from the work reservoir draws heat from the cold one into the hot one, at a rate that grows as
+    N^2.
 
-    - `num_spins` N >= 2, `parity` ("even" or "odd") and total `spin` j (default N/2, the sector of the paper) are static.
+    - `num_spins` N >= 2, `parity` ("even" or "odd") and total `spin` j (default N/2, the sector of
+      the paper) are static.
     - `interaction` Omega > 0; `cold`, `hot`, `work` are `qtd.Reservoir`s of bosons.
 
-    Defaults: Fig. 2 of the paper with N = 31: T = (0.5, 1, 1000) for (cold, hot, work), peaked filters of height 1 and widths
-    (0.1, 0.1, 0.001) on the gaps of the three lowest levels: 2, 6, 4 Omega for odd N; 1, 4, 3 Omega for even N and parity.
+    Defaults: Fig. 2 of the paper with N = 31: T = (0.5, 1, 1000) for (cold, hot, work), peaked
+    filters of height 1 and widths (0.1, 0.1, 0.001) on the gaps of the three lowest levels: 2, 6, 4
+    Omega for odd N; 1, 4, 3 Omega for even N and parity.
 
-    **Valid for** rates well below the filter widths and level spacings (Born, Markov and secular approximations); the paper's own
-    point is outside unless the heights are scaled down, and currents scale with the heights, so read them per height.
-    **Source:** D. Kolisnyk and G. Schaller, Eqs. (3)-(9). Raises `ValueError` for sectors of fewer than two levels.
+    **Valid for** rates well below the filter widths and level spacings (Born, Markov and secular
+    approximations); the paper's own point is outside unless the heights are scaled down, and
+    currents scale with the heights, so read them per height. **Source:** D. Kolisnyk and G.
+    Schaller, Eqs. (3)-(9). Raises `ValueError` for sectors of fewer than two levels.
 
     >>> fridge = qtd.machines.CollectiveRefrigerator(num_spins=31)
     >>> point = fridge.operate()
@@ -75,15 +84,19 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         self.num_spins, self.parity, self.spin = _checked_sector(num_spins, parity, spin)
         self.interaction = as_scalar(interaction, "interaction")
         check("interaction", self.interaction, "positive")  # before it scales the default filters
-        lowest = (self.levels[0] + np.arange(3)) ** 2  # the energies of the cycle, also where only two of them exist
-        low, high, both = (self.interaction * float(lowest[a] - lowest[b]) for a, b in ((1, 0), (2, 1), (2, 0)))
+        # The energies of the cycle, also where only two of them exist.
+        lowest = (self.levels[0] + np.arange(3)) ** 2
+        low, high, both = (
+            self.interaction * float(lowest[a] - lowest[b]) for a, b in ((1, 0), (2, 1), (2, 0))
+        )
         self.cold = _default(cold, "cold", 0.5, low, 0.1)
         self.hot = _default(hot, "hot", 1.0, both, 0.1)
         self.work = _default(work, "work", 1000.0, high, 1e-3)
 
     @property
     def levels(self) -> np.ndarray:
-        """Quantum numbers m of the levels of this sector, from the lowest up; their energies are Omega m^2."""
+        """Quantum numbers m of the levels of this sector, from the lowest up; their energies are
+        Omega m^2."""
         total, is_odd = _total_spin(self.num_spins, self.spin), self.num_spins % 2
         return np.arange(0.5 if is_odd else float(self.parity == "odd"), total + 0.25)
 
@@ -92,7 +105,8 @@ class CollectiveRefrigerator(AbstractOpenSystem):
 
     @checked
     def operate(self) -> OperatingPoint:
-        """Stationary currents, noise, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
+        """Stationary currents, noise, entropy production, COP, bounds, mode; see
+        `qtd.OperatingPoint`."""
         return at_work(self)
 
     def network(self) -> RateNetwork:
@@ -100,7 +114,9 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         m, states = self.levels, np.arange(len(self.levels))
         single, double = self.matrix_elements()
         pairs = (states[:-2], states[2:])
-        if self.num_spins % 2 and len(m) > 1:  # J_x^2 also folds 3/2 -> -1/2, which is the level 1/2
+        if (
+            self.num_spins % 2 and len(m) > 1
+        ):  # J_x^2 also folds 3/2 -> -1/2, which is the level 1/2
             pairs = (np.append(pairs[0], 0), np.append(pairs[1], 1))
         return RateNetwork(
             energies=positive(self.interaction) * jnp.asarray(m**2, self.interaction.dtype),
@@ -113,10 +129,11 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         )
 
     def lindbladian(self, approach: Literal["global", "redfield"] = "redfield") -> Lindbladian:
-        """The master equation of this sector with its coherences, in another `approach` of `qtd.Lindbladian`; "global" is `network` again.
+        """The master equation of this sector with its coherences, in another `approach` of
+        `qtd.Lindbladian`; "global" is `network` again.
 
-        There is no "local" one of its own: the spins are one system. It joins all coherences, L (L - 1) real numbers for L levels: for up
-        to 20 levels or so.
+        There is no "local" one of its own: the spins are one system. It joins all coherences, L (L
+        - 1) real numbers for L levels: for up to 20 levels or so.
         """
         flip = self._collective_spin()
         return Lindbladian(
@@ -127,12 +144,16 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         )
 
     def _collective_spin(self):
-        """J_x among the levels: even or odd superpositions of m and -m. For odd N, 1/2 and -1/2 join into one level and make it an entry of
-        its own."""
+        """J_x among the levels: even or odd superpositions of m and -m. For odd N, 1/2 and -1/2
+        join into one level and make it an entry of its own."""
         single, _ = self.matrix_elements()
         flip = np.diag(np.sqrt(single), 1) + np.diag(np.sqrt(single), -1)
         if self.num_spins % 2:
-            flip[0, 0] = (_total_spin(self.num_spins, self.spin) + 0.5) / 2 * (1 if self.parity == "even" else -1)
+            flip[0, 0] = (
+                (_total_spin(self.num_spins, self.spin) + 0.5)
+                / 2
+                * (1 if self.parity == "even" else -1)
+            )
         return flip
 
     @property
@@ -143,20 +164,28 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         return {"redfield": self.lindbladian()} if self._has_few_levels else {}
 
     def checks(self, point) -> Checks:
-        complete = f"No level is left out: the {len(self.levels)} levels of this sector are all there are."
+        complete = (
+            f"No level is left out: the {len(self.levels)} levels of this sector are all there are."
+        )
         checks: Checks = {"truncation": lambda: [Finding(Severity.FINE, "truncation", complete)]}
         if self._has_few_levels:
             return checks
         omitted = (
-            f"Not compared with the Redfield equation, which takes long for {len(self.levels)} levels:"
+            f"Not compared with the Redfield equation, which takes long for {len(self.levels)}"
+            " levels:"
             f" compare a machine of up to {2 * _FEW - 1} spins, or solve `lindbladian()`."
         )
-        return {**checks, "other approaches": lambda: [Finding(Severity.UNCHECKED, "other approaches", omitted)]}
+        return {
+            **checks,
+            "other approaches": lambda: [Finding(Severity.UNCHECKED, "other approaches", omitted)],
+        }
 
     def matrix_elements(self) -> tuple[np.ndarray, np.ndarray]:
-        """Squared elements of J_x between neighbouring levels, and of J_x^2 / N between next-nearest ones (Eqs. 8, 9).
+        """Squared elements of J_x between neighbouring levels, and of J_x^2 / N between
+        next-nearest ones (Eqs. 8, 9).
 
-        For odd N the element of J_x^2 / N between the two lowest levels follows as the last entry of the second array.
+        For odd N the element of J_x^2 / N between the two lowest levels follows as the last entry
+        of the second array.
         """
         total, m = _total_spin(self.num_spins, self.spin), self.levels
         raising = total * (total + 1) - m * (m + 1)  # alpha^+ squared
@@ -169,46 +198,74 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         return single, double / self.num_spins**2
 
     def mixture(self, weights: Mapping[float, ArrayLike]) -> OperatingPoint:
-        """The operating point averaged over sectors of total spin j, `{j: weight}`, of this machine's N and parity (Eq. A1).
+        """The operating point averaged over sectors of total spin j, `{j: weight}`, of this
+        machine's N and parity (Eq. A1).
 
-        The sectors are conserved, so each run of the machine stays in one: currents and noise are the mean over runs, to which the
-        spread of the currents between sectors adds a variance that grows as time squared. The `weights` >= 0 are normalised.
+        The sectors are conserved, so each run of the machine stays in one: currents and noise are
+        the mean over runs, to which the spread of the currents between sectors adds a variance that
+        grows as time squared. The `weights` >= 0 are normalised.
         """
         if not weights:
-            raise ValueError("`weights` must name at least one sector, as in {15.5: 0.9, 14.5: 0.1}.")
+            raise ValueError(
+                "`weights` must name at least one sector, as in {15.5: 0.9, 14.5: 0.1}."
+            )
         shares = jnp.stack([as_scalar(weight, "weights") for weight in weights.values()])
         check("weights", shares, "nonnegative")
         shares = shares / shares.sum()
-        fields = "heat_currents", "energy_currents", "particle_currents", "device_energy_currents", "heat_covariance"
+        fields = (
+            "heat_currents",
+            "energy_currents",
+            "particle_currents",
+            "device_energy_currents",
+            "heat_covariance",
+        )
         parts = lambda point: tuple(getattr(point, field) for field in fields)
         points = [parts(self._in_sector(spin).operate()) for spin in weights]
-        mean = jax.tree.map(lambda *values: jnp.tensordot(shares, jnp.stack(values), axes=1), *points)
+        mean = jax.tree.map(
+            lambda *values: jnp.tensordot(shares, jnp.stack(values), axes=1), *points
+        )
         return eqx.tree_at(parts, self.operate(), mean)
 
     def reduced(self, laser: ArrayLike | None = None) -> "ReducedRefrigerator":
-        """The three lowest levels alone, each transition driven by its own reservoir: the limit of sharp filters (App. G).
+        """The three lowest levels alone, each transition driven by its own reservoir: the limit of
+        sharp filters (App. G).
 
-        Needs peaked densities, whose heights become rates. With `laser` = Gamma_L a resonant laser drives the work transition at that
-        rate both ways, in place of the work reservoir (Eq. G6).
+        Needs peaked densities, whose heights become rates. With `laser` = Gamma_L a resonant laser
+        drives the work transition at that rate both ways, in place of the work reservoir (Eq. G6).
         """
         if len(self.levels) < 3:
-            raise ValueError(f"`num_spins` must leave three levels for the reduced model, got {len(self.levels)}.")
+            raise ValueError(
+                "`num_spins` must leave three levels for the reduced model, got"
+                f" {len(self.levels)}."
+            )
         single, double = self.matrix_elements()
         energies = self.levels[:3] ** 2
         heights = [_peak_height(reservoir) for reservoir in (self.cold, self.hot, self.work)]
-        strengths = [jnp.asarray(x, self.interaction.dtype) * h for x, h in zip((single[0], double[0], single[1]), heights)]
+        strengths = [
+            jnp.asarray(x, self.interaction.dtype) * h
+            for x, h in zip((single[0], double[0], single[1]), heights)
+        ]
         return ReducedRefrigerator(
-            quanta=(self.interaction * float(energies[1] - energies[0]), self.interaction * float(energies[2] - energies[1])),
+            quanta=(
+                self.interaction * float(energies[1] - energies[0]),
+                self.interaction * float(energies[2] - energies[1]),
+            ),
             temperatures=(self.cold.temperature, self.hot.temperature, self.work.temperature),
-            strengths=(strengths[0], strengths[1], strengths[2] if laser is None else as_scalar(laser, "laser")),
+            strengths=(
+                strengths[0],
+                strengths[1],
+                strengths[2] if laser is None else as_scalar(laser, "laser"),
+            ),
             has_laser=laser is not None,
         )
 
     def design_problem(self) -> DesignProblem:
-        """Filters too wide to cool: find centres and widths, heights fixed, for the largest cooling current at a required COP.
+        """Filters too wide to cool: find centres and widths, heights fixed, for the largest cooling
+        current at a required COP.
 
-        The centres may move by a quarter of the gap they serve; no filter may be sharper than in the paper, nor wider than Omega.
-        The required COP is that of the paper's own filters, rounded up to three digits (0.368 for N = 31).
+        The centres may move by a quarter of the gap they serve; no filter may be sharper than in
+        the paper, nor wider than Omega. The required COP is that of the paper's own filters,
+        rounded up to three digits (0.368 for N = 31).
         """
         paper, scale = self._in_sector(self.spin, defaults=True), float(self.interaction)
         over, widths = {}, {}
@@ -220,8 +277,11 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         required = np.ceil(1000 * float(paper.operate().cop)) / 1000
         return DesignProblem(replace(self, widths), "J_cold", over, {"COP": (required, None)})
 
-    def relaxation_network(self, temperature: ArrayLike, spectral_density: AbstractSpectralDensity) -> RateNetwork:
-        """The same levels in contact with one reservoir of this `temperature` and `spectral_density`, through J_x (App. C)."""
+    def relaxation_network(
+        self, temperature: ArrayLike, spectral_density: AbstractSpectralDensity
+    ) -> RateNetwork:
+        """The same levels in contact with one reservoir of this `temperature` and
+        `spectral_density`, through J_x (App. C)."""
         single, _ = self.matrix_elements()
         states = np.arange(len(self.levels))
         return RateNetwork(
@@ -237,10 +297,11 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         spectral_density: AbstractSpectralDensity | None = None,
         threshold: ArrayLike = 1e-6,
     ) -> Float[Array, ""]:
-        """Time after which the Gibbs state of `initial_temperature` has relaxed to that of `final_temperature` (App. C; defaults: Fig. 7).
+        """Time after which the Gibbs state of `initial_temperature` has relaxed to that of
+        `final_temperature` (App. C; defaults: Fig. 7).
 
-        Relaxed means that the relative entropy to the final Gibbs state has fallen to `threshold`. Superradiant: scales as 1/N^2.
-        `spectral_density`: Ohmic with cut-off 100 by default.
+        Relaxed means that the relative entropy to the final Gibbs state has fallen to `threshold`.
+        Superradiant: scales as 1/N^2. `spectral_density`: Ohmic with cut-off 100 by default.
         """
         density = Ohmic(1.0, 100.0) if spectral_density is None else spectral_density
         network = self.relaxation_network(final_temperature, density)
@@ -249,47 +310,73 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         initial = jax.nn.softmax(-network.energies / positive(initial_temperature))
         return thermalisation_time(network, initial, threshold)
 
-    def decay_time(self, initial_level: float = 3.5, spectral_density: AbstractSpectralDensity | None = None) -> Float[Array, ""]:
-        """Mean time to fall from the level m = `initial_level` to the lowest at zero temperature, one step at a time (Eq. C3).
+    def decay_time(
+        self, initial_level: float = 3.5, spectral_density: AbstractSpectralDensity | None = None
+    ) -> Float[Array, ""]:
+        """Mean time to fall from the level m = `initial_level` to the lowest at zero temperature,
+        one step at a time (Eq. C3).
 
         `spectral_density` as in `thermalisation_time`. Raises `ValueError` for what is no level.
         """
         density = Ohmic(1.0, 100.0) if spectral_density is None else spectral_density
         top = np.flatnonzero(self.levels == initial_level)
         if len(top) == 0:
-            raise ValueError(f"`initial_level` must be one of {self.levels.tolist()}, got {initial_level}.")
+            raise ValueError(
+                f"`initial_level` must be one of {self.levels.tolist()}, got {initial_level}."
+            )
         single = jnp.asarray(self.matrix_elements()[0][: top[0]], self.interaction.dtype)
-        gaps = self.interaction * jnp.asarray(np.diff(self.levels[: top[0] + 1] ** 2), self.interaction.dtype)
+        gaps = self.interaction * jnp.asarray(
+            np.diff(self.levels[: top[0] + 1] ** 2), self.interaction.dtype
+        )
         return jnp.sum(1 / (density(gaps) * single))
 
     def transmitted_current(self) -> Float[Array, ""]:
-        """Heat current out of the cold reservoir with the hot one away, from the two lowest levels alone (Eq. D2).
+        """Heat current out of the cold reservoir with the hot one away, from the two lowest levels
+        alone (Eq. D2).
 
-        Negative where the work reservoir is warmer; grows as N^2 (supertransmittance). Valid for temperatures below the first gap.
+        Negative where the work reservoir is warmer; grows as N^2 (supertransmittance). Valid for
+        temperatures below the first gap.
         """
         gap = self.interaction * float(self.levels[1] ** 2 - self.levels[0] ** 2)
         strength = jnp.asarray(self.matrix_elements()[0][0], self.interaction.dtype)
         (up_c, down_c), (up_w, down_w) = (r.rates(gap) for r in (self.cold, self.work))
-        affinity = gap * (self.cold.temperature - self.work.temperature) / (self.work.temperature * self.cold.temperature)
-        return gap * strength * net_flow(up_c * down_w, down_c * up_w, affinity) / (up_c + down_c + up_w + down_w)
+        affinity = (
+            gap
+            * (self.cold.temperature - self.work.temperature)
+            / (self.work.temperature * self.cold.temperature)
+        )
+        return (
+            gap
+            * strength
+            * net_flow(up_c * down_w, down_c * up_w, affinity)
+            / (up_c + down_c + up_w + down_w)
+        )
 
     def rectification(self) -> Float[Array, ""]:
-        """Heat current out of the cold reservoir over that into it once cold and work have swapped temperatures; -1 without
-        rectification (App. D)."""
-        swapped = eqx.tree_at(lambda m: (m.cold.temperature, m.work.temperature), self, (self.work.temperature, self.cold.temperature))
+        """Heat current out of the cold reservoir over that into it once cold and work have swapped
+        temperatures; -1 without rectification (App. D)."""
+        swapped = eqx.tree_at(
+            lambda m: (m.cold.temperature, m.work.temperature),
+            self,
+            (self.work.temperature, self.cold.temperature),
+        )
         return self.operate().heat_currents["cold"] / swapped.operate().heat_currents["cold"]
 
     def _in_sector(self, spin, defaults=False):
         cold, hot, work = (None, None, None) if defaults else (self.cold, self.hot, self.work)
-        return CollectiveRefrigerator(self.num_spins, cold, hot, work, self.interaction, self.parity, spin)
+        return CollectiveRefrigerator(
+            self.num_spins, cold, hot, work, self.interaction, self.parity, spin
+        )
 
 
 class ReducedRefrigerator(eqx.Module):
-    r"""Three levels in a ring, each edge driven by one reservoir: closed forms without cancellation (App. G).
+    r"""Three levels in a ring, each edge driven by one reservoir: closed forms without cancellation
+    (App. G).
 
-    `quanta` are the cold and the work gap, the hot one is their sum; `temperatures` and `strengths` (rate prefactors, e.g.
-    Gamma_c = h_c |A_c|^2) are in the order cold, hot, work. `has_laser`: a laser drives the work transition, at its strength both ways.
-    **Source:** Kolisnyk and Schaller, App. G.
+    `quanta` are the cold and the work gap, the hot one is their sum; `temperatures` and `strengths`
+    (rate prefactors, e.g. Gamma_c = h_c |A_c|^2) are in the order cold, hot, work. `has_laser`: a
+    laser drives the work transition, at its strength both ways. **Source:** Kolisnyk and Schaller,
+    App. G.
 
     >>> ring = qtd.machines.CollectiveRefrigerator(num_spins=31).reduced()
     >>> print(f"{ring.current():.4f} {ring.current_hot_drive():.4f}")
@@ -307,7 +394,8 @@ class ReducedRefrigerator(eqx.Module):
         return self.quanta[0] * net_flow(forward, backward, self._affinity()) / first
 
     def noise(self) -> Float[Array, ""]:
-        """Zero-frequency noise of the cooling current: q_c^2 [(k+ + k-)/a_1 - 2 a_2 (k+ - k-)^2 / a_1^3]."""
+        """Zero-frequency noise of the cooling current: q_c^2 [(k+ + k-)/a_1 - 2 a_2 (k+ - k-)^2 /
+        a_1^3]."""
         forward, backward, first, second = self._cycle()
         net = net_flow(forward, backward, self._affinity())
         return self.quanta[0] ** 2 * ((forward + backward) / first - 2 * second * net**2 / first**3)
@@ -315,14 +403,22 @@ class ReducedRefrigerator(eqx.Module):
     def current_hot_drive(self) -> Float[Array, ""]:
         """Cooling current for an infinitely hot work reservoir (Eq. G4)."""
         (cold, hot), (n_c, n_h) = self.strengths[:2], self._occupations()
-        return self.quanta[0] * cold * hot * (n_c - n_h) / (cold * (1 + 3 * n_c) + hot * (1 + 3 * n_h))
+        return (
+            self.quanta[0] * cold * hot * (n_c - n_h) / (cold * (1 + 3 * n_c) + hot * (1 + 3 * n_h))
+        )
 
     def noise_hot_drive(self) -> Float[Array, ""]:
         """Noise of the cooling current for an infinitely hot work reservoir (Eq. G5)."""
         (cold, hot), (n_c, n_h) = self.strengths[:2], self._occupations()
         exit_c, exit_h = cold * (1 + 3 * n_c), hot * (1 + 3 * n_h)
         a = (exit_c**2 + exit_h**2) * (n_c + n_h + 2 * n_c * n_h)
-        b = n_c * (1 + n_c) + n_h * (1 + n_h) + 12 * n_c * n_h + 15 * n_c * n_h * (n_c + n_h) + 18 * (n_c * n_h) ** 2
+        b = (
+            n_c * (1 + n_c)
+            + n_h * (1 + n_h)
+            + 12 * n_c * n_h
+            + 15 * n_c * n_h * (n_c + n_h)
+            + 18 * (n_c * n_h) ** 2
+        )
         return self.quanta[0] ** 2 * cold * hot * (a + 2 * cold * hot * b) / (exit_c + exit_h) ** 3
 
     def _affinity(self):
@@ -336,7 +432,9 @@ class ReducedRefrigerator(eqx.Module):
         """k+, k-, and the coefficients a_1, a_2 of the characteristic polynomial."""
         gaps = self.quanta[0], self.quanta[0] + self.quanta[1], self.quanta[1]
         n = [bosons(gap / temperature) for gap, temperature in zip(gaps, self.temperatures)]
-        (up_c, down_c), (up_h, down_h), (up_w, down_w) = ((g * x, g * (1 + x)) for g, x in zip(self.strengths, n))
+        (up_c, down_c), (up_h, down_h), (up_w, down_w) = (
+            (g * x, g * (1 + x)) for g, x in zip(self.strengths, n)
+        )
         if self.has_laser:
             up_w = down_w = self.strengths[2]
         # Spanning trees: pairs of edges that lead to one level, none of them a round trip.
@@ -344,7 +442,12 @@ class ReducedRefrigerator(eqx.Module):
         to_middle = up_c * down_w + up_c * down_h + up_h * down_w
         to_highest = up_h * up_w + up_h * down_c + up_c * up_w
         second = up_c + down_c + up_h + down_h + up_w + down_w
-        return up_c * up_w * down_h, down_c * down_w * up_h, to_lowest + to_middle + to_highest, second
+        return (
+            up_c * up_w * down_h,
+            down_c * down_w * up_h,
+            to_lowest + to_middle + to_highest,
+            second,
+        )
 
     def _occupations(self):
         gaps = self.quanta[0], self.quanta[0] + self.quanta[1]
@@ -353,7 +456,10 @@ class ReducedRefrigerator(eqx.Module):
 
 def _peak_height(reservoir):
     if not isinstance(reservoir.spectral_density, Peaked):
-        raise ValueError(f"the reduced model needs `Peaked` spectral densities, got {type(reservoir.spectral_density).__name__}.")
+        raise ValueError(
+            "the reduced model needs `Peaked` spectral densities, got"
+            f" {type(reservoir.spectral_density).__name__}."
+        )
     return reservoir.spectral_density.height
 
 
@@ -367,14 +473,21 @@ def _checked_sector(num_spins, parity, spin):
     if parity not in ("even", "odd"):
         raise ValueError(f'`parity` must be "even" or "odd", got {parity!r}.')
     if num_spins > MOST_BAND_ENTRIES:
-        raise ValueError(f"`num_spins` must be at most {MOST_BAND_ENTRIES}: more levels do not fit into memory, got {num_spins}.")
+        raise ValueError(
+            f"`num_spins` must be at most {MOST_BAND_ENTRIES}: more levels do not fit into memory,"
+            f" got {num_spins}."
+        )
     total = _total_spin(num_spins, spin)
     if not 0 <= total <= num_spins / 2 or (2 * total - num_spins) % 2:
-        raise ValueError(f"`spin` must be one of {num_spins / 2:g}, {num_spins / 2 - 1:g}, ... >= 0 for {num_spins} spins, got {spin!r}.")
+        raise ValueError(
+            f"`spin` must be one of {num_spins / 2:g}, {num_spins / 2 - 1:g}, ... >= 0 for"
+            f" {num_spins} spins, got {spin!r}."
+        )
     count = np.floor(total) + (num_spins % 2 == 1 or parity == "even")
     if count < 2:
         raise ValueError(
-            f"`num_spins` = {num_spins}, `spin` = {total:g} and `parity` = {parity!r} leave a single level, so nothing can jump; take"
+            f"`num_spins` = {num_spins}, `spin` = {total:g} and `parity` = {parity!r} leave a"
+            " single level, so nothing can jump; take"
             " more spins or another sector."
         )
     return int(num_spins), parity, None if spin is None else total

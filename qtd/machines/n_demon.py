@@ -24,7 +24,13 @@ from ..spectral import WideBand
 from ..status import Status, first, raise_if_known
 from ..thermodynamics import AbstractPoint, Law, Mode, Observable
 from . import _demon_conductors as demons
-from ._demon_occupations import Occupations, bold, boldest, entropy_per_heat_where_they_meet, entropy_produced
+from ._demon_occupations import (
+    Occupations,
+    bold,
+    boldest,
+    entropy_per_heat_where_they_meet,
+    entropy_produced,
+)
 from ._machine import AbstractMachine, DesignProblem, Survey, around
 
 __all__ = ["DemonPoint", "NDemon"]
@@ -38,7 +44,8 @@ class NDemon(AbstractMachine):
     through two at `energy_3`, `energy_4`, all of the weight `width` Gamma = int T dE. Both leads
     have one chemical potential mu. Two parameters of its occupation stay free,
 
-    $$ a = f_c(e_4) - f_l(e_4) = \lambda\, [f_c(e_3) - f_c(e_4)], \quad n = \frac{2\pi}{\Gamma} I_{N,c}, \qquad
+    $$ a = f_c(e_4) - f_l(e_4) = \lambda\, [f_c(e_3) - f_c(e_4)], \quad n =
+       \frac{2\pi}{\Gamma} I_{N,c}, \qquad
        J_c = \frac{\Gamma}{2\pi} [(e_4 - e_3)\, a + (e_3 - \mu)\, n] $$
 
     with lambda = `boldness`: 1 is the paper's choice, 0 reversible; and n = `exchange`, particles
@@ -83,8 +90,14 @@ class NDemon(AbstractMachine):
     ):
         self.hot = hot or Reservoir(1.0, 1.0, "fermi", spectral_density=WideBand(1.0))
         self.cold = cold or Reservoir(0.8, 1.0, "fermi", spectral_density=WideBand(1.0))
-        self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
-        self.energy_3, self.energy_4 = as_scalar(energy_3, "energy_3"), as_scalar(energy_4, "energy_4")
+        self.energy_1, self.energy_2 = (
+            as_scalar(energy_1, "energy_1"),
+            as_scalar(energy_2, "energy_2"),
+        )
+        self.energy_3, self.energy_4 = (
+            as_scalar(energy_3, "energy_3"),
+            as_scalar(energy_4, "energy_4"),
+        )
         self.width, self.boldness = as_scalar(width, "width"), as_scalar(boldness, "boldness")
         self.exchange = as_scalar(exchange, "exchange")
         self.reference = None if reference is None else as_scalar(reference, "reference")
@@ -92,14 +105,22 @@ class NDemon(AbstractMachine):
     def __check_init__(self):
         for name, reservoir in (("hot", self.hot), ("cold", self.cold)):
             if reservoir.statistics != "fermi":
-                raise ValueError(f"`{name}` must be a reservoir of fermions, got statistics {reservoir.statistics!r}.")
+                raise ValueError(
+                    f"`{name}` must be a reservoir of fermions, got statistics"
+                    f" {reservoir.statistics!r}."
+                )
         numbers = self.energy_1, self.energy_2, self.energy_3, self.energy_4
-        rule(numbers[:2], lambda x, y: x != y, lambda x, y: f"`energy_1` and `energy_2` must differ, got {x} twice.")
+        rule(
+            numbers[:2],
+            lambda x, y: x != y,
+            lambda x, y: f"`energy_1` and `energy_2` must differ, got {x} twice.",
+        )
         rule(
             numbers,
             lambda a, b, c, d: (a != c) & (a != d) & (b != c) & (b != d),
             lambda *x: (
-                f"`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got {[float(np.max(y)) for y in x]}:"
+                "`energy_3` and `energy_4` must differ from `energy_1` and `energy_2`, got"
+                f" {[float(np.max(y)) for y in x]}:"
                 " one occupation cannot serve both leads."
             ),
         )
@@ -113,6 +134,12 @@ class NDemon(AbstractMachine):
     def operate(self) -> "DemonPoint":
         """Currents, entropy production, COP and the occupation of the demon."""
         return _operate(self)
+
+    @checked
+    def occupations(self) -> Float[Array, "4"]:
+        """Occupations of the demon at the four resonances, by number;
+        between 0 and 1 where such a demon exists, see `DemonPoint.margin`."""
+        return _operate(self).occupations
 
     @checked
     def limits(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -153,7 +180,12 @@ class NDemon(AbstractMachine):
     def windows(self, bins: int = 1, narrow: bool = True) -> Windows:
         """The four resonances for `qtd.nonthermal`: `bins` and `narrow` as in
         `qtd.nonthermal.Windows`."""
-        return Windows(self.leads, [(*pair, self.width) for pair in zip(demons.OWNERS, self.energies)], bins, narrow)
+        return Windows(
+            self.leads,
+            [(*pair, self.width) for pair in zip(demons.OWNERS, self.energies)],
+            bins,
+            narrow,
+        )
 
     @checked
     def conductor(self, shape: Literal["narrow", "boxcar", "lorentzian"] = "narrow") -> Conductor:
@@ -187,25 +219,41 @@ class NDemon(AbstractMachine):
         return {"occupation": lambda: _occupation(float(point.margin))}
 
     @checked
-    def wire(self, share: ArrayLike = 0.3, temperature: ArrayLike = 0.2, start: tuple[float, float] = (2.4, 0.9)) -> Balance:
+    def wire(
+        self,
+        share: ArrayLike = 0.3,
+        temperature: ArrayLike = 0.2,
+        start: tuple[float, float] = (2.4, 0.9),
+    ) -> Balance:
         """A biased wire as the demon, f_l = w f(mu_A) + (1 - w) f(mu_B) at one `temperature` with w
         = `share`: the potentials at which it gives neither particles nor energy, as `parameters`,
         from `start`; and the conductor of narrow resonances. The leads may exchange particles."""
-        return demons.wire(self, as_scalar(share, "share"), as_scalar(temperature, "temperature"), start)
+        return demons.wire(
+            self, as_scalar(share, "share"), as_scalar(temperature, "temperature"), start
+        )
 
     def design_problem(self) -> DesignProblem:
         """The largest cooling current over boldness, exchange and the fourth resonance, at no
         smaller COP than now."""
         required = np.ceil(1e5 * float(self.operate().cop)) / 1e5
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
-        over = {"boldness": (0.02, 3.0), "exchange": (-0.3, 0.3), "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low))}
-        return DesignProblem(self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)})
+        over = {
+            "boldness": (0.02, 3.0),
+            "exchange": (-0.3, 0.3),
+            "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low)),
+        }
+        return DesignProblem(
+            self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)}
+        )
 
     def survey(self) -> Survey:
         """The cooling current over the temperature of the cold lead and the fourth resonance,
         between the first two."""
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
-        return Survey("J_cold", around(self, "cold.temperature") | {"energy_4": np.linspace(low, high, 26)[1:-1]})
+        return Survey(
+            "J_cold",
+            around(self, "cold.temperature") | {"energy_4": np.linspace(low, high, 26)[1:-1]},
+        )
 
     @property
     def energies(self) -> tuple[Float[Array, ""], ...]:
@@ -274,21 +322,37 @@ class DemonPoint(AbstractPoint):
     def observables(self) -> dict[str, Observable]:
         """All scalars by name: J_* of the leads, the entropy S_demon that leaves the demon, sigma,
         COP and its bound, the margin and the occupations f_1 to f_4 at the resonances."""
-        table = {f"J_{name}": Observable(heat, "E^2", f"heat current out of {name!r}") for name, heat in self.heat_currents.items()}
+        table = {
+            f"J_{name}": Observable(heat, "E^2", f"heat current out of {name!r}")
+            for name, heat in self.heat_currents.items()
+        }
         table |= {
             "S_demon": Observable(self.entropy_current, "E", "entropy current out of the demon"),
             "sigma": Observable(self.entropy_production, "E", "entropy production"),
-            "margin": Observable(self.margin, "1", "of its occupations from 0 and 1; negative: no such demon exists"),
-            "COP": Observable(self.cop, "1", "heat from the cold lead over the entropy it takes, at T_0"),
+            "margin": Observable(
+                self.margin, "1", "of its occupations from 0 and 1; negative: no such demon exists"
+            ),
+            "COP": Observable(
+                self.cop, "1", "heat from the cold lead over the entropy it takes, at T_0"
+            ),
             "COP_Carnot": Observable(self.carnot_cop, "1", "its bound by the second law"),
         }
         for j in range(4):
-            table[f"f_{j + 1}"] = Observable(self.occupations[..., j], "1", f"occupation of the demon at energy_{j + 1}")
+            table[f"f_{j + 1}"] = Observable(
+                self.occupations[..., j], "1", f"occupation of the demon at energy_{j + 1}"
+            )
         return table
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""
-        balance, sigma, share = (float(x) for x in (sum(self.heat_currents.values()), self.entropy_production, self.cop / self.carnot_cop))
+        balance, sigma, share = (
+            float(x)
+            for x in (
+                sum(self.heat_currents.values()),
+                self.entropy_production,
+                self.cop / self.carnot_cop,
+            )
+        )
         found = [Law("first law", balance, "sum of heat currents = 0", balance == 0)]
         found.append(Law("second law", sigma, "entropy production >= 0", sigma >= 0))
         if self.mode == "refrigerator" and float(self.carnot_cop) > 0:
@@ -302,7 +366,14 @@ def _occupation(margin):
         text += ": no reservoir has it, and the currents are not those of any machine."
         return [Finding(Severity.WRONG, "occupation", text, {"margin": margin})]
     if margin <= OCCUPIED:
-        return [Finding(Severity.NOTE, "occupation", f"{text}; at that edge COP falls to 0 ever more steeply.", {"margin": margin})]
+        return [
+            Finding(
+                Severity.NOTE,
+                "occupation",
+                f"{text}; at that edge COP falls to 0 ever more steeply.",
+                {"margin": margin},
+            )
+        ]
     return [Finding(Severity.FINE, "occupation", f"{text}.", {"margin": margin})]
 
 
@@ -317,7 +388,9 @@ def _operate(machine):
     heat = add_scaled([found.changes[3].times(e3 - e4), Scaled.of(machine.exchange).times(e3 - mu)])
     meets = (e3 == e4) & (machine.exchange == 0)
     taken = Scaled(jnp.where(meets, 1.0, heat.mantissa), heat.exponent)
-    per_heat = jnp.where(meets, entropy_per_heat_where_they_meet(machine, found), produced.over(taken))
+    per_heat = jnp.where(
+        meets, entropy_per_heat_where_they_meet(machine, found), produced.over(taken)
+    )
     bias = (hot - cold) / (hot * cold)
     known = lambda x: jnp.where(physical, x, jnp.nan)
     flows, costs = scale * heat.value, scale * produced.value
@@ -343,13 +416,17 @@ def _operate(machine):
 def _limits(machine):
     largest, change = boldest(machine)
     exchanged = (machine.energy_3 - machine.cold.chemical_potential) * machine.exchange
-    return largest, machine.width / (2 * jnp.pi) * ((machine.energy_4 - machine.energy_3) * change + exchanged)
+    return largest, machine.width / (2 * jnp.pi) * (
+        (machine.energy_4 - machine.energy_3) * change + exchanged
+    )
 
 
 @compiled
 def _minimum_cold_temperature(machine):
     def margin(temperature, machine):
-        return Occupations(eqx.tree_at(lambda m: m.cold.temperature, machine, temperature)).relative_margin
+        return Occupations(
+            eqx.tree_at(lambda m: m.cold.temperature, machine, temperature)
+        ).relative_margin
 
     lowest = jnp.abs(machine.energy_3 - machine.energy_4) / 20
     return bisect(margin, lowest, machine.cold.temperature, machine)

@@ -92,7 +92,10 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         if model not in _MODELS:
             raise ValueError(f"`model` must be one of {', '.join(_MODELS)}, got {model!r}.")
         self.model = model
-        self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
+        self.energy_1, self.energy_2 = (
+            as_scalar(energy_1, "energy_1"),
+            as_scalar(energy_2, "energy_2"),
+        )
         self.shift, self.exchange = as_scalar(shift, "shift"), as_scalar(exchange, "exchange")
         self.coupling = as_scalar(coupling, "coupling")
         centers = resonances(self.energy_1, self.energy_2, self.shift)
@@ -103,9 +106,15 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
     def __check_init__(self):
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
-                raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
+                raise ValueError(
+                    f"`{name}` must be a reservoir of bosons, got statistics"
+                    f" {reservoir.statistics!r}."
+                )
         if self.model == "zz":
-            told = '`exchange` must be 0 in the model "zz", got {}; choose "global", "local" or "redfield".'
+            told = (
+                '`exchange` must be 0 in the model "zz", got {}; choose "global", "local" or'
+                ' "redfield".'
+            )
             rule((self.exchange,), lambda x: x == 0, told.format)
 
     def system(self) -> RateNetwork | Lindbladian:
@@ -118,34 +127,51 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
             return self.lindbladian().network()
         top = self.energy_1 + self.energy_2 + self.shift
         if self.model == "zz":
-            levels, weights = (self.energy_1, self.energy_2), {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)}
+            levels, weights = (
+                (self.energy_1, self.energy_2),
+                {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)},
+            )
         else:
             upper, lower, c, s, _ = self._eigenstates()
             levels, weights = (upper, lower), {"hot": (c, s, s, c), "cold": (s, c, c, s)}
         weights["sink"], edges = weights["hot"], ((0, 1), (0, 2), (1, 3), (2, 3))
         jumps = [
-            (name, *edge, self.coupling * weight) for name in NAMES for edge, weight in zip(edges, weights[name]) if weight is not None
+            (name, *edge, self.coupling * weight)
+            for name in NAMES
+            for edge, weight in zip(edges, weights[name])
+            if weight is not None
         ]
         return RateNetwork(jnp.stack([jnp.zeros_like(top), *levels, top]), jumps, self.reservoirs)
 
     def lindbladian(self) -> Lindbladian:
         """The master equation of the models "local" and "redfield"."""
         if self.model in ("zz", "global"):
-            raise ValueError(f'`model` {self.model!r} is a rate equation: use `network()`, or the model "local" or "redfield".')
+            raise ValueError(
+                f'`model` {self.model!r} is a rate equation: use `network()`, or the model "local"'
+                ' or "redfield".'
+            )
         bare = {"energy_1": self.energy_1, "energy_2": self.energy_2, "shift": self.shift}
         strengths = dict.fromkeys(NAMES, self.coupling)
-        return Lindbladian.of(_structure(self.model), bare, {"exchange": self.exchange}, strengths, self.reservoirs)
+        return Lindbladian.of(
+            _structure(self.model), bare, {"exchange": self.exchange}, strengths, self.reservoirs
+        )
 
     def alternatives(self):
         """The models that treat the exchange otherwise; without one all are the same."""
-        if self.model == "zz" or (is_concrete(self.exchange) and not np.any(np.asarray(self.exchange))):
+        if self.model == "zz" or (
+            is_concrete(self.exchange) and not np.any(np.asarray(self.exchange))
+        ):
             return {}
         others = [model for model in ("local", "global", "redfield") if model != self.model]
         return {model: replace(self, {"model": model}) for model in others}
 
     def checks(self, point) -> Checks:
         is_rate_equation = self.model in ("zz", "global")
-        return {"other approaches": _nothing_to_choose} if is_rate_equation and not self.alternatives() else {}
+        return (
+            {"other approaches": _nothing_to_choose}
+            if is_rate_equation and not self.alternatives()
+            else {}
+        )
 
     @checked
     def operate(self) -> OperatingPoint:
@@ -181,7 +207,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         cold, T of the sink, and any D_z."""
         bias, temperature = as_scalar(bias, "bias"), self.sink.temperature
         low, high, lifted = self.energy_1, self.energy_1 + self.shift, self.energy_2 + self.shift
-        slope = lambda reservoir, gap: self.coupling * reservoir.spectral_density.per_energy(gap) * temperature
+        slope = lambda reservoir, gap: (
+            self.coupling * reservoir.spectral_density.per_energy(gap) * temperature
+        )
         both = lambda gap: slope(self.hot, gap) + slope(self.sink, gap)
         weight = lambda gap: slope(self.hot, gap) / both(gap)
         drive = bias / temperature**2 * (low * weight(low) - high * weight(high) - self.shift)
@@ -216,7 +244,11 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         """How far the rates are from being slow; every ratio should be well below 1."""
         rates, widths = [], []
         for name, reservoir in self.reservoirs.items():
-            others = (self.energy_1, self.energy_1 + self.shift) if name != "cold" else (self.energy_2, self.energy_2 + self.shift)
+            others = (
+                (self.energy_1, self.energy_1 + self.shift)
+                if name != "cold"
+                else (self.energy_2, self.energy_2 + self.shift)
+            )
             for gap in others:
                 fastest = self.coupling * jnp.maximum(*reservoir.rates(gap))
                 rates.append(fastest)
@@ -224,7 +256,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         largest = functools.reduce(jnp.maximum, rates)
         gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift, self.energy_2 + self.shift
         smallest = functools.reduce(jnp.minimum, map(jnp.abs, gaps))
-        return Validity(functools.reduce(jnp.maximum, widths), largest / smallest, largest / self._splitting())
+        return Validity(
+            functools.reduce(jnp.maximum, widths), largest / smallest, largest / self._splitting()
+        )
 
     def crossover(self, couplings: ArrayLike) -> dict[str, Float[Array, " points"]]:
         """Cooling current over kappa of the models "local", "global" and "redfield-partial", for
@@ -236,7 +270,10 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         couplings = jnp.asarray(couplings, self.coupling.dtype)
         check("couplings", couplings, "positive")
         models = ("local", "global", "redfield-partial")
-        return {model: _cooling_per_coupling(replace(self, {"model": model}), couplings) for model in models}
+        return {
+            model: _cooling_per_coupling(replace(self, {"model": model}), couplings)
+            for model in models
+        }
 
     def _splitting(self):
         """sqrt((e_1 - e_2)^2 + 4 D_x^2), with a derivative also at 0."""
@@ -255,11 +292,20 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         follows = detuning >= 0
         c, s = jnp.where(follows, 1 - smaller, smaller), jnp.where(follows, smaller, 1 - smaller)
         c, s = jnp.where(is_split, c, 1.0), jnp.where(is_split, s, 0.0)
-        return mean + splitting / 2, mean - splitting / 2, c, s, jnp.where(is_split, self.exchange / safe, 0.0)
+        return (
+            mean + splitting / 2,
+            mean - splitting / 2,
+            c,
+            s,
+            jnp.where(is_split, self.exchange / safe, 0.0),
+        )
 
 
 def _nothing_to_choose():
-    text = "Without an exchange of quanta local, global and Redfield equations are this same rate equation."
+    text = (
+        "Without an exchange of quanta local, global and Redfield equations are this same rate"
+        " equation."
+    )
     return [Finding(Severity.INAPPLICABLE, "other approaches", text)]
 
 
@@ -306,9 +352,15 @@ def _by_ring(machine):
 
 @compiled
 def _ring(machine, state):
-    low, high, lifted = machine.energy_1, machine.energy_1 + machine.shift, machine.energy_2 + machine.shift
+    low, high, lifted = (
+        machine.energy_1,
+        machine.energy_1 + machine.shift,
+        machine.energy_2 + machine.shift,
+    )
     hot, sink, cold = machine.hot, machine.sink, machine.cold
-    scaled = lambda reservoir, gap: tuple(nonnegative(machine.coupling) * rate for rate in reservoir.rates(gap))
+    scaled = lambda reservoir, gap: tuple(
+        nonnegative(machine.coupling) * rate for rate in reservoir.rates(gap)
+    )
     at_low, at_high = _Edge.of(low, hot, sink, scaled), _Edge.of(high, hot, sink, scaled)
     (b4, f4), (f2, b2) = scaled(cold, machine.energy_2), scaled(cold, lifted)
     # Rates of 0 -> 1 -> d -> 2 -> 0, and back.
@@ -318,11 +370,15 @@ def _ring(machine, state):
     apart = high * further(at_high.temperature) - low * further(at_low.temperature)
     straight = jnp.where(same, machine.shift * further(at_low.temperature), apart)
     affinity = straight + at_low.logarithm - at_high.logarithm
-    populations = jnp.zeros_like(state.populations).at[state.network.topology.order].set(state.populations)
+    populations = (
+        jnp.zeros_like(state.populations).at[state.network.topology.order].set(state.populations)
+    )
     # The larger one of the flows there and back, and the difference of both.
     falls = affinity > 0
     steps, back = ((f1, f2, f3, f4), (b1, b2, b3)), ((b4, b3, b2, b1), (f4, f3, f2))
-    passing = _passing(*(tuple(jnp.where(falls, x, y) for x, y in zip(*pair)) for pair in zip(steps, back)))
+    passing = _passing(
+        *(tuple(jnp.where(falls, x, y) for x, y in zip(*pair)) for pair in zip(steps, back))
+    )
     # Not the absolute value, which has no slope in equilibrium.
     lost = -jnp.expm1(-jnp.where(falls, affinity, -affinity))
     circulation = populations[0] * passing * jnp.where(falls, lost, -lost)
@@ -362,7 +418,15 @@ class _Edge(NamedTuple):
         far = jnp.where(near, 1.0, jnp.where(hotter, share, rest) + other * jnp.exp(-size))
         logarithm = jnp.where(near, jnp.log1p(-jnp.where(near, lost, 0.0)), jnp.log(far))
         straight = -jnp.expm1(-size) * jnp.where(hotter, rest * up_hot, -share * up_sink)
-        return cls(up, down, hotter, jnp.where(hotter, hot.temperature, sink.temperature), logarithm, share, straight)
+        return cls(
+            up,
+            down,
+            hotter,
+            jnp.where(hotter, hot.temperature, sink.temperature),
+            logarithm,
+            share,
+            straight,
+        )
 
 
 def _log_absorption(x):
@@ -394,7 +458,10 @@ def _share(x, whole):
 
 @jax.jit
 def _cooling_per_coupling(machine, couplings):
-    at = lambda coupling: eqx.tree_at(lambda m: m.coupling, machine, coupling).operate().heat_currents["cold"] / coupling
+    at = lambda coupling: (
+        eqx.tree_at(lambda m: m.coupling, machine, coupling).operate().heat_currents["cold"]
+        / coupling
+    )
     return jax.vmap(at)(couplings)
 
 
@@ -408,5 +475,7 @@ def _structure(model: str) -> Structure:
     swap, flip_first, flip_second = (x + x.T for x in (swap, flip_first, flip_second))
     bare = {"energy_1": first, "energy_2": second, "shift": first @ second}
     couplings = {"hot": flip_first, "sink": flip_first, "cold": flip_second}
-    approach, coherences = ("redfield", "all") if model == "redfield" else (model.removesuffix("-partial"), [(1, 2)])
+    approach, coherences = (
+        ("redfield", "all") if model == "redfield" else (model.removesuffix("-partial"), [(1, 2)])
+    )
     return Structure(bare, {"exchange": swap}, couplings, None, approach, coherences)

@@ -64,7 +64,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
     (24), (29), (30) corrected.
 
     >>> point = qtd.machines.ResonatorRefrigerator(levels=(3, 3)).operate()
-    >>> print(f"{point.heat_currents['cold']:.6f} {point.entropy_production:.4f} {qtd.Status(int(point.status)).name}")
+    >>> print(
+    ...     f"{point.heat_currents['cold']:.6f} {point.entropy_production:.4f}",
+    ...     qtd.Status(int(point.status)).name,
+    ... )
     0.003307 0.2879 TRUNCATED
     """
 
@@ -86,28 +89,55 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         sink: Reservoir | None = None,
         cold: Reservoir | None = None,
     ):
-        if np.shape(levels) != (2,) or not all(isinstance(n, int | np.integer) and n >= 1 for n in levels) or max(levels) < 2:
-            raise ValueError(f"`levels` must be two whole numbers of at least 1, not both 1, got {levels!r}.")
+        if (
+            np.shape(levels) != (2,)
+            or not all(isinstance(n, int | np.integer) and n >= 1 for n in levels)
+            or max(levels) < 2
+        ):
+            raise ValueError(
+                f"`levels` must be two whole numbers of at least 1, not both 1, got {levels!r}."
+            )
         if int(max(levels)) * int(min(levels)) ** 2 > MOST_BAND_ENTRIES:
-            raise ValueError(f"`levels` = {levels} are too many: their elimination would need more than {MOST_BAND_ENTRIES} rates.")
+            raise ValueError(
+                f"`levels` = {levels} are too many: their elimination would need more than"
+                f" {MOST_BAND_ENTRIES} rates."
+            )
         self.levels = int(levels[0]), int(levels[1])
-        self.energy_1, self.energy_2 = as_scalar(energy_1, "energy_1"), as_scalar(energy_2, "energy_2")
+        self.energy_1, self.energy_2 = (
+            as_scalar(energy_1, "energy_1"),
+            as_scalar(energy_2, "energy_2"),
+        )
         self.shift = as_scalar(shift, "shift")
         centers = resonances(self.energy_1, self.energy_2, self.shift)
-        self.hot = hot or Reservoir(1.3, spectral_density=Resonator(centers["hot"], 0.02, cutoff=10.0))
-        self.sink = sink or Reservoir(1.0, spectral_density=Resonator(centers["sink"], 0.08, cutoff=10.0))
-        self.cold = cold or Reservoir(0.7, spectral_density=Resonator(centers["cold"], 0.06, cutoff=10.0))
+        self.hot = hot or Reservoir(
+            1.3, spectral_density=Resonator(centers["hot"], 0.02, cutoff=10.0)
+        )
+        self.sink = sink or Reservoir(
+            1.0, spectral_density=Resonator(centers["sink"], 0.08, cutoff=10.0)
+        )
+        self.cold = cold or Reservoir(
+            0.7, spectral_density=Resonator(centers["cold"], 0.06, cutoff=10.0)
+        )
 
     def __check_init__(self):
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
-                raise ValueError(f"`{name}` must be a reservoir of bosons, got statistics {reservoir.statistics!r}.")
+                raise ValueError(
+                    f"`{name}` must be a reservoir of bosons, got statistics"
+                    f" {reservoir.statistics!r}."
+                )
             if isinstance(reservoir.spectral_density, Resonator):
-                check(f"{name}.spectral_density.center", reservoir.spectral_density.center, "positive")
+                check(
+                    f"{name}.spectral_density.center", reservoir.spectral_density.center, "positive"
+                )
         numbers = self.energy_1, self.energy_2, self.shift
         all_rise = lambda *x: functools.reduce(operator.and_, (gap > 0 for gap in self._gaps(*x)))
         told = f"with levels {self.levels}; raise it or keep fewer."
-        rule(numbers, all_rise, lambda *x: f"`shift` must leave all level spacings positive, got {x[2]} {told}")
+        rule(
+            numbers,
+            all_rise,
+            lambda *x: f"`shift` must leave all level spacings positive, got {x[2]} {told}",
+        )
 
     def system(self) -> RateNetwork:
         return self.network()
@@ -119,7 +149,11 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         index = np.full(self.levels, 0)
         index[first, second] = np.arange(len(first))
         numbers = lambda n: jnp.asarray(n, self.energy_1.dtype)
-        energies = self.energy_1 * numbers(first) + self.energy_2 * numbers(second) + self.shift * numbers(first * second)
+        energies = (
+            self.energy_1 * numbers(first)
+            + self.energy_2 * numbers(second)
+            + self.shift * numbers(first * second)
+        )
         smallest = jnp.min(jnp.stack(self._gaps(self.energy_1, self.energy_2, self.shift)))
         energies = energies + 0 * positive(smallest)  # NaN where a spacing is not
         jumps = []
@@ -134,7 +168,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
 
     @checked
     def operate(
-        self, method: Literal["rates", "keldysh"] = "rates", retarded: greens.Retarded = "causal", points: int = 8192
+        self,
+        method: Literal["rates", "keldysh"] = "rates",
+        retarded: greens.Retarded = "causal",
+        points: int = 8192,
     ) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode, by either method; see
         `qtd.OperatingPoint`.
@@ -148,15 +185,22 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             return existing(_by_rates(self))
         state = self.keldysh(retarded, points)
         zero, heat = jnp.zeros_like(self.shift), state.heat_currents
-        unknown = Covariance(NAMES, tuple((jnp.full_like(zero, jnp.nan),) * (len(NAMES) - i) for i in range(len(NAMES))))
+        unknown = Covariance(
+            NAMES,
+            tuple((jnp.full_like(zero, jnp.nan),) * (len(NAMES) - i) for i in range(len(NAMES))),
+        )
         return OperatingPoint(
             heat_currents=heat,
             energy_currents=heat,
             particle_currents=dict.fromkeys(NAMES, zero),
             device_energy_currents=heat,
             nonthermal_entropy_currents={},
-            temperatures={name: reservoir.temperature for name, reservoir in self.reservoirs.items()},
-            chemical_potentials={name: reservoir.chemical_potential for name, reservoir in self.reservoirs.items()},
+            temperatures={
+                name: reservoir.temperature for name, reservoir in self.reservoirs.items()
+            },
+            chemical_potentials={
+                name: reservoir.chemical_potential for name, reservoir in self.reservoirs.items()
+            },
             heat_covariance=unknown,
             particle_covariance=None,
             status=state.status,
@@ -170,11 +214,19 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         """The same device for `qtd.greens`; the resonators have all their levels."""
         zero = jnp.zeros_like(self.shift)
         shifts = jnp.stack([jnp.stack([zero, self.shift]), jnp.stack([self.shift, zero])])
-        return KerrModes(jnp.stack([self.energy_1, self.energy_2]), shifts, {"hot": 0, "sink": 0, "cold": 1}, self.reservoirs)
+        return KerrModes(
+            jnp.stack([self.energy_1, self.energy_2]),
+            shifts,
+            {"hot": 0, "sink": 0, "cold": 1},
+            self.reservoirs,
+        )
 
     @checked
     def keldysh(
-        self, retarded: greens.Retarded = "causal", points: int = 8192, occupations: greens.Occupations = "mean-field"
+        self,
+        retarded: greens.Retarded = "causal",
+        points: int = 8192,
+        occupations: greens.Occupations = "mean-field",
     ) -> KeldyshState:
         """Occupations, currents and validity by Green functions: `retarded`, `points` and
         `occupations` as in `qtd.greens.solve`."""
@@ -198,24 +250,40 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         return {name: _photon_current(self, state, name) for name in NAMES}
 
     def checks(self, point) -> Checks:
-        return {"truncation": lambda: _truncation(self), "other approaches": lambda: _by_green_functions(self, point)}
+        return {
+            "truncation": lambda: _truncation(self),
+            "other approaches": lambda: _by_green_functions(self, point),
+        }
 
     def weak_coupling_current(self) -> Float[Array, ""]:
         r"""Cooling current to lowest order in coupling and shift, where both methods agree.
 
-        $$ J_c = D_z^2 \frac{g_1 g_2}{g_1 + g_2} \big[ f_1 (1 + f_1) f_2' - f_2 (1 + f_2) f_1' \big], \qquad
+        $$ J_c = D_z^2 \frac{g_1 g_2}{g_1 + g_2} \big[ f_1 (1 + f_1) f_2' - f_2 (1 +
+           f_2) f_1' \big], \qquad
            f_1 = \frac{K_h n_h + K_s n_s}{K_h + K_s}, \quad f_2 = n_c $$
 
         with g_1 = K_h + K_s and f_1, and their derivative, at e_1, g_2 = K_c and f_2 at e_2. It
         cools if and only if -f_1 (1 + f_1) / f_1', the temperature that the mixture of hot and sink
         seems to have, is below that of the cold reservoir.
         """
-        strength = lambda energy: add(self.reservoirs[name].spectral_density(energy) for name in ("hot", "sink"))
-        absorbed = lambda energy: add(self.reservoirs[name].rates(energy)[0] for name in ("hot", "sink"))
-        first, first_slope = jax.value_and_grad(lambda energy: absorbed(energy) / strength(energy))(self.energy_1)
+        strength = lambda energy: add(
+            self.reservoirs[name].spectral_density(energy) for name in ("hot", "sink")
+        )
+        absorbed = lambda energy: add(
+            self.reservoirs[name].rates(energy)[0] for name in ("hot", "sink")
+        )
+        first, first_slope = jax.value_and_grad(lambda energy: absorbed(energy) / strength(energy))(
+            self.energy_1
+        )
         second, second_slope = jax.value_and_grad(self.cold.occupation)(self.energy_2)
         g_1, g_2 = strength(self.energy_1), self.cold.spectral_density(self.energy_2)
-        return self.shift**2 * g_1 * g_2 / (g_1 + g_2) * (first * (1 + first) * second_slope - second * (1 + second) * first_slope)
+        return (
+            self.shift**2
+            * g_1
+            * g_2
+            / (g_1 + g_2)
+            * (first * (1 + first) * second_slope - second * (1 + second) * first_slope)
+        )
 
     def with_cutoff(self, cutoff: ArrayLike) -> "ResonatorRefrigerator":
         """The same machine with one `cutoff`, the band of the Green functions, for all
@@ -226,7 +294,9 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         """Photon numbers of each level of the network, the resonator with fewer levels innermost:
         the band is as narrow as that one."""
         grids = np.meshgrid(*map(np.arange, self.levels), indexing="ij")
-        return tuple(grid.ravel(order="F" if self.levels[0] < self.levels[1] else "C") for grid in grids)
+        return tuple(
+            grid.ravel(order="F" if self.levels[0] < self.levels[1] else "C") for grid in grids
+        )
 
     def _gaps(self, energy_1, energy_2, shift):
         """The outermost level spacings, between which all others lie."""
@@ -236,9 +306,15 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
 
 def _truncation(machine):
     top = float(machine.moments().top.max())
-    text = f"The top level kept of a resonator holds {top:.2g} of its population; above 1e-3 resonators need more `levels`."
+    text = (
+        f"The top level kept of a resonator holds {top:.2g} of its population; above 1e-3"
+        " resonators need more `levels`."
+    )
     if min(machine.levels) == 2:
-        text += " With two levels it is a qubit: if that is meant, `QubitRefrigerator` says the same without cutting anything off."
+        text += (
+            " With two levels it is a qubit: if that is meant, `QubitRefrigerator` says the"
+            " same without cutting anything off."
+        )
     return [Finding(TRUNCATED.rate(top), "truncation", text, {"top": top})]
 
 
@@ -252,7 +328,13 @@ def _by_green_functions(machine, point):
     state = quickly(lambda m: m.keldysh(points=2**17))(machine)
     code, added = Status(int(state.status)), float(jnp.max(jnp.abs(state.xc_ratios)))
     cold, margin = float(state.heat_currents["cold"]), float(state.stability_margins.min())
-    numbers = {"rates": rates, "green_functions": cold, "lowest_order": limit, "xc_ratio": added, "margin": margin}
+    numbers = {
+        "rates": rates,
+        "green_functions": cold,
+        "lowest_order": limit,
+        "xc_ratio": added,
+        "margin": margin,
+    }
     severity, text = _judged_by_green_functions(code, numbers)
     return [Finding(severity, "other approaches", text, numbers)]
 
@@ -261,21 +343,40 @@ def _judged_by_green_functions(code: Status, numbers: dict[str, float]) -> tuple
     """How bad the difference is, and in words; `code` is the status of the Green functions."""
     rates, cold, limit, added, margin = numbers.values()
     if code == Status.UNSTABLE:
-        text = f"By Green functions a mode is unstable at this coupling (margin {margin:.3g}) and has no steady state."
+        text = (
+            f"By Green functions a mode is unstable at this coupling (margin {margin:.3g}) and"
+            " has no steady state."
+        )
         return Severity.DOUBTFUL, f"{text} Rates, which assume weak coupling, miss that."
     if code not in (Status.OK, Status.STRONG_CORRELATION):
         return Severity.UNCHECKED, f"Not compared with Green functions: {code.message}."
     text = (
-        f"The cooling current is {rates:.4g} by `operate`, {cold:.4g} by Green functions at any coupling,"
+        f"The cooling current is {rates:.4g} by `operate`, {cold:.4g} by Green functions at any"
+        " coupling,"
         f" and {limit:.4g} in the limit of weak coupling and small shift."
     )
     if not added <= CORRELATED:
-        reason = f"Exchange and correlation add {added:.2g} to the photons of a mode, more than {CORRELATED:g}"
-        return Severity.NOTE, f"{text} {reason}: Green functions are no reference here, so this is a note whatever the difference."
+        reason = (
+            f"Exchange and correlation add {added:.2g} to the photons of a mode, more than"
+            f" {CORRELATED:g}"
+        )
+        return (
+            Severity.NOTE,
+            f"{text} {reason}: Green functions are no reference here, so this is a note whatever"
+            " the difference.",
+        )
     off = abs(cold - rates) / max(abs(cold), abs(rates), np.finfo(float).tiny)
     severity = DIFFERENCE.rate(off)
-    text += f" Exchange and correlation add only {added:.2g} to the photons of a mode, and the two differ by {off:.2g} of a current"
-    return severity, f"{text}." if severity == Severity.FINE else f"{text}: so much does this coupling change what rates say."
+    text += (
+        f" Exchange and correlation add only {added:.2g} to the photons of a mode, and the two"
+        f" differ by {off:.2g} of a current"
+    )
+    return (
+        severity,
+        f"{text}."
+        if severity == Severity.FINE
+        else f"{text}: so much does this coupling change what rates say.",
+    )
 
 
 class Moments(eqx.Module):
@@ -296,11 +397,18 @@ def _by_rates(machine):
     point, topology = point_of(state, machine.cooled, machine.driven_by), state.network.topology
     first, _ = machine._photons()
     weights = jnp.asarray(first[topology.order], state.populations.dtype)
-    cold = machine.shift * add([jnp.sum(weights * state.flows[i]) for i in topology.of("cold")] or [jnp.zeros_like(machine.shift)])
+    cold = machine.shift * add(
+        [jnp.sum(weights * state.flows[i]) for i in topology.of("cold")]
+        or [jnp.zeros_like(machine.shift)]
+    )
     hot = point.heat_currents["hot"]
     heat = {"hot": hot, "sink": -hot - cold, "cold": cold}
     truncated = jnp.any(_moments(machine, _populations(machine, state)).top > 1e-3)
-    status = jnp.where((point.status == 0) & truncated, jnp.asarray(int(Status.TRUNCATED), point.status.dtype), point.status)
+    status = jnp.where(
+        (point.status == 0) & truncated,
+        jnp.asarray(int(Status.TRUNCATED), point.status.dtype),
+        point.status,
+    )
     fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
     return eqx.tree_at(fields, point, (heat, heat, heat, status))
 
@@ -321,4 +429,7 @@ def _moments(machine, populations):
 
 @compiled
 def _photon_current(machine, state, name):
-    return add([jnp.sum(state.flows[i]) for i in state.network.topology.of(name)] or [jnp.zeros_like(machine.shift)])
+    return add(
+        [jnp.sum(state.flows[i]) for i in state.network.topology.of(name)]
+        or [jnp.zeros_like(machine.shift)]
+    )

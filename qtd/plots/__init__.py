@@ -1,7 +1,8 @@
 """Drawings of what a machine does, of how its design was found, and of sweeps over its parameters.
 
-Each function draws into the Axes it is given, or into a new Figure, and returns that Figure. None touches pyplot, so nothing is
-shown, and nothing is kept when many are drawn. Energies are in one unit, E, with hbar = k_B = 1.
+Each function draws into the Axes it is given, or into a new Figure, and returns that Figure. None
+touches pyplot, so nothing is shown, and nothing is kept when many are drawn. Energies are in one
+unit, E, with hbar = k_B = 1.
 """
 
 from .designs import design_summary, history, moves

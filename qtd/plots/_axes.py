@@ -49,7 +49,8 @@ def symbol(name):
 
 
 def unit_text(unit):
-    """A unit for Matplotlib: E, the unit of energy, is a symbol with a power; of what has no dimension there is none."""
+    """A unit for Matplotlib: E, the unit of energy, is a symbol with a power; of what has no
+    dimension there is none."""
     power = re.fullmatch(r"E(?:\^(-?\d+))?", unit)
     if power:
         return rf"$E^{{{power[1]}}}$" if power[1] else "$E$"
@@ -62,12 +63,21 @@ def axis_label(name, unit):
 
 
 def room_for_marks(machine):
-    """Room between the frame and the title, in points, for the rows of ticks that `filters` draws there."""
+    """Room between the frame and the title, in points, for the rows of ticks that `filters` draws
+    there."""
     return 8 + 8 * len(machine.network().topology.names)
 
 
 def legend_below(ax):
-    """A legend under the label of the x axis, where it covers no data; its distance is in units of its own font."""
+    """A legend under the label of the x axis, where it covers no data; its distance is in units of
+    its own font."""
     columns = 2 if ax.bbox.width > 4.5 * figure_of(ax).dpi else 1
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.57, 0), borderaxespad=5, ncols=columns, frameon=False, fontsize="small")
+        ax.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.57, 0),
+            borderaxespad=5,
+            ncols=columns,
+            frameon=False,
+            fontsize="small",
+        )

@@ -1,4 +1,5 @@
-"""What drawings read from a sweep: observables over the dimensions to draw, statuses by name, labels with units."""
+"""What drawings read from a sweep: observables over the dimensions to draw, statuses by name,
+labels with units."""
 
 import difflib
 import textwrap
@@ -13,14 +14,20 @@ from ._axes import symbol, unit_text
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-_STATUS_NAMES = {int(status): status.name.lower().replace("_", " ") for status in Status} | {-1: "not computed yet"}
+_STATUS_NAMES = {int(status): status.name.lower().replace("_", " ") for status in Status} | {
+    -1: "not computed yet"
+}
 
 
-def arranged(dataset: "Dataset", names: Sequence[str], over: Sequence[str | None], needs: int) -> tuple["Dataset", list[str]]:
-    """The observables `names` and their status over some dimensions, in ascending order, and which dimensions these are.
+def arranged(
+    dataset: "Dataset", names: Sequence[str], over: Sequence[str | None], needs: int
+) -> tuple["Dataset", list[str]]:
+    """The observables `names` and their status over some dimensions, in ascending order, and which
+    dimensions these are.
 
-    `over`: dimensions, or coordinates that run along one; `None` stands for the next that has more than one value. At least the
-    first `needs` of them must exist, and no other dimension may have more than one value.
+    `over`: dimensions, or coordinates that run along one; `None` stands for the next that has more
+    than one value. At least the first `needs` of them must exist, and no other dimension may have
+    more than one value.
     """
     names = list(dict.fromkeys(names))
     for name in names:
@@ -28,11 +35,22 @@ def arranged(dataset: "Dataset", names: Sequence[str], over: Sequence[str | None
     for name in filter(None, over):
         if name not in dataset.dims:
             if name not in dataset.coords or dataset[name].ndim != 1:
-                raise ValueError(f"No dimension of this sweep is called '{name}'; it has {_listed(dataset.dims)}.")
+                raise ValueError(
+                    f"No dimension of this sweep is called '{name}'; it has"
+                    f" {_listed(dataset.dims)}."
+                )
             dataset = dataset.swap_dims({dataset[name].dims[0]: name})
     table = dataset[[*names, *({"status"} & set(dataset.data_vars))]]
-    table = table.squeeze([dimension for dimension, size in table.sizes.items() if size == 1 and dimension not in over])
-    dimensions = list(dict.fromkeys(str(dimension) for name in names for dimension in table[name].dims))
+    table = table.squeeze(
+        [
+            dimension
+            for dimension, size in table.sizes.items()
+            if size == 1 and dimension not in over
+        ]
+    )
+    dimensions = list(
+        dict.fromkeys(str(dimension) for name in names for dimension in table[name].dims)
+    )
     free = [name for name in dimensions if name not in over]
     chosen = [name or (free.pop(0) if free else None) for name in over]
     drawn = [name for name in chosen if name in dimensions]
@@ -53,15 +71,25 @@ def _check_observable(dataset, name):
 def _wrong_dimensions(names, dimensions, most, needs):
     what, along = _listed(names), _listed(dimensions) or "no dimension"
     if len(dimensions) > most:
-        return f"{what} varies along {along}, but {most} dimensions are drawn; first pick values of others by `dataset.sel(...)` or `isel`."
-    return f"{what} varies along {along}, but {needs} different dimensions are needed; sweep a grid of more parameters."
+        return (
+            f"{what} varies along {along}, but {most} dimensions are drawn; first pick values of"
+            " others by `dataset.sel(...)` or `isel`."
+        )
+    return (
+        f"{what} varies along {along}, but {needs} different dimensions are needed; sweep a"
+        " grid"
+        " of more parameters."
+    )
 
 
 def numbers(table: "Dataset", name: str, *dimensions: str) -> np.ndarray:
     """A variable as an array over `dimensions`, NaN where it is not finite."""
     values = table[name].transpose(*dimensions).to_numpy()
     if not np.issubdtype(values.dtype, np.number):
-        raise ValueError(f"'{name}' holds no numbers, but {values.dtype}; pick one value first with `dataset.sel(...)`.")
+        raise ValueError(
+            f"'{name}' holds no numbers, but {values.dtype}; pick one value first with"
+            " `dataset.sel(...)`."
+        )
     return np.where(np.isfinite(values), values, np.nan).astype(float)
 
 
@@ -74,13 +102,18 @@ def statuses(table: "Dataset", *dimensions: str) -> np.ndarray:
 
 def flagged(values: np.ndarray, status: np.ndarray) -> dict[str, np.ndarray]:
     """Masks by name, where points have a status other than OK, or no number in spite of it."""
-    found = {_STATUS_NAMES.get(int(code), f"status {code}"): status == code for code in np.unique(status) if code != 0}
+    found = {
+        _STATUS_NAMES.get(int(code), f"status {code}"): status == code
+        for code in np.unique(status)
+        if code != 0
+    }
     missing = np.isnan(values) & (status == 0)
     return found | ({"no number": missing} if missing.any() else {})
 
 
 def is_geometric(values: np.ndarray) -> bool:
-    """Whether ascending values belong on a logarithmic axis: equal ratios, over a range wide enough for its ticks."""
+    """Whether ascending values belong on a logarithmic axis: equal ratios, over a range wide enough
+    for its ticks."""
     if len(values) < 3 or not 0 < 3 * values[0] < values[-1]:
         return False
     ratios = np.diff(np.log(values))
@@ -116,7 +149,9 @@ def written(value: object) -> str:
 
 def headline(table: "Dataset", remark: str = "") -> str:
     """Title of a drawing: the machine, the parameters that were fixed to draw it, and a remark."""
-    fixed = ", ".join(f"{name} = {written(c.item())}" for name, c in table.coords.items() if c.ndim == 0)
+    fixed = ", ".join(
+        f"{name} = {written(c.item())}" for name, c in table.coords.items() if c.ndim == 0
+    )
     text = ";  ".join(filter(None, [str(table.attrs.get("machine", "")), fixed, remark]))
     return textwrap.fill(text, 62)
 

@@ -11,7 +11,18 @@ from matplotlib.ticker import MaxNLocator
 
 from ..observables import units_of
 from ..parameters import parameters
-from ._axes import GREY, PALE, PALETTE, Drawing, axes_or_new, axis_label, figure_of, room_for_marks, set_title, symbol
+from ._axes import (
+    GREY,
+    PALE,
+    PALETTE,
+    Drawing,
+    axes_or_new,
+    axis_label,
+    figure_of,
+    room_for_marks,
+    set_title,
+    symbol,
+)
 from .devices import currents, filters
 from .levels import level_scheme
 
@@ -19,10 +30,11 @@ __all__ = ["design_summary", "history", "moves"]
 
 
 def design_summary(optimum: Any, objective: str = "objective", title: str | None = None) -> Figure:
-    """One page on an `optimum` of `qtd.design`: filters and currents before and after, the search, and the levels with their net jumps.
+    """One page on an `optimum` of `qtd.design`: filters and currents before and after, the search,
+    and the levels with their net jumps.
 
-    Of a machine without levels: its parameters within their bounds, the search, and the currents. `objective`: the name of what was
-    maximised; `title`: a word before the headline.
+    Of a machine without levels: its parameters within their bounds, the search, and the currents.
+    `objective`: the name of what was maximised; `title`: a word before the headline.
     """
     before, after = optimum.start, optimum.machine
     if not _has_one_network(after):
@@ -58,11 +70,14 @@ def _plain_summary(optimum, objective, title):
 def _headline(figure, optimum, objective, title):
     outcome = "" if optimum.converged else "  (not converged)"
     name = title or type(optimum.machine).__name__
-    figure.suptitle(f"{name}: largest {symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14)
+    figure.suptitle(
+        f"{name}: largest {symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14
+    )
 
 
 def moves(optimum: Any, ax: Axes | None = None) -> Figure:
-    """The way of each parameter of an `optimum` of `qtd.design` began (ring) and ended (dot), from its lower to its upper bound.
+    """The way of each parameter of an `optimum` of `qtd.design` began (ring) and ended (dot), from
+    its lower to its upper bound.
 
     `ax`: where to draw, a new figure by default.
     """
@@ -70,14 +85,37 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
     start, names = parameters(optimum.start, optimum.bounds), list(optimum.bounds)
     for row, name in enumerate(names):
         low, high = optimum.bounds[name]
-        began, ended = ((float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name]))
+        began, ended = (
+            (float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name])
+        )
         ax.plot([0, 1], [row, row], color=PALE, linewidth=2, zorder=1)
         ax.plot([began, ended], [row, row], color=PALETTE[0], linewidth=1.2, zorder=2)
         ax.plot(began, row, "o", color="white", markeredgecolor=PALETTE[0], markersize=8, zorder=3)
         ax.plot(ended, row, "o", color=PALETTE[1], markersize=8, zorder=4)
-        ax.annotate(f"{low:g}", (0, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=GREY)
-        ax.annotate(f"{high:g}", (1, row), xytext=(0, -14), textcoords="offset points", ha="center", fontsize="small", color=GREY)
-        place = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
+        ax.annotate(
+            f"{low:g}",
+            (0, row),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
+            color=GREY,
+        )
+        ax.annotate(
+            f"{high:g}",
+            (1, row),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
+            color=GREY,
+        )
+        place = {
+            "xytext": (0, 8),
+            "textcoords": "offset points",
+            "ha": "center",
+            "fontsize": "small",
+        }
         ax.annotate(f"{float(optimum.parameters[name]):.4g}", (ended, row), **place)
     ax.set_yticks(range(len(names)), names)
     ax.set(ylim=(len(names) - 0.4, -0.6), xlabel="from lower to upper bound")
@@ -87,20 +125,36 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
 
 
 def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
-    """The search for an `optimum` of `qtd.design`: the best objective so far among starts that meet the constraints, every start thin,
-    and the constraint violation below.
+    """The search for an `optimum` of `qtd.design`: the best objective so far among starts that meet
+    the constraints, every start thin, and the constraint violation below.
 
     `objective`: the name of what was maximised; `ax`: where to draw, a new figure by default.
     """
     ax = axes_or_new(ax)
     trace = optimum.history
-    values, every, violations = (np.asarray(x, float) for x in (trace.values, trace.all_values, trace.violations))
+    values, every, violations = (
+        np.asarray(x, float) for x in (trace.values, trace.all_values, trace.violations)
+    )
     steps, result = np.arange(1, len(values) + 1), float(optimum.value)
     ax.plot(steps, every, color=PALE, linewidth=0.7, zorder=1)
     ax.plot([], [], color=PALE, linewidth=1.2, label=f"each of {every.shape[1]} starts")
     if np.isfinite(values).any():
-        ax.plot(steps, values, color="black", linewidth=2, zorder=3, label="best so far within the constraints")
-    ax.axhline(result, color=PALETTE[1], linewidth=1.2, linestyle="--", zorder=2, label="result, after polishing")
+        ax.plot(
+            steps,
+            values,
+            color="black",
+            linewidth=2,
+            zorder=3,
+            label="best so far within the constraints",
+        )
+    ax.axhline(
+        result,
+        color=PALETTE[1],
+        linewidth=1.2,
+        linestyle="--",
+        zorder=2,
+        label="result, after polishing",
+    )
     set_title(ax, "Search")
     (unit,) = units_of(optimum.machine, [objective]).values()
     ax.set(ylabel=axis_label(objective, unit), xlim=(1, max(len(steps), 2)))
@@ -124,13 +178,17 @@ def _limits(values, every, result):
     known = np.append(values[np.isfinite(values)], result)
     scale = max(abs(result), np.ptp(known)) or 1.0
     finite = np.append(every[np.isfinite(every)], known)
-    low, high = max(finite.min(), min(known.min(), result - 1.5 * scale)), min(finite.max(), result + 0.6 * scale)
+    low, high = (
+        max(finite.min(), min(known.min(), result - 1.5 * scale)),
+        min(finite.max(), result + 0.6 * scale),
+    )
     margin = 0.06 * max(high - low, 0.1 * scale)
     return low - margin, high + margin
 
 
 def _violation(ax, steps, violations):
-    """A strip below the search: how far the least bad start is from meeting every constraint, relative to its limit."""
+    """A strip below the search: how far the least bad start is from meeting every constraint,
+    relative to its limit."""
     excess = np.maximum(np.nan_to_num(violations, nan=0.0), 0)
     below = ax.inset_axes((0.0, -0.36, 1.0, 0.28), sharex=ax)
     below.fill_between(steps, excess, color=PALETTE[3], alpha=0.35, linewidth=0)

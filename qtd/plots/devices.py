@@ -15,9 +15,11 @@ __all__ = ["currents", "filters"]
 
 
 def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
-    """Spectral densities of a machine's reservoirs against energy (filled), and those of a machine `before` (dashed).
+    """Spectral densities of a machine's reservoirs against energy (filled), and those of a machine
+    `before` (dashed).
 
-    The ticks above the frame are the transition energies that each reservoir drives. `ax`: where to draw, a new figure by default.
+    The ticks above the frame are the transition energies that each reservoir drives. `ax`: where to
+    draw, a new figure by default.
     """
     ax = axes_or_new(ax)
     networks = [machine.network()] + ([] if before is None else [before.network()])
@@ -42,32 +44,55 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         ylabel=r"spectral density  ($E$)",
     )
     ax.set_ylim(bottom=0)
-    set_title(ax, "Filters" if before is None else "Filters before (dashed) and after (solid)", room_for_marks(machine))
+    set_title(
+        ax,
+        "Filters" if before is None else "Filters before (dashed) and after (solid)",
+        room_for_marks(machine),
+    )
     ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
     return figure_of(ax)
 
 
 def currents(points: Any, ax: Axes | None = None) -> Figure:
-    """Heat currents of operating `points`, of one or of several by label, as bars: upwards where heat leaves the reservoir.
+    """Heat currents of operating `points`, of one or of several by label, as bars: upwards where
+    heat leaves the reservoir.
 
-    The scale is logarithmic on either side of zero where the currents differ too much for bars to be seen on a linear one. `ax`: where to
-    draw, a new figure by default.
+    The scale is logarithmic on either side of zero where the currents differ too much for bars to
+    be seen on a linear one. `ax`: where to draw, a new figure by default.
     """
     ax = axes_or_new(ax)
     points = points if isinstance(points, dict) else {"": points}
     first = next(iter(points.values()))
     names, width = first.names, 0.8 / len(points)
     colors = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
-    table = np.array([[float(point.heat_currents[name]) for name in names] for point in points.values()])
+    table = np.array(
+        [[float(point.heat_currents[name]) for name in names] for point in points.values()]
+    )
     scale = _signed_scale(ax, table)
     for i, (label, values) in enumerate(zip(points, table)):
         places = np.arange(len(names)) + (i - (len(points) - 1) / 2) * width
         last = i == len(points) - 1
-        style: Any = {"color": colors} if last else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}
+        style: Any = (
+            {"color": colors}
+            if last
+            else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}
+        )
         ax.bar(places, values, 0.9 * width, **style)
         for place, value in zip(places, values):
-            text, shift, side = (f"{label}\n{value:+.3g}", 3, "bottom") if value >= 0 else (f"{value:+.3g}\n{label}", -3, "top")
-            ax.annotate(text.strip(), (place, value), (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8.5)
+            text, shift, side = (
+                (f"{label}\n{value:+.3g}", 3, "bottom")
+                if value >= 0
+                else (f"{value:+.3g}\n{label}", -3, "top")
+            )
+            ax.annotate(
+                text.strip(),
+                (place, value),
+                (0, shift),
+                textcoords="offset points",
+                ha="center",
+                va=side,
+                fontsize=8.5,
+            )
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(range(len(names)), [_reservoir_label(name, first.temperatures) for name in names])
     ax.set_ylabel(rf"heat out of the reservoir  ($E^2${scale})")
@@ -76,11 +101,16 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
 
 
 def _reservoir_label(name, temperatures):
-    return f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$" if name in temperatures else f"{name}\nnonthermal"
+    return (
+        f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$"
+        if name in temperatures
+        else f"{name}\nnonthermal"
+    )
 
 
 def _signed_scale(ax, table):
-    """Set the y axis so that every bar and its label has room; returns what to say of the scale in the axis label."""
+    """Set the y axis so that every bar and its label has room; returns what to say of the scale in
+    the axis label."""
     finite = table[np.isfinite(table)]
     top = max(np.max(np.abs(finite), initial=0.0), 1e-300)
     smallest = max(np.min(np.abs(finite[finite != 0]), initial=top), 1e-6 * top)
@@ -88,7 +118,8 @@ def _signed_scale(ax, table):
     if smallest > 0.03 * top:
         ax.set_ylim(*(end + sign * 0.3 * top for sign, end in zip((-1, 1), ends)))
         return ""
-    decades = np.log10(top / smallest) + 2  # the part below `linthresh` counts for about one on either side
+    # The part below `linthresh` counts for about one on either side.
+    decades = np.log10(top / smallest) + 2
     room = 10 ** (0.22 * decades)
     ax.set_yscale("symlog", linthresh=smallest / 3, linscale=0.5)
     ax.set_ylim(*(sign * max(abs(end), smallest / 3) * room for sign, end in zip((-1, 1), ends)))
@@ -97,27 +128,46 @@ def _signed_scale(ax, table):
 
 
 def _transitions(network, name):
-    """Energies at which a reservoir drives jumps, those of the electron where the jumps carry particles."""
+    """Energies at which a reservoir drives jumps, those of the electron where the jumps carry
+    particles."""
     found, jumps = [np.zeros(0)], network.jumps()
     for i in network.topology.of(name):
-        gaps, particles = (np.asarray(jumps[i].quanta[quantity], float) for quantity in ("energy", "particles"))
-        found.append(np.where(particles != 0, gaps * particles, np.abs(gaps))[network.topology.diagonals[i].levels])
+        gaps, particles = (
+            np.asarray(jumps[i].quanta[quantity], float) for quantity in ("energy", "particles")
+        )
+        found.append(
+            np.where(particles != 0, gaps * particles, np.abs(gaps))[
+                network.topology.diagonals[i].levels
+            ]
+        )
     return np.concatenate(found)
 
 
 def _window(networks):
-    """The energies worth drawing: the centres of the filters, and the transitions through which heat flows."""
+    """The energies worth drawing: the centres of the filters, and the transitions through which
+    heat flows."""
     found = []
     for network in networks:
         state = solve(network)
         for name in network.topology.names:
-            diagonals = [(i, network.topology.diagonals[i].levels) for i in network.topology.of(name)]
-            heat = [np.asarray(state.flows[i] * state.quanta(i, "heat"))[levels] for i, levels in diagonals]
+            diagonals = [
+                (i, network.topology.diagonals[i].levels) for i in network.topology.of(name)
+            ]
+            heat = [
+                np.asarray(state.flows[i] * state.quanta(i, "heat"))[levels]
+                for i, levels in diagonals
+            ]
             flow = np.abs(np.concatenate([np.zeros(0), *heat]))
             found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
-            found += [float(x) for x in [getattr(network.reservoirs[name].spectral_density, "center", None)] if x is not None]
+            found += [
+                float(x)
+                for x in [getattr(network.reservoirs[name].spectral_density, "center", None)]
+                if x is not None
+            ]
     low, high = min(found), max(found)
-    return (low - 0.3 * (high - low) - 0.1 * abs(low) if low < 0 else 0.0), high + 0.25 * (high - min(low, 0.0)) + 1e-9
+    return (low - 0.3 * (high - low) - 0.1 * abs(low) if low < 0 else 0.0), high + 0.25 * (
+        high - min(low, 0.0)
+    ) + 1e-9
 
 
 def _grid(low, high, density, transitions):
@@ -125,7 +175,9 @@ def _grid(low, high, density, transitions):
     center = getattr(density, "center", None)
     places = np.append(transitions, [] if center is None else float(center))
     near = (high - low) * np.geomspace(1e-6, 1, 120)
-    grid = np.concatenate([np.linspace(low, high, 500), *(np.concatenate([[p], p - near, p + near]) for p in places)])
+    grid = np.concatenate(
+        [np.linspace(low, high, 500), *(np.concatenate([[p], p - near, p + near]) for p in places)]
+    )
     return np.unique(grid[(grid >= low) & (grid <= high)])
 
 

@@ -13,11 +13,15 @@ from ._axes import GREY, PALETTE, figure_of, set_title, two_axes
 __all__ = ["evolution"]
 
 
-def evolution(found: Evolution, machine: FiniteReservoirs | None = None, axes: Sequence[Axes] | None = None) -> Figure:
-    """Temperatures and chemical potentials of `FiniteReservoirs.evolve` against time, on a logarithmic axis; times of 0 are left out.
+def evolution(
+    found: Evolution, machine: FiniteReservoirs | None = None, axes: Sequence[Axes] | None = None
+) -> Figure:
+    """Temperatures and chemical potentials of `FiniteReservoirs.evolve` against time, on a
+    logarithmic axis; times of 0 are left out.
 
-    With the `machine`, its equilibrium is dash-dotted and its modes' energies are dashed. Between two reservoirs the energy at which they
-    are equally occupied (`crossover`) is dotted, where it lies among the potentials and modes.
+    With the `machine`, its equilibrium is dash-dotted and its modes' energies are dashed. Between
+    two reservoirs the energy at which they are equally occupied (`crossover`) is dotted, where it
+    lies among the potentials and modes.
     - `found`: an `Evolution`; `axes`: two to draw into, a new figure by default.
 
     **Raises** `ValueError` where fewer than two times are positive.
@@ -26,9 +30,14 @@ def evolution(found: Evolution, machine: FiniteReservoirs | None = None, axes: S
     order = np.argsort(times)
     order = order[times[order] > 0]
     if len(order) < 2:
-        raise ValueError(f"`found` must have two or more times above 0 for a logarithmic axis, got {len(order)}.")
+        raise ValueError(
+            f"`found` must have two or more times above 0 for a logarithmic axis, got {len(order)}."
+        )
     left, right = two_axes() if axes is None else axes
-    times, temperatures, potentials = (np.asarray(x, float)[order] for x in (found.times, found.temperatures, found.chemical_potentials))
+    times, temperatures, potentials = (
+        np.asarray(x, float)[order]
+        for x in (found.times, found.temperatures, found.chemical_potentials)
+    )
     for ax, table in ((left, temperatures), (right, potentials)):
         for j, curve in enumerate(table.T):
             ax.plot(times, curve, color=PALETTE[j % len(PALETTE)], label=f"reservoir {j}")
@@ -37,19 +46,37 @@ def evolution(found: Evolution, machine: FiniteReservoirs | None = None, axes: S
     if machine is not None:
         rest = machine.equilibrium()
         for ax, value in ((left, rest.temperature), (right, rest.chemical_potential)):
-            ax.axhline(float(value), color=GREY, linestyle="dashdot", linewidth=1.2, label="equilibrium")
+            ax.axhline(
+                float(value), color=GREY, linestyle="dashdot", linewidth=1.2, label="equilibrium"
+            )
         modes = np.asarray(machine.energies, float)
         for k, energy in enumerate(modes):
-            right.axhline(energy, color="black", linestyle="dashed", linewidth=0.9, label="modes" if k == 0 else None)
+            right.axhline(
+                energy,
+                color="black",
+                linestyle="dashed",
+                linewidth=0.9,
+                label="modes" if k == 0 else None,
+            )
         span = [low, high, modes.min(), modes.max()]
         low, high = min(span) - 0.04 * np.ptp(span), max(span) + 0.04 * np.ptp(span)
     if temperatures.shape[1] == 2:
-        right.plot(times, _crossover(temperatures, potentials), color=PALETTE[3], linestyle="dotted", label="equally occupied")
+        right.plot(
+            times,
+            _crossover(temperatures, potentials),
+            color=PALETTE[3],
+            linestyle="dotted",
+            label="equally occupied",
+        )
     right.set_ylim(low, high)
     left.set_ylabel(r"temperature  ($E$)")
     right.set_ylabel(r"chemical potential  ($E$)")
     left.legend(fontsize="small", framealpha=0.9)
-    others = {label: line for line, label in zip(*right.get_legend_handles_labels()) if label in ("modes", "equally occupied")}
+    others = {
+        label: line
+        for line, label in zip(*right.get_legend_handles_labels())
+        if label in ("modes", "equally occupied")
+    }
     if others:  # the rest is explained on the left
         right.legend(others.values(), others.keys(), fontsize="small", framealpha=0.9)
     set_title(left, "Temperatures")

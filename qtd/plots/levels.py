@@ -21,15 +21,19 @@ _COHERENT = 1e-9  # coherences, relative to 1, that are more than rounding
 
 
 def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = None) -> Figure:
-    """The lowest levels of a network, to scale where they are not too close, with each reservoir's net jumps as arrows.
+    """The lowest levels of a network, to scale where they are not too close, with each reservoir's
+    net jumps as arrows.
 
-    One column for each reservoir; arrows as wide as the net jumps per time, those below a thousandth of the largest left out. Beside the
-    levels stand their populations.
+    One column for each reservoir; arrows as wide as the net jumps per time, those below a
+    thousandth of the largest left out. Beside the levels stand their populations.
 
-    - `network`: a `qtd.RateNetwork`, or a machine or `qtd.Lindbladian` whose steady state has no coherences, so that rates describe it.
-    - `levels`: how many to show; by default those between which something flows, 3 to 8. `ax`: where to draw, a new figure by default.
+    - `network`: a `qtd.RateNetwork`, or a machine or `qtd.Lindbladian` whose steady state has no
+      coherences, so that rates describe it.
+    - `levels`: how many to show; by default those between which something flows, 3 to 8. `ax`:
+      where to draw, a new figure by default.
 
-    **Raises** `ValueError` for what has no levels with jumps, a network at every angle, or coherences that carry part of the currents.
+    **Raises** `ValueError` for what has no levels with jumps, a network at every angle, or
+    coherences that carry part of the currents.
     """
     ax = axes_or_new(ax)
     network = _network_of(network)
@@ -38,18 +42,37 @@ def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = N
     energies, populations = np.asarray(network.energies, float), np.zeros(network.topology.size)
     populations[network.topology.order] = np.asarray(state.populations)
     largest = max((jump.flow for jump in jumps), default=0.0) or 1.0
-    shown = np.argsort(energies, kind="stable")[: levels or _levels_to_show(energies, jumps, largest)]
+    shown = np.argsort(energies, kind="stable")[
+        : levels or _levels_to_show(energies, jumps, largest)
+    ]
     heights = dict(zip(shown.tolist(), _heights(energies[shown])))
-    seen = [jump for jump in jumps if {jump.source, jump.target} <= set(heights) and jump.flow >= 1e-3 * largest]
-    columns = {name: _lanes([jump for jump in seen if jump.reservoir == name], heights) for name in network.topology.names}
+    seen = [
+        jump
+        for jump in jumps
+        if {jump.source, jump.target} <= set(heights) and jump.flow >= 1e-3 * largest
+    ]
+    columns = {
+        name: _lanes([jump for jump in seen if jump.reservoir == name], heights)
+        for name in network.topology.names
+    }
     width = sum(max(len(lanes), 1) for lanes in columns.values()) + _BETWEEN * len(columns)
     ax.hlines(list(heights.values()), 0, width, color="black", linewidth=1.4, zorder=1)
     for level, height in heights.items():
-        ax.annotate(f"$p$ = {populations[level]:.3g}", (width, height), (5, 0), textcoords="offset points", va="center", **_SMALL)
+        ax.annotate(
+            f"$p$ = {populations[level]:.3g}",
+            (width, height),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            **_SMALL,
+        )
     _draw_columns(ax, columns, heights, largest, width)
     ax.set_yticks(list(heights.values()), [f"{energies[level]:.4g}" for level in heights])
     ax.set(xlim=(0, width), ylabel=r"energy of the level  ($E$)")
-    ax.set_xlabel("reservoir that drives the jump" + (f"\nlowest {len(shown)} of {len(energies)} levels" * (len(shown) < len(energies))))
+    ax.set_xlabel(
+        "reservoir that drives the jump"
+        + (f"\nlowest {len(shown)} of {len(energies)} levels" * (len(shown) < len(energies)))
+    )
     set_title(ax, r"Net jumps per time  ($E$)")
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     return figure_of(ax)
@@ -76,9 +99,15 @@ def network_of(system: Any) -> RateNetwork:
     """The network that says all of a `system`. Kinds of system register theirs."""
     make, kind = getattr(system, "network", None), type(system).__name__
     if make is None:
-        raise ValueError(f"`network` must be a RateNetwork or have one, got {kind}, which has no levels with jumps.")
+        raise ValueError(
+            f"`network` must be a RateNetwork or have one, got {kind}, which has no levels with"
+            " jumps."
+        )
     if inspect.signature(make).parameters:
-        raise ValueError(f"`network` is a {kind}, which has a network at every angle; draw that of one, `network(angle)`.")
+        raise ValueError(
+            f"`network` is a {kind}, which has a network at every angle; draw that of one,"
+            " `network(angle)`."
+        )
     return make()
 
 
@@ -92,7 +121,8 @@ def _(system: Lindbladian) -> RateNetwork:
     coherences = np.abs(np.asarray(solve(system).vector[system.structure.size :]))
     if coherences.max(initial=0.0) > _COHERENT:
         raise ValueError(
-            f"`network` has coherences up to {coherences.max():.2g}, which carry part of its currents;"
+            f"`network` has coherences up to {coherences.max():.2g}, which carry part of its"
+            " currents;"
             " draw its `network()` for what is left without them."
         )
     return system.network()
@@ -103,18 +133,23 @@ def _net_jumps(state: SteadyState):
     for diagonal, rates in zip(state.network.topology.diagonals, state.flows):
         for k in diagonal.levels:
             low, high, flow = order[diagonal.lower[k]], order[k], float(rates[k])
-            jumps.append(_Jump(diagonal.reservoir, *((low, high) if flow >= 0 else (high, low)), abs(flow)))
+            jumps.append(
+                _Jump(diagonal.reservoir, *((low, high) if flow >= 0 else (high, low)), abs(flow))
+            )
     return jumps
 
 
 def _levels_to_show(energies, jumps, largest):
     rank = np.argsort(np.argsort(energies, kind="stable"))
-    busy = [max(rank[jump.source], rank[jump.target]) for jump in jumps if jump.flow >= 0.02 * largest]
+    busy = [
+        max(rank[jump.source], rank[jump.target]) for jump in jumps if jump.flow >= 0.02 * largest
+    ]
     return int(np.clip(max(busy, default=0) + 1, 3, 8))
 
 
 def _heights(energies):
-    """Heights at which to draw ascending levels: at their energies, but no closer to the one below than the eye can tell."""
+    """Heights at which to draw ascending levels: at their energies, but no closer to the one below
+    than the eye can tell."""
     apart = 0.075 * (energies[-1] - energies[0]) or 1.0
     heights = [float(energies[0])]
     for energy in energies[1:]:
@@ -123,7 +158,8 @@ def _heights(energies):
 
 
 def _lanes(jumps, heights):
-    """The jumps of one reservoir in as few vertical lanes as there is room for, arrows and the numbers beside them."""
+    """The jumps of one reservoir in as few vertical lanes as there is room for, arrows and the
+    numbers beside them."""
     room = 0.11 * (max(heights.values()) - min(heights.values()))  # half of what a number needs
     lanes: list[tuple[float, list[_Jump]]] = []
     ends = lambda jump: sorted((heights[jump.source], heights[jump.target]))
@@ -140,20 +176,36 @@ def _lanes(jumps, heights):
 
 
 def _draw_columns(ax, columns, heights, largest, width):
-    lane = 0.75 * 72 * ax.bbox.width / figure_of(ax).dpi / width  # in points; levels and populations are written beside the lanes
+    # In points; levels and populations are written beside the lanes.
+    lane = 0.75 * 72 * ax.bbox.width / figure_of(ax).dpi / width
     thickest, size = np.clip(0.2 * lane, 1.5, 6.0), np.clip(0.45 * lane, 6.0, 8.5)
     left, centers = _BETWEEN / 2, []
     for lanes, color in zip(columns.values(), colors_of(columns).values()):
         for i, jump in ((i, jump) for i, own in enumerate(lanes) for jump in own):
             thick = 0.8 + (thickest - 0.8) * jump.flow / largest
             x, start, end = left + i + 0.35, heights[jump.source], heights[jump.target]
-            style = {"arrowstyle": "-|>,head_width=0.28,head_length=0.55", "mutation_scale": 7 + 1.8 * thick}
+            style = {
+                "arrowstyle": "-|>,head_width=0.28,head_length=0.55",
+                "mutation_scale": 7 + 1.8 * thick,
+            }
             style |= {"color": color, "linewidth": thick, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", (x, end), (x, start), arrowprops=style, zorder=2)
-            place: Any = {"textcoords": "offset points", "va": "center", "rotation": 90 if lane < 50 else 0}
+            place: Any = {
+                "textcoords": "offset points",
+                "va": "center",
+                "rotation": 90 if lane < 50 else 0,
+            }
             halo = [withStroke(linewidth=2.5, foreground="white")]
             beside = (1.5 + 0.28 * (7 + 1.8 * thick), 0)
-            ax.annotate(f"{jump.flow:.2g}", (x, (start + end) / 2), beside, color=color, fontsize=size, path_effects=halo, **place)
+            ax.annotate(
+                f"{jump.flow:.2g}",
+                (x, (start + end) / 2),
+                beside,
+                color=color,
+                fontsize=size,
+                path_effects=halo,
+                **place,
+            )
         centers.append(left + max(len(lanes), 1) / 2)
         left += max(len(lanes), 1) + _BETWEEN
     ax.set_xticks(centers, list(columns))

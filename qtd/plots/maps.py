@@ -1,4 +1,5 @@
-"""Drawings of sweeps: where in the space of parameters a machine cools, how well, and where there is no number."""
+"""Drawings of sweeps: where in the space of parameters a machine cools, how well, and where there
+is no number."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,7 +16,19 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, legend_below, set_title
-from ._sweeps import arranged, flagged, headline, is_geometric, name_of, numbers, quantity_label, spans_decades, statuses, unit_of, written
+from ._sweeps import (
+    arranged,
+    flagged,
+    headline,
+    is_geometric,
+    name_of,
+    numbers,
+    quantity_label,
+    spans_decades,
+    statuses,
+    unit_of,
+    written,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -39,41 +52,79 @@ def operating_map(
     signed: bool = False,
     ax: Axes | None = None,
 ) -> Figure:
-    """Colour map of one observable of a sweep over two parameters: the region where a machine works, its border, and the best point.
+    """Colour map of one observable of a sweep over two parameters: the region where a machine
+    works, its border, and the best point.
 
-    Cells are coloured where the machine works, which is where `where` is positive, and grey where it does not; they are hatched where there
-    is no number or the status is not OK. The star is the largest value that works with status OK. Colours are logarithmic where values lie
-    decades apart, axes where a grid is geometric.
+    Cells are coloured where the machine works, which is where `where` is positive, and grey where
+    it does not; they are hatched where there is no number or the status is not OK. The star is the
+    largest value that works with status OK. Colours are logarithmic where values lie decades apart,
+    axes where a grid is geometric.
 
-    - `dataset`: an `xarray.Dataset` with two dimensions of more than one value; choose values of others first, with `dataset.sel(...)`.
-    - `where`: the observable that tells whether the machine works, by default `value` itself. A COP needs `where="J_cold"`: it is a ratio,
-      positive too where both of its currents are reversed.
-    - `contours`: a second observable, as labelled lines in the coloured region. `x`, `y`: the dimensions, by default in their order.
-    - `signed`: colours on both sides of zero, and no star, for a quantity whose sign says only in which direction something flows.
+    - `dataset`: an `xarray.Dataset` with two dimensions of more than one value; choose values of
+      others first, with `dataset.sel(...)`.
+    - `where`: the observable that tells whether the machine works, by default `value` itself. A COP
+      needs `where="J_cold"`: it is a ratio, positive too where both of its currents are reversed.
+    - `contours`: a second observable, as labelled lines in the coloured region. `x`, `y`: the
+      dimensions, by default in their order.
+    - `signed`: colours on both sides of zero, and no star, for a quantity whose sign says only in
+      which direction something flows.
     - `ax`: where to draw, a new figure by default.
 
-    **Raises** `ValueError` for unknown observables, and where there are more or fewer than two dimensions to draw.
+    **Raises** `ValueError` for unknown observables, and where there are more or fewer than two
+    dimensions to draw.
     """
     sign = where or value
-    table, (x, y) = arranged(dataset, [name for name in (value, sign, contours) if name], (x, y), needs=2)
+    table, (x, y) = arranged(
+        dataset, [name for name in (value, sign, contours) if name], (x, y), needs=2
+    )
     ax = axes_or_new(ax, (6.4, 5.8))
     grid = _Grid.of(numbers(table, x, x), numbers(table, y, y))
-    values, signs, status = numbers(table, value, y, x), numbers(table, sign, y, x), statuses(table, y, x)
+    values, signs, status = (
+        numbers(table, value, y, x),
+        numbers(table, sign, y, x),
+        statuses(table, y, x),
+    )
     everywhere = signed and where is None
     works = np.isfinite(values) & (everywhere | (signs > 0))
-    ax.set(xscale=_scale(grid.x), yscale=_scale(grid.y), xlim=grid.x_edges[[0, -1]], ylim=grid.y_edges[[0, -1]])
+    ax.set(
+        xscale=_scale(grid.x),
+        yscale=_scale(grid.y),
+        xlim=grid.x_edges[[0, -1]],
+        ylim=grid.y_edges[[0, -1]],
+    )
     ax.set(xlabel=quantity_label(table[x]), ylabel=quantity_label(table[y]))
     if works.any():
         _colours(ax, grid, np.where(works, values, np.nan), quantity_label(table[value]), signed)
     if not signed:
-        _mark_largest(ax, grid, np.where(works & (status == 0), values, np.nan), table[value], (x, y))
+        _mark_largest(
+            ax, grid, np.where(works & (status == 0), values, np.nan), table[value], (x, y)
+        )
     _border(ax, grid, signs, name_of(table[sign]), fill=not everywhere)
     if contours is not None:
-        _contour_lines(ax, grid, np.where(works, numbers(table, contours, y, x), np.nan), table[contours], signed)
-    needed = np.where(signs > 0, values, signs)  # a COP may be missing where nothing is cooled: that is no fault
+        _contour_lines(
+            ax,
+            grid,
+            np.where(works, numbers(table, contours, y, x), np.nan),
+            table[contours],
+            signed,
+        )
+    # A COP may be missing where nothing is cooled: that is no fault.
+    needed = np.where(signs > 0, values, signs)
     for hatch, (name, cells) in zip(itertools.cycle(_HATCHES), flagged(needed, status).items()):
-        grid.fill(ax, cells, facecolor=(1, 1, 1, 0.5), edgecolor=GREY, linewidth=0, hatch=hatch, label=name)
-    failure = f"{sign} is nowhere positive" if (signs <= 0).any() and not (signs > 0).any() else "no numbers"
+        grid.fill(
+            ax,
+            cells,
+            facecolor=(1, 1, 1, 0.5),
+            edgecolor=GREY,
+            linewidth=0,
+            hatch=hatch,
+            label=name,
+        )
+    failure = (
+        f"{sign} is nowhere positive"
+        if (signs <= 0).any() and not (signs > 0).any()
+        else "no numbers"
+    )
     set_title(ax, headline(table, "" if works.any() else failure))
     legend_below(ax)
     return figure_of(ax)
@@ -87,16 +138,21 @@ def lines(
     hue: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Curves of one or several observables of a sweep along one parameter, one curve for each value of a second.
+    """Curves of one or several observables of a sweep along one parameter, one curve for each value
+    of a second.
 
-    Observables that share a unit share a panel; panels are stacked. Lines break where there is no number, and crosses mark points whose
-    status is not OK. Of many curves, at most eight are named in the legend. The axis is logarithmic where its values are geometric.
+    Observables that share a unit share a panel; panels are stacked. Lines break where there is no
+    number, and crosses mark points whose status is not OK. Of many curves, at most eight are named
+    in the legend. The axis is logarithmic where its values are geometric.
 
-    - `dataset`: an `xarray.Dataset` with one or two dimensions of more than one value; choose values of others first.
-    - `x`, `hue`: the dimensions, by default in their order, or coordinates that run along one, such as those of a list of points.
+    - `dataset`: an `xarray.Dataset` with one or two dimensions of more than one value; choose
+      values of others first.
+    - `x`, `hue`: the dimensions, by default in their order, or coordinates that run along one, such
+      as those of a list of points.
     - `ax`: where to draw observables of one unit; several units make panels of their own.
 
-    **Raises** `ValueError` for unknown observables, too many dimensions, and an `ax` for several units.
+    **Raises** `ValueError` for unknown observables, too many dimensions, and an `ax` for several
+    units.
     """
     names = [values] if isinstance(values, str) else list(values)
     table, (x, *second) = arranged(dataset, names, (x, hue), needs=1)
@@ -126,23 +182,39 @@ class _Grid(NamedTuple):
         return cls(x, y, _edges(x), _edges(y))
 
     def fill(self, ax, inside, **style):
-        """Fill or hatch some cells, as one patch of a rectangle for each run in a row: exact borders, and few shapes in a vector file."""
+        """Fill or hatch some cells, as one patch of a rectangle for each run in a row: exact
+        borders, and few shapes in a vector file."""
         steps = np.diff(np.pad(inside.astype(int), ((0, 0), (1, 1))), axis=1)
         (row, first), (_, last) = np.nonzero(steps == 1), np.nonzero(steps == -1)
-        left, right, low, high = self.x_edges[first], self.x_edges[last], self.y_edges[row], self.y_edges[row + 1]
-        corners = np.stack([left, low, right, low, right, high, left, high, left, low], axis=1).reshape(-1, 2)
-        codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(row))
-        ax.add_artist(PathPatch(Path(corners, codes), **style))  # `add_patch` would visit every corner in Python, for limits already set
+        left, right, low, high = (
+            self.x_edges[first],
+            self.x_edges[last],
+            self.y_edges[row],
+            self.y_edges[row + 1],
+        )
+        corners = np.stack(
+            [left, low, right, low, right, high, left, high, left, low], axis=1
+        ).reshape(-1, 2)
+        codes = np.tile(
+            [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(row)
+        )
+        # `add_patch` would visit every corner in Python, for limits already set.
+        ax.add_artist(PathPatch(Path(corners, codes), **style))
 
     def contour(self, ax, values, levels, **style):
-        """Contour lines between the centres; across a single row there are none, so its only cell is taken for two."""
-        x, y = (edges if len(centers) == 1 else centers for centers, edges in ((self.x, self.x_edges), (self.y, self.y_edges)))
+        """Contour lines between the centres; across a single row there are none, so its only cell
+        is taken for two."""
+        x, y = (
+            edges if len(centers) == 1 else centers
+            for centers, edges in ((self.x, self.x_edges), (self.y, self.y_edges))
+        )
         wide = np.broadcast_to(values, (len(y), len(x)))
         return ax.contour(x, y, np.ma.masked_invalid(wide), levels, **style)
 
 
 def _edges(centers):
-    """Half-way between the centres, on the scale they are drawn on; a single value gets a narrow cell around it."""
+    """Half-way between the centres, on the scale they are drawn on; a single value gets a narrow
+    cell around it."""
     if len(centers) == 1:
         return centers + np.array([-0.05, 0.05]) * (abs(centers[0]) or 1.0)
     if is_geometric(centers):
@@ -169,8 +241,14 @@ def _colours(ax, grid, values, label, signed):
         norm = LogNorm(np.quantile(known, 0.02), known.max())
     style: Any = {"cmap": "RdBu_r" if signed else "viridis", "norm": norm, "rasterized": True}
     mesh = ax.pcolormesh(grid.x_edges, grid.y_edges, np.ma.masked_invalid(values), **style)
-    # An inset stays beside the map however wide the legend below; an axis of its own would be moved out of the legend's way.
-    ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0, 0.045, 1)), label=label, extend="min" if logarithmic else "neither")
+    # An inset stays beside the map however wide the legend below; an axis of its own would be moved
+    # out of the legend's way.
+    ax.figure.colorbar(
+        mesh,
+        cax=ax.inset_axes((1.03, 0, 0.045, 1)),
+        label=label,
+        extend="min" if logarithmic else "neither",
+    )
 
 
 def _mark_largest(ax, grid, values, variable, axes):
@@ -179,13 +257,23 @@ def _mark_largest(ax, grid, values, variable, axes):
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     best = grid.x[column], grid.y[row]
     place = ", ".join(f"{name} = {written(at)}" for name, at in zip(axes, best))
-    label = f"largest {name_of(variable)}: {written(values[row, column])} {unit_of(variable)}\nat {place}"
-    style = {"color": PALETTE[1], "markeredgecolor": "white", "markersize": 17, "clip_on": False, "in_layout": False}
+    label = (
+        f"largest {name_of(variable)}: {written(values[row, column])} {unit_of(variable)}\nat"
+        f" {place}"
+    )
+    style = {
+        "color": PALETTE[1],
+        "markeredgecolor": "white",
+        "markersize": 17,
+        "clip_on": False,
+        "in_layout": False,
+    }
     ax.plot(*best, "*", **style, linestyle="none", zorder=5, label=label)
 
 
 def _border(ax, grid, signs, name, fill):
-    """The border where the machine stops working: grey beyond (if `fill`), and a line where the sign changes."""
+    """The border where the machine stops working: grey beyond (if `fill`), and a line where the
+    sign changes."""
     if fill and (signs <= 0).any():
         grid.fill(ax, signs <= 0, facecolor=_NOT_POSITIVE, linewidth=0, label=f"{name} ≤ 0")
     if (signs > 0).any() and (signs < 0).any():
@@ -197,25 +285,40 @@ def _contour_lines(ax, grid, values, variable, signed):
     known = values[np.isfinite(values)]
     if not known.size:
         return
-    if np.ptp(known) <= 1e-6 * np.abs(known).max():  # what is left is rounding, which contours would trace
-        ax.plot([], [], " ", label=f"{name_of(variable)} = {' '.join([written(known[0]), unit_of(variable)]).strip()} throughout")
+    if (
+        np.ptp(known) <= 1e-6 * np.abs(known).max()
+    ):  # what is left is rounding, which contours would trace
+        ax.plot(
+            [],
+            [],
+            " ",
+            label=f"{name_of(variable)} ="
+            f" {' '.join([written(known[0]), unit_of(variable)]).strip()} throughout",
+        )
         return
     locator = LogLocator() if spans_decades(known) else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
     levels = locator.tick_values(known.min(), known.max())
     levels = levels[(levels > known.min()) & (levels < known.max())]
-    color, around = (GREY, "white") if signed else ("white", GREY)  # legible on pale and on dark colours
+    # Legible on pale and on dark colours.
+    color, around = (GREY, "white") if signed else ("white", GREY)
     halo = [withStroke(linewidth=2, foreground=around)]
     drawn = grid.contour(ax, values, levels, colors=color, linewidths=1.0, linestyles="solid")
     drawn.set_path_effects(halo)
     for text in ax.clabel(drawn, fmt="%g", fontsize=9):
-        text.set(path_effects=halo, clip_on=True)  # or labels outside the frame take room when a user zooms in
+        # Or labels outside the frame take room when a user zooms in.
+        text.set(path_effects=halo, clip_on=True)
     ax.plot([], [], color=color, linewidth=1.0, path_effects=halo, label=quantity_label(variable))
 
 
 def _panels(ax, groups):
     if ax is not None and len(groups) > 1:
-        units = ", ".join(f"{' and '.join(group)} in {unit or 'no unit'}" for unit, group in groups.items())
-        raise ValueError(f"`ax` has room for one unit, but there are {len(groups)}: {units}; leave `ax` out, or draw them one by one.")
+        units = ", ".join(
+            f"{' and '.join(group)} in {unit or 'no unit'}" for unit, group in groups.items()
+        )
+        raise ValueError(
+            f"`ax` has room for one unit, but there are {len(groups)}: {units}; leave `ax` out, or"
+            " draw them one by one."
+        )
     if ax is not None:
         return [ax]
     figure = Drawing(figsize=(7.2, 2.0 + 2.6 * len(groups)), layout="constrained")
@@ -223,27 +326,51 @@ def _panels(ax, groups):
 
 
 def _curves(ax, table, group, x, second):
-    """Observables of one unit: colours tell the values of the second dimension apart and line styles the observables, or else colours."""
+    """Observables of one unit: colours tell the values of the second dimension apart and line
+    styles the observables, or else colours."""
     places = table[x].to_numpy()
     curves = np.stack([np.atleast_2d(numbers(table, name, *second, x)) for name in group])
-    marker: Any = {"marker": "o", "markersize": 3} if len(places) <= 40 else {}  # shows a point between two gaps, too
+    # Shows a point between two gaps, too.
+    marker: Any = {"marker": "o", "markersize": 3} if len(places) <= 40 else {}
     if second:
-        _families(ax, places, curves, table[second[0]], [name_of(table[name]) for name in group], marker)
+        _families(
+            ax, places, curves, table[second[0]], [name_of(table[name]) for name in group], marker
+        )
     else:
         for k, (name, curve) in enumerate(zip(group, curves[:, 0])):
             style = _LINE_STYLES[k // len(PALETTE) % len(_LINE_STYLES)]
-            ax.plot(places, curve, color=PALETTE[k % len(PALETTE)], linestyle=style, label=name_of(table[name]), **marker)
-    for name, where in flagged(curves, np.broadcast_to(statuses(table, *second, x), curves.shape)).items():
+            ax.plot(
+                places,
+                curve,
+                color=PALETTE[k % len(PALETTE)],
+                linestyle=style,
+                label=name_of(table[name]),
+                **marker,
+            )
+    for name, where in flagged(
+        curves, np.broadcast_to(statuses(table, *second, x), curves.shape)
+    ).items():
         *_, column = inside = np.nonzero(where & np.isfinite(curves))
         if len(column):
-            ax.plot(places[column], curves[inside], "x", color=GREY, markersize=4.5, linestyle="none", zorder=4, label=name)
+            ax.plot(
+                places[column],
+                curves[inside],
+                "x",
+                color=GREY,
+                markersize=4.5,
+                linestyle="none",
+                zorder=4,
+                label=name,
+            )
     low, high = ax.get_ylim()
     if low <= 0 <= high:
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
     if np.issubdtype(places.dtype, np.number):
         ax.set_xscale(_scale(places))
     unit = unit_of(table[group[0]])
-    ax.set_ylabel(", ".join(name_of(table[name]) for name in group) + (f"  ({unit})" if unit else ""))
+    ax.set_ylabel(
+        ", ".join(name_of(table[name]) for name in group) + (f"  ({unit})" if unit else "")
+    )
 
 
 def _families(ax, places, curves, variable, names, marker):
@@ -260,14 +387,33 @@ def _families(ax, places, curves, variable, names, marker):
 
 
 def _legends(panels, variable):
-    """Legends to the right of each panel, what no panel above has explained; `variable`: the second dimension, if there is one."""
+    """Legends to the right of each panel, what no panel above has explained; `variable`: the second
+    dimension, if there is one."""
     known: set[str] = set()
     for panel in panels:
-        new = {label: handle for handle, label in zip(*panel.get_legend_handles_labels()) if label not in known}
+        new = {
+            label: handle
+            for handle, label in zip(*panel.get_legend_handles_labels())
+            if label not in known
+        }
         title = None
         if variable is not None and not known:
-            title = quantity_label(variable) + (f"\n{_MOST_NAMED} of {variable.size} curves" if variable.size > _MOST_NAMED else "")
+            title = quantity_label(variable) + (
+                f"\n{_MOST_NAMED} of {variable.size} curves" if variable.size > _MOST_NAMED else ""
+            )
         known |= set(new)
         if title or len(new) > 1:
-            style: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1), "alignment": "left", "frameon": False}
-            panel.legend(new.values(), new.keys(), title=title, fontsize="small", title_fontsize="small", **style)
+            style: Any = {
+                "loc": "upper left",
+                "bbox_to_anchor": (1, 1),
+                "alignment": "left",
+                "frameon": False,
+            }
+            panel.legend(
+                new.values(),
+                new.keys(),
+                title=title,
+                fontsize="small",
+                title_fontsize="small",
+                **style,
+            )

@@ -17,7 +17,12 @@ __all__ = ["torque"]
 
 
 def torque(
-    motor: QuantumMotor, velocities: ArrayLike | None = None, load: float | None = None, *, order: int = 3, ax: Axes | None = None
+    motor: QuantumMotor,
+    velocities: ArrayLike | None = None,
+    load: float | None = None,
+    *,
+    order: int = 3,
+    ax: Axes | None = None,
 ) -> Figure:
     """The torque of a `motor`, integrated over a turn, against the velocity: exact, and by the
     series to `order` (dashed).
@@ -39,17 +44,37 @@ def torque(
         velocities = _around(motor, ax)
     velocities = np.asarray(velocities, float)
     if velocities.ndim != 1 or len(velocities) < 2:
-        raise ValueError(f"`velocities` must be a list of two or more, got shape {velocities.shape}.")
+        raise ValueError(
+            f"`velocities` must be a list of two or more, got shape {velocities.shape}."
+        )
     exact = _exact(motor, velocities, series[0])
     ax.plot(velocities, exact, color=PALETTE[0], linewidth=2, label="exact")
     by_series = np.polynomial.polynomial.polyval(velocities, series)
-    ax.plot(velocities, by_series, color=PALETTE[1], linestyle="dashed", label=f"series to order {order}")
+    ax.plot(
+        velocities,
+        by_series,
+        color=PALETTE[1],
+        linestyle="dashed",
+        label=f"series to order {order}",
+    )
     ax.axhline(load, color=GREY, linestyle="dashdot", linewidth=1.2, label=f"load {load:.3g}")
     at, stable = _steady(motor, velocities, exact, load, float(series[0]))
     for chosen, fill, label in ((stable, PALETTE[0], "stable"), (~stable, "white", "unstable")):
         if chosen.any():
-            style: Any = {"markerfacecolor": fill, "markeredgecolor": PALETTE[0], "markersize": 8, "linestyle": "none"}
-            ax.plot(at[chosen], np.full(chosen.sum(), load), "o", label=f"{label} steady velocity", zorder=4, **style)
+            style: Any = {
+                "markerfacecolor": fill,
+                "markeredgecolor": PALETTE[0],
+                "markersize": 8,
+                "linestyle": "none",
+            }
+            ax.plot(
+                at[chosen],
+                np.full(chosen.sum(), load),
+                "o",
+                label=f"{label} steady velocity",
+                zorder=4,
+                **style,
+            )
     known = np.append(exact[np.isfinite(exact)], load)
     margin = 0.12 * (np.ptp(known) or 1.0)
     ax.set(xlim=velocities[[0, -1]], ylim=(known.min() - margin, known.max() + margin))
@@ -62,7 +87,9 @@ def torque(
 
 def _around(motor, ax):
     angles = jnp.linspace(0.0, 2 * jnp.pi, 16, endpoint=False)
-    rate = float(jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles)))
+    rate = float(
+        jnp.mean(jax.vmap(lambda angle: -jnp.diag(rate_matrix(motor.network(angle))))(angles))
+    )
     ax.set_xscale("symlog", linthresh=rate / 10)
     decades = range(int(np.ceil(np.log10(rate / 10))), int(np.floor(np.log10(30 * rate))) + 1)
     # those of Matplotlib would overlap around 0

@@ -1,4 +1,5 @@
-"""Pages about machines: what one does, in a file that a browser opens without a network, and an explorer of a sweep."""
+"""Pages about machines: what one does, in a file that a browser opens without a network, and an
+explorer of a sweep."""
 
 from ._explorer import explorer
 from ._page import page

@@ -24,23 +24,31 @@ __all__ = ["page"]
 _MOST_ROWS = 20  # sensitivities in the table
 
 
-def page(machine: Any, title: str | None = None, audit: Any = None, table: xarray.Dataset | None = None) -> str:
-    """A machine on one HTML page: parameters, operating point and laws, audit, levels, an operating map, sensitivities.
+def page(
+    machine: Any, title: str | None = None, audit: Any = None, table: xarray.Dataset | None = None
+) -> str:
+    """A machine on one HTML page: parameters, operating point and laws, audit, levels, an operating
+    map, sensitivities.
 
-    Of a motor with its torque against velocity, of finite reservoirs with their evolution. The page holds everything it shows, needs no
-    network, and says how to make the machine again.
+    Of a motor with its torque against velocity, of finite reservoirs with their evolution. The page
+    holds everything it shows, needs no network, and says how to make the machine again.
 
-    - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`, whose method `survey` says which observable the page is about,
-      and over which two parameters it is mapped; or a bare network, master equation or conductor.
+    - `machine`: one of `qtd.machines`, or of your own `AbstractMachine`, whose method `survey` says
+      which observable the page is about, and over which two parameters it is mapped; or a bare
+      network, master equation or conductor.
     - `title`: the headline, by default the name of its class.
-    - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left out if None.
+    - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left
+      out if None.
     - `table`: the `survey` of this machine, where it is known already.
 
     **Raises** `ValueError` for what is no machine.
     """
     if not isinstance(machine, AbstractMachine | AbstractSystem):
         kind = type(machine).__name__
-        raise ValueError(f"`machine` must be an AbstractMachine, such as those of qtd.machines, or a bare system, got {kind}.")
+        raise ValueError(
+            "`machine` must be an AbstractMachine, such as those of qtd.machines, or a bare"
+            f" system, got {kind}."
+        )
     point = operating_point(machine)
     observables = point.observables()
     table = survey(machine) if table is None else table
@@ -69,7 +77,8 @@ def page(machine: Any, title: str | None = None, audit: Any = None, table: xarra
 
 
 def _summary(kind):
-    """The first paragraph of what its author says of it; a class without a docstring is given its signature as one."""
+    """The first paragraph of what its author says of it; a class without a docstring is given its
+    signature as one."""
     said = " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split()).replace("\\", "")
     return "" if said.startswith(f"{kind.__name__}(") else said
 
@@ -83,7 +92,13 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"written": written, "change": _change, "power": _power, "wrapped": _wrapped, "unbroken": _unbroken}
+    environment.filters |= {
+        "written": written,
+        "change": _change,
+        "power": _power,
+        "wrapped": _wrapped,
+        "unbroken": _unbroken,
+    }
     return environment.get_template(name)
 
 
@@ -96,7 +111,10 @@ def written(value: Any, digits: int = 6) -> str:
     numbers = np.atleast_1d(np.asarray(value))
     if np.issubdtype(numbers.dtype, np.number):
         # Without negative zeros.
-        texts = [f"{float(x) + 0.0:.{digits}g}" if np.isfinite(x) else "undefined" for x in numbers.ravel()]
+        texts = [
+            f"{float(x) + 0.0:.{digits}g}" if np.isfinite(x) else "undefined"
+            for x in numbers.ravel()
+        ]
         return ", ".join(texts)
     return str(value)
 
@@ -109,7 +127,9 @@ def _change(number: float) -> str:
 def _power(unit: str) -> Markup:
     """E^2 with a raised 2; nothing for pure numbers."""
     base, caret, exponent = unit.partition("^")
-    return escape("" if unit == "1" else base) + (Markup("<sup>{}</sup>").format(exponent) if caret else "")
+    return escape("" if unit == "1" else base) + (
+        Markup("<sup>{}</sup>").format(exponent) if caret else ""
+    )
 
 
 def _wrapped(path: str) -> Markup:
@@ -119,15 +139,22 @@ def _wrapped(path: str) -> Markup:
 
 def _unbroken(numbers: str) -> Markup:
     """Numbers with commas between, none of which is broken."""
-    return Markup(" ").join(Markup("<span>{}</span>").format(number) for number in numbers.split(" "))
+    return Markup(" ").join(
+        Markup("<span>{}</span>").format(number) for number in numbers.split(" ")
+    )
 
 
 def _parameters(machine):
-    return [(path, written(value), unit_of_parameter(path, machine)) for path, value in parameters(machine).items()]
+    return [
+        (path, written(value), unit_of_parameter(path, machine))
+        for path, value in parameters(machine).items()
+    ]
 
 
 def _rows(point):
     """Name, value, meaning and unit of what is worth a line."""
     table = point.observables()
     shown = {name: table[name] for name in point.headlines()}
-    return [(name, written(each.value, 10), each.meaning, each.unit) for name, each in shown.items()]
+    return [
+        (name, written(each.value, 10), each.meaning, each.unit) for name, each in shown.items()
+    ]

@@ -32,9 +32,16 @@ class Picture(NamedTuple):
     source: str
 
 
-def pictures(machine: Any, point: Any, table: xarray.Dataset, found: list[Sensitivity]) -> list[Picture]:
+def pictures(
+    machine: Any, point: Any, table: xarray.Dataset, found: list[Sensitivity]
+) -> list[Picture]:
     """All drawings that this kind of machine has."""
-    drawn = [_currents(point), _levels(machine), _map(table), _sensitivities(found, str(table.attrs["observable"]))]
+    drawn = [
+        _currents(point),
+        _levels(machine),
+        _map(table),
+        _sensitivities(found, str(table.attrs["observable"])),
+    ]
     if isinstance(machine, QuantumMotor):
         drawn.append(_torque(machine))
     if isinstance(machine, FiniteReservoirs):
@@ -48,7 +55,12 @@ def _currents(point):
     figure, ax = _blank()
     plots.currents(point, ax)
     words = ", ".join(f"{name} {float(value):.3g}" for name, value in point.heat_currents.items())
-    return _picture("currents", "Heat currents", f"Bars: heat that leaves each reservoir per time. {words}.", figure)
+    return _picture(
+        "currents",
+        "Heat currents",
+        f"Bars: heat that leaves each reservoir per time. {words}.",
+        figure,
+    )
 
 
 def _levels(machine):
@@ -66,7 +78,10 @@ def _levels(machine):
     except ValueError:  # no levels, or coherences that such a drawing would hide
         return None
     drives = ", ".join(tick.get_text() for tick in ax.get_xticklabels())
-    alt = f"Energy levels with an arrow for the net jumps per time that each reservoir drives: {drives}."
+    alt = (
+        "Energy levels with an arrow for the net jumps per time that each reservoir drives:"
+        f" {drives}."
+    )
     return _picture("levels", title, alt, figure)
 
 
@@ -74,7 +89,14 @@ def _map(table):
     figure, ax = _blank(4.8)
     name = str(table.attrs["observable"])
     axes = [str(dimension) for dimension in table[name].dims]
-    ratio = next((ratio for ratio in ("COP", "efficiency") if ratio in table and np.isfinite(table[ratio]).any()), None)
+    ratio = next(
+        (
+            ratio
+            for ratio in ("COP", "efficiency")
+            if ratio in table and np.isfinite(table[ratio]).any()
+        ),
+        None,
+    )
     if len(axes) == 1:
         plots.lines(table, name, ax=ax)
     else:
@@ -82,12 +104,20 @@ def _map(table):
     ax.set_title("", loc="left")
     known = table[name].where(np.isfinite(table[name]))
     over = " and ".join(axes)
-    found = f"from {float(known.min()):.3g} to {float(known.max()):.3g}" if known.notnull().any() else "no numbers"
-    return _picture("map", f"Operating map: {name} over {over}", f"{name} against {over}, {found}.", figure)
+    found = (
+        f"from {float(known.min()):.3g} to {float(known.max()):.3g}"
+        if known.notnull().any()
+        else "no numbers"
+    )
+    return _picture(
+        "map", f"Operating map: {name} over {over}", f"{name} against {over}, {found}.", figure
+    )
 
 
 def _sensitivities(found, name):
-    shown = [each for each in found if np.isfinite(each.logarithmic) and abs(each.logarithmic) > 1e-9][:_SHOWN]
+    shown = [
+        each for each in found if np.isfinite(each.logarithmic) and abs(each.logarithmic) > 1e-9
+    ][:_SHOWN]
     if not shown:
         return None
     figure, ax = _blank(1.6 + 0.28 * len(shown))
@@ -96,7 +126,13 @@ def _sensitivities(found, name):
     ax.barh(range(len(shown)), values, color=colors, height=0.7)
     for row, value in enumerate(values):
         side: Any = {"ha": "left" if value > 0 else "right", "va": "center", "fontsize": 8}
-        ax.annotate(f"{value:+.3g}", (value, row), (3 if value > 0 else -3, 0), textcoords="offset points", **side)
+        ax.annotate(
+            f"{value:+.3g}",
+            (value, row),
+            (3 if value > 0 else -3, 0),
+            textcoords="offset points",
+            **side,
+        )
     ax.set_yticks(range(len(shown)), [each.path for each in shown], fontsize=8)
     ax.set(ylim=(len(shown) - 0.4, -0.6), xlabel=f"d ln |{name}| / d ln |parameter|")
     ax.axvline(0, color="black", linewidth=0.8)
@@ -110,7 +146,10 @@ def _torque(motor):
     figure, ax = _blank(4.6)
     plots.torque(motor, ax=ax)
     ax.set_title("", loc="left")
-    alt = "Torque per turn against the velocity, exact and by the series, with the load and the steady velocities at which they balance."
+    alt = (
+        "Torque per turn against the velocity, exact and by the series, with the load and the"
+        " steady velocities at which they balance."
+    )
     return _picture("torque", "Torque against velocity", alt, figure)
 
 
@@ -122,7 +161,10 @@ def _evolution(machine):
     figure = Figure(figsize=(5.0, 6.4), layout="constrained")
     plots.evolution(found, machine, figure.subplots(2, 1))
     start, end = (", ".join(f"{float(t):.3g}" for t in found.temperatures[i]) for i in (0, -1))
-    alt = f"Temperatures and chemical potentials of the reservoirs against time: temperatures from {start} to {end}."
+    alt = (
+        "Temperatures and chemical potentials of the reservoirs against time: temperatures from"
+        f" {start} to {end}."
+    )
     return _picture("evolution", "Evolution in time", alt, figure)
 
 
@@ -135,4 +177,6 @@ def _picture(key, title, alt, figure):
     stream = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "qtd"}):  # the same page from the same machine
         figure.savefig(stream, format="svg", metadata={"Date": None})
-    return Picture(key, title, alt, "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode())
+    return Picture(
+        key, title, alt, "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
+    )

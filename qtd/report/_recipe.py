@@ -1,4 +1,5 @@
-"""How to make a machine again: the command that shows it, from what distinguishes it from the default of its kind."""
+"""How to make a machine again: the command that shows it, from what distinguishes it from the
+default of its kind."""
 
 import re
 import shlex
@@ -14,21 +15,39 @@ __all__ = ["command"]
 
 
 def command(machine: Any) -> str | None:
-    """`qtd show NAME --set PATH=VALUE ...` with all digits; None for a machine that the command cannot build."""
+    """`qtd show NAME --set PATH=VALUE ...` with all digits; None for a machine that the command
+    cannot build."""
     kind = type(machine)
     if getattr(machines, kind.__name__, None) is not kind:
         return None
     usual, mine = kind(), parameters(machine)
-    given = {name: value for name, value in options(machine).items() if value is not None and value != options(usual).get(name)}
-    given |= {path: np.asarray(value) for path, value in mine.items() if options(usual).get(path, 0) is None}  # none by default
+    given = {
+        name: value
+        for name, value in options(machine).items()
+        if value is not None and value != options(usual).get(name)
+    }
+    # None by default.
+    given |= {
+        path: np.asarray(value)
+        for path, value in mine.items()
+        if options(usual).get(path, 0) is None
+    }
     like = kind(**given)
     known = parameters(like)
     if len(alike([like, machine])) > 1:
         return None
-    changes = given | {path: np.asarray(value) for path, value in mine.items() if not np.array_equal(value, known[path])}
+    changes = given | {
+        path: np.asarray(value)
+        for path, value in mine.items()
+        if not np.array_equal(value, known[path])
+    }
     single = ["--float32"] if any(value.dtype == np.float32 for value in mine.values()) else []
-    settings = [f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()]
-    return " ".join(["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings, *single])
+    settings = [
+        f"--set {shlex.quote(f'{path}={_written(value)}')}" for path, value in changes.items()
+    ]
+    return " ".join(
+        ["qtd show", re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(), *settings, *single]
+    )
 
 
 def _written(value):

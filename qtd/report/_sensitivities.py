@@ -35,11 +35,15 @@ def sensitivities(machine: Any, observable: str) -> list[Sensitivity]:
         for place, number in np.ndenumerate(np.asarray(numbers, float)):
             name = f"{path}[{','.join(map(str, place))}]" if place else path
             slope = float(np.asarray(slopes[path])[place])
-            relative = slope * number / float(value) if value != 0 and np.isfinite(value) else np.nan
+            relative = (
+                slope * number / float(value) if value != 0 and np.isfinite(value) else np.nan
+            )
             found.append(Sensitivity(name, float(number), slope, float(relative)))
     return sorted(found, key=lambda s: -np.nan_to_num(abs(s.logarithmic), nan=-1.0))
 
 
 @compiled
 def _differentiated(machine, values, name):
-    return jax.value_and_grad(lambda values: operating_point(replace(machine, values)).observables()[name].value)(values)
+    return jax.value_and_grad(
+        lambda values: operating_point(replace(machine, values)).observables()[name].value
+    )(values)

@@ -14,11 +14,12 @@ __all__ = ["survey"]
 
 
 def survey(machine: Any) -> xarray.Dataset:
-    """All observables of a machine over the two parameters, and at the values, that its method `survey` names; of a bare system over two
-    of its own.
+    """All observables of a machine over the two parameters, and at the values, that its method
+    `survey` names; of a bare system over two of its own.
 
-    Where only one entry of an array varies, such as the temperature of one of several gases, the dimension has its name, as in
-    "gases.temperature[0]". `attrs["observable"]` is the one that the machine is about.
+    Where only one entry of an array varies, such as the temperature of one of several gases, the
+    dimension has its name, as in "gases.temperature[0]". `attrs["observable"]` is the one that the
+    machine is about.
     """
     plan = machine.survey() if isinstance(machine, AbstractMachine) else survey_of(machine)
     table = sweep(machine, plan.over, observables(machine))

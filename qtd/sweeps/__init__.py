@@ -75,31 +75,54 @@ def sweep(
     is being written, or does not say any more what it is; `OSError` if it cannot be written to.
     `KeyboardInterrupt` has a note that says what is kept.
 
-    >>> table = qtd.sweep(qtd.machines.NDemon(), over={"cold.temperature": [0.7, 0.8, 0.9]}, observe=["J_cold", "COP"])
+    >>> table = qtd.sweep(
+    ...     qtd.machines.NDemon(),
+    ...     over={"cold.temperature": [0.7, 0.8, 0.9]},
+    ...     observe=["J_cold", "COP"],
+    ... )
     >>> print(table.COP.values.round(4))
     [0.2999 0.3586 0.4228]
     """
     validate(machine)
     path = None if store is None else Path(store).absolute()
     if path is not None and path.exists() and not resume:
-        raise ValueError(f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose another path.")
+        raise ValueError(
+            f"`store` {str(path)!r} exists; finish it with resume=True, delete it, or choose"
+            " another path."
+        )
     axes, observed = axes_of(over, machine), wanted_of(observe, machine)
     if client is not None and store is None:
         raise ValueError("`client` needs a `store` that its workers can write to.")
-    task = Task(machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles())
+    task = Task(
+        machine, observed, status, tuple(path for axis in axes for path in axis.values), doubles()
+    )
     program = task.program()
     _check_names(axes, program.outputs, units or {})
     _check_size(axes, program, path)
     known = _units(machine, axes, program.outputs, units or {})
-    with _interruptible(path), _opened(path, axes, program, task.identity(axes, program), known) as kept:
+    with (
+        _interruptible(path),
+        _opened(path, axes, program, task.identity(axes, program), known) as kept,
+    ):
         layout, missing = kept.layout, _missing(kept, path)
         total, points = math.prod(layout.shape), lambda number: math.prod(layout.size(number))
         done = total - sum(map(points, missing))
-        with tqdm(total=total, initial=done, unit="point", unit_scale=True, disable=not progress, desc="compiling") as bar:
+        with tqdm(
+            total=total,
+            initial=done,
+            unit="point",
+            unit_scale=True,
+            disable=not progress,
+            desc="compiling",
+        ) as bar:
             if client is not None and path is not None:
                 computed = on_cluster(client, task, path, kept.note("sweep"), missing)
             elif missing:
-                computed = locally(Work(Kernel(program, layout.points, layout.batch), kept, axes), task.doubles, missing)
+                computed = locally(
+                    Work(Kernel(program, layout.points, layout.batch), kept, axes),
+                    task.doubles,
+                    missing,
+                )
             else:
                 computed = (number for number in missing)
             # An interrupt anywhere waits for the blocks that are being written, and only then is
@@ -111,11 +134,15 @@ def sweep(
     return kept.dataset().load() if path is None else kept.dataset()
 
 
-def _units(machine: Any, axes: list[Axis], outputs: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+def _units(
+    machine: Any, axes: list[Axis], outputs: Iterable[str], given: Mapping[str, str]
+) -> dict[str, str]:
     """The units of parameters and of what is recorded, by name: those `given`, or else what the
     machine tells."""
     parameters = {path: unit_of_parameter(path, machine) for axis in axes for path in axis.values}
-    unsaid = [name for name in outputs if name not in given and name != "status" and "." not in name]
+    unsaid = [
+        name for name in outputs if name not in given and name != "status" and "." not in name
+    ]
     return parameters | (units_of(machine, unsaid) if unsaid else {}) | dict(given)
 
 
@@ -125,14 +152,20 @@ def _check_size(axes: list[Axis], program: Program, path: Path | None) -> None:
     shape = tuple(axis.points for axis in axes)
     total, told = math.prod(shape), f"`over` has {math.prod(shape):.4g} points, which"
     if path is None:
-        require_memory(2 * total * program.size(), told, "take fewer values, observe less, or give a `store`")
+        require_memory(
+            2 * total * program.size(), told, "take fewer values, observe less, or give a `store`"
+        )
     else:
         blocks = laid_out(shape, program.batch(), program.size()).blocks
-        require_memory(_BYTES_OF_A_BLOCK * blocks, told, "take fewer values, or sweep one part after the other")
+        require_memory(
+            _BYTES_OF_A_BLOCK * blocks, told, "take fewer values, or sweep one part after the other"
+        )
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]) -> Iterator[Store]:
+def _opened(
+    path: Path | None, axes: list[Axis], program: Program, identity: dict, units: dict[str, str]
+) -> Iterator[Store]:
     """The store, made or found, with nobody else writing to it."""
     layout = laid_out(tuple(axis.points for axis in axes), program.batch(), program.size())
     contents = axes, layout, program.outputs, identity, units
@@ -162,7 +195,10 @@ def _missing(kept: Store, path: Path | None) -> list[int]:
     found = kept.soundness()
     if found.damaged:
         named = ", ".join(map(str, found.damaged[:10])) + ", ..." * (len(found.damaged) > 10)
-        told = f"`store` {str(path)!r} has {len(found.damaged)} damaged of {found.blocks} blocks, which are computed again: {named}."
+        told = (
+            f"`store` {str(path)!r} has {len(found.damaged)} damaged of {found.blocks} blocks,"
+            f" which are computed again: {named}."
+        )
         warnings.warn(told, stacklevel=3)
     return sorted(found.unfinished + found.damaged)
 
@@ -171,12 +207,19 @@ def _check_names(axes: list[Axis], outputs: dict, units: Mapping[str, str]) -> N
     coordinates = {name for axis in axes for name in (axis.name, *axis.values)}
     reserved = coordinates & {"progress", "status"}
     if reserved:
-        raise ValueError(f"`over` must not use the name {min(reserved)!r} for a dimension; the sweep uses it itself.")
+        raise ValueError(
+            f"`over` must not use the name {min(reserved)!r} for a dimension; the sweep uses it"
+            " itself."
+        )
     taken = coordinates | {"progress"}
     if taken & set(outputs):
-        raise ValueError(f"`observe` must not use the name {min(taken & set(outputs))!r}, which the sweep uses itself; choose another.")
+        raise ValueError(
+            f"`observe` must not use the name {min(taken & set(outputs))!r}, which the sweep uses"
+            " itself; choose another."
+        )
     unknown = set(units) - coordinates - set(outputs)
     if unknown:
         raise ValueError(
-            f"`units` names nothing that is called {min(unknown)!r}; there is {', '.join(sorted(coordinates | set(outputs)))}."
+            f"`units` names nothing that is called {min(unknown)!r}; there is"
+            f" {', '.join(sorted(coordinates | set(outputs)))}."
         )

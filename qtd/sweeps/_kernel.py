@@ -1,4 +1,5 @@
-"""Many points at once: one compiled program that takes a block of them, in batches that fit the cache, on all devices."""
+"""Many points at once: one compiled program that takes a block of them, in batches that fit the
+cache, on all devices."""
 
 import hashlib
 import math
@@ -16,7 +17,8 @@ _MEMORY = 2**28  # and on an accelerator
 
 
 class Program:
-    """What is computed at one point, traced once; what several observables need is computed once."""
+    """What is computed at one point, traced once; what several observables need is computed
+    once."""
 
     def __init__(self, point: Callable, inputs: dict[str, jax.ShapeDtypeStruct]):
         self.inputs = inputs
@@ -28,9 +30,12 @@ class Program:
         return self._function(values)
 
     def digest(self) -> str:
-        """The same for the same machine, observables and versions: of the program as the compiler gets it, and its constants."""
+        """The same for the same machine, observables and versions: of the program as the compiler
+        gets it, and its constants."""
         text = jax.jit(self).lower(self.inputs).as_text().encode()
-        return hashlib.sha256(b"".join([text, *(exact_bytes(x) for x in self.jaxpr.consts)])).hexdigest()
+        return hashlib.sha256(
+            b"".join([text, *(exact_bytes(x) for x in self.jaxpr.consts)])
+        ).hexdigest()
 
     def size(self) -> int:
         """Bytes that are recorded at a point."""
@@ -44,24 +49,33 @@ class Program:
 
 
 class Kernel:
-    """A program compiled for blocks of up to `points`, cut into batches and dealt out to all devices."""
+    """A program compiled for blocks of up to `points`, cut into batches and dealt out to all
+    devices."""
 
     def __init__(self, program: Program, points: int, batch: int):
         devices = jax.local_devices()
-        # Batches are the same whatever the number of devices, and so are the bits of what they compute, as long as each device has two:
-        # a loop of one is taken apart, and merged with what is around it.
-        self.batch, self.batches = batch, len(devices) * max(2, math.ceil(points / batch / len(devices)))
+        # Batches are the same whatever the number of devices, and so are the bits of what they
+        # compute, as long as each device has two: a loop of one is taken apart, and merged with
+        # what is around it.
+        self.batch, self.batches = (
+            batch,
+            len(devices) * max(2, math.ceil(points / batch / len(devices))),
+        )
         mesh, split = Mesh(np.array(devices), ("batches",)), PartitionSpec("batches")
 
         def run(values):
             return jax.lax.map(jax.vmap(program), values)
 
-        shapes = {name: jax.ShapeDtypeStruct((self.batches, batch, *x.shape), x.dtype) for name, x in program.inputs.items()}
+        shapes = {
+            name: jax.ShapeDtypeStruct((self.batches, batch, *x.shape), x.dtype)
+            for name, x in program.inputs.items()
+        }
         spread = jax.shard_map(run, mesh=mesh, in_specs=split, out_specs=split, check_vma=False)
         self.compiled = jax.jit(spread).lower(shapes).compile()
 
     def __call__(self, values: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-        """All that is recorded at some points, (batches, batch, ...), the last ones repeated to fill the block."""
+        """All that is recorded at some points, (batches, batch, ...), the last ones repeated to
+        fill the block."""
         padded = {}
         for name, x in values.items():
             missing = self.batches * self.batch - len(x)
@@ -72,11 +86,15 @@ class Kernel:
 
 def collected(found: dict[str, jax.Array], points: int) -> dict[str, np.ndarray]:
     """What a kernel found, as one array a name, without the padding."""
-    return {name: np.asarray(x).reshape(x.shape[0] * x.shape[1], *x.shape[2:])[:points] for name, x in found.items()}
+    return {
+        name: np.asarray(x).reshape(x.shape[0] * x.shape[1], *x.shape[2:])[:points]
+        for name, x in found.items()
+    }
 
 
 def _peak(jaxpr: Jaxpr) -> int:
-    """Bytes alive at once if everything is computed in order and nothing is fused: an upper bound that orders programs by size."""
+    """Bytes alive at once if everything is computed in order and nothing is fused: an upper bound
+    that orders programs by size."""
     variables = lambda found: {x for x in found if isinstance(x, Var)}
     last = {var: i for i, equation in enumerate(jaxpr.eqns) for var in variables(equation.invars)}
     last |= {var: len(jaxpr.eqns) for var in variables(jaxpr.outvars)}
@@ -85,7 +103,11 @@ def _peak(jaxpr: Jaxpr) -> int:
     for i, equation in enumerate(jaxpr.eqns):
         alive += sum(_size(var.aval) for var in equation.outvars)
         peak = max(peak, alive + max((_peak(inner) for inner in inside(equation)), default=0))
-        alive -= sum(_size(var.aval) for var in variables([*equation.invars, *equation.outvars]) if last.get(var, i) == i)
+        alive -= sum(
+            _size(var.aval)
+            for var in variables([*equation.invars, *equation.outvars])
+            if last.get(var, i) == i
+        )
     return peak
 
 

@@ -39,7 +39,10 @@ class Layout:
     def region(self, number: int) -> tuple[slice, ...]:
         """The region where a block lies; those at the ends may be smaller."""
         corner = np.unravel_index(number, self.counts)
-        return tuple(slice(int(i) * size, min((int(i) + 1) * size, n)) for i, size, n in zip(corner, self.block, self.shape))
+        return tuple(
+            slice(int(i) * size, min((int(i) + 1) * size, n))
+            for i, size, n in zip(corner, self.block, self.shape)
+        )
 
     def size(self, number: int) -> tuple[int, ...]:
         """Points of a block along each axis."""
@@ -47,13 +50,20 @@ class Layout:
 
 
 def laid_out(shape: tuple[int, ...], batch: int, record: int) -> Layout:
-    """Blocks that cost little to lose, in batches of at most so many points, for points of which so many bytes are recorded."""
+    """Blocks that cost little to lose, in batches of at most so many points, for points of which so
+    many bytes are recorded."""
     total = math.prod(shape)
-    wanted = max(min(total // _BLOCKS, max(_POINTS[0], total // _MOST), _POINTS[1], _MEMORY // max(record, 1)), 1)
+    wanted = max(
+        min(
+            total // _BLOCKS, max(_POINTS[0], total // _MOST), _POINTS[1], _MEMORY // max(record, 1)
+        ),
+        1,
+    )
     block = []
     for n in reversed(shape):
         size = min(n, wanted)
-        size = math.ceil(n / math.ceil(n / size))  # of equal parts, the last ones of which fill their blocks
+        # Of equal parts, the last ones of which fill their blocks.
+        size = math.ceil(n / math.ceil(n / size))
         block.insert(0, size)
         wanted = max(wanted // size, 1)
     points = math.prod(block)
@@ -67,4 +77,8 @@ def values_at(axes: list[Axis], region: tuple[slice, ...]) -> dict[str, np.ndarr
     """All parameters at the points of a region, in the order of its cells."""
     sizes = [part.stop - part.start for part in region]
     index = np.unravel_index(np.arange(math.prod(sizes)), sizes)
-    return {path: np.asarray(x[part])[i] for axis, part, i in zip(axes, region, index) for path, x in axis.values.items()}
+    return {
+        path: np.asarray(x[part])[i]
+        for axis, part, i in zip(axes, region, index)
+        for path, x in axis.values.items()
+    }

@@ -39,18 +39,26 @@ class Task(NamedTuple):
     def program(self) -> Program:
         """All of it as one program."""
         known = parameters(self.machine, self.paths)
-        inputs = {path: jax.ShapeDtypeStruct(known[path].shape, known[path].dtype) for path in self.paths}
+        inputs = {
+            path: jax.ShapeDtypeStruct(known[path].shape, known[path].dtype) for path in self.paths
+        }
         return Program(recorder(self.machine, self.observed, self.status), inputs)
 
     def identity(self, axes: list[Axis], program: Program) -> dict[str, Any]:
         """All on which the numbers in a store depend."""
-        options = {name: value for name, value in vars(self.machine).items() if isinstance(value, str | int | float | tuple)}
+        options = {
+            name: value
+            for name, value in vars(self.machine).items()
+            if isinstance(value, str | int | float | tuple)
+        }
         return {
             "qtd": qtd.__version__,
             "jax": jax.__version__,
             "machine": type(self.machine).__name__,
             "options": json.loads(json.dumps(options, default=str)),
-            "parameters": {path: np.asarray(value).tolist() for path, value in parameters(self.machine).items()},
+            "parameters": {
+                path: np.asarray(value).tolist() for path, value in parameters(self.machine).items()
+            },
             "precision": "float64" if self.doubles else "float32",
             "platform": jax.default_backend(),
             "dimensions": [[axis.name, list(axis.values)] for axis in axes],
@@ -93,13 +101,21 @@ def locally(work: Work, doubles: bool, numbers: Sequence[int]) -> Generator[int,
             pool.shutdown(cancel_futures=True)
 
 
-def on_cluster(client: Any, task: Task, path: Path, sweep: str, numbers: Sequence[int]) -> Generator[int, None, None]:
+def on_cluster(
+    client: Any, task: Task, path: Path, sweep: str, numbers: Sequence[int]
+) -> Generator[int, None, None]:
     """The same by the workers of a cluster. The scheduler gives the blocks of a worker that is lost
     to another."""
     import cloudpickle
     import distributed
 
-    known = {"packed": cloudpickle.dumps(task), "path": str(path), "sweep": sweep, "doubles": task.doubles, "versions": _versions()}
+    known = {
+        "packed": cloudpickle.dumps(task),
+        "path": str(path),
+        "sweep": sweep,
+        "doubles": task.doubles,
+        "versions": _versions(),
+    }
     futures = client.map(_on_worker, numbers, **known, pure=False)
     try:
         for future in distributed.as_completed(futures):
@@ -116,7 +132,9 @@ def doubles() -> bool:
 def _threads() -> int:
     """The number of threads, as many as there are cores, as XLA computes a batch on one of them;
     two where devices compute, one of which writes meanwhile."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
     return len(cores) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2
 
 
@@ -124,9 +142,14 @@ def _versions() -> str:
     return f"qtd {qtd.__version__} and jax {jax.__version__} on {jax.default_backend()}"
 
 
-def _on_worker(number: int, packed: bytes, path: str, sweep: str, doubles: bool, versions: str) -> int:
+def _on_worker(
+    number: int, packed: bytes, path: str, sweep: str, doubles: bool, versions: str
+) -> int:
     if versions != _versions():
-        raise ValueError(f"A worker has {_versions()}, where the sweep was started there is {versions}; make them the same.")
+        raise ValueError(
+            f"A worker has {_versions()}, where the sweep was started there is {versions}; make"
+            " them the same."
+        )
     if opened(path).note("sweep") != sweep:
         raise ValueError(f"`store` {path!r} is another sweep's by now.")
     with jax.enable_x64(doubles):  # of this thread, for so long, and before doubles are unpacked
@@ -141,4 +164,6 @@ def _unpacked(packed: bytes, path: str, sweep: str) -> Work:
     import cloudpickle
 
     task, store = cloudpickle.loads(packed), opened(path)
-    return Work(Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes())
+    return Work(
+        Kernel(task.program(), store.layout.points, store.layout.batch), store, store.axes()
+    )

@@ -33,7 +33,10 @@ _PROGRESS, _FINISHED, _CHECKSUM = "progress", "progress/finished", "progress/che
 # Of numbers that change little from point to point, sorted by bytes, some compress; without
 # sorting, none do. Whoever reads a chunk in which a bit has changed gets an error, not other
 # numbers.
-_COMPRESSORS = zarr.codecs.BloscCodec(cname="lz4", clevel=3, shuffle="shuffle"), zarr.codecs.Crc32cCodec()
+_COMPRESSORS = (
+    zarr.codecs.BloscCodec(cname="lz4", clevel=3, shuffle="shuffle"),
+    zarr.codecs.Crc32cCodec(),
+)
 _UNKNOWN = -1  # the status of a point that has not been computed
 
 
@@ -52,7 +55,9 @@ class Store:
 
     def __init__(self, group: zarr.Group):
         self.group = group
-        self._finished, self._checksum = (cast(zarr.Array, group[name]) for name in (_FINISHED, _CHECKSUM))
+        self._finished, self._checksum = (
+            cast(zarr.Array, group[name]) for name in (_FINISHED, _CHECKSUM)
+        )
         self._arrays = {name: cast(zarr.Array, group[name]) for name in self.note("names")}
         shape, block, batch = self.note("layout")
         self.layout = Layout(tuple(shape), tuple(block), batch)
@@ -63,7 +68,10 @@ class Store:
 
     def axes(self) -> list[Axis]:
         """The axes, their values left in the store until they are needed."""
-        return [Axis(name, {path: self.group[path] for path in paths}) for name, paths in self.note("identity")["dimensions"]]
+        return [
+            Axis(name, {path: self.group[path] for path in paths})
+            for name, paths in self.note("identity")["dimensions"]
+        ]
 
     def damaged_axes(self) -> list[str]:
         """Names of the axes whose values are not those that were written."""
@@ -72,22 +80,39 @@ class Store:
             if axis.name not in axis.values:
                 expected[axis.name] = of_values(np.arange(points))
         found = {name: _read(cast(zarr.Array, self.group[name]), ...) for name in expected}
-        return [name for name, values in found.items() if values is None or of_values(values) != expected[name]]
+        return [
+            name
+            for name, values in found.items()
+            if values is None or of_values(values) != expected[name]
+        ]
 
     def soundness(self) -> Soundness:
         """Which blocks are unfinished, and which are damaged; reads every finished block once."""
         flags = _read(self._finished, ...)
         if flags is None:
             flags = [_read(self._finished, number) for number in range(self.layout.blocks)]
-        damaged = tuple(number for number, flag in enumerate(flags) if flag is None or (flag and not self._is_whole(number)))
-        unfinished = tuple(number for number, flag in enumerate(flags) if flag is not None and not flag)
+        damaged = tuple(
+            number
+            for number, flag in enumerate(flags)
+            if flag is None or (flag and not self._is_whole(number))
+        )
+        unfinished = tuple(
+            number for number, flag in enumerate(flags) if flag is not None and not flag
+        )
         return Soundness(len(flags), unfinished, damaged)
 
     def _is_whole(self, number):
         region = self.layout.region(number)
-        known, read = _read(self._checksum, number), (_read(array, region) for array in self._arrays.values())
+        known, read = (
+            _read(self._checksum, number),
+            (_read(array, region) for array in self._arrays.values()),
+        )
         arrays = [values for values in read if values is not None]
-        return known is not None and len(arrays) == len(self._arrays) and known == of_block(number, arrays)
+        return (
+            known is not None
+            and len(arrays) == len(self._arrays)
+            and known == of_block(number, arrays)
+        )
 
     def write(self, number: int, found: dict[str, np.ndarray]) -> None:
         """Put a block where it belongs, then its checksum, and then say that it is finished."""
@@ -102,7 +127,11 @@ class Store:
     def dataset(self) -> xarray.Dataset:
         """What the store holds; read when it is used."""
         found = xarray.open_zarr(self.group.store, consolidated=False, chunks=None)
-        named = dict.fromkeys(name for dimension, paths in self.note("identity")["dimensions"] for name in (dimension, *paths))
+        named = dict.fromkeys(
+            name
+            for dimension, paths in self.note("identity")["dimensions"]
+            for name in (dimension, *paths)
+        )
         # In the order of the axes, which a folder forgets.
         taken = lambda names: {name: found.variables[name] for name in names}
         return xarray.Dataset(taken(self._arrays), taken(named), found.attrs)
@@ -137,7 +166,10 @@ def opened(path: str | Path, mode: Literal["r", "r+"] = "r+") -> Store:
     if not any(path.glob(f"{_PROGRESS}/**/zarr.json")):
         raise ValueError(f"`store` {str(path)!r} exists and holds no sweep; choose another path.")
     if not (path / _CHECKSUM).exists():
-        raise ValueError(f"`store` {str(path)!r} has no checksums, so that nothing in it can be verified; delete it and compute again.")
+        raise ValueError(
+            f"`store` {str(path)!r} has no checksums, so that nothing in it can be verified; delete"
+            " it and compute again."
+        )
     with _telling("read", path):
         try:
             group = zarr.open_group(str(path), mode=mode, use_consolidated=False)
@@ -160,7 +192,10 @@ def verified(path: Path, identity: dict) -> Store:
     known = store.note("identity")
     differing = [key for key in identity if known.get(key) != identity[key]]
     if differing:
-        raise ValueError(f"`store` {str(path)!r} holds another sweep: {_difference(differing[0], known, identity)}; choose another store.")
+        raise ValueError(
+            f"`store` {str(path)!r} holds another sweep:"
+            f" {_difference(differing[0], known, identity)}; choose another store."
+        )
     _check_axes(store, path)
     return store
 
@@ -180,13 +215,18 @@ def verify(store: str | os.PathLike) -> Soundness:
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/line.zarr"
-    >>> table = qtd.sweep(qtd.machines.NDemon(), {"cold.temperature": [0.7, 0.8, 0.9]}, ["J_cold"], store=path)
+    >>> table = qtd.sweep(
+    ...     qtd.machines.NDemon(), {"cold.temperature": [0.7, 0.8, 0.9]}, ["J_cold"], store=path
+    ... )
     >>> print(qtd.sweeps.verify(path))
     Soundness(blocks=3, unfinished=(), damaged=())
     """
     path = Path(store)
     if not path.exists():
-        raise ValueError(f"`store` {str(path)!r} does not exist; give the path of a store that `qtd.sweep` has written.")
+        raise ValueError(
+            f"`store` {str(path)!r} does not exist; give the path of a store that `qtd.sweep` has"
+            " written."
+        )
     kept = opened(path, "r")
     _check_axes(kept, path)
     return kept.soundness()
@@ -227,9 +267,16 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"`store` {str(path)!r} is being written by another sweep; wait for it, or choose another store.") from None
+            raise ValueError(
+                f"`store` {str(path)!r} is being written by another sweep; wait for it, or choose"
+                " another store."
+            ) from None
         except OSError as error:
-            warnings.warn(f"`store` {str(path)!r} cannot be locked ({error.strerror}); let no other sweep write to it.", stacklevel=2)
+            warnings.warn(
+                f"`store` {str(path)!r} cannot be locked ({error.strerror}); let no other sweep"
+                " write to it.",
+                stacklevel=2,
+            )
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -244,9 +291,19 @@ def _telling(what: str, path: Path | None) -> Iterator[None]:
         yield
     except OSError as error:
         able = "read" if what == "read" else "written to"
-        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else f"choose a path that can be {able}"
-        kept = "; what is finished is kept, and resume=True goes on from there" if what == "write to" else ""
-        told = OSError(f"Cannot {what} `store` {str(path)!r}: {error.strerror or error}; {remedy}{kept}.")
+        remedy = (
+            "free some space"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            else f"choose a path that can be {able}"
+        )
+        kept = (
+            "; what is finished is kept, and resume=True goes on from there"
+            if what == "write to"
+            else ""
+        )
+        told = OSError(
+            f"Cannot {what} `store` {str(path)!r}: {error.strerror or error}; {remedy}{kept}."
+        )
         told.errno = error.errno
         raise told from error
 
@@ -259,9 +316,21 @@ def _filled(group, axes, layout, outputs, identity, units):
             dims = axis.name, *(f"{path}.axis{i}" for i in range(values.ndim - 1))
             about = {"units": units[path], "long_name": path}
             chunks = size, *values.shape[1:]
-            group.create_array(path, data=values, chunks=chunks, dimension_names=dims, attributes=about, compressors=_COMPRESSORS)
+            group.create_array(
+                path,
+                data=values,
+                chunks=chunks,
+                dimension_names=dims,
+                attributes=about,
+                compressors=_COMPRESSORS,
+            )
         if axis.name not in axis.values:
-            group.create_array(axis.name, data=np.arange(axis.points), dimension_names=(axis.name,), compressors=_COMPRESSORS)
+            group.create_array(
+                axis.name,
+                data=np.arange(axis.points),
+                dimension_names=(axis.name,),
+                compressors=_COMPRESSORS,
+            )
     dims = tuple(axis.name for axis in axes)
     for name, x in outputs.items():
         inner = tuple(f"{name}.axis{i}" for i in range(len(x.shape)))
@@ -271,12 +340,21 @@ def _filled(group, axes, layout, outputs, identity, units):
             shape=(*layout.shape, *x.shape),
             chunks=(*layout.block, *(max(n, 1) for n in x.shape)),
             dtype=x.dtype,
-            fill_value=np.nan if np.issubdtype(x.dtype, np.inexact) else _UNKNOWN if name == "status" else None,
+            fill_value=np.nan
+            if np.issubdtype(x.dtype, np.inexact)
+            else _UNKNOWN
+            if name == "status"
+            else None,
             dimension_names=(*dims, *inner),
             compressors=_COMPRESSORS,
             attributes=about | ({"coordinates": " ".join(_beside(axes))} if _beside(axes) else {}),
         )
-    notes = {"identity": identity, "layout": dataclasses.astuple(layout), "names": list(outputs), "sweep": uuid.uuid4().hex}
+    notes = {
+        "identity": identity,
+        "layout": dataclasses.astuple(layout),
+        "names": list(outputs),
+        "sweep": uuid.uuid4().hex,
+    }
     about = {key: json.dumps(value) for key, value in notes.items()}
     each = {"shape": (layout.blocks,), "chunks": (1,), "compressors": _COMPRESSORS}
     group.create_array(_FINISHED, dtype=bool, fill_value=False, attributes=about, **each)
@@ -292,13 +370,23 @@ def _beside(axes):
 def _flags():
     """Flags by the conventions for climate and forecast metadata, which xarray and others read."""
     values = [_UNKNOWN, *(int(status) for status in Status)]
-    return {"long_name": "status", "flag_values": values, "flag_meanings": " ".join(["NOT_COMPUTED", *(status.name for status in Status)])}
+    return {
+        "long_name": "status",
+        "flag_values": values,
+        "flag_meanings": " ".join(["NOT_COMPUTED", *(status.name for status in Status)]),
+    }
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, str]:
     """The identity for people, without what only identifies."""
-    shown = {key: value for key, value in identity.items() if key not in ("program", "values", "dimensions")}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
+    shown = {
+        key: value
+        for key, value in identity.items()
+        if key not in ("program", "values", "dimensions")
+    }
+    return {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()
+    }
 
 
 def _difference(key, known, identity):

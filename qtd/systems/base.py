@@ -1,4 +1,5 @@
-"""What every kind of system is: something between reservoirs that has a state at rest, from which all that is stationary follows."""
+"""What every kind of system is: something between reservoirs that has a state at rest, from which
+all that is stationary follows."""
 
 import abc
 import functools
@@ -17,7 +18,8 @@ __all__ = ["AbstractState", "AbstractSystem", "at_rest"]
 
 
 class AbstractSystem(Module):
-    """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what it lies between, by name."""
+    """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what
+    it lies between, by name."""
 
     reservoirs: eqx.AbstractVar[Mapping[str, AbstractReservoir]]
 
@@ -28,14 +30,17 @@ class AbstractSystem(Module):
 
     @property
     def approach(self) -> str | None:
-        """The approximation that it is made in, where there are several: "local", "global", "redfield"."""
+        """The approximation that it is made in, where there are several: "local", "global",
+        "redfield"."""
         return None
 
 
 class AbstractState(eqx.Module):
-    """A system at rest: what leaves each of its `reservoirs` per time. `status` is 0 where all is well (`qtd.Status`).
+    """A system at rest: what leaves each of its `reservoirs` per time. `status` is 0 where all is
+    well (`qtd.Status`).
 
-    Names of reservoirs are those of the system, quantities are "energy", "particles" and "heat", currents positive out of a reservoir.
+    Names of reservoirs are those of the system, quantities are "energy", "particles" and "heat",
+    currents positive out of a reservoir.
     """
 
     status: eqx.AbstractVar[Int[Array, ""]]
@@ -61,12 +66,17 @@ class AbstractState(eqx.Module):
         """Mean `quantity` that leaves `reservoir` per time."""
 
     def device_current(self, reservoir: str) -> Float[Array, ""]:
-        """Energy that the device takes up from `reservoir` per time; the sum over reservoirs is zero."""
+        """Energy that the device takes up from `reservoir` per time; the sum over reservoirs is
+        zero."""
         return self.current(reservoir, "energy")
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
-        """Entropy that leaves `reservoir`, one without a temperature, per time; `ValueError` of kinds that do not know."""
-        raise ValueError(f"`system` is at rest in a {type(self).__name__}, which does not know the entropy of nonthermal {reservoir!r}.")
+        """Entropy that leaves `reservoir`, one without a temperature, per time; `ValueError` of
+        kinds that do not know."""
+        raise ValueError(
+            f"`system` is at rest in a {type(self).__name__}, which does not know the entropy of"
+            f" nonthermal {reservoir!r}."
+        )
 
     def require(self) -> None:
         """Raise `ValueError` where it is known that there is no such state."""
@@ -74,22 +84,29 @@ class AbstractState(eqx.Module):
 
     def array(self) -> Array:
         """The populations of levels, or the density matrix, of what has any."""
-        raise ValueError(f"`system` is at rest in a {type(self).__name__}, which has no levels to be populated.")
+        raise ValueError(
+            f"`system` is at rest in a {type(self).__name__}, which has no levels to be populated."
+        )
 
     def drives(self, reservoir: str) -> bool:
         """Whether `reservoir` is coupled to anything."""
         return True
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
-        """About how far the energy current of `reservoir` may be off by rounding, where that is known; without derivatives."""
+        """About how far the energy current of `reservoir` may be off by rounding, where that is
+        known; without derivatives."""
         return jnp.zeros_like(self.current(reservoir, "energy"))
 
 
 @functools.singledispatch
 def at_rest(system: Any) -> AbstractState:
-    """The state that a `system` settles in; its `status` tells where there is none, and nothing is raised. Kinds of system register how."""
+    """The state that a `system` settles in; its `status` tells where there is none, and nothing is
+    raised. Kinds of system register how."""
     kind = type(system).__name__
-    raise ValueError(f"`system` must be a network, a master equation, a conductor, or the steady state of one, got {kind}.")
+    raise ValueError(
+        "`system` must be a network, a master equation, a conductor, or the steady state of one,"
+        f" got {kind}."
+    )
 
 
 @at_rest.register

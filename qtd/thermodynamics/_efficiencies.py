@@ -12,7 +12,8 @@ class Efficiencies(eqx.Module):
     another.
 
     $$ T_0 \sigma = -W + A_\mu + A_T + E \ge 0, \quad A_\mu = \sum_r I_{N,r} (\mu_r - \mu_0), \quad
-       A_T = \sum_r J_r \frac{T_r - T_0}{T_r}, \quad E = \sum_l [I_{E,l} - \mu_0 I_{N,l} - T_0 I_{S,l}] $$
+       A_T = \sum_r J_r \frac{T_r - T_0}{T_r}, \quad E = \sum_l [I_{E,l} - \mu_0 I_{N,l} -
+       T_0 I_{S,l}] $$
 
     `work` W delivered, `chemical` A_mu, `thermal` A_T, `nonthermal` E, `dissipation` T_0 sigma.
     Each efficiency is at most 1 where the term that it leaves out is zero or negative, and NaN
@@ -53,7 +54,10 @@ class Efficiencies(eqx.Module):
             ("E", self.nonthermal, "supplied by nonthermal reservoirs"),
             ("T_0 sigma", self.dissipation, "dissipated"),
         ]
-        rows += [(name, getattr(self, name), "efficiency") for name in ("motor", "pump", "heat_engine", "heat_pump")]
+        rows += [
+            (name, getattr(self, name), "efficiency")
+            for name in ("motor", "pump", "heat_engine", "heat_pump")
+        ]
         return readable(self, "powers", rows)
 
 

@@ -11,7 +11,9 @@ from ._operating_point import OperatingPoint
 
 
 @checked
-def operate(system: System, cooled: str | None = None, driven_by: str | None = None) -> OperatingPoint:
+def operate(
+    system: System, cooled: str | None = None, driven_by: str | None = None
+) -> OperatingPoint:
     """The stationary operating point of `system`: a network, a Lindbladian, the steady state of one
     (`qtd.steady.solve`), or a conductor.
 
@@ -22,24 +24,39 @@ def operate(system: System, cooled: str | None = None, driven_by: str | None = N
 
     Electrons that fall from one lead through a level into another turn work into heat:
 
-    >>> lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0))
+    >>> lead = lambda mu: qtd.Reservoir(
+    ...     1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(1.0)
+    ... )
     >>> leads = {"left": lead(20.0), "right": lead(-20.0)}
-    >>> dot = qtd.RateNetwork([0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1])
+    >>> dot = qtd.RateNetwork(
+    ...     [0.0, 0.0], [("left", 0, 1, 1.0), ("right", 0, 1, 1.0)], leads, particles=[0, 1]
+    ... )
     >>> point = qtd.operate(dot)
     >>> print(f"{point.power:.4f} {point.entropy_production:.4f} {point.mode}")
     -20.0000 20.0000 heater
     """
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:
-            raise ValueError(f"`{role}` names {name!r}; the reservoirs are {', '.join(map(repr, system.reservoirs))}.")
+            raise ValueError(
+                f"`{role}` names {name!r}; the reservoirs are"
+                f" {', '.join(map(repr, system.reservoirs))}."
+            )
     if cooled is not None and system.reservoirs[cooled].temperature is None:
-        raise ValueError(f"`cooled` names {cooled!r}, which has no temperature; name a reservoir in equilibrium.")
+        raise ValueError(
+            f"`cooled` names {cooled!r}, which has no temperature; name a reservoir in equilibrium."
+        )
     return existing(point_of(system, cooled, driven_by))
 
 
 def existing(point: OperatingPoint) -> OperatingPoint:
     """This point; `ValueError` where it is known that there is none."""
-    raise_if_known(point.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE, Status.NOT_UNITARY, Status.INFINITE_RATE)
+    raise_if_known(
+        point.status,
+        Status.INVALID_PARAMETER,
+        Status.NO_UNIQUE_STEADY_STATE,
+        Status.NOT_UNITARY,
+        Status.INFINITE_RATE,
+    )
     return point
 
 
@@ -56,7 +73,9 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
         energy_currents=of("energy"),
         particle_currents=of("particles"),
         device_energy_currents={name: state.device_current(name) for name in names},
-        nonthermal_entropy_currents={name: state.entropy_current(name) for name in names if name not in temperatures},
+        nonthermal_entropy_currents={
+            name: state.entropy_current(name) for name in names if name not in temperatures
+        },
         temperatures=temperatures,
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
@@ -71,4 +90,8 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
 
 
 def _temperatures(reservoirs):
-    return {name: reservoir.temperature for name, reservoir in reservoirs.items() if reservoir.temperature is not None}
+    return {
+        name: reservoir.temperature
+        for name, reservoir in reservoirs.items()
+        if reservoir.temperature is not None
+    }

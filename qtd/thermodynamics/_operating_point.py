@@ -55,8 +55,12 @@ class OperatingPoint(AbstractPoint):
 
     @property
     def entropy_currents(self) -> dict[str, Float[Array, ""]]:
-        """Entropy that leaves each reservoir per time: J / T in equilibrium, infinite at T = 0 unless J = 0."""
-        thermal = {name: _per(temperature, self.heat_currents[name]) for name, temperature in self.temperatures.items()}
+        """Entropy that leaves each reservoir per time: J / T in equilibrium, infinite at T = 0
+        unless J = 0."""
+        thermal = {
+            name: _per(temperature, self.heat_currents[name])
+            for name, temperature in self.temperatures.items()
+        }
         return self.nonthermal_entropy_currents | thermal
 
     @property
@@ -68,7 +72,10 @@ class OperatingPoint(AbstractPoint):
     def device_entropy_production(self) -> Float[Array, ""]:
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta
         and device energy differ."""
-        flow = lambda name: self.device_energy_currents[name] - self.chemical_potentials[name] * self.particle_currents[name]
+        flow = lambda name: (
+            self.device_energy_currents[name]
+            - self.chemical_potentials[name] * self.particle_currents[name]
+        )
         parts = {name: _per(self.temperatures[name], flow(name)) for name in self.temperatures}
         return -add((self.nonthermal_entropy_currents | parts)[name] for name in self.names)
 
@@ -124,7 +131,9 @@ class OperatingPoint(AbstractPoint):
         have no temperature."""
         if self.driven_by is not None:
             return self.heat_currents[self.driven_by]
-        hotter = {name: temperature > self._coldest for name, temperature in self.temperatures.items()}
+        hotter = {
+            name: temperature > self._coldest for name, temperature in self.temperatures.items()
+        }
         given = {name: jnp.maximum(self.heat_currents[name], 0) for name in self.names}
         return add(jnp.where(hotter.get(name, True), given[name], 0) for name in self.names)
 
@@ -140,7 +149,9 @@ class OperatingPoint(AbstractPoint):
         """The largest `efficiency` that the second law allows, 1 - T_c / T_h of the coldest and the
         hottest reservoir; NaN where a reservoir has no temperature, and where one of several is
         named as driving, as the others then help unpaid."""
-        if len(self.temperatures) < len(self.names) or (self.driven_by is not None and len(self.names) > 2):
+        if len(self.temperatures) < len(self.names) or (
+            self.driven_by is not None and len(self.names) > 2
+        ):
             return jnp.full_like(self.power, jnp.nan)
         return 1 - self._coldest / functools.reduce(jnp.maximum, self.temperatures.values())
 
@@ -151,17 +162,29 @@ class OperatingPoint(AbstractPoint):
         if not thermal:
             modes = [int(Mode.HEAT_ENGINE), int(Mode.HEATER)]
             return jnp.select([self.power > 0, self.power < 0], modes, int(Mode.DISSIPATOR))
-        heat, temperature = (jnp.stack([x[name] for name in thermal]) for x in (self.heat_currents, self.temperatures))
+        heat, temperature = (
+            jnp.stack([x[name] for name in thermal])
+            for x in (self.heat_currents, self.temperatures)
+        )
         hottest = temperature == temperature.max(axis=0, keepdims=True)
         if self.cooled:
-            cools = (self.heat_currents[self.cooled] > 0) & (self.temperatures[self.cooled] < temperature.max(axis=0)) & ~self._is_hot
+            cools = (
+                (self.heat_currents[self.cooled] > 0)
+                & (self.temperatures[self.cooled] < temperature.max(axis=0))
+                & ~self._is_hot
+            )
         else:
             coldest = temperature == self._coldest
             cools = (jnp.sum(jnp.where(coldest, heat, 0), axis=0) > 0) & ~jnp.all(coldest, axis=0)
         heats_hottest = jnp.sum(jnp.where(hottest, heat, 0), axis=0) < 0
         return jnp.select(
             [self.power > 0, cools, self.power < 0, heats_hottest],
-            [int(Mode.HEAT_ENGINE), int(Mode.REFRIGERATOR), int(Mode.HEATER), int(Mode.HEAT_TRANSFORMER)],
+            [
+                int(Mode.HEAT_ENGINE),
+                int(Mode.REFRIGERATOR),
+                int(Mode.HEATER),
+                int(Mode.HEAT_TRANSFORMER),
+            ],
             int(Mode.DISSIPATOR),
         )
 
@@ -177,8 +200,12 @@ class OperatingPoint(AbstractPoint):
         others, and a status does not cost the noise of every reservoir."""
         found = self.certificate
         lawful = found.conserves if self.of_jumps else found.holds
-        fails = (self.status == 0) & ~(lawful & found.knows(self.device_energy_currents, doubts or {}))
-        return eqx.tree_at(lambda p: p.status, self, jnp.where(fails, int(Status.INACCURATE), self.status))
+        fails = (self.status == 0) & ~(
+            lawful & found.knows(self.device_energy_currents, doubts or {})
+        )
+        return eqx.tree_at(
+            lambda p: p.status, self, jnp.where(fails, int(Status.INACCURATE), self.status)
+        )
 
     def tur(self, reservoir: str, quantity: str = "heat") -> Float[Array, ""]:
         """Thermodynamic uncertainty S_rr sigma / J_r^2 of the current of a `quantity`, "heat" or
@@ -189,10 +216,21 @@ class OperatingPoint(AbstractPoint):
         if quantity not in ("heat", "particles"):
             raise ValueError(f'`quantity` must be "heat" or "particles", got {quantity!r}.')
         if quantity == "heat":
-            return self.heat_covariance[reservoir, reservoir] * self.entropy_production / self.heat_currents[reservoir] ** 2
+            return (
+                self.heat_covariance[reservoir, reservoir]
+                * self.entropy_production
+                / self.heat_currents[reservoir] ** 2
+            )
         if self.particle_covariance is None:
-            raise ValueError(f'`quantity` is "particles", of which this device exchanges none with {reservoir!r}; ask for "heat".')
-        return self.particle_covariance[reservoir, reservoir] * self.entropy_production / self.particle_currents[reservoir] ** 2
+            raise ValueError(
+                '`quantity` is "particles", of which this device exchanges none with'
+                f' {reservoir!r}; ask for "heat".'
+            )
+        return (
+            self.particle_covariance[reservoir, reservoir]
+            * self.entropy_production
+            / self.particle_currents[reservoir] ** 2
+        )
 
     @property
     def power_noise(self) -> Float[Array, ""]:
@@ -206,31 +244,62 @@ class OperatingPoint(AbstractPoint):
         # lost to a common part.
         ground = self.chemical_potentials[self.names[0]]
         bias = {name: self.chemical_potentials[name] - ground for name in self.names}
-        return add(bias[r] * bias[s] * self.particle_covariance[r, s] for r in self.names for s in self.names)
+        return add(
+            bias[r] * bias[s] * self.particle_covariance[r, s]
+            for r in self.names
+            for s in self.names
+        )
 
     @property
     def power_tur(self) -> Float[Array, ""]:
         """Thermodynamic uncertainty of `power`, its noise times sigma / power^2; NaN where there is
         no power."""
         means = self.power != 0
-        return jnp.where(means, self.power_noise * self.entropy_production / jnp.where(means, self.power, 1.0) ** 2, jnp.nan)
+        return jnp.where(
+            means,
+            self.power_noise * self.entropy_production / jnp.where(means, self.power, 1.0) ** 2,
+            jnp.nan,
+        )
 
-    def efficiencies(self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, work: ArrayLike = 0.0) -> "Efficiencies":
+    def efficiencies(
+        self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, work: ArrayLike = 0.0
+    ) -> "Efficiencies":
         r"""What reservoirs and nonthermal fuel supply, measured against surroundings of
         `temperature` T_0 and `chemical_potential` mu_0.
 
         `work`: the mechanical power delivered by a device that is driven or moves; then the energy
         currents add up to it. **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
         """
-        reference, level = as_scalar(temperature, "temperature"), as_scalar(chemical_potential, "chemical_potential")
+        reference, level = (
+            as_scalar(temperature, "temperature"),
+            as_scalar(chemical_potential, "chemical_potential"),
+        )
         thermal = [name for name in self.names if name in self.temperatures]
         zero = jnp.zeros_like(self.entropy_production)
         paid = lambda name: carried(self.entropy_currents[name], reference)  # which may be infinite
-        free = lambda name: self.energy_currents[name] - level * self.particle_currents[name] - paid(name)
+        free = lambda name: (
+            self.energy_currents[name] - level * self.particle_currents[name] - paid(name)
+        )
         return Efficiencies(
             work=as_scalar(work, "work"),
-            chemical=add([zero, *(self.particle_currents[r] * (self.chemical_potentials[r] - level) for r in thermal)]),
-            thermal=add([zero, *(self.heat_currents[r] * (1 - reference / self.temperatures[r]) for r in thermal)]),
+            chemical=add(
+                [
+                    zero,
+                    *(
+                        self.particle_currents[r] * (self.chemical_potentials[r] - level)
+                        for r in thermal
+                    ),
+                ]
+            ),
+            thermal=add(
+                [
+                    zero,
+                    *(
+                        self.heat_currents[r] * (1 - reference / self.temperatures[r])
+                        for r in thermal
+                    ),
+                ]
+            ),
             nonthermal=add([zero, *(free(name) for name in self.names if name not in thermal)]),
             dissipation=reference * self.entropy_production,
         )
@@ -256,7 +325,10 @@ class OperatingPoint(AbstractPoint):
     def _rejecting_temperature(self):
         self._role("cooled")
         if not self._has_carnot_cop:
-            raise ValueError(f"The Carnot bound needs one reservoir that takes the heat, with a temperature, got {self._others}.")
+            raise ValueError(
+                "The Carnot bound needs one reservoir that takes the heat, with a temperature, got"
+                f" {self._others}."
+            )
         return self.temperatures[self._others[0]]
 
     @property
@@ -266,14 +338,22 @@ class OperatingPoint(AbstractPoint):
     @property
     def _has_carnot_cop(self):
         """Whether one reservoir alone takes the heat, and has a temperature."""
-        return self.cooled is not None and len(self._others) == 1 and self._others[0] in self.temperatures
+        return (
+            self.cooled is not None
+            and len(self._others) == 1
+            and self._others[0] in self.temperatures
+        )
 
     @property
     def _is_hot(self):
         """Whether the cooled reservoir is hotter than the one that takes the heat, where there is
         one."""
         others = [name for name in self._others if name in self.temperatures]
-        return self.temperatures[self._role("cooled")] > self.temperatures[others[0]] if len(others) == 1 else jnp.asarray(False)
+        return (
+            self.temperatures[self._role("cooled")] > self.temperatures[others[0]]
+            if len(others) == 1
+            else jnp.asarray(False)
+        )
 
     @property
     def _coldest(self):
@@ -286,14 +366,22 @@ class OperatingPoint(AbstractPoint):
     def _role(self, role):
         name = getattr(self, role)
         if name is None:
-            raise ValueError(f'`{role}` is not set: name the reservoir, as in `qtd.operate(network, {role}="cold")`.')
+            raise ValueError(
+                f"`{role}` is not set: name the reservoir, as in `qtd.operate(network,"
+                f' {role}="cold")`.'
+            )
         return name
 
     def observables(self) -> dict[str, Observable]:
         """All scalars by name: J_* and their noise S_*, TUR_* of each reservoir, sigma; of devices
         that exchange particles I_*, power, its noise and what engines are judged by; COP where a
         reservoir is cooled; E_* of coherent devices."""
-        table = {f"J_{name}": Observable(self.heat_currents[name], "E^2", f"heat current out of {name!r}") for name in self.names}
+        table = {
+            f"J_{name}": Observable(
+                self.heat_currents[name], "E^2", f"heat current out of {name!r}"
+            )
+            for name in self.names
+        }
         table["sigma"] = Observable(self.entropy_production, "E", "entropy production")
         if self.cooled:
             table["COP"] = Observable(self.cop, "1", "coefficient of performance")
@@ -301,19 +389,33 @@ class OperatingPoint(AbstractPoint):
             table["COP_Carnot"] = Observable(self.carnot_cop, "1", "its bound by the second law")
         if self.particle_covariance is not None:
             for name in self.names:
-                table[f"I_{name}"] = Observable(self.particle_currents[name], "E", f"particle current out of {name!r}")
+                table[f"I_{name}"] = Observable(
+                    self.particle_currents[name], "E", f"particle current out of {name!r}"
+                )
             table["power"] = Observable(self.power, "E^2", "work delivered per time")
-            table["efficiency"] = Observable(self.efficiency, "1", "power over the heat taken in, of an engine")
-            table["efficiency_Carnot"] = Observable(self.carnot_efficiency, "1", "its bound by the second law")
+            table["efficiency"] = Observable(
+                self.efficiency, "1", "power over the heat taken in, of an engine"
+            )
+            table["efficiency_Carnot"] = Observable(
+                self.carnot_efficiency, "1", "its bound by the second law"
+            )
             table["S_power"] = Observable(self.power_noise, "E^3", "noise of the power")
-            table["TUR_power"] = Observable(self.power_tur, "1", f"thermodynamic uncertainty of the power{self._bound}")
+            table["TUR_power"] = Observable(
+                self.power_tur, "1", f"thermodynamic uncertainty of the power{self._bound}"
+            )
         if not self.of_jumps:
             for name in self.names:
                 taken = self.device_energy_currents[name]
-                table[f"E_{name}"] = Observable(taken, "E^2", f"energy that the device takes up from {name!r}")
+                table[f"E_{name}"] = Observable(
+                    taken, "E^2", f"energy that the device takes up from {name!r}"
+                )
         for name in self.heat_covariance.names:
-            table[f"S_{name}"] = Observable(self.heat_covariance[name, name], "E^3", f"noise of the heat current of {name!r}")
-            table[f"TUR_{name}"] = Observable(self.tur(name), "1", f"thermodynamic uncertainty of that current{self._bound}")
+            table[f"S_{name}"] = Observable(
+                self.heat_covariance[name, name], "E^3", f"noise of the heat current of {name!r}"
+            )
+            table[f"TUR_{name}"] = Observable(
+                self.tur(name), "1", f"thermodynamic uncertainty of that current{self._bound}"
+            )
         return table
 
     def headlines(self) -> list[str]:
@@ -323,7 +425,13 @@ class OperatingPoint(AbstractPoint):
         shown = self.cooled or self.names[0]
         hidden = {f"{kind}_{name}" for kind in ("S", "TUR") for name in self.names if name != shown}
         if is_concrete(self) and all(
-            np.allclose(self.device_energy_currents[name], self.energy_currents[name], rtol=1e-6, atol=0, equal_nan=True)
+            np.allclose(
+                self.device_energy_currents[name],
+                self.energy_currents[name],
+                rtol=1e-6,
+                atol=0,
+                equal_nan=True,
+            )
             for name in self.names
         ):
             hidden |= {f"E_{name}" for name in self.names}
@@ -332,23 +440,42 @@ class OperatingPoint(AbstractPoint):
     def laws(self) -> list["Law"]:
         """The laws of thermodynamics at one known point, and whether they hold to rounding."""
         heat = np.array([float(self.heat_currents[name]) for name in self.names])
-        largest, tiny = np.abs(heat).max(), float(np.finfo(np.asarray(self.entropy_production).dtype).eps)
+        largest, tiny = (
+            np.abs(heat).max(),
+            float(np.finfo(np.asarray(self.entropy_production).dtype).eps),
+        )
         imbalance = abs(sum(float(current) for current in self.device_energy_currents.values()))
         balance = imbalance / largest if largest != 0 else imbalance
         sigma = float(self.entropy_production)
         found = [
-            Law("first law", balance, "|sum of energy currents into the device| / largest heat", balance <= 1e4 * tiny),
+            Law(
+                "first law",
+                balance,
+                "|sum of energy currents into the device| / largest heat",
+                balance <= 1e4 * tiny,
+            ),
             Law("second law", sigma, "entropy production >= 0", sigma >= -1e4 * tiny * largest),
         ]
         if self.of_jumps:
             tur = min(float(self.tur(name)) for name in self.names)
-            found.append(Law("uncertainty", tur, "smallest noise * sigma / current^2 >= 2", tur >= 2 - 1e4 * tiny))
+            found.append(
+                Law(
+                    "uncertainty",
+                    tur,
+                    "smallest noise * sigma / current^2 >= 2",
+                    tur >= 2 - 1e4 * tiny,
+                )
+            )
         if self._has_carnot_cop and self.mode == "refrigerator":
             share = float(self.cop / self.carnot_cop)
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
-        if self.mode == "heat engine" and np.isfinite(float(self.efficiency / self.carnot_efficiency)):
+        if self.mode == "heat engine" and np.isfinite(
+            float(self.efficiency / self.carnot_efficiency)
+        ):
             share = float(self.efficiency / self.carnot_efficiency)
-            found.append(Law("Carnot", share, "efficiency / Carnot efficiency <= 1", share <= 1 + 1e4 * tiny))
+            found.append(
+                Law("Carnot", share, "efficiency / Carnot efficiency <= 1", share <= 1 + 1e4 * tiny)
+            )
         return found
 
 

@@ -87,7 +87,10 @@ class AbstractPoint(eqx.Module):
     def mode(self) -> str:
         """What the machine does, in words; for compiled code and batches use `mode_code`."""
         if not is_concrete(self.mode_code) or jnp.ndim(self.mode_code):
-            raise ValueError("`mode` is a word for one known operating point; use `mode_code` under jit, vmap and for batches.")
+            raise ValueError(
+                "`mode` is a word for one known operating point; use `mode_code` under jit, vmap"
+                " and for batches."
+            )
         return str(Mode(int(self.mode_code)))
 
     def __repr__(self) -> str:
@@ -100,10 +103,15 @@ class AbstractPoint(eqx.Module):
     def _repr_html_(self) -> str:
         rows = [[escape(text) for text in row] for row in _rows(self)]
         lines = [f"<tr><th>{a}</th><td>{b}</td><td>{c}</td></tr>" for a, b, c in rows]
-        return f"<table><caption>{type(self).__name__} ({_CONVENTION})</caption>{''.join(lines)}</table>"
+        return (
+            f"<table><caption>{type(self).__name__}"
+            f" ({_CONVENTION})</caption>{''.join(lines)}</table>"
+        )
 
 
-def chemical_work(currents: Mapping[str, Float[Array, ""]], potentials: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
+def chemical_work(
+    currents: Mapping[str, Float[Array, ""]], potentials: Mapping[str, Float[Array, ""]]
+) -> Float[Array, ""]:
     """Sum of mu I over the reservoirs, whose particle `currents` I add up to zero.
 
     Potentials are counted from that of the largest current, which changes nothing but rounding:

@@ -1,6 +1,8 @@
-"""The devices made of jumps that the tests of laws run over: what hypothesis draws for each, which laws hold, what is computed.
+"""The devices made of jumps that the tests of laws run over: what hypothesis draws for each, which
+laws hold, what is computed.
 
-One compiled program a device gives everything that the laws speak about. To have a machine tested, add a row to `DEVICES`.
+One compiled program a device gives everything that the laws speak about. To have a machine tested,
+add a row to `DEVICES`.
 """
 
 import functools
@@ -13,7 +15,15 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from jax import lax
-from machines import COLLECTIVE_NAMES, COLLECTIVE_PATHS, MODELS, QUBIT_NAMES, collective, qubits, resonators
+from machines import (
+    COLLECTIVE_NAMES,
+    COLLECTIVE_PATHS,
+    MODELS,
+    QUBIT_NAMES,
+    collective,
+    qubits,
+    resonators,
+)
 
 import qtd
 
@@ -21,10 +31,12 @@ EPS = 2.2e-16
 
 
 class Device(NamedTuple):
-    """A machine, or a model of one: `draw(same_temperature, **options)` is a strategy for vectors, `build` makes the machine of one.
+    """A machine, or a model of one: `draw(same_temperature, **options)` is a strategy for vectors,
+    `build` makes the machine of one.
 
-    `temperatures`: places of the reservoirs' temperatures in a vector, in the order of `names`. `populations` of a machine are what
-    its jumps start from. `wide`: parameters over so many decades that rounding of the gross flux is what remains of a law.
+    `temperatures`: places of the reservoirs' temperatures in a vector, in the order of `names`.
+    `populations` of a machine are what its jumps start from. `wide`: parameters over so many
+    decades that rounding of the gross flux is what remains of a law.
     """
 
     names: tuple[str, ...]
@@ -35,15 +47,16 @@ class Device(NamedTuple):
     wide: bool = False
     conserves_heat: bool = True
     consistent: bool = True  # a thermodynamic theory: entropy is produced at any temperatures
-    classical: bool = True  # jumps between levels alone: the uncertainty relation holds, Gibbs states at rest
+    # Jumps between levels alone: the uncertainty relation holds, Gibbs states at rest
+    classical: bool = True
 
 
 class Balance(NamedTuple):
     """What one device does; vectors and matrices by reservoir, in the order of its names.
 
-    `gross`: the energy that each reservoir moves back and forth, of which its current is the small difference.
-    `device`: energy currents by the Hamiltonian. `populations` and `energies`: of the levels of the network.
-    `response`: derivatives of the heat currents (rows) in the temperatures.
+    `gross`: the energy that each reservoir moves back and forth, of which its current is the small
+    difference. `device`: energy currents by the Hamiltonian. `populations` and `energies`: of the
+    levels of the network. `response`: derivatives of the heat currents (rows) in the temperatures.
     """
 
     status: Any
@@ -75,10 +88,21 @@ def solver(name: str) -> Callable[[Any], Balance]:
     def balance_at(temperatures, vector):
         """The heat currents, whose response is asked for, and all else."""
         machine = device.build(vector.at[places].set(temperatures))
-        point, network, populations = machine.operate(), machine.network(), jnp.abs(device.populations(machine))
-        gaps = jnp.abs(network.energies[:, None] - network.energies[None]) * (1 - jnp.eye(len(network.energies)))
-        gross = [jnp.sum(qtd.rate_matrix(network, reservoir) * gaps * populations[None]) for reservoir in device.names]
-        noise = [jnp.stack([point.heat_covariance[a, b] for b in device.names]) for a in device.names]
+        point, network, populations = (
+            machine.operate(),
+            machine.network(),
+            jnp.abs(device.populations(machine)),
+        )
+        gaps = jnp.abs(network.energies[:, None] - network.energies[None]) * (
+            1 - jnp.eye(len(network.energies))
+        )
+        gross = [
+            jnp.sum(qtd.rate_matrix(network, reservoir) * gaps * populations[None])
+            for reservoir in device.names
+        ]
+        noise = [
+            jnp.stack([point.heat_covariance[a, b] for b in device.names]) for a in device.names
+        ]
         by_name = lambda values: jnp.stack([values[reservoir] for reservoir in device.names])
         heat = by_name(point.heat_currents)
         return heat, lax.stop_gradient(
@@ -107,8 +131,12 @@ def solver(name: str) -> Callable[[Any], Balance]:
 
 
 def over(*laws: str):
-    """Parametrise a test over the devices for which all these laws hold: names of fields of `Device`."""
-    return pytest.mark.parametrize("name", [name for name, device in DEVICES.items() if all(getattr(device, law) for law in laws)])
+    """Parametrise a test over the devices for which all these laws hold: names of fields of
+    `Device`."""
+    return pytest.mark.parametrize(
+        "name",
+        [name for name, device in DEVICES.items() if all(getattr(device, law) for law in laws)],
+    )
 
 
 def log_floats(low, high):
@@ -117,11 +145,15 @@ def log_floats(low, high):
 
 @st.composite
 def refrigerators(draw, same_temperature=False, coldest=0.02, narrowest=1e-6):
-    """Temperatures over six decades, filters from needles to broad bands, near the resonances or far from them."""
+    """Temperatures over six decades, filters from needles to broad bands, near the resonances or
+    far from them."""
     three = lambda strategy: [draw(strategy) for _ in range(3)]
     widths = three(log_floats(narrowest, 2.0))
     shifts = three(st.floats(-1, 1))
-    centers = [gap + shift * min(5 * width, 1.5) for gap, shift, width in zip((2.0, 6.0, 4.0), shifts, widths)]
+    centers = [
+        gap + shift * min(5 * width, 1.5)
+        for gap, shift, width in zip((2.0, 6.0, 4.0), shifts, widths)
+    ]
     temperatures, heights = three(log_floats(coldest, 2e4)), three(log_floats(1e-3, 1e3))
     if same_temperature:
         temperatures = temperatures[:1] * 3
@@ -139,14 +171,23 @@ def _numbers(draw, low, high, count):
 
 def _contacts(draw, same_temperature):
     """Temperature, centre and width of three filters, within what master equations are used for."""
-    temperatures = _numbers(draw, 0.3, 3.0, 1) * 3 if same_temperature else _numbers(draw, 0.3, 3.0, 3)
-    return np.transpose([temperatures, _numbers(draw, 0.5, 3.0, 3), _numbers(draw, 0.02, 0.5, 3)]).ravel()
+    temperatures = (
+        _numbers(draw, 0.3, 3.0, 1) * 3 if same_temperature else _numbers(draw, 0.3, 3.0, 3)
+    )
+    return np.transpose(
+        [temperatures, _numbers(draw, 0.5, 3.0, 3), _numbers(draw, 0.02, 0.5, 3)]
+    ).ravel()
 
 
 @st.composite
 def pairs_of_qubits(draw, same_temperature=False):
     """Level energies, shift, exchange and coupling; filters; their cut-off."""
-    levels = _numbers(draw, 0.5, 3.0, 2) + _numbers(draw, -0.4, 0.8, 1) + _numbers(draw, 0.01, 0.3, 1) + [10.0 ** draw(st.floats(-3, 0))]
+    levels = (
+        _numbers(draw, 0.5, 3.0, 2)
+        + _numbers(draw, -0.4, 0.8, 1)
+        + _numbers(draw, 0.01, 0.3, 1)
+        + [10.0 ** draw(st.floats(-3, 0))]
+    )
     return np.array([*levels, *_contacts(draw, same_temperature), 20.0])
 
 

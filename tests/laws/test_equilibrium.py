@@ -1,4 +1,5 @@
-"""Reservoirs of one temperature leave the Gibbs state and no current; near it, noise is response; rates obey detailed balance."""
+"""Reservoirs of one temperature leave the Gibbs state and no current; near it, noise is response;
+rates obey detailed balance."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,9 @@ COLD, RESPONSIVE = {"coldest": 0.04}, {"coldest": 0.2, "narrowest": 1e-4}
 
 def at_rest(name, data, **options):
     device = DEVICES[name]
-    return solver(name)(data.draw(device.draw(same_temperature=True, **(options if device.wide else {}))))
+    return solver(name)(
+        data.draw(device.draw(same_temperature=True, **(options if device.wide else {})))
+    )
 
 
 @over("classical")
@@ -30,8 +33,11 @@ def test_equal_temperatures_leave_the_gibbs_state(name, data):
     x = (found.energies - found.energies.min()) / found.temperatures[0]
     expected = np.exp(-x) / np.exp(-x).sum()
     visible = expected > 1e-290
-    # Boltzmann factors of the gaps, each right to a few ulp and to the rounding of its exponent, multiply up a ladder.
-    tolerance = EPS * (40 + x) if DEVICES[name].wide else 1e-13 if name.startswith("qubits") else 1e-12
+    # Boltzmann factors of the gaps, each right to a few ulp and to the rounding of its exponent,
+    # multiply up a ladder.
+    tolerance = (
+        EPS * (40 + x) if DEVICES[name].wide else 1e-13 if name.startswith("qubits") else 1e-12
+    )
     error = np.abs(found.populations[visible] / expected[visible] - 1)
     assert np.all(error <= np.broadcast_to(tolerance, x.shape)[visible])
 
@@ -47,7 +53,8 @@ def test_equal_temperatures_carry_no_current(name, data):
 @given(data=st.data())
 def test_near_equilibrium_noise_gives_the_response_and_reciprocity(name, data):
     found = at_rest(name, data, **RESPONSIVE)
-    # Johnson and Nyquist: dJ_r/dT_s = S_rs / (2 T^2). Slopes are differences of fluxes, noise is a sum of fluxes times gaps up to 24.
+    # Johnson and Nyquist: dJ_r/dT_s = S_rs / (2 T^2). Slopes are differences of fluxes, noise is a
+    # sum of fluxes times gaps up to 24.
     atol = 1e-12 * np.abs(found.noise).max() + 24 * 10 * EPS * found.gross.sum()
     response = 2 * found.temperatures[0] ** 2 * found.response
     np.testing.assert_allclose(response, found.noise, rtol=1e-9, atol=atol)
@@ -60,7 +67,9 @@ def rates(vector):
     """Gaps and rates b -> a at [a, b] of each reservoir."""
     network = collective(vector, 9).network()
     gaps = jnp.abs(network.energies[:, None] - network.energies[None])
-    return gaps, [qtd.rate_matrix(network, name) * (1 - jnp.eye(len(gaps))) for name in COLLECTIVE_NAMES]
+    return gaps, [
+        qtd.rate_matrix(network, name) * (1 - jnp.eye(len(gaps))) for name in COLLECTIVE_NAMES
+    ]
 
 
 @given(vector=refrigerators())

@@ -1,4 +1,5 @@
-"""What enters a device at rest leaves it: energy, heat where the interaction conserves quanta, photons of each resonator."""
+"""What enters a device at rest leaves it: energy, heat where the interaction conserves quanta,
+photons of each resonator."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.digits
 def test_no_energy_stays_in_the_device(name, data):
     found = solver(name)(data.draw(DEVICES[name].draw()))
     assert found.status == 0 or not DEVICES[name].wide
-    # Each current is a difference of fluxes and known to an ulp of them: that is what remains when all currents vanish.
+    # Each current is a difference of fluxes and known to an ulp of them: that is what remains when
+    # all currents vanish.
     rounding = 4 * EPS * found.gross.max() if DEVICES[name].wide else 1e-12 * found.gross.sum()
     assert abs(found.device.sum()) <= 1e-12 * np.abs(found.device).max() + rounding
     if DEVICES[name].conserves_heat:
@@ -56,10 +58,16 @@ def test_photons_of_each_resonator_are_conserved(vector):
 @jax.jit
 def keldysh(vector):
     state = resonators(vector).keldysh("local", 2048)
-    return state.status, jnp.stack([value for _, value in sorted(state.heat_currents.items())]), state.photon_currents
+    return (
+        state.status,
+        jnp.stack([value for _, value in sorted(state.heat_currents.items())]),
+        state.photon_currents,
+    )
 
 
-@settings(max_examples=60)  # among more are some whose currents, of 1e-17, are rounding of what flows back and forth
+@settings(
+    max_examples=60
+)  # among more are some whose currents, of 1e-17, are rounding of what flows back and forth
 @given(vector=pairs_of_resonators(strength=0.1))
 def test_green_functions_conserve_energy_and_photons(vector):
     status, heat, quanta = keldysh(jnp.asarray(vector))

@@ -30,7 +30,16 @@ def demons(draw):
     energies = [number(0.1, 1.0), number(1.1, 2.0), number(2.1, 3.0), number(3.1, 4.0)]
     order = draw(st.permutations(range(4)))
     energies = [energies[k] for k in order]
-    return jnp.array([number(0.2, 3.0), number(0.2, 3.0), number(0.0, 3.0), *energies, number(-1.5, 1.5), number(-0.2, 0.2)])
+    return jnp.array(
+        [
+            number(0.2, 3.0),
+            number(0.2, 3.0),
+            number(0.0, 3.0),
+            *energies,
+            number(-1.5, 1.5),
+            number(-0.2, 0.2),
+        ]
+    )
 
 
 operate = jax.jit(lambda x: machine(x).operate())
@@ -42,9 +51,16 @@ conduct = jax.jit(lambda x: qtd.operate(machine(x).conductor(), "cold", "demon")
 def test_a_demon_that_exists_obeys_both_laws(numbers):
     point = operate(numbers)
     assume(float(point.margin) > 0)
-    heat, sigma, hot, cold = point.heat_currents["cold"], float(point.entropy_production), numbers[0], numbers[1]
+    heat, sigma, hot, cold = (
+        point.heat_currents["cold"],
+        float(point.entropy_production),
+        numbers[0],
+        numbers[1],
+    )
     assert sigma >= 0 and float(point.heat_currents["hot"]) == -float(heat)
-    assert abs(sigma + float(point.entropy_current) + float(heat * (1 / cold - 1 / hot))) <= 1e-13 * (sigma + abs(float(heat)))
+    assert abs(
+        sigma + float(point.entropy_current) + float(heat * (1 / cold - 1 / hot))
+    ) <= 1e-13 * (sigma + abs(float(heat)))
     assert float(heat) <= 0 or not 0 < float(point.carnot_cop) < float(point.cop) * (1 - 1e-12)
 
 
@@ -57,6 +73,9 @@ def test_the_general_route_through_points_finds_the_same_demon(numbers):
     assert abs(float(general.heat_currents["cold"] - closed.heat_currents["cold"])) < 1e-13
     assert abs(float(general.entropy_currents["demon"] - closed.entropy_current)) < 1e-12 * scale
     assert abs(float(general.entropy_production - closed.entropy_production)) < 1e-12 * scale
-    assert abs(float(general.particle_currents["cold"]) - 0.7 / (2 * jnp.pi) * float(numbers[8])) < 1e-13
+    assert (
+        abs(float(general.particle_currents["cold"]) - 0.7 / (2 * jnp.pi) * float(numbers[8]))
+        < 1e-13
+    )
     for name in ("particle_currents", "energy_currents"):
         assert abs(float(getattr(general, name)["demon"])) < 1e-13

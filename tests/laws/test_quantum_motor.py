@@ -11,9 +11,18 @@ pytestmark = [pytest.mark.digits, pytest.mark.optimised]
 
 PANELS = 24  # enough for radii up to 15 at T = 1
 TURN = jax.jit(lambda motor, velocity: motor.cycle(velocity))
-EXACT = jax.jit(lambda motor, share: motor.operate(share * motor.coefficients(1, panels=PANELS).torque[0], exact=True, panels=PANELS))
+EXACT = jax.jit(
+    lambda motor, share: motor.operate(
+        share * motor.coefficients(1, panels=PANELS).torque[0], exact=True, panels=PANELS
+    )
+)
 SERIES = jax.jit(lambda motor, load: motor.operate(load, 3, panels=PANELS))
-ROOTS = jax.jit(lambda motor, load: (motor.coefficients(1, panels=PANELS).torque, motor.terminal_velocities(load, 1, panels=PANELS)))
+ROOTS = jax.jit(
+    lambda motor, load: (
+        motor.coefficients(1, panels=PANELS).torque,
+        motor.terminal_velocities(load, 1, panels=PANELS),
+    )
+)
 
 
 def lead(temperature, potential, rate=0.25):
@@ -21,14 +30,16 @@ def lead(temperature, potential, rate=0.25):
 
 
 def paper(radius, bias, difference=0.0, **options):
-    circle = np.zeros((2, 2, 2))  # with a second harmonic of 0, for one structure and one compilation
+    # With a second harmonic of 0, for one structure and one compilation.
+    circle = np.zeros((2, 2, 2))
     circle[0, 0, 0] = circle[1, 1, 0] = 1.0
     leads = lead(1 + difference / 2, bias / 2), lead(1 - difference / 2, -bias / 2)
     return QuantumMotor(radius=radius, left=leads[0], right=leads[1], orbit=circle, **options)
 
 
 def random_motor(seed, probe=False, temperature=None, bias=None):
-    """Any orbit of two harmonics around any centre; temperatures and potentials are random where they are not given."""
+    """Any orbit of two harmonics around any centre; temperatures and potentials are random where
+    they are not given."""
     rng = np.random.default_rng(seed)
     temperatures, potentials = rng.uniform(0.7, 1.4, 3), rng.uniform(-2, 2, 3)
     if temperature is not None:
@@ -39,7 +50,9 @@ def random_motor(seed, probe=False, temperature=None, bias=None):
     orbit = rng.normal(size=(2, 2, 2)) * np.array([1.0, 0.3])
     others = {"probe": (leads[2], str(rng.choice(["left", "right"])))} if probe else None
     radius, tunnelling, repulsion = rng.uniform(2, 6), rng.uniform(6, 9), rng.uniform(5, 20)
-    return QuantumMotor(*rng.uniform(-4, 2, 2), radius, tunnelling, repulsion, *leads[:2], orbit, others)
+    return QuantumMotor(
+        *rng.uniform(-4, 2, 2), radius, tunnelling, repulsion, *leads[:2], orbit, others
+    )
 
 
 @pytest.mark.parametrize("probe", [False, True], ids=["two leads", "three leads"])
@@ -51,8 +64,13 @@ def test_exact_turns_obey_both_laws(seed, probe):
         flows = [velocity * turn.torque, *turn.energy.values()]
         assert int(turn.status) == 0
         assert abs(float(sum(flows[1:]) - flows[0])) < 1e-10 * max(abs(float(x)) for x in flows)
-        assert abs(float(sum(turn.particles.values()))) < 1e-10 * max(abs(float(x)) for x in turn.particles.values())
-        assert -sum(float(turn.heat[name] / known.temperature) for name, known in motor.leads.items()) >= 0
+        assert abs(float(sum(turn.particles.values()))) < 1e-10 * max(
+            abs(float(x)) for x in turn.particles.values()
+        )
+        assert (
+            -sum(float(turn.heat[name] / known.temperature) for name, known in motor.leads.items())
+            >= 0
+        )
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.4])
@@ -64,7 +82,13 @@ def test_exact_turns_obey_both_laws(seed, probe):
         *[random_motor(seed, bias=0.0) for seed in range(2)],
         *[random_motor(seed) for seed in range(2)],
     ],
-    ids=["bias 3", "bias 5", "dT 0.4", "dT -0.8", *[f"any {kind} {k}" for kind in ("bias", "dT", "both") for k in range(2)]],
+    ids=[
+        "bias 3",
+        "bias 5",
+        "dT 0.4",
+        "dT -0.8",
+        *[f"any {kind} {k}" for kind in ("bias", "dT", "both") for k in range(2)],
+    ],
 )
 def test_exact_operating_points_stay_below_their_bounds(motor, share):
     point = EXACT(motor, share)
@@ -83,9 +107,17 @@ def test_without_a_difference_nothing_moves_by_itself(seed):
 
 
 def mirrored(motor):
-    """Left and right change names, but the orbit does not: of a circle, this turns the other way around."""
+    """Left and right change names, but the orbit does not: of a circle, this turns the other way
+    around."""
     return QuantumMotor(
-        motor.energy_right, motor.energy_left, motor.radius, motor.tunnelling, motor.repulsion, motor.right, motor.left, motor.orbit
+        motor.energy_right,
+        motor.energy_left,
+        motor.radius,
+        motor.tunnelling,
+        motor.repulsion,
+        motor.right,
+        motor.left,
+        motor.orbit,
     )
 
 
@@ -99,7 +131,9 @@ def backwards(motor):
     return qtd.replace(motor, {"orbit": motor.orbit * jnp.array([1.0, -1.0])[None, :, None]})
 
 
-LOPSIDED = QuantumMotor(-0.5, 0.4, 8.0, 8.0, 15.0, lead(1.1, 1.5, 0.2), lead(0.9, -1.5, 0.3), paper(8.0, 0.0).orbit)
+LOPSIDED = QuantumMotor(
+    -0.5, 0.4, 8.0, 8.0, 15.0, lead(1.1, 1.5, 0.2), lead(0.9, -1.5, 0.3), paper(8.0, 0.0).orbit
+)
 ANY = random_motor(1)
 
 
@@ -112,11 +146,15 @@ def test_a_mirrored_circle_turns_the_other_way_around():
     point, reflected = SERIES(LOPSIDED, load), SERIES(mirrored(LOPSIDED), -load)
     assert float(reflected.velocity) == pytest.approx(-float(point.velocity), rel=1e-9)
     assert float(reflected.efficiency) == pytest.approx(float(point.efficiency), rel=1e-9)
-    assert float(reflected.particle_currents["right"]) == pytest.approx(float(point.particle_currents["left"]), rel=1e-9)
+    assert float(reflected.particle_currents["right"]) == pytest.approx(
+        float(point.particle_currents["left"]), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("motor", [LOPSIDED, ANY], ids=["circle", "any orbit"])
-@pytest.mark.parametrize(("change", "sign", "twin"), [(named_otherwise, 1, "right"), (backwards, -1, "left")])
+@pytest.mark.parametrize(
+    ("change", "sign", "twin"), [(named_otherwise, 1, "right"), (backwards, -1, "left")]
+)
 def test_names_do_not_matter_and_directions_are_a_sign(motor, change, sign, twin):
     for velocity in (0.03, -0.5):
         turn, other = TURN(motor, velocity), TURN(change(motor), sign * velocity)
@@ -127,11 +165,15 @@ def test_names_do_not_matter_and_directions_are_a_sign(motor, change, sign, twin
 def test_the_unit_of_energy_does_not_matter():
     scale = lambda path: 2.0 if path != "orbit" else 1.0
     for motor in (LOPSIDED, paper(10.0, 0.0, 0.4)):
-        double = qtd.replace(motor, {path: scale(path) * value for path, value in qtd.parameters(motor).items()})
+        double = qtd.replace(
+            motor, {path: scale(path) * value for path, value in qtd.parameters(motor).items()}
+        )
         load = 0.5 * ROOTS(motor, 0.0)[0][0]
         point, other = SERIES(motor, load), SERIES(double, 2 * load)
         assert int(point.status) == int(other.status) == 0
         assert float(other.velocity) == pytest.approx(2 * float(point.velocity), rel=1e-10)
         assert float(other.power) == pytest.approx(4 * float(point.power), rel=1e-10)
         assert float(other.efficiency) == pytest.approx(float(point.efficiency), rel=1e-10)
-        assert float(other.entropy_production) == pytest.approx(2 * float(point.entropy_production), rel=1e-10)
+        assert float(other.entropy_production) == pytest.approx(
+            2 * float(point.entropy_production), rel=1e-10
+        )

@@ -1,4 +1,5 @@
-"""Entropy is produced, no refrigerator beats Carnot, and no current is steadier than the uncertainty relation allows."""
+"""Entropy is produced, no refrigerator beats Carnot, and no current is steadier than the
+uncertainty relation allows."""
 
 import numpy as np
 import pytest
@@ -25,9 +26,12 @@ def test_currents_fluctuate_at_least_as_the_uncertainty_relation_says(name, data
     found = solver(name)(data.draw(DEVICES[name].draw()))
     sigma = found.entropy_production + (found.rounding if DEVICES[name].wide else 0)
     for current, noise, flux in zip(found.heat, np.diag(found.noise), found.gross):
-        # Of a wide device only currents with ten digits are judged; the entropy production may have fewer.
+        # Of a wide device only currents with ten digits are judged; the entropy production may have
+        # fewer.
         if not DEVICES[name].wide or abs(current) > 1e-6 * flux:
-            assert noise * sigma >= 2 * current**2 * (1 - 1e-9) - (0 if DEVICES[name].wide else 1e-24)
+            assert noise * sigma >= 2 * current**2 * (1 - 1e-9) - (
+                0 if DEVICES[name].wide else 1e-24
+            )
 
 
 @given(vector=refrigerators())
@@ -45,15 +49,22 @@ def test_no_refrigerator_beats_carnot_or_its_own_noise(vector):
 def test_the_cooling_condition_of_qubits_is_the_sign_of_the_cooling_current(vector):
     fridge = qubits("zz", vector)
     low, high = fridge.energy_1, fridge.energy_1 + fridge.shift
-    hot, sink, cold = (1 / float(getattr(fridge, name).temperature) for name in ("hot", "sink", "cold"))
+    hot, sink, cold = (
+        1 / float(getattr(fridge, name).temperature) for name in ("hot", "sink", "cold")
+    )
     rate = lambda name, gap, way: float(getattr(fridge, name).rates(gap)[way])
     # Eq. (8), corrected; index 1 is down, 0 up.
     left = np.exp(cold * float(fridge.energy_2)) * (
-        np.exp(sink * float(low)) * rate("hot", low, 1) + np.exp(hot * float(low)) * rate("sink", low, 1)
+        np.exp(sink * float(low)) * rate("hot", low, 1)
+        + np.exp(hot * float(low)) * rate("sink", low, 1)
     )
-    left *= np.exp(hot * float(high)) * rate("hot", high, 0) + np.exp(sink * float(high)) * rate("sink", high, 0)
+    left *= np.exp(hot * float(high)) * rate("hot", high, 0) + np.exp(sink * float(high)) * rate(
+        "sink", high, 0
+    )
     right = np.exp((hot + sink) * float(low) + cold * float(fridge.energy_2 + fridge.shift))
-    right *= (rate("hot", low, 1) + rate("sink", low, 1)) * (rate("hot", high, 0) + rate("sink", high, 0))
+    right *= (rate("hot", low, 1) + rate("sink", low, 1)) * (
+        rate("hot", high, 0) + rate("sink", high, 0)
+    )
     surplus = (left - right) * np.sign(float(fridge.shift))
     if abs(left - right) > 1e-9 * right:
         current = solver("qubits, zz")(vector).heat[2]

@@ -11,7 +11,8 @@ from qtd._numerics.compilation import compiled, optimised
 
 @pytest.fixture
 def programs():
-    """A function, and what it was called with each time it was written down as a program or run step by step."""
+    """A function, and what it was called with each time it was written down as a program or run
+    step by step."""
     met = []
 
     def function(x):
@@ -50,7 +51,9 @@ def test_what_a_program_does_not_use_of_it_is_left_out():
 
 
 def test_known_values_inside_a_program_are_no_program_of_their_own():
-    assert float(jax.jit(lambda x: x + compiled(jnp.sin)(jnp.asarray(1.0)))(0.0)) == pytest.approx(np.sin(1.0))
+    assert float(jax.jit(lambda x: x + compiled(jnp.sin)(jnp.asarray(1.0)))(0.0)) == pytest.approx(
+        np.sin(1.0)
+    )
 
 
 def test_a_compiler_that_does_not_know_how_to_be_quick_compiles_as_ever(monkeypatch):

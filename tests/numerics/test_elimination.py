@@ -9,7 +9,17 @@ from qtd._numerics.elimination import AbsorbingElimination, Elimination
 
 pytestmark = pytest.mark.digits
 
-SIZES = [(1, 12), (2, 12), (4, 12), (5, 12), (8, 11), (1, 2), (2, 3), (5, 6)]  # up to 4 scalars, beyond that arrays
+# Up to 4 scalars, beyond that arrays.
+SIZES = [
+    (1, 12),
+    (2, 12),
+    (4, 12),
+    (5, 12),
+    (8, 11),
+    (1, 2),
+    (2, 3),
+    (5, 6),
+]
 
 
 @jax.jit
@@ -41,7 +51,10 @@ def band(seed, b, n, decades):
     """Random rates over this many decades, zero where there is no level."""
     rng = np.random.default_rng(seed)
     exists = np.arange(n) >= np.arange(1, b + 1)[:, None]
-    return tuple(jnp.asarray(np.where(exists, 10 ** rng.uniform(-decades / 2, decades / 2, (b, n)), 0)) for _ in range(2))
+    return tuple(
+        jnp.asarray(np.where(exists, 10 ** rng.uniform(-decades / 2, decades / 2, (b, n)), 0))
+        for _ in range(2)
+    )
 
 
 def rows(rates):
@@ -69,8 +82,12 @@ def zero_sum(seed, n):
 def test_every_population_is_accurate_relative_to_itself_over_thirty_decades(b, n, seed):
     up, down = band(seed, b, n, 30)
     found = populations(up, down)
-    # Only additions, products and quotients of positive numbers: of the order of one rounding per level.
-    assert relative_error(found, exact_populations(dense(up, down))) < 2 * n * jnp.finfo(found.dtype).eps
+    # Only additions, products and quotients of positive numbers: of the order of one rounding per
+    # level.
+    assert (
+        relative_error(found, exact_populations(dense(up, down)))
+        < 2 * n * jnp.finfo(found.dtype).eps
+    )
 
 
 @pytest.mark.parametrize(("b", "n"), [(2, 12), (5, 12)])
@@ -81,13 +98,17 @@ def test_float32_populations_are_as_accurate_as_float32_allows(b, n):
     wanted = exact_populations(dense(up, down))
     normal = [k for k, p in enumerate(wanted) if p > 1e-37]
     assert len(normal) > 6
-    assert relative_error(found[jnp.asarray(normal)], [wanted[k] for k in normal]) < 2 * n * jnp.finfo(jnp.float32).eps
+    assert (
+        relative_error(found[jnp.asarray(normal)], [wanted[k] for k in normal])
+        < 2 * n * jnp.finfo(jnp.float32).eps
+    )
 
 
 def test_a_thousand_levels_do_not_overflow():
     n = 1000
     step = jnp.ones((1, n)).at[0, 0].set(0)
-    found = populations(0.6 * step, step)  # detailed balance level by level: geometric, down to 1e-222
+    # Detailed balance level by level: geometric, down to 1e-222.
+    found = populations(0.6 * step, step)
     exact = 0.4 * 0.6 ** np.arange(n) / (1 - 0.6**n)
     np.testing.assert_allclose(found, exact, rtol=1e-12)  # 0.6**n carries n roundings
 
@@ -104,10 +125,16 @@ def test_solve_inverts_the_generator_on_zero_sums(b, n):
         wanted = exact_solve(operator, [mp.mpf(float(x)) for x in y], 200)
         wanted_transposed = exact_solve(operator.T, [mp.mpf(float(x)) for x in y], 200)
     # Sums with signs lose digits to the size of the largest entry: stated relative to that.
-    wanted, transposed = (np.array([float(x) for x in exact]) for exact in (wanted, wanted_transposed))
-    np.testing.assert_allclose(solve(up, down, y), wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
+    wanted, transposed = (
+        np.array([float(x) for x in exact]) for exact in (wanted, wanted_transposed)
+    )
+    np.testing.assert_allclose(
+        solve(up, down, y), wanted, rtol=0, atol=1e-12 * np.abs(wanted).max()
+    )
     found = solve_transposed(up, down, y)  # up to a constant
-    np.testing.assert_allclose(found - found[0], transposed - transposed[0], rtol=0, atol=1e-12 * np.abs(transposed).max())
+    np.testing.assert_allclose(
+        found - found[0], transposed - transposed[0], rtol=0, atol=1e-12 * np.abs(transposed).max()
+    )
     assert abs(solve(up, down, y).sum()) <= 1e-12 * jnp.abs(solve(up, down, y)).max()
 
 
@@ -133,8 +160,11 @@ def test_derivatives_of_solves_agree_with_linear_algebra_in_both_modes(b, n):
     rng = np.random.default_rng(7)
     weights = zero_sum(8, n)  # transposed solutions are fixed up to a constant
     directions = [jnp.where(up > 0, jnp.asarray(rng.normal(size=up.shape)), 0) for _ in range(2)]
-    generator, change = (np.asarray(x) - np.diag(np.asarray(x).sum(0)) for x in (dense(up, down), dense(*directions)))
-    inverse = np.linalg.pinv(generator)  # W has one null vector on each side; the gauge is fixed below
+    generator, change = (
+        np.asarray(x) - np.diag(np.asarray(x).sum(0)) for x in (dense(up, down), dense(*directions))
+    )
+    # W has one null vector on each side; the gauge is fixed below.
+    inverse = np.linalg.pinv(generator)
     p = np.linalg.svd(generator)[2][-1]
     p = p / p.sum()
     x = inverse @ np.asarray(y)
@@ -144,12 +174,18 @@ def test_derivatives_of_solves_agree_with_linear_algebra_in_both_modes(b, n):
     z = np.linalg.pinv(generator.T) @ (np.asarray(y) - p @ np.asarray(y))
     response = -inverse @ (change @ p)
     response = response - p * response.sum()
-    slope_transposed = weights @ np.linalg.pinv(generator.T) @ (-(response @ np.asarray(y)) - change.T @ z)
+    slope_transposed = (
+        weights @ np.linalg.pinv(generator.T) @ (-(response @ np.asarray(y)) - change.T @ z)
+    )
 
     forward = lambda f: jax.jvp(lambda u, d: weights @ f(u, d, y), (up, down), tuple(directions))[1]
-    reverse = lambda f: sum(jnp.vdot(g, d) for g, d in zip(jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions))
+    reverse = lambda f: sum(
+        jnp.vdot(g, d)
+        for g, d in zip(jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions)
+    )
     for function, wanted in ((solve, slope), (solve_transposed, slope_transposed)):
-        np.testing.assert_allclose(forward(function), wanted, rtol=1e-11)  # condition number below 1e3
+        # Condition number below 1e3.
+        np.testing.assert_allclose(forward(function), wanted, rtol=1e-11)
         np.testing.assert_allclose(reverse(function), wanted, rtol=1e-11)
 
 
@@ -162,12 +198,16 @@ def test_derivatives_of_absorbing_solves_agree_with_linear_algebra_in_both_modes
     value = lambda f, up, lost: weights @ f(up, down, lost, y)
     for function, matrix in ((dwell, operator), (collected, operator.T)):
         left, right = np.linalg.solve(matrix.T, weights), np.linalg.solve(matrix, y)
-        np.testing.assert_allclose(jax.grad(value, 2)(function, up, lost), -left * right, rtol=1e-12)
+        np.testing.assert_allclose(
+            jax.grad(value, 2)(function, up, lost), -left * right, rtol=1e-12
+        )
         tangent = jax.jvp(lambda x: value(function, up, x), (lost,), (y,))[1]
         np.testing.assert_allclose(tangent, -np.sum(left * right * np.asarray(y)), rtol=1e-12)
         change = left[1:] - left[:-1] if function is dwell else right[1:] - right[:-1]
         held = right[:-1] if function is dwell else left[:-1]
-        np.testing.assert_allclose(jax.grad(value, 1)(function, up, lost)[0, 1:], change * held, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(
+            jax.grad(value, 1)(function, up, lost)[0, 1:], change * held, rtol=1e-11, atol=1e-14
+        )
 
 
 def test_populations_are_constants_to_derivatives():
@@ -186,4 +226,6 @@ def test_batches_agree_with_single_solves(b):
     bands = [band(seed, b, 9, 20) for seed in range(4)]
     up, down = (jnp.stack([pair[i] for pair in bands]) for i in (0, 1))
     batched = jax.jit(jax.vmap(populations))(up, down)
-    np.testing.assert_allclose(batched, jnp.stack([populations(*pair) for pair in bands]), rtol=1e-14)
+    np.testing.assert_allclose(
+        batched, jnp.stack([populations(*pair) for pair in bands]), rtol=1e-14
+    )

@@ -22,7 +22,9 @@ LADDER = np.diag([1.0, 2.0], 1)
 def test_coordinates_are_those_of_the_matrix_and_back():
     numbers = SPACE.of(HERMITIAN)
     assert numbers[0] == np.trace(HERMITIAN).real and numbers.shape == (9,)
-    real, imaginary = (np.asarray(read(jnp.asarray(numbers))).reshape(3, 3) for read in SPACE.elements)
+    real, imaginary = (
+        np.asarray(read(jnp.asarray(numbers))).reshape(3, 3) for read in SPACE.elements
+    )
     np.testing.assert_allclose(real + 1j * imaginary, HERMITIAN, atol=1e-14)
     flat = HERMITIAN.reshape(-1)
     write_real, write_imaginary = SPACE.numbers
@@ -36,9 +38,13 @@ def test_coordinates_are_those_of_the_matrix_and_back():
 def test_superoperators_act_as_their_functions_and_generators_keep_the_trace():
     numbers = SPACE.of(HERMITIAN)
     for function in (commutator(OTHER), sandwich(JUMP), dissipator(JUMP)):
-        np.testing.assert_allclose(SPACE.superoperator(function) @ numbers, SPACE.of(function(HERMITIAN)), atol=1e-13)
+        np.testing.assert_allclose(
+            SPACE.superoperator(function) @ numbers, SPACE.of(function(HERMITIAN)), atol=1e-13
+        )
     assert not np.any(SPACE.generator(dissipator(JUMP))[0])
-    np.testing.assert_allclose(SPACE.functional(OTHER) @ numbers, np.trace(OTHER @ HERMITIAN).real, atol=1e-13)
+    np.testing.assert_allclose(
+        SPACE.functional(OTHER) @ numbers, np.trace(OTHER @ HERMITIAN).real, atol=1e-13
+    )
 
 
 def test_amounts_that_an_operator_takes():
@@ -50,13 +56,21 @@ def test_amounts_that_an_operator_takes():
 
 
 def test_equal_operators_make_equal_structures():
-    of = lambda jump, bare=1: Generator({"a": HERMITIAN, "b": OTHER}, bare, np.zeros(3), {"x": [jump]})
+    of = lambda jump, bare=1: Generator(
+        {"a": HERMITIAN, "b": OTHER}, bare, np.zeros(3), {"x": [jump]}
+    )
     assert of(JUMP) == of(JUMP.copy()) and hash(of(JUMP)) == hash(of(JUMP.copy()))
     assert of(JUMP) != of(2 * JUMP) and of(JUMP) != of(JUMP, 2)
 
 
 def test_what_cannot_exchange_energy_at_rest_is_known():
     of = lambda **channels: Generator({"H": HERMITIAN}, 1, np.zeros(3), channels).idle
-    assert of(x=[JUMP]) == ("x",) and of(x=[JUMP, JUMP.conj().T]) == ("x",) and of(x=[JUMP], y=[2j * JUMP]) == ("x", "y")
-    assert of(x=[JUMP], y=[JUMP.conj().T]) == () and of(x=[JUMP], y=[np.eye(3, dtype=complex)]) == ("x",)
+    assert (
+        of(x=[JUMP]) == ("x",)
+        and of(x=[JUMP, JUMP.conj().T]) == ("x",)
+        and of(x=[JUMP], y=[2j * JUMP]) == ("x", "y")
+    )
+    assert of(x=[JUMP], y=[JUMP.conj().T]) == () and of(x=[JUMP], y=[np.eye(3, dtype=complex)]) == (
+        "x",
+    )
     assert of(x=[JUMP, np.eye(3, dtype=complex)], y=[JUMP]) == ("x", "y")

@@ -22,8 +22,12 @@ def test_shift_reads_other_levels_and_nothing_beyond_the_ends(distance, levels):
 
 @pytest.mark.parametrize(("distance", "levels"), DISTANCES)
 def test_the_transpose_of_a_shift_is_the_shift_back(distance, levels):
-    x, y = (jnp.asarray(v) for v in np.random.default_rng(0).integers(-9, 9, (2, levels)).astype(float))
-    assert jnp.array_equal(jax.linear_transpose(lambda x: shift(x, distance), x)(y)[0], shift(y, -distance))
+    x, y = (
+        jnp.asarray(v) for v in np.random.default_rng(0).integers(-9, 9, (2, levels)).astype(float)
+    )
+    assert jnp.array_equal(
+        jax.linear_transpose(lambda x: shift(x, distance), x)(y)[0], shift(y, -distance)
+    )
     tangent = jax.jvp(lambda x: shift(x, distance), (x,), (y,))[1]
     assert jnp.array_equal(tangent, shift(y, distance))
 
@@ -36,7 +40,11 @@ def test_batches_of_shifts_agree_with_single_ones_and_keep_float32(axis):
     assert jnp.array_equal(found, jnp.stack([shift(x, 2) for x in batch]))
 
 
-@pytest.mark.parametrize("transform", [lambda f: f, jax.jit, lambda f: jax.jit(jax.vmap(f))], ids=["eager", "jit", "jit and vmap"])
+@pytest.mark.parametrize(
+    "transform",
+    [lambda f: f, jax.jit, lambda f: jax.jit(jax.vmap(f))],
+    ids=["eager", "jit", "jit and vmap"],
+)
 def test_sums_round_once(transform):
     rng = np.random.default_rng(1)
     terms = [rng.normal(size=50) * 10.0 ** rng.uniform(-8, 8, 50) for _ in range(4)]
@@ -44,7 +52,8 @@ def test_sums_round_once(transform):
     exact = np.array([math.fsum(column) for column in np.transpose(terms)])
     assert np.any(exact != 0) and np.all(np.abs(exact) < 1e-15 * np.abs(terms).max(axis=0))
     found = transform(lambda *x: rounded_once(list(x)))(*(jnp.asarray(x) for x in terms))
-    np.testing.assert_allclose(found, exact, rtol=1e-12)  # the lost parts themselves are summed plainly: eps of the small sum
+    # The lost parts themselves are summed plainly: eps of the small sum.
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
 
 
 def test_sums_that_round_once_have_the_derivative_of_a_sum():

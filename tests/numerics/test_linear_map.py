@@ -107,21 +107,29 @@ def test_float32_stays_float32(matrix):
 @pytest.mark.parametrize("share", [0.02, 1.0])
 def test_large_maps_are_taken_one_coefficient_after_the_other(share):
     """The trap: as dense matrices, those of sixteen levels are gigabytes of a program."""
-    matrix = np.where(RANDOM.uniform(size=(3, 50, 150)) < share, RANDOM.normal(size=(3, 50, 150)), 0.0)
+    matrix = np.where(
+        RANDOM.uniform(size=(3, 50, 150)) < share, RANDOM.normal(size=(3, 50, 150)), 0.0
+    )
     apply, x, y = LinearMap(matrix), RANDOM.normal(size=150), RANDOM.normal(size=(3, 50))
     np.testing.assert_allclose(jax.jit(apply)(x), matrix @ x, rtol=0, atol=1e-13)
     (turned,) = jax.jit(jax.linear_transpose(apply, x))(y)
     np.testing.assert_allclose(turned, np.tensordot(y, matrix, 2), rtol=0, atol=1e-13)
     batch = RANDOM.normal(size=(4, 150))
-    np.testing.assert_allclose(jax.jit(jax.vmap(apply))(batch), np.moveaxis(matrix @ batch.T, -1, 0), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(apply))(batch), np.moveaxis(matrix @ batch.T, -1, 0), rtol=0, atol=1e-13
+    )
     if share < 1:
         assert len(jax.jit(apply).lower(x).as_text()) < 8 * 16 * matrix.size * share + 1e4
     assert np.array_equal(apply.matrix, matrix)
 
 
 def test_coefficients_in_one_place_are_added_up():
-    found = LinearMap.of((2, 3), [((1, 2), 0.5), ((0, 1), 1.0), ((1, 2), 0.25), ((0, 0), 2.0), ((0, 0), -2.0)])
-    assert found == LinearMap([[0, 1, 0], [0, 0, 0.75]]) and hash(found) == hash(LinearMap([[0, 1, 0], [0, 0, 0.75]]))
+    found = LinearMap.of(
+        (2, 3), [((1, 2), 0.5), ((0, 1), 1.0), ((1, 2), 0.25), ((0, 0), 2.0), ((0, 0), -2.0)]
+    )
+    assert found == LinearMap([[0, 1, 0], [0, 0, 0.75]]) and hash(found) == hash(
+        LinearMap([[0, 1, 0], [0, 0, 0.75]])
+    )
     assert LinearMap.of((2, 3), []) == LinearMap(np.zeros((2, 3)))
 
 

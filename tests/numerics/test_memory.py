@@ -7,7 +7,10 @@ from qtd._numerics.memory import memory, require_memory
 
 def test_what_fits_passes_and_what_does_not_is_refused_in_one_line():
     require_memory(int(0.4 * memory()), "half", "nothing")
-    with pytest.raises(ValueError, match=r"^All of it would take .* GB of memory, where .* GB can be used; take less\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^All of it would take .* GB of memory, where .* GB can be used; take less\.$",
+    ):
         require_memory(int(memory()), "All of it", "take less")
 
 

@@ -265,7 +265,8 @@ def test_a_step_between_two_samples_is_sampled_again_and_has_short_panels_on_bot
     edges = np.asarray(edges_jit(np.full(5, 1e-6), np.ones(5)))[0]
     sizes, place = np.diff(edges), np.searchsorted(edges, STEP) - 1
     sample = PERIOD / (10 * COUNT)
-    # Those of the second time are a tenth of the panels that share what was found the first time, evenly over three samples.
+    # Those of the second time are a tenth of the panels that share what was found the first time,
+    # evenly over three samples.
     near = sizes[place - 1 : place + 2]
     assert near.max() < sample / 20 and near.max() < 1.5 * near.min()
     assert np.delete(sizes, range(place - 10, place + 11)).min() > sample

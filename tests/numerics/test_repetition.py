@@ -31,16 +31,26 @@ def test_equal_loops_run_once():
 
 
 def test_different_loops_stay():
-    for other in (lambda x: loop(x, 6), lambda x: loop(x, table=np.arange(4.0)), lambda x: loop(x + 1)):
+    for other in (
+        lambda x: loop(x, 6),
+        lambda x: loop(x, table=np.arange(4.0)),
+        lambda x: loop(x + 1),
+    ):
         _, shorter, _ = shortened(lambda x: loop(x) + other(x), 0.3)
         assert count(shorter, "scan") == 2
-        np.testing.assert_array_equal(jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [loop(0.3) + other(0.3)])
+        np.testing.assert_array_equal(
+            jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [loop(0.3) + other(0.3)]
+        )
 
 
 def test_numbers_that_differ_in_the_last_digits_stay_apart():
     """The trap: printed, they are the same."""
     near = np.float64(1e-9)
-    both = lambda x: (jnp.sin(x * (1 + near)), jnp.sin(x * (1 - near)), jax.lax.cond(x > 0, lambda y: y * (1 + 2 * near), lambda y: y, x))
+    both = lambda x: (
+        jnp.sin(x * (1 + near)),
+        jnp.sin(x * (1 - near)),
+        jax.lax.cond(x > 0, lambda y: y * (1 + 2 * near), lambda y: y, x),
+    )
     _, shorter, _ = shortened(both, 0.3)
     found = jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3)
     np.testing.assert_array_equal(found, both(0.3))
@@ -49,15 +59,23 @@ def test_numbers_that_differ_in_the_last_digits_stay_apart():
 
 def test_keys_of_random_numbers_are_constants():
     key = jax.random.key(7)
-    noisy = lambda x: x + jax.random.normal(key) + jax.random.normal(key) + jax.random.normal(jax.random.key(8))
+    noisy = lambda x: (
+        x + jax.random.normal(key) + jax.random.normal(key) + jax.random.normal(jax.random.key(8))
+    )
     _, shorter, _ = shortened(noisy, 0.3)
-    np.testing.assert_allclose(jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [noisy(0.3)], rtol=1e-15)
+    np.testing.assert_allclose(
+        jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [noisy(0.3)], rtol=1e-15
+    )
 
 
 def test_what_one_leaves_out_another_may_need():
-    both = lambda x: jax.lax.fori_loop(0, 4, lambda i, pair: (pair[0] + pair[1], pair[1] * 2), (x, x))
+    both = lambda x: jax.lax.fori_loop(
+        0, 4, lambda i, pair: (pair[0] + pair[1], pair[1] * 2), (x, x)
+    )
     _, shorter, _ = shortened(lambda x: (both(x)[0], both(x)[1]), 0.3)
-    np.testing.assert_array_equal(jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), both(0.3))
+    np.testing.assert_array_equal(
+        jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), both(0.3)
+    )
 
 
 def test_what_nobody_needs_is_left_out():
@@ -74,5 +92,7 @@ def test_observables_that_each_solve_the_machine_solve_it_once():
     traced, shorter, outputs = shortened(both, values)
     assert count(shorter, "at_rest") == count(single, "at_rest") < count(traced, "at_rest")
     batch = {"cold.temperature": jnp.linspace(0.4, 0.9, 5)}
-    for found, expected in zip(jax.jit(jax.vmap(as_function(shorter, outputs)))(batch), jax.jit(jax.vmap(both))(batch)):
+    for found, expected in zip(
+        jax.jit(jax.vmap(as_function(shorter, outputs)))(batch), jax.jit(jax.vmap(both))(batch)
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -18,7 +18,9 @@ REVERSE, FORWARD = jax.jit(jax.jacrev(real_roots)), jax.jit(jax.jacfwd(real_root
 
 @pytest.mark.parametrize("roots", [[-2.0, 0.5, 3.0], [1e-6, 2e-6, 4.0], [-1e5, -1.0, 1e-3]])
 def test_real_roots_come_in_rising_order(roots):
-    np.testing.assert_allclose(ROOTS(jnp.asarray(np.polynomial.polynomial.polyfromroots(roots))), roots, rtol=1e-9)
+    np.testing.assert_allclose(
+        ROOTS(jnp.asarray(np.polynomial.polynomial.polyfromroots(roots))), roots, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,8 +37,11 @@ def test_real_roots_come_in_rising_order(roots):
     ],
     ids=str,
 )
-def test_a_leading_coefficient_that_vanishes_takes_a_root_away_and_leaves_the_others(coefficients, roots):
-    """The trap: a root sent to 1e77 left the interval of the others too wide for the bits of a bisection."""
+def test_a_leading_coefficient_that_vanishes_takes_a_root_away_and_leaves_the_others(
+    coefficients, roots
+):
+    """The trap: a root sent to 1e77 left the interval of the others too wide for the bits of a
+    bisection."""
     found = np.asarray(ROOTS(jnp.array(coefficients)))
     np.testing.assert_allclose(found[: len(roots)], roots, rtol=1e-14, atol=1e-300)
     assert np.isnan(found[len(roots) :]).all()
@@ -49,9 +54,14 @@ def test_roots_of_any_size_are_found(sizes, signs):
     with mp.workdps(60):
         polynomial = [mp.mpf(1)]
         for root in roots:
-            polynomial = [a - mp.mpf(root) * b for a, b in zip([mp.mpf(0), *polynomial], [*polynomial, mp.mpf(0)])]
+            polynomial = [
+                a - mp.mpf(root) * b
+                for a, b in zip([mp.mpf(0), *polynomial], [*polynomial, mp.mpf(0)])
+            ]
         size = lambda x: sum(abs(c) * abs(x) ** k for k, c in enumerate(polynomial))
-        slope = lambda x: abs(sum(k * c * mp.mpf(x) ** (k - 1) for k, c in enumerate(polynomial) if k))
+        slope = lambda x: abs(
+            sum(k * c * mp.mpf(x) ** (k - 1) for k, c in enumerate(polynomial) if k)
+        )
         doubt = np.array([float(1e-15 * size(x) / slope(x)) if slope(x) else np.inf for x in roots])
     assume(np.all(np.maximum(doubt[1:], doubt[:-1]) < 1e-3 * np.diff(roots)))
     found = np.asarray(ROOTS(jnp.array([float(c) for c in polynomial])))
@@ -63,12 +73,16 @@ def test_roots_that_are_not_real_are_nan():
     assert found[0] == pytest.approx(0.3, rel=1e-14) and np.isnan(found[1:]).all()
 
 
-@pytest.mark.parametrize("roots", [[-2.0, 0.5, 3.0], [0.3, 1 + 1j, 1 - 1j]], ids=["all real", "one real"])
+@pytest.mark.parametrize(
+    "roots", [[-2.0, 0.5, 3.0], [0.3, 1 + 1j, 1 - 1j]], ids=["all real", "one real"]
+)
 def test_roots_that_are_missing_do_not_spoil_the_derivatives_of_the_others(roots):
     coefficients = jnp.asarray(np.polynomial.polynomial.polyfromroots(roots).real)
     found = np.asarray(ROOTS(coefficients))
     real = np.isfinite(found)
-    slopes = np.polynomial.polynomial.polyval(found[real], np.polynomial.polynomial.polyder(coefficients))
+    slopes = np.polynomial.polynomial.polyval(
+        found[real], np.polynomial.polynomial.polyder(coefficients)
+    )
     expected = -np.vander(found[real], 4, increasing=True) / slopes[:, None]
     for slope in (REVERSE(coefficients), FORWARD(coefficients)):
         np.testing.assert_allclose(slope[real], expected, rtol=1e-10)

@@ -137,11 +137,14 @@ def test_float32_stays_float32():
 
 
 def test_a_program_can_be_differentiated_after_it_was_written_down():
-    """The trap: a rule that refers to numbers of the program which it was part of, and which are gone."""
+    """The trap: a rule that refers to numbers of the program which it was part of, and which are
+    gone."""
 
     def function(x, y):
         return by_forward_mode(lambda x: jnp.sin(x) * y, x)
 
     x, y = jnp.asarray([0.3, 0.4]), jnp.asarray(2.0)
     for transform in (jax.jacrev, jax.jacfwd):
-        np.testing.assert_allclose(transform(jax.jit(function))(x, y), np.diag(2 * np.cos(x)), rtol=1e-14)
+        np.testing.assert_allclose(
+            transform(jax.jit(function))(x, y), np.diag(2 * np.cos(x)), rtol=1e-14
+        )

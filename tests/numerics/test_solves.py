@@ -236,10 +236,14 @@ def test_float32_stays_float32_with_its_derivatives():
 @both
 def test_what_is_not_needed_is_0_with_its_derivatives_and_changes_nothing_beside_it(transposed):
     def value(matrix, needed):
-        return WEIGHTS @ solve(by_inverse, jnp.asarray(Y), dense(matrix), jnp.asarray(INVERSE), transposed, needed)
+        return WEIGHTS @ solve(
+            by_inverse, jnp.asarray(Y), dense(matrix), jnp.asarray(INVERSE), transposed, needed
+        )
 
     every = jax.jit(jax.vmap(jax.value_and_grad(value), in_axes=(None, 0)))
-    wanted = jax.value_and_grad(lambda matrix: WEIGHTS @ solution(matrix, jnp.asarray(Y), transposed))(jnp.asarray(MATRIX))
+    wanted = jax.value_and_grad(
+        lambda matrix: WEIGHTS @ solution(matrix, jnp.asarray(Y), transposed)
+    )(jnp.asarray(MATRIX))
     for needed in ([0.0, 1.0, 0.0], [0.0, 0.0], [1.0]):
         for found, one in zip(every(MATRIX, jnp.asarray(needed)), wanted):
             shares = np.reshape(needed, (-1, *(1,) * np.ndim(one)))

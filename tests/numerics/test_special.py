@@ -22,7 +22,8 @@ def emission(x):
 
 
 def exact(order, x):
-    """Derivative of t / (exp(t) - 1), from n' = -n (1 + n), with digits for the cancellation at 1e-12 and at 1 + n = exp(-700)."""
+    """Derivative of t / (exp(t) - 1), from n' = -n (1 + n), with digits for the cancellation at
+    1e-12 and at 1 + n = exp(-700)."""
     with mp.workdps(400):
         x = mp.mpf(float(x))
         n = 1 / mp.expm1(x)

@@ -226,7 +226,10 @@ def test_a_coherence_matters_that_meets_populations_through_others_or_in_one_par
     found = connected_to_populations(3, commutator(hop, 0), [(0, 2), (1, 2), (0, 1)])
     assert found == ([(0, 2), (1, 2), (0, 1)], None)
     # Only those that are offered.
-    assert connected_to_populations(3, commutator(hop, 0), [(1, 2), (0, 1)]) == ([(1, 2), (0, 1)], None)
+    assert connected_to_populations(3, commutator(hop, 0), [(1, 2), (0, 1)]) == (
+        [(1, 2), (0, 1)],
+        None,
+    )
 
 
 def test_populations_alone_need_no_coherence():

@@ -28,7 +28,10 @@ FUNCTIONS = {
     "product": (lambda x: jnp.sin(x) * jnp.exp(x), lambda x: mp.sin(x) * mp.exp(x)),
     "hyperbolic tangent, by jet": (jnp.tanh, mp.tanh),
     "power, by jet": (lambda x: x**1.7, lambda x: x ** mp.mpf(1.7)),
-    "in a function that is compiled": (jax.jit(lambda x: jnp.exp(-(x**2))), lambda x: mp.exp(-(x**2))),
+    "in a function that is compiled": (
+        jax.jit(lambda x: jnp.exp(-(x**2))),
+        lambda x: mp.exp(-(x**2)),
+    ),
     "softplus, a custom derivative": (jax.nn.softplus, lambda x: mp.log(1 + mp.exp(x))),
 }
 
@@ -57,11 +60,18 @@ def test_a_chain_of_array_operations_differentiates_like_nested_tangents():
     def function(x):
         waves = jnp.stack([jnp.cos(x), jnp.sin(2 * x), x]) * jnp.asarray([1.0, 2.0, 3.0])
         moved = jnp.concatenate([factors @ waves, waves[1:][::-1], jnp.ones(1)])
-        return jnp.where(moved > 0.4, moved**2, jnp.pad(moved, (1, 0))[:-1]), waves[jnp.asarray([2, 0])].sum() + 1
+        return jnp.where(moved > 0.4, moved**2, jnp.pad(moved, (1, 0))[:-1]), waves[
+            jnp.asarray([2, 0])
+        ].sum() + 1
 
     derivatives, expected = function, []
     for k in range(ORDER + 1):
-        expected.append(jax.tree.map(lambda x, k=k: x / float(np.prod(np.arange(1, k + 1))), derivatives(jnp.asarray(0.7))))
+        expected.append(
+            jax.tree.map(
+                lambda x, k=k: x / float(np.prod(np.arange(1, k + 1))),
+                derivatives(jnp.asarray(0.7)),
+            )
+        )
         derivatives = jax.jacfwd(derivatives)
     found = taylor(function, _line(0.7))
     for x, y in zip(found, jax.tree.map(lambda *rows: jnp.stack(rows), *expected)):

@@ -216,10 +216,14 @@ def test_stiff_trajectories_take_few_steps_however_fast_one_of_the_rates_is():
 
 
 def test_stiff_trajectories_have_the_derivatives_of_their_slow_part():
-    at_end = lambda frequency: course(FOLLOWING, jnp.array([1.0, 0.0, 3.0]), jnp.array([2.0]), (RATES[3], frequency)).states[0]
+    at_end = lambda frequency: course(
+        FOLLOWING, jnp.array([1.0, 0.0, 3.0]), jnp.array([2.0]), (RATES[3], frequency)
+    ).states[0]
     # The follower is z = x up to 1 / rate, so all turn by frequency * time.
     slopes = jax.jit(jax.jacfwd(at_end))(1.0)
-    np.testing.assert_allclose(slopes, 2 * np.array([-np.sin(2), np.cos(2), -np.sin(2)]), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(
+        slopes, 2 * np.array([-np.sin(2), np.cos(2), -np.sin(2)]), rtol=0, atol=1e-8
+    )
 
 
 def test_nothing_of_a_trajectory_is_left_to_lapack():
@@ -269,7 +273,9 @@ def test_the_first_rise_is_found_and_a_fall_before_it_is_not(searched):
     np.testing.assert_allclose(searched.time[there], wanted, rtol=PRECISION)
     np.testing.assert_allclose(searched.state[there][:, 0], 0, atol=PRECISION)
     # It is left at the end of the step.
-    assert np.all(searched.left_at[there] >= wanted) and np.all(searched.left_at[there] < wanted + QUARTER)
+    assert np.all(searched.left_at[there] >= wanted) and np.all(
+        searched.left_at[there] < wanted + QUARTER
+    )
 
 
 def test_a_trajectory_is_left_where_it_was_at_that_time(searched):
@@ -289,17 +295,28 @@ def test_a_search_ends_at_its_horizon_or_where_the_trajectory_settles_or_ends(se
 
 def test_a_rise_that_ends_a_step_is_found_there():
     """A value that is 0 there leaves nothing to search."""
-    rising = Equation(lambda state, at: jnp.ones_like(state), lambda *_: jnp.zeros((), bool), lambda state, at: jnp.ones_like(state))
+    rising = Equation(
+        lambda state, at: jnp.ones_like(state),
+        lambda *_: jnp.zeros((), bool),
+        lambda state, at: jnp.ones_like(state),
+    )
     above = lambda state, at: jnp.where(state[0] > 0, 0.0, -1.0)
-    found = jax.jit(lambda: first_rise(rising, jnp.zeros(1), turning(), above, at_once, lambda *_: jnp.zeros((), bool), 1.0))()
+    found = jax.jit(
+        lambda: first_rise(
+            rising, jnp.zeros(1), turning(), above, at_once, lambda *_: jnp.zeros((), bool), 1.0
+        )
+    )()
     assert bool(found.happened) and float(found.time) == float(found.left_at) > 0
     assert float(found.state[0]) == pytest.approx(float(found.time), rel=1e-14)
 
 
 def test_a_rise_counts_only_if_it_stays():
-    """The height rises again and again, each time less high; the first one is too low, and so are all."""
+    """The height rises again and again, each time less high; the first one is too low, and so are
+    all."""
     stays = lambda limit: lambda state, before, after, at: state[0] > jnp.maximum(limit, after[0])
-    search = lambda limit: first_rise(SPIRAL, FORWARDS, turning(), height, stays(limit), settled, jnp.asarray(40.0))
+    search = lambda limit: first_rise(
+        SPIRAL, FORWARDS, turning(), height, stays(limit), settled, jnp.asarray(40.0)
+    )
     # A quarter of a turn after the first rise the height is nearly exp(-0.3 * 4 * QUARTER) = 0.18.
     low, high = jax.jit(lambda: (search(0.1), search(0.3)))()
     assert low.happened and float(low.time) == pytest.approx(3 * QUARTER, rel=PRECISION)

@@ -290,10 +290,11 @@ def test_curves_of_figures_5_and_6_run_through_the_printed_points():
     heat = [rows_of("5", "c", f"$k={k}$").y.to_numpy() for k in range(4)]
     np.testing.assert_allclose(np.sum(heat, 0)[~np.isnan(heat[0])], 1.0, rtol=1e-12)
     for k, text in enumerate(("0.851", "-0.476", "0.158")):
+        # Between two points drawn.
         assert value("6", "a", f"$k={k}$", 2) == pytest.approx(
             float(text),
             abs=6e-4,
-        )  # between two points drawn
+        )
     assert rows_of("6", "a", "total").y.min() == printed("0.258")
 
 

@@ -1,5 +1,6 @@
-"""Kolisnyk and Schaller, "Performance boost of a collective qubit absorption refrigerator": its figures, recomputed with 30 to 60
-digits by an independent implementation (physics/collective_refrigerator.md, whose sections are quoted below)."""
+"""Kolisnyk and Schaller, "Performance boost of a collective qubit absorption refrigerator": its
+figures, recomputed with 30 to 60 digits by an independent implementation
+(physics/collective_refrigerator.md, whose sections are quoted below)."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,11 @@ def figures(machine):
 
 @jax.jit
 def cooling(beta_cold, cold_width, hot_width, work_width):
-    return refrigerator(31, (cold_width, hot_width, work_width), (1 / beta_cold, 1.0, 1000.0)).operate().heat_currents["cold"]
+    return (
+        refrigerator(31, (cold_width, hot_width, work_width), (1 / beta_cold, 1.0, 1000.0))
+        .operate()
+        .heat_currents["cold"]
+    )
 
 
 def cooling_at(beta_cold=2.0, cold_width=0.1, hot_width=0.1, work_width=1e-3):
@@ -52,22 +57,40 @@ FIGURE_2 = [  # N, I_c and S_cc: full, reduced at T_w = 1000, reduced at T_w = i
 def test_figure_2_current_and_noise_against_size(spins, row):
     machine = refrigerator(spins)
     point, reduced = machine.operate(), machine.reduced()
-    found = [point.heat_currents["cold"], point.heat_covariance["cold", "cold"], reduced.current(), reduced.noise()]
+    found = [
+        point.heat_currents["cold"],
+        point.heat_covariance["cold", "cold"],
+        reduced.current(),
+        reduced.noise(),
+    ]
     found += [reduced.current_hot_drive(), reduced.noise_hot_drive()]
     assert [float(x) for x in found] == [printed(text) for text in row.split()]
 
 
 def test_figure_2_current_grows_as_the_square_of_the_size():
-    ratios = {11: "1.12e-4", 21: "1.05e-4", 41: "0.986e-4", 51: "0.970e-4", 201: "0.918e-4", 1001: "0.902e-4"}
+    ratios = {
+        11: "1.12e-4",
+        21: "1.05e-4",
+        41: "0.986e-4",
+        51: "0.970e-4",
+        201: "0.918e-4",
+        1001: "0.902e-4",
+    }
     for spins, text in ratios.items():
-        assert float(refrigerator(spins).operate().heat_currents["cold"]) / spins**2 == printed(text)
+        assert float(refrigerator(spins).operate().heat_currents["cold"]) / spins**2 == printed(
+            text
+        )
 
 
 def test_figure_2_the_full_model_is_a_bit_worse_than_the_reduced_one():
     machine = refrigerator(51)
     point, reduced = machine.operate(), machine.reduced()
-    assert float(point.heat_currents["cold"] / reduced.current()) == pytest.approx(0.81, abs=0.005)  # "19 % lower"
-    assert float(point.heat_covariance["cold", "cold"] / reduced.noise()) == pytest.approx(1.21, abs=0.01)  # "21 % higher"
+    # "19 % lower".
+    assert float(point.heat_currents["cold"] / reduced.current()) == pytest.approx(0.81, abs=0.005)
+    # "21 % higher".
+    assert float(point.heat_covariance["cold", "cold"] / reduced.noise()) == pytest.approx(
+        1.21, abs=0.01
+    )
 
 
 def test_two_levels_heat():
@@ -84,7 +107,11 @@ def test_claim_21_relative_fluctuations_fall_as_one_over_the_size():
 
 @pytest.mark.parametrize(("hot_width", "zero"), [(0.1, 2.93e-3), (0.5, 2.78e-3), (1.0, 2.25e-3)])
 def test_figure_3a_current_vanishes_at_the_printed_work_width(hot_width, zero):
-    assert cooling_at(hot_width=hot_width, work_width=zero - 5e-6) > 0 > cooling_at(hot_width=hot_width, work_width=zero + 5e-6)
+    assert (
+        cooling_at(hot_width=hot_width, work_width=zero - 5e-6)
+        > 0
+        > cooling_at(hot_width=hot_width, work_width=zero + 5e-6)
+    )
 
 
 def test_figure_3_broad_filters_never_cool():
@@ -97,7 +124,11 @@ def test_figure_3_broad_filters_never_cool():
 
 @pytest.mark.parametrize(
     ("cold_width", "row"),
-    [(0.05, "0.1041 0.0925 0.0585 -0.0453"), (0.1, "0.0974 0.0854 0.0513 -0.0528"), (0.3, "0.0243 0.0117 -0.0235 -0.131")],
+    [
+        (0.05, "0.1041 0.0925 0.0585 -0.0453"),
+        (0.1, "0.0974 0.0854 0.0513 -0.0528"),
+        (0.3, "0.0243 0.0117 -0.0235 -0.131"),
+    ],
 )
 def test_figure_3b_currents(cold_width, row):
     for hot_width, text in zip((0.05, 0.5, 1.0, 2.0), row.split()):
@@ -116,7 +147,11 @@ def test_figure_3b_currents(cold_width, row):
 )
 def test_figure_4_edge_of_cooling(work_width, edge, at_equal_temperatures):
     beta = float(edge)
-    assert cooling_at(beta - 5.1e-7, work_width=work_width) > 0 > cooling_at(beta + 5.1e-7, work_width=work_width)
+    assert (
+        cooling_at(beta - 5.1e-7, work_width=work_width)
+        > 0
+        > cooling_at(beta + 5.1e-7, work_width=work_width)
+    )
     assert cooling_at(1.0, work_width=work_width) == printed(at_equal_temperatures)
 
 
@@ -139,7 +174,8 @@ def test_figure_7_thermalisation_is_superradiant(spins, scaled, time):
 
 @pytest.mark.parametrize(("spins", "text"), [(31, "0.0149977362136"), (101, "0.00145865063729")])
 def test_appendix_c_decay_at_zero_temperature(spins, text):
-    assert float(CollectiveRefrigerator(num_spins=spins).decay_time()) == printed(text)  # Eq. (C3), from 7/2
+    # Eq. (C3), from 7/2.
+    assert float(CollectiveRefrigerator(num_spins=spins).decay_time()) == printed(text)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +197,13 @@ def test_appendix_d_supertransmittance(spins, full, two_levels):
 
 
 def test_appendix_d_heat_flows_more_easily_one_way():
-    bath = lambda temperature, width: qtd.Reservoir(temperature, spectral_density=Peaked(2.0, width))
+    bath = lambda temperature, width: qtd.Reservoir(
+        temperature, spectral_density=Peaked(2.0, width)
+    )
     absent = qtd.Reservoir(1.0, spectral_density=Peaked(6.0, 0.1, 0.0))
-    make = lambda cold, work: CollectiveRefrigerator(11, cold=bath(cold, 2.0), hot=absent, work=bath(work, 0.5))
+    make = lambda cold, work: CollectiveRefrigerator(
+        11, cold=bath(cold, 2.0), hot=absent, work=bath(work, 0.5)
+    )
     there, back = (make(*t).operate().heat_currents["cold"] for t in ((0.5, 1.0), (1.0, 0.5)))
     assert float(make(0.5, 1.0).rectification()) == pytest.approx(float(there / back), rel=1e-12)
     symmetric = CollectiveRefrigerator(11, cold=bath(0.5, 2.0), hot=absent, work=bath(1.0, 2.0))
@@ -192,7 +232,9 @@ def test_appendix_a_a_mixture_is_the_mean_over_its_sectors():
         lambda p: p.entropy_production,
     ):
         assert float(read(mixed)) == pytest.approx(mean(read), rel=1e-13)
-    assert float(machine.mixture({5.5: 2.0}).cop) == pytest.approx(float(machine.operate().cop), rel=1e-13)
+    assert float(machine.mixture({5.5: 2.0}).cop) == pytest.approx(
+        float(machine.operate().cop), rel=1e-13
+    )
 
 
 # Appendix G, the reduced model
@@ -200,9 +242,13 @@ def test_appendix_a_a_mixture_is_the_mean_over_its_sectors():
 
 def test_reduced_model_cools_up_to_three_times_the_hot_inverse_temperature():
     reduced = lambda beta: refrigerator(temperatures=(1 / beta, 1.0, 1000.0)).reduced()
-    assert float(reduced(2.9999).current_hot_drive()) > 0 > float(reduced(3.0001).current_hot_drive())
+    assert (
+        float(reduced(2.9999).current_hot_drive()) > 0 > float(reduced(3.0001).current_hot_drive())
+    )
     shift = 2 * 1e-3  # finite T_w: 6 beta_h = 2 beta_c + 4 beta_w
-    assert float(reduced(3 - shift - 1e-6).current()) > 0 > float(reduced(3 - shift + 1e-6).current())
+    assert (
+        float(reduced(3 - shift - 1e-6).current()) > 0 > float(reduced(3 - shift + 1e-6).current())
+    )
 
 
 # Section 6, numerics
@@ -222,15 +268,21 @@ GRADIENTS = {  # of I_c, S_cc, COP, sigma at the point of Fig. 2, N = 31
     "cold.temperature": "1.0094660353 2.44813935934 0.734381296001 1.59641420242",
     "hot.temperature": "-0.113217977653 0.233970412435 -0.11933298218 -0.470193032703",
     "hot.spectral_density.height": "0.113455949634 0.294004366845 0.114341487492 0.112943793129",
-    "work.spectral_density.center": "0.0134043879172 -0.0254520971563 0.0735193154595 -0.0297741705125",
+    "work.spectral_density.center": "0.0134043879172 -0.0254520971563 0.0735193154595"
+    " -0.0297741705125",
 }
 
 
 @pytest.mark.parametrize("mode", [jax.jacfwd, jax.jacrev], ids=["forward", "reverse"])
 def test_gradients_at_the_point_of_figure_2(mode):
     found = qtd.parameters(jax.jit(mode(figures))(FIG_2))
-    for path, row in GRADIENTS.items():  # of the COP to 5e-12, because terms ten times larger cancel in it
-        assert [float(x) for x in found[path]] == [printed(text, 5e-12) for text in row.split()], path
+    for (
+        path,
+        row,
+    ) in GRADIENTS.items():  # of the COP to 5e-12, because terms ten times larger cancel in it
+        assert [float(x) for x in found[path]] == [printed(text, 5e-12) for text in row.split()], (
+            path
+        )
 
 
 # Section 8, reference values
@@ -248,7 +300,9 @@ def test_reference_currents_and_figures_of_merit():
 
 def test_reference_cumulants():
     expected = "0.3811199251033 0.2386061575434 2.592486385503"
-    assert [float(x) for x in FIG_2.cumulants("cold", order=4)[1:]] == [printed(text) for text in expected.split()]
+    assert [float(x) for x in FIG_2.cumulants("cold", order=4)[1:]] == [
+        printed(text) for text in expected.split()
+    ]
 
 
 def test_reference_covariance():
@@ -274,7 +328,9 @@ def test_reference_populations():
 
 def test_reference_cumulants_of_five_spins():
     expected = "0.002297869835716 0.009256176898359 0.006813346950432 0.04586895490772"
-    assert [float(x) for x in refrigerator(5).cumulants("cold", order=4)] == [printed(text) for text in expected.split()]
+    assert [float(x) for x in refrigerator(5).cumulants("cold", order=4)] == [
+        printed(text) for text in expected.split()
+    ]
 
 
 def test_reference_values_of_61_spins():
@@ -287,7 +343,10 @@ def test_reference_values_of_eleven_spins_elsewhere():
     machine = refrigerator(11, (0.2, 0.3, 0.002), (0.6, 1.1, 5.0))
     current, noise, cop, sigma = (float(x) for x in figures(machine))
     third, tur = float(machine.cumulants("cold", order=3)[2]), float(machine.operate().tur("cold"))
-    expected = "0.007215504307643 0.06065615723842 -0.02324768215904 0.01460716295475 0.2548863032918 17.01795561027"
+    expected = (
+        "0.007215504307643 0.06065615723842 -0.02324768215904 0.01460716295475"
+        " 0.2548863032918 17.01795561027"
+    )
     assert [current, noise, third, sigma, cop, tur] == [printed(text) for text in expected.split()]
 
 

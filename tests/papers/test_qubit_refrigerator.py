@@ -1,4 +1,5 @@
-"""Two-qubit refrigerator of Bhandari and Jordan: reference numbers, and the figures of the paper."""
+"""Two-qubit refrigerator of Bhandari and Jordan: reference numbers, and the figures of the
+paper."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ import qtd
 from qtd.machines import QubitRefrigerator
 from qtd.spectral import Resonator
 
-# Model; energy_1, energy_2, shift, exchange, coupling; of hot, sink and cold: temperature, and center, width, cutoff of the filter.
+# Model; energy_1, energy_2, shift, exchange, coupling; of hot, sink and cold: temperature, and
+# center, width, cutoff of the filter.
 POINTS = {
     "P1": (
         "zz",
@@ -245,7 +247,10 @@ POINTS = {
 
 
 def refrigerator(model, device, *reservoirs):
-    made = [qtd.Reservoir(t, spectral_density=Resonator(center, width, 1.0, cutoff)) for t, center, width, cutoff in reservoirs]
+    made = [
+        qtd.Reservoir(t, spectral_density=Resonator(center, width, 1.0, cutoff))
+        for t, center, width, cutoff in reservoirs
+    ]
     return QubitRefrigerator(model, *device, *made)
 
 
@@ -266,7 +271,9 @@ def look_up(machine, name):
         state = qtd.steady_state(machine.system())
         return (state if state.ndim == 1 else jnp.diag(state).real)[int(rest[0])]
     if kind == "coherence":
-        return getattr(machine.density_matrix()[1, 2], {"real": "real", "imaginary": "imag"}[rest[0]])
+        return getattr(
+            machine.density_matrix()[1, 2], {"real": "real", "imaginary": "imag"}[rest[0]]
+        )
     point = machine.operate()
     figures = {
         "heat": lambda: point.heat_currents[rest[0]],
@@ -275,25 +282,39 @@ def look_up(machine, name):
         "cop": lambda: point.cop,
         "tur": lambda: point.tur("cold"),
         "sum": lambda: sum(point.heat_currents.values()),
-        "device": lambda: point.device_entropy_production if rest == ["sigma"] else point.device_energy_currents[rest[0]],
+        "device": lambda: (
+            point.device_entropy_production
+            if rest == ["sigma"]
+            else point.device_energy_currents[rest[0]]
+        ),
     }
     return figures[kind]()
 
 
-@pytest.mark.parametrize(("point", "name"), [(point, name) for point, entry in POINTS.items() for name in entry[-1]])
+@pytest.mark.parametrize(
+    ("point", "name"), [(point, name) for point, entry in POINTS.items() for name in entry[-1]]
+)
 def test_reference_numbers(point, name):
     *arguments, values = POINTS[point]
     machine, wanted = refrigerator(*arguments), values[name]
-    # The master equations solve for the state; what is a small difference of currents keeps what the currents leave.
+    # The master equations solve for the state; what is a small difference of currents keeps what
+    # the currents leave.
     largest = max(abs(float(current)) for current in machine.operate().heat_currents.values())
-    limit = 1e-13 * abs(wanted) if machine.model in ("zz", "global") else 2e-12 * abs(wanted) + 1e-13 * largest
+    limit = (
+        1e-13 * abs(wanted)
+        if machine.model in ("zz", "global")
+        else 2e-12 * abs(wanted) + 1e-13 * largest
+    )
     np.testing.assert_allclose(look_up(machine, name), wanted, rtol=0, atol=limit)
 
 
 def figure_3(shift, bias, energy_1=2.0, energy_2=2.0, model="zz", exchange=0.0, coupling=1.0):
     """The machine of the paper's figures: filters on the levels, T +- dT at hot and cold."""
     filters = {"hot": (1 + bias, 0.02), "sink": (1.0, 0.08), "cold": (1 - bias, 0.06)}
-    made = {name: qtd.Reservoir(t, spectral_density=Resonator(2.0, width, 1.0, 30.0)) for name, (t, width) in filters.items()}
+    made = {
+        name: qtd.Reservoir(t, spectral_density=Resonator(2.0, width, 1.0, 30.0))
+        for name, (t, width) in filters.items()
+    }
     return QubitRefrigerator(model, energy_1, energy_2, shift, exchange, coupling, **made).tied()
 
 
@@ -309,7 +330,9 @@ def figure_3(shift, bias, energy_1=2.0, energy_2=2.0, model="zz", exchange=0.0, 
 )
 def test_figure_3_maximum_and_reversal(shift, at, largest, reverses):
     current = lambda bias: float(cooling(figure_3(shift, bias)))
-    best = minimize_scalar(lambda bias: -current(bias), bounds=(0.05, 0.5), method="bounded", options={"xatol": 1e-6})
+    best = minimize_scalar(
+        lambda bias: -current(bias), bounds=(0.05, 0.5), method="bounded", options={"xatol": 1e-6}
+    )
     assert best.x == pytest.approx(at, abs=5e-5) and -best.fun == pytest.approx(largest, rel=5e-6)
     assert brentq(current, 0.5, 0.9) == pytest.approx(reverses, abs=5e-4)
 
@@ -318,21 +341,32 @@ def test_figure_4_cools_only_above_a_positive_energy():
     current = lambda energy: float(cooling(figure_3(0.1, 0.3, energy_1=energy, energy_2=2.1)))
     assert brentq(current, 0.1, 0.3) == pytest.approx(0.191616, abs=5e-7)
     assert current(1.04978) == pytest.approx(6.10277e-4, rel=1e-6)
-    assert current(0.1) == pytest.approx(-1.3991e-4, rel=5e-5) and current(-1.0) == pytest.approx(-2.8061e-6, rel=5e-5)
+    assert current(0.1) == pytest.approx(-1.3991e-4, rel=5e-5) and current(-1.0) == pytest.approx(
+        -2.8061e-6, rel=5e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("bias", "exchange", "starts", "ends"),
-    [(0.1, 0.002, 0.112027, 1.208618), (0.3, 0.002, 0.207517, 0.617046), (0.1, 0.003, 0.195728, None)],
+    [
+        (0.1, 0.002, 0.112027, 1.208618),
+        (0.3, 0.002, 0.207517, 0.617046),
+        (0.1, 0.003, 0.195728, None),
+    ],
 )
 def test_figure_5_global_cools_between_two_shifts(bias, exchange, starts, ends):
-    current = lambda shift: float(cooling(figure_3(shift, bias, energy_2=2.1, model="global", exchange=exchange)))
+    current = lambda shift: float(
+        cooling(figure_3(shift, bias, energy_2=2.1, model="global", exchange=exchange))
+    )
     assert brentq(current, 0.05, 0.3) == pytest.approx(starts, abs=1e-6)
     if ends is not None:
         assert brentq(current, 0.5, 1.5) == pytest.approx(ends, abs=1e-6)
 
 
-@pytest.mark.parametrize(("exchange", "wanted"), [(0.0, 8.18363e-4), (0.002, 8.18314e-4), (0.02, 8.13447e-4), (0.05, 7.87643e-4)])
+@pytest.mark.parametrize(
+    ("exchange", "wanted"),
+    [(0.0, 8.18363e-4), (0.002, 8.18314e-4), (0.02, 8.13447e-4), (0.05, 7.87643e-4)],
+)
 def test_figure_5_local_hardly_minds_an_exchange(exchange, wanted):
     machine = figure_3(0.3, 0.1, energy_2=2.1, model="local", exchange=exchange)
     assert float(cooling(machine)) == pytest.approx(wanted, rel=1e-5)
@@ -342,31 +376,47 @@ def test_crossover_from_local_to_global_with_redfield_between():
     machine = figure_3(0.1, 0.1, energy_2=2.1, model="local", exchange=0.002)
     found = machine.crossover([1.0, 1e-1, 1e-2, 1e-3, 1e-4])
     # Five or six printed digits.
-    np.testing.assert_allclose(found["local"], [3.00070e-4, 2.96334e-4, -9.58e-6, -1.33629e-3, -1.40953e-3], rtol=6e-4)
+    np.testing.assert_allclose(
+        found["local"], [3.00070e-4, 2.96334e-4, -9.58e-6, -1.33629e-3, -1.40953e-3], rtol=6e-4
+    )
     np.testing.assert_allclose(found["global"], -6.36885e-5 * np.ones(5), rtol=1e-5)
-    np.testing.assert_allclose(found["redfield-partial"], [3.01825e-4, 3.01028e-4, 2.35704e-4, -4.78567e-5, -6.35230e-5], rtol=1e-5)
+    np.testing.assert_allclose(
+        found["redfield-partial"],
+        [3.01825e-4, 3.01028e-4, 2.35704e-4, -4.78567e-5, -6.35230e-5],
+        rtol=1e-5,
+    )
 
 
 def test_the_local_equation_cools_without_interaction_and_breaks_the_second_law_of_the_device():
-    made = [qtd.Reservoir(t, spectral_density=Resonator(c, g)) for t, c, g in ((1, 2.4, 0.1), (1, 2.4, 0.2), (0.95, 2.0, 0.15))]
+    made = [
+        qtd.Reservoir(t, spectral_density=Resonator(c, g))
+        for t, c, g in ((1, 2.4, 0.1), (1, 2.4, 0.2), (0.95, 2.0, 0.15))
+    ]
     point = {
-        model: QubitRefrigerator(model, 2.4, 2.0, 0.0, 0.2, 0.05, *made).operate() for model in ("local", "global", "redfield-partial")
+        model: QubitRefrigerator(model, 2.4, 2.0, 0.0, 0.2, 0.05, *made).operate()
+        for model in ("local", "global", "redfield-partial")
     }
     assert float(point["local"].heat_currents["cold"]) == pytest.approx(2.8484762e-3, rel=1e-7)
-    assert float(point["local"].device_energy_currents["cold"]) == pytest.approx(3.0548365e-3, rel=1e-7)
+    assert float(point["local"].device_energy_currents["cold"]) == pytest.approx(
+        3.0548365e-3, rel=1e-7
+    )
     assert float(point["local"].device_entropy_production) == pytest.approx(-1.608e-4, rel=5e-4)
     assert float(point["local"].entropy_production) == pytest.approx(4.198e-4, rel=5e-4)
     assert float(point["global"].heat_currents["cold"]) == pytest.approx(-5.0201302e-4, rel=1e-7)
-    assert float(point["redfield-partial"].heat_currents["cold"]) == pytest.approx(-4.178e-4, rel=5e-4)
+    assert float(point["redfield-partial"].heat_currents["cold"]) == pytest.approx(
+        -4.178e-4, rel=5e-4
+    )
 
 
 def test_narrow_filters_reach_seven_percent_of_carnot():
     machine = figure_3(0.1, 0.2)
-    narrow = qtd.replace(machine, {"hot.spectral_density.width": 1e-4, "sink.spectral_density.width": 1e-4})
-    point = machine.operate()
-    assert float(point.cop / point.carnot_cop) == pytest.approx(0.0018, rel=0.01) and float(point.tur("cold")) == pytest.approx(
-        240, rel=1e-3
+    narrow = qtd.replace(
+        machine, {"hot.spectral_density.width": 1e-4, "sink.spectral_density.width": 1e-4}
     )
+    point = machine.operate()
+    assert float(point.cop / point.carnot_cop) == pytest.approx(0.0018, rel=0.01) and float(
+        point.tur("cold")
+    ) == pytest.approx(240, rel=1e-3)
     assert float(cooling(narrow)) == pytest.approx(2.02e-3, rel=3e-3)
     assert float(narrow.operate().cop) < float(narrow.tight_coupling_cop) == pytest.approx(0.05)
 
@@ -374,8 +424,17 @@ def test_narrow_filters_reach_seven_percent_of_carnot():
 def test_equation_11_is_the_limit_of_one_common_filter():
     sink = figure_3(0.1, 0.0).sink
     at = lambda bias, shift: QubitRefrigerator(
-        "zz", 2.0, 2.0, shift, 0.0, 1.0, qtd.replace(sink, {"temperature": 1 + bias}), sink, qtd.replace(sink, {"temperature": 1 - bias})
+        "zz",
+        2.0,
+        2.0,
+        shift,
+        0.0,
+        1.0,
+        qtd.replace(sink, {"temperature": 1 + bias}),
+        sink,
+        qtd.replace(sink, {"temperature": 1 - bias}),
     )
     machine = at(1e-7, 1e-5)
-    assert float(machine.small_shift(1e-7)) == pytest.approx(float(cooling(machine)), rel=2e-5)  # next order in the shift
+    # Next order in the shift.
+    assert float(machine.small_shift(1e-7)) == pytest.approx(float(cooling(machine)), rel=2e-5)
     assert float(machine.small_shift(1e-7)) < 0

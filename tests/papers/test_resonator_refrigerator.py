@@ -1,4 +1,5 @@
-"""Two-resonator refrigerator of Bhandari and Jordan: reference numbers of both methods, the figures of the paper, and the common limit."""
+"""Two-resonator refrigerator of Bhandari and Jordan: reference numbers of both methods, the figures
+of the paper, and the common limit."""
 
 import functools
 
@@ -23,7 +24,9 @@ def device(levels, temperatures, widths, centers, energy, shift, strength=1.0, c
 
 def figure_7(levels, bias=0.3, shift=0.05, cutoff=10.0):
     centers = (1.0, 1.0 + shift, 1.0 + shift)
-    return device(levels, (1 + bias, 1.0, 1 - bias), (0.02, 0.08, 0.06), centers, 1.0, shift, cutoff=cutoff)
+    return device(
+        levels, (1 + bias, 1.0, 1 - bias), (0.02, 0.08, 0.06), centers, 1.0, shift, cutoff=cutoff
+    )
 
 
 def figure_8(levels, shift):
@@ -32,7 +35,9 @@ def figure_8(levels, shift):
 
 def figure_10(strength, bias, hot_width, levels=(8, 8), shift=0.2):
     centers = (2.0, 2.0 + shift, 2.0 + shift)
-    return device(levels, (1 + bias, 1.0, 1.0), (hot_width, 0.02, 0.02), centers, 2.0, shift, strength, 7.0)
+    return device(
+        levels, (1 + bias, 1.0, 1.0), (hot_width, 0.02, 0.02), centers, 2.0, shift, strength, 7.0
+    )
 
 
 def broad(shift, strength=1.0, levels=(40, 26)):
@@ -77,15 +82,30 @@ def test_reference_moments_entropy_and_cumulants():
     machine = figure_7((3, 3))
     moments = machine.moments()
     found = [moments.first, moments.second, moments.product, machine.operate().entropy_production]
-    np.testing.assert_allclose(found, [0.50287149861, 0.26416842461, 0.11803729693, 0.287862307337], rtol=3e-11)
-    # Trap: each photon carries an energy of 1, but only D_z of it stays on average; the third cumulant lost ten digits to the rest.
-    np.testing.assert_allclose(machine.cumulants("cold", 3), [0.003307376838514, 0.00519736825509, 1.67524884754e-5], rtol=2e-11)
-    np.testing.assert_allclose(figure_7((2, 2)).cumulants("cold", 3), [0.00177740924074, 0.00238977726952, 2.4725904712e-6], rtol=2e-11)
-    assert float(machine.operate().heat_covariance["cold", "cold"]) == pytest.approx(0.00519736825509, rel=2e-11)
+    np.testing.assert_allclose(
+        found, [0.50287149861, 0.26416842461, 0.11803729693, 0.287862307337], rtol=3e-11
+    )
+    # Trap: each photon carries an energy of 1, but only D_z of it stays on average; the third
+    # cumulant lost ten digits to the rest.
+    np.testing.assert_allclose(
+        machine.cumulants("cold", 3),
+        [0.003307376838514, 0.00519736825509, 1.67524884754e-5],
+        rtol=2e-11,
+    )
+    np.testing.assert_allclose(
+        figure_7((2, 2)).cumulants("cold", 3),
+        [0.00177740924074, 0.00238977726952, 2.4725904712e-6],
+        rtol=2e-11,
+    )
+    assert float(machine.operate().heat_covariance["cold", "cold"]) == pytest.approx(
+        0.00519736825509, rel=2e-11
+    )
 
 
 def test_reference_slopes_of_the_cooling_current():
-    slope = qtd.parameters(jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(figure_7((3, 3))))
+    slope = qtd.parameters(
+        jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(figure_7((3, 3)))
+    )
     wanted = {
         "shift": 0.04575491422,
         "hot.spectral_density.width": -0.1252134992,
@@ -120,10 +140,15 @@ def test_figure_7_maximum_and_gain_over_the_qubits(levels, at, largest, gain):
     assert current(0.3) / 0.00177740924074 == pytest.approx(gain, abs=6e-4)
 
 
-@pytest.mark.parametrize(("levels", "error"), [(2, -0.58), (4, -8.6e-2), (8, -2.6e-3), (10, -4.3e-4), (12, -6.8e-5), (16, -1.5e-6)])
+@pytest.mark.parametrize(
+    ("levels", "error"),
+    [(2, -0.58), (4, -8.6e-2), (8, -2.6e-3), (10, -4.3e-4), (12, -6.8e-5), (16, -1.5e-6)],
+)
 def test_the_error_of_truncation_falls_geometrically(levels, error):
     exact = float(currents(figure_7((24, 24)))["cold"])
-    assert float(currents(figure_7((levels, levels)))["cold"]) / exact - 1 == pytest.approx(error, rel=0.03)
+    assert float(currents(figure_7((levels, levels)))["cold"]) / exact - 1 == pytest.approx(
+        error, rel=0.03
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,19 +165,63 @@ def test_figure_8_maximum_and_zeros(levels, at, largest, zeros):
     current = lambda shift: float(currents(figure_8(levels, shift))["cold"])
     assert current(at) == pytest.approx(largest, rel=3e-6)
     first, last = zeros
-    assert current(first - 6e-6) < 0 < current(first + 6e-6) and current(last - 6e-5) > 0 > current(last + 6e-5)
+    assert current(first - 6e-6) < 0 < current(first + 6e-6) and current(last - 6e-5) > 0 > current(
+        last + 6e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("retarded", "machine", "occupations", "cold", "hot"),
     [
-        ("paper", figure_10(1, 0.15, 0.02), (0.0324036884991, 0.0317382871709), 2.6911093595e-9, 0.00238456269828),
-        ("paper", figure_10(1, 0.7, 0.01), (0.047564843524, 0.031511769376), 2.65836846656e-8, 0.0103540299434),
-        ("local", figure_10(1, 0.15, 0.02), (0.0616903102024, 0.0663078052532), 1.94534642281e-7, 0.00707003211843),
-        ("causal", figure_10(1, 0.15, 0.02), (0.335772318995, 0.200921081558), -5.33258575919e-6, 0.00668114544789),
-        ("causal", figure_10(0.1, 0.5, 0.02), (0.279599247685, 0.151829905228), 8.54819143082e-5, 0.0175824534627),
-        ("causal", figure_10(0.3, 0.5, 0.02), (0.308266601151, 0.161290328771), 1.86712420074e-5, 0.0203670129511),
-        ("causal", broad(0.02, 0.03), (0.410655473315, 0.15631029895), 1.28320346684e-7, 0.0078849090756),
+        (
+            "paper",
+            figure_10(1, 0.15, 0.02),
+            (0.0324036884991, 0.0317382871709),
+            2.6911093595e-9,
+            0.00238456269828,
+        ),
+        (
+            "paper",
+            figure_10(1, 0.7, 0.01),
+            (0.047564843524, 0.031511769376),
+            2.65836846656e-8,
+            0.0103540299434,
+        ),
+        (
+            "local",
+            figure_10(1, 0.15, 0.02),
+            (0.0616903102024, 0.0663078052532),
+            1.94534642281e-7,
+            0.00707003211843,
+        ),
+        (
+            "causal",
+            figure_10(1, 0.15, 0.02),
+            (0.335772318995, 0.200921081558),
+            -5.33258575919e-6,
+            0.00668114544789,
+        ),
+        (
+            "causal",
+            figure_10(0.1, 0.5, 0.02),
+            (0.279599247685, 0.151829905228),
+            8.54819143082e-5,
+            0.0175824534627,
+        ),
+        (
+            "causal",
+            figure_10(0.3, 0.5, 0.02),
+            (0.308266601151, 0.161290328771),
+            1.86712420074e-5,
+            0.0203670129511,
+        ),
+        (
+            "causal",
+            broad(0.02, 0.03),
+            (0.410655473315, 0.15631029895),
+            1.28320346684e-7,
+            0.0078849090756,
+        ),
     ],
 )
 def test_reference_numbers_of_the_green_functions(retarded, machine, occupations, cold, hot):
@@ -167,12 +236,17 @@ def test_reference_numbers_of_the_green_functions(retarded, machine, occupations
         np.testing.assert_allclose(state.sum_rules, wanted, atol=0.006)
 
 
-@pytest.mark.parametrize(("points", "error"), [(1024, 3e-4), (2048, 1e-7), (4096, 1e-8), (8192, 1e-11)])
+@pytest.mark.parametrize(
+    ("points", "error"), [(1024, 3e-4), (2048, 1e-7), (4096, 1e-8), (8192, 1e-11)]
+)
 def test_the_error_of_the_grid_falls_once_lines_are_resolved(points, error):
     machine = figure_10(1.0, 0.6, 0.02)
     exact = keldysh(machine, "causal", 32768).heat_currents["cold"]
     found = _compiled("keldysh", "causal", points)(machine)
-    assert abs(float(found.heat_currents["cold"] / exact - 1)) < error or int(found.status) == qtd.Status.UNRESOLVED
+    assert (
+        abs(float(found.heat_currents["cold"] / exact - 1)) < error
+        or int(found.status) == qtd.Status.UNRESOLVED
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,21 +262,31 @@ def test_the_error_of_the_grid_falls_once_lines_are_resolved(points, error):
     ],
 )
 def test_figure_10_maxima(retarded, strength, hot_width, at, largest):
-    current = lambda bias: float(keldysh(figure_10(strength, bias, hot_width), retarded).heat_currents["cold"])
+    current = lambda bias: float(
+        keldysh(figure_10(strength, bias, hot_width), retarded).heat_currents["cold"]
+    )
     assert current(at) == pytest.approx(largest, rel=2e-4)
     assert max(current(0.97 * at), current(1.03 * at)) < current(at)
 
 
 def test_figure_10_causal_heats_at_full_strength_and_cools_at_half():
-    current = lambda strength, bias: float(keldysh(figure_10(strength, bias, 0.02), "causal").heat_currents["cold"])
+    current = lambda strength, bias: float(
+        keldysh(figure_10(strength, bias, 0.02), "causal").heat_currents["cold"]
+    )
     assert all(current(1.0, bias) < 0 for bias in (0.1, 0.5, 1.0, 3.0))
-    assert current(0.5, 0.3) == pytest.approx(1.4e-7, rel=0.05) and current(0.7, 0.3) == pytest.approx(-6.8e-6, rel=0.02)
+    assert current(0.5, 0.3) == pytest.approx(1.4e-7, rel=0.05) and current(
+        0.7, 0.3
+    ) == pytest.approx(-6.8e-6, rel=0.02)
 
 
-@pytest.mark.parametrize(("shift", "ratio"), [(0.02, 1.0344), (0.01, 1.0193), (0.005, 1.0102), (0.0025, 1.0052)])
+@pytest.mark.parametrize(
+    ("shift", "ratio"), [(0.02, 1.0344), (0.01, 1.0193), (0.005, 1.0102), (0.0025, 1.0052)]
+)
 def test_the_rate_equation_tends_to_the_weak_coupling_form(shift, ratio):
     machine = broad(shift)
-    assert float(currents(machine)["cold"] / machine.weak_coupling_current()) == pytest.approx(ratio, abs=6e-5)
+    assert float(currents(machine)["cold"] / machine.weak_coupling_current()) == pytest.approx(
+        ratio, abs=6e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,13 +298,17 @@ def test_the_rate_equation_tends_to_the_weak_coupling_form(shift, ratio):
     ],
 )
 def test_the_green_functions_tend_to_the_weak_coupling_form(retarded, ratios):
-    for strength, points, wanted in zip((0.1, 0.01, 0.001, 0.0003), (8192, 32768, 2**17, 2**19), ratios):
+    for strength, points, wanted in zip(
+        (0.1, 0.01, 0.001, 0.0003), (8192, 32768, 2**17, 2**19), ratios
+    ):
         machine = broad(1e-4, strength, (2, 2))
         found = keldysh(machine, retarded, points).heat_currents["cold"]
         assert float(found / machine.weak_coupling_current()) == pytest.approx(wanted, abs=6e-5)
 
 
-@pytest.mark.parametrize(("shift", "ratio"), [(0.01, 0.449), (0.02, 0.608), (0.05, 0.996), (0.1, 1.023), (0.2, 0.567)])
+@pytest.mark.parametrize(
+    ("shift", "ratio"), [(0.01, 0.449), (0.02, 0.608), (0.05, 0.996), (0.1, 1.023), (0.2, 0.567)]
+)
 def test_the_methods_differ_at_a_fixed_shift_however_weak_the_coupling(shift, ratio):
     machine = figure_10(1e-3, 0.5, 0.02, (20, 20), shift)
     found = keldysh(machine, "causal", 2**15).heat_currents["cold"] / currents(machine)["cold"]
@@ -228,5 +316,8 @@ def test_the_methods_differ_at_a_fixed_shift_however_weak_the_coupling(shift, ra
 
 
 def test_a_resonator_beside_a_qubit_cools_best():
-    found = [float(currents(figure_8(levels, 0.12))["cold"]) for levels in ((2, 2), (16, 2), (2, 16), (16, 16))]
+    found = [
+        float(currents(figure_8(levels, 0.12))["cold"])
+        for levels in ((2, 2), (16, 2), (2, 16), (16, 16))
+    ]
     np.testing.assert_allclose(found, [0.00398, 0.00544, 0.00359, 0.00494], atol=6e-6)

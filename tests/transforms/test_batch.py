@@ -13,7 +13,9 @@ def assert_alike(row, found, wanted, tolerance):
 @every_machine_to_digits
 def test_a_batch_agrees_with_single_devices(name):
     singles = alone(name)
-    assert_alike(ROWS[name], program(name).outcome.values[singles.places], singles.values, ROWS[name].batch)
+    assert_alike(
+        ROWS[name], program(name).outcome.values[singles.places], singles.values, ROWS[name].batch
+    )
 
 
 @every_machine_to_digits

@@ -1,4 +1,5 @@
-"""Devices of one structure share one compiled program, whatever their numbers are and however they were made."""
+"""Devices of one structure share one compiled program, whatever their numbers are and however they
+were made."""
 
 from machines import alone, every_machine
 

@@ -1,7 +1,8 @@
-"""`jax.debug_nans` finds no NaN on the way to a number: whoever looks for their own is not led to ours.
+"""`jax.debug_nans` finds no NaN on the way to a number: whoever looks for their own is not led to
+ours.
 
-An answer that is rightly NaN trips it, too. So devices are asked for what they have: an N-demon that cools for its COP, a refrigerator
-next to no pole for its ratio of currents.
+An answer that is rightly NaN trips it, too. So devices are asked for what they have: an N-demon
+that cools for its COP, a refrigerator next to no pole for its ratio of currents.
 """
 
 import jax
@@ -35,5 +36,7 @@ def test_gradients_make_no_nan_on_the_way(name):
     row = ROWS[name]
     for vector in row.points[:DEVICES]:
         with jax.debug_nans(True):
-            slopes = jax.grad(lambda vector: row.numbers(row.build(vector))[0].sum())(jnp.asarray(vector))
+            slopes = jax.grad(lambda vector: row.numbers(row.build(vector))[0].sum())(
+                jnp.asarray(vector)
+            )
         assert np.all(np.isfinite(slopes))

@@ -1,4 +1,5 @@
-"""Every illegal number is told by the status of its own device, which has no numbers, and spoils no neighbour."""
+"""Every illegal number is told by the status of its own device, which has no numbers, and spoils no
+neighbour."""
 
 import numpy as np
 import pytest

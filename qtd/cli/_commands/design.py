@@ -13,32 +13,80 @@ import numpy as np
 
 import qtd
 
-from .._machines import FLOAT32, JSON, MACHINE, SETTINGS, as_number, build, defined, observable, observables_of, record_of, shown, values_of
+from .._machines import (
+    FLOAT32,
+    JSON,
+    MACHINE,
+    SETTINGS,
+    as_number,
+    build,
+    defined,
+    observable,
+    observables_of,
+    record_of,
+    shown,
+    values_of,
+)
 from .._outputs import interruptible, require_file, require_folder
 
 
 @click.command("design")
 @MACHINE
-@click.option("--maximize", "objective", metavar="NAME", help="What to make large, such as J_cold, COP, sigma, TUR_cold.")
-@click.option("--over", multiple=True, metavar="PATH=LOW:HIGH", help="A parameter to vary and its bounds; repeatable.")
-@click.option("--subject-to", "constraints", multiple=True, metavar="'NAME>=VALUE'", help="A constraint, >= or <=; repeatable.")
-@click.option("--starts", type=click.IntRange(1), help="Points to start from; the machine says how many by default.")
-@click.option("--steps", type=click.IntRange(1), help="Steps from each; the machine says how many by default.")
+@click.option(
+    "--maximize",
+    "objective",
+    metavar="NAME",
+    help="What to make large, such as J_cold, COP, sigma, TUR_cold.",
+)
+@click.option(
+    "--over",
+    multiple=True,
+    metavar="PATH=LOW:HIGH",
+    help="A parameter to vary and its bounds; repeatable.",
+)
+@click.option(
+    "--subject-to",
+    "constraints",
+    multiple=True,
+    metavar="'NAME>=VALUE'",
+    help="A constraint, >= or <=; repeatable.",
+)
+@click.option(
+    "--starts",
+    type=click.IntRange(1),
+    help="Points to start from; the machine says how many by default.",
+)
+@click.option(
+    "--steps", type=click.IntRange(1), help="Steps from each; the machine says how many by default."
+)
 @click.option("--seed", default=0, show_default=True, help="Which points.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Directory for design.png and design.json.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("."),
+    help="Directory for design.png and design.json.",
+)
 @SETTINGS
 @JSON
 @FLOAT32
-def design(machine, objective, over, constraints, starts, steps, seed, out, settings, as_json, float32) -> None:
+def design(
+    machine, objective, over, constraints, starts, steps, seed, out, settings, as_json, float32
+) -> None:
     """Find the parameters that make a figure of merit largest, within bounds and under constraints.
 
-    Without options: the machine's own problem, from filters too wide to cool to the largest cooling current at a required COP.
+    Without options: the machine's own problem, from filters too wide to cool to the largest cooling
+    current at a required COP.
     """
     picture, numbers = out / "design.png", out / "design.json"
     require_folder("--out", out)
     for path in (picture, numbers):
         require_file("--out", path)
-    with interruptible(lambda: "nothing is kept of a design that is not finished; fewer --starts or --steps take less time"):
+    with interruptible(
+        lambda: (
+            "nothing is kept of a design that is not finished; fewer --starts or --steps take less"
+            " time"
+        )
+    ):
         bounds, limits = _bounds(over), _limits(constraints)
         problem = _problem(build(machine, settings, float32), objective, bounds, limits)
         best = qtd.design.maximize(
@@ -88,7 +136,9 @@ def _problem(machine, objective, bounds, constraints):
         name, function = observable(named, typed)
         low, high = limits.get(name, (function, None, None))[1:]
         if (low if sign == ">=" else high) is not None:
-            raise click.UsageError(f"--subject-to limits {name} twice with {sign}; give it one such limit.")
+            raise click.UsageError(
+                f"--subject-to limits {name} twice with {sign}; give it one such limit."
+            )
         limits[name] = (function, value, high) if sign == ">=" else (function, low, value)
     if not (objective or bounds):
         default = qtd.design.problem(machine)
@@ -96,7 +146,9 @@ def _problem(machine, objective, bounds, constraints):
     name, function = observable(named, objective or machine.design_problem().maximize)
     if bounds:
         return qtd.design.Problem(name, function, machine, bounds, limits)
-    return qtd.design.problem(machine)._replace(objective_name=name, objective=function, machine=machine, subject_to=limits)
+    return qtd.design.problem(machine)._replace(
+        objective_name=name, objective=function, machine=machine, subject_to=limits
+    )
 
 
 def _interval(text):
@@ -119,7 +171,8 @@ def _design_record(name, problem, best) -> dict[str, Any]:
         "over": {path: list(bounds) for path, bounds in best.bounds.items()},
         "active_bounds": best.active_bounds,
         "subject_to": {
-            key: {"low": low, "high": high, "value": float(best.constraints[key])} for key, (_, low, high) in problem.subject_to.items()
+            key: {"low": low, "high": high, "value": float(best.constraints[key])}
+            for key, (_, low, high) in problem.subject_to.items()
         },
         "active_constraints": list(best.active_constraints),
         "before": record_of(best.start),
@@ -138,7 +191,8 @@ def _design_report(name, problem, best) -> str:
     ]
     lines = [f"{name}: {', '.join([f'largest {problem.objective_name}', *limits])}"]
     lines += [
-        f"{best.message[0].upper()}{best.message[1:]}. Active constraints: {', '.join(best.active_constraints) or 'none'}.",
+        f"{best.message[0].upper()}{best.message[1:]}. Active constraints:"
+        f" {', '.join(best.active_constraints) or 'none'}.",
         "",
     ]
     lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
@@ -146,15 +200,23 @@ def _design_report(name, problem, best) -> str:
     for path, value in best.parameters.items():
         mark = f"  at its {best.active_bounds[path]} bound" if path in best.active_bounds else ""
         low, high = best.bounds[path]
-        lines.append(f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g}, {high:g}]{mark}")
-    lines += ["", f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a reservoir)"]
+        lines.append(
+            f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g},"
+            f" {high:g}]{mark}"
+        )
+    lines += [
+        "",
+        f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a"
+        " reservoir)",
+    ]
     old, new = values_of(before), values_of(after)
     lines += [f"{key:<32}{shown(old[key])}{shown(new[key])}" for key in new]
     lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
     for label, point in (("before", before), ("after", after)):
         lines += ["", f"laws of thermodynamics, {label}"]
         lines += [
-            f"  {law:<14}{value:>14.4g}   {text}: {'undefined' if math.isnan(value) else 'ok' if holds else 'VIOLATED'}"
+            f"  {law:<14}{value:>14.4g}   {text}:"
+            f" {'undefined' if math.isnan(value) else 'ok' if holds else 'VIOLATED'}"
             for law, value, text, holds in point.laws()
         ]
     return "\n".join(lines)

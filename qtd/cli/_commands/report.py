@@ -14,11 +14,17 @@ from .._outputs import interruptible, require_file
 
 @click.command("report")
 @MACHINE
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write, such as machine.html.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The page to write, such as machine.html.",
+)
 @SETTINGS
 @FLOAT32
 def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) -> None:
-    """Write a page about a machine, and next to it one to explore it: MACHINE.html and MACHINE-explorer.html."""
+    """Write a page about a machine, and next to it one to explore it: MACHINE.html and
+    MACHINE-explorer.html."""
     explorer = out.with_name(f"{out.stem}-explorer.html")
     for path in (out, explorer):
         require_file("--out", path)
@@ -28,7 +34,9 @@ def report(machine: str, out: Path, settings: tuple[str, ...], float32: bool) ->
 
 
 def _write(machine, built, out, explorer):
-    with tqdm(total=3, disable=not sys.stderr.isatty(), unit="step") as bar:  # minutes for motors, most of it compilation
+    with tqdm(
+        total=3, disable=not sys.stderr.isatty(), unit="step"
+    ) as bar:  # minutes for motors, most of it compilation
         bar.set_description("map")
         table = qtd.report.survey(built)
         explorer.write_text(qtd.report.explorer(table, machine), encoding="utf-8")

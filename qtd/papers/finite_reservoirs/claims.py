@@ -21,7 +21,8 @@ __all__ = ["CLAIMS"]
 
 @claim(
     "Fig. 1",
-    "at first mu_1 < omega_k < omega_tilde; the cold reservoir loses particles, energy and heat, and the hot one gains them",
+    "at first mu_1 < omega_k < omega_tilde; the cold reservoir loses particles, energy and heat,"
+    " and the hot one gains them",
     printed="P_1, J_1, Y_1 > 0 > P_2, J_2, Y_2",
 )
 def the_cold_reservoir_loses_heat() -> Outcome:
@@ -102,7 +103,8 @@ def reservoirs_end_in_the_conserved_equilibrium() -> Outcome:
 
 @claim(
     "Fig. 2",
-    "temperatures change order; omega_tilde passes from +infinity to -infinity and is negative for a while",
+    "temperatures change order; omega_tilde passes from +infinity to -infinity and is negative for"
+    " a while",
     printed="yes",
 )
 def temperatures_change_order() -> Outcome:
@@ -162,7 +164,8 @@ def potentials_change_order() -> Outcome:
 
 @claim(
     "Fig. 3",
-    "printed for both figures, these parameters are near others with which potentials change order, and temperatures do not",
+    "printed for both figures, these parameters are near others with which potentials change order,"
+    " and temperatures do not",
     printed="T_1 = 0.8, T_2 = 1, mu_1 = 18.8, mu_2 = 18, omega_1 = 17.1",
 )
 def potentials_change_order_near_the_printed_parameters() -> Outcome:
@@ -183,7 +186,8 @@ def potentials_change_order_near_the_printed_parameters() -> Outcome:
 
 @claim(
     "Fig. 4",
-    "temperatures and potentials have several extrema, and T_eq lies above all initial temperatures",
+    "temperatures and potentials have several extrema, and T_eq lies above all initial"
+    " temperatures",
     printed="yes",
 )
 def there_are_several_extrema() -> Outcome:
@@ -207,13 +211,15 @@ def there_are_several_extrema() -> Outcome:
             "T_eq above all initial ones": rest.temperature > 0.3,
         },
         numbers,
-        f"below their initial temperatures fall only reservoirs {', '.join(map(str, cooled))}; the coldest is {1 + np.argmin(initial)}",
+        f"below their initial temperatures fall only reservoirs {', '.join(map(str, cooled))}; the"
+        f" coldest is {1 + np.argmin(initial)}",
     )
 
 
 @claim(
     "Fig. 5",
-    "reservoirs of three dimensions end as the estimate for two dimensions says: hotter than all began, mu_eq between the initial ones",
+    "reservoirs of three dimensions end as the estimate for two dimensions says: hotter than all"
+    " began, mu_eq between the initial ones",
     printed="yes",
 )
 def three_dimensions_end_as_two() -> Outcome:

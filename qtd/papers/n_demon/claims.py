@@ -32,7 +32,8 @@ def cop_stays_below_carnot() -> Outcome:
     return Outcome(
         {"everywhere": largest < 1},
         numbers | {"largest COP over Carnot": largest},
-        f"it stays below {largest:.2f} of it; in the limit (24) that is (T_h - T_c) / (3 T_h - T_c), less than a third",
+        f"it stays below {largest:.2f} of it; in the limit (24) that is (T_h - T_c) / (3 T_h -"
+        " T_c), less than a third",
     )
 
 
@@ -75,7 +76,8 @@ def cop_tends_to_zero() -> Outcome:
             "at e_4 = 1.6": np.all(np.diff(above) < 0) and above[-1] < 0.1 * above[0],
         },
         {"COP(24) at T_c = 0.01": limit[-1], "COP(e_4 = 1.6) 1e-6 above T_min": above[-1]},
-        f"on the limiting curve; at e_4 = 1.6 already at T_c = {lowest:.3f}, as 1 / |ln(T_c - T_min)|",
+        f"on the limiting curve; at e_4 = 1.6 already at T_c = {lowest:.3f}, as 1 / |ln(T_c -"
+        " T_min)|",
     )
 
 
@@ -90,7 +92,9 @@ def there_is_a_lowest_temperature() -> Outcome:
     cop = less_bold()
     return Outcome(
         {
-            "above zero, and proportional to e_4 - e_3": (min(lowest.values()) > 0 and abs(slope - 1) < 0.01),
+            "above zero, and proportional to e_4 - e_3": (
+                min(lowest.values()) > 0 and abs(slope - 1) < 0.01
+            ),
             "for other occupations too": not cop > 0,
         },
         {f"T_min(e_4 = {e:g})": temperature for e, temperature in lowest.items()} | {BOLD: cop},
@@ -122,7 +126,8 @@ def power_is_paid_for_with_efficiency() -> Outcome:
     return Outcome(
         {"on all ways": all(trades)},
         numbers,
-        f"the power rises and the COP falls with the distance from e_3 on {sum(trades)} of {len(trades)} ways: at three T_c, on both sides",
+        f"the power rises and the COP falls with the distance from e_3 on {sum(trades)} of"
+        f" {len(trades)} ways: at three T_c, on both sides",
     )
 
 

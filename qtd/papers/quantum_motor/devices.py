@@ -86,7 +86,9 @@ def series(radius: Any, bias: Any, difference: Any = 0.0, repulsion: Any = 20.0)
 
 
 @functools.cache
-def series_at(radius: float, bias: float, difference: float = 0.0, repulsion: float = 20.0) -> Series:
+def series_at(
+    radius: float, bias: float, difference: float = 0.0, repulsion: float = 20.0
+) -> Series:
     """Coefficients of the motor with one `radius`, `bias`, `difference` and `repulsion`."""
     return series(radius, bias, difference, repulsion)
 
@@ -146,7 +148,9 @@ class Performance(NamedTuple):
     pumps: np.ndarray
 
 
-def performance(known: Series, x: np.ndarray, order: int, bias: float = 0.0, difference: float = 0.0) -> Performance:
+def performance(
+    known: Series, x: np.ndarray, order: int, bias: float = 0.0, difference: float = 0.0
+) -> Performance:
     """Velocity and efficiency under the loads `x` C_F^(0), by `known` coefficients to an `order`.
 
     A motor or charge pump at a `bias`, a heat engine or refrigerator at a `difference` of
@@ -225,7 +229,9 @@ class Flywheel:
     `device`, `load` and moment of `inertia`; velocities from the `slowest` to the `fastest`.
     """
 
-    def __init__(self, device: QuantumMotor, load: float, inertia: float, slowest: float, fastest: float):
+    def __init__(
+        self, device: QuantumMotor, load: float, inertia: float, slowest: float, fastest: float
+    ):
         def spin(before):
             return device.spin_up(before, inertia, load, cycles=1, order=3, panels=192)
 

@@ -45,7 +45,9 @@ LIGHTER = 2e7
 def figure_2() -> Sheet:
     """Rotors that spin up to a steady velocity, or are trapped at rest."""
     drive = series_at(100.0, 2.0).torque
-    velocities = {u: steady_velocities(bistable_torque(u), bistable_load(u), 3) for u in (20.0, 40.0)}
+    velocities = {
+        u: steady_velocities(bistable_torque(u), bistable_load(u), 3) for u in (20.0, 40.0)
+    }
     cubic = {u: _listed(values) for u, (values, _) in velocities.items()}
     exact = {u: _told(*exact_velocities(u)) for u in (20.0, 40.0)}
     sheet = Sheet(
@@ -110,7 +112,9 @@ def figure_3() -> Sheet:
         (PAGE, 4.4),
         sharex=True,
     )
-    bias = np.concatenate([np.arange(-20, -9, 0.5), np.arange(-9, 9.5, 1.0), np.arange(9.5, 20.5, 0.5)])
+    bias = np.concatenate(
+        [np.arange(-20, -9, 0.5), np.arange(-9, 9.5, 1.0), np.arange(9.5, 20.5, 0.5)]
+    )
     circles = bias % 2 == 0
     for panel, radius in zip("abcd", RADII):
         ax = sheet.panels[panel]

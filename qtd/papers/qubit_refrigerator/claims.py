@@ -146,7 +146,8 @@ def it_heats_at_negative_energies() -> Outcome:
     return Outcome(
         {"as printed": largest < 0, "with centres |eps_1|": resonant < 0},
         numbers | {"J_C(-1), centres |eps_1|": figure_4_resonant(-1.0)},
-        f"for -2 < eps_1 < 0 J_C is at most {largest:.0e}, and {resonant:.0e} if the filters are read as centred on |eps_1|",
+        f"for -2 < eps_1 < 0 J_C is at most {largest:.0e}, and {resonant:.0e} if the filters are"
+        " read as centred on |eps_1|",
     )
 
 
@@ -224,7 +225,8 @@ def the_global_equation_heats_at_small_couplings() -> Outcome:
     return Outcome(
         {"it heats below": np.all(below < 0), "up to about 0.2": 0.15 < start < 0.25},
         named("D_z where cooling begins", starts) | named("D_z where cooling ends", ends),
-        f"it heats, up to {start:.2f}; with dT = 0.3 as in Fig. 4, instead of the caption's 0.1, up to {other:.2f}",
+        f"it heats, up to {start:.2f}; with dT = 0.3 as in Fig. 4, instead of the caption's 0.1, up"
+        f" to {other:.2f}",
     )
 
 
@@ -301,7 +303,8 @@ def the_local_equation_loses_less() -> Outcome:
             "J_C(D_z = 0.2), local, D_x = 0.02": locally,
             "J_C(D_z = 0.2), global, D_x = 0.002": globally,
         },
-        f"{100 * lost_locally:.1f} % at Delta_x = 0.02 against {100 * lost_globally:.0f} % at 0.002",
+        f"{100 * lost_locally:.1f} % at Delta_x = 0.02 against {100 * lost_globally:.0f} % at"
+        " 0.002",
     )
 
 

@@ -107,7 +107,8 @@ def current_decreases_beyond_a_maximum() -> Outcome:
     return Outcome(
         falls,
         maxima("D_z", best) | named("D_z where cooling ends", last),
-        f"on the way it turns into heating, at {min(last.values()):.2f} to {max(last.values()):.2f}, which the paper does not say",
+        f"on the way it turns into heating, at {min(last.values()):.2f} to"
+        f" {max(last.values()):.2f}, which the paper does not say",
     )
 
 
@@ -127,7 +128,8 @@ def it_cools_at_small_couplings() -> Outcome:
     return Outcome(
         {"down to 0.01": max(first.values()) < 0.01, "at half of that, too": min(half) > 0},
         named("D_z where cooling begins", first),
-        f"down to these values; at half of them J_C is {min(half):.1e} to {max(half):.1e}, as such filters do not select",
+        f"down to these values; at half of them J_C is {min(half):.1e} to {max(half):.1e}, as such"
+        " filters do not select",
     )
 
 
@@ -142,7 +144,8 @@ def a_third_level_enhances_cooling() -> Outcome:
     return Outcome(
         {"by a tenth": least > 0.1},
         _named_gains(shifts),
-        f"by {100 * least:.0f} % or more there, and by {100 * _gain_of_a_level((3, 2), 0.3):.0f} % at 0.3",
+        f"by {100 * least:.0f} % or more there, and by {100 * _gain_of_a_level((3, 2), 0.3):.0f} %"
+        " at 0.3",
     )
 
 
@@ -158,7 +161,8 @@ def a_third_level_does_nothing_at_large_couplings() -> Outcome:
     return Outcome(
         {"to 3 %": np.all(gains < 0.03), "to half a percent": np.all(gains < 0.005)},
         _named_gains(shifts) | {"gain of 2 x 3 over 2 x 2 (D_z = 0.35)": second},
-        f"up to {100 * np.max(gains):.1f} %; a third level of the second one changes it by {100 * second:.0f} %",
+        f"up to {100 * np.max(gains):.1f} %; a third level of the second one changes it by"
+        f" {100 * second:.0f} %",
     )
 
 

@@ -60,7 +60,9 @@ _RATES = {n: in_blocks(functools.partial(_current_by_rates, n), 64) for n in SIZ
 _KELDYSH = {n: in_blocks(functools.partial(_by_green_functions, n), 1) for n in RETARDED}
 
 
-def cooling(levels: tuple[int, int], bias: Any, shift: Any = 0.05, cutoff: float = 10.0) -> np.ndarray:
+def cooling(
+    levels: tuple[int, int], bias: Any, shift: Any = 0.05, cutoff: float = 10.0
+) -> np.ndarray:
     """Cooling current of Fig. 7 and, with a `cutoff` of 20, 8, by the numbers of `levels`, the
     `bias` and the `shift`."""
     return _RATES[levels](1.0, shift, 1 + bias, 1 - bias, 0.02, 0.08, 0.06, cutoff)
@@ -83,7 +85,9 @@ def by_rates(bias: Any, hot_width: Any, shift: Any = 0.2) -> np.ndarray:
     return _RATES[RESONATORS](2.0, shift, 1 + bias, 1.0, hot_width, 0.02, 0.02, 7.0)
 
 
-def keldysh(retarded: str, bias: Any, hot_width: Any, strength: Any = 1.0, shift: Any = 0.2) -> np.ndarray:
+def keldysh(
+    retarded: str, bias: Any, hot_width: Any, strength: Any = 1.0, shift: Any = 0.2
+) -> np.ndarray:
     """Cooling current of Fig. 10 by Green functions with one of the RETARDED ones, `retarded`, at a
     `bias`, a `hot_width` of the hot filter, a `strength` of all filters and a `shift`."""
     return _KELDYSH[retarded](bias, shift, hot_width, strength)

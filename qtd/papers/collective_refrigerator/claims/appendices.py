@@ -12,7 +12,9 @@ from ..devices import between_two_reservoirs, cooling_of, exponent, relaxation
 __all__ = ["CLAIMS"]
 
 
-@claim("Fig. 6", "a peaked density is a mode with a Lorentz-Drude environment", printed="equivalent")
+@claim(
+    "Fig. 6", "a peaked density is a mode with a Lorentz-Drude environment", printed="equivalent"
+)
 def a_peaked_density_is_a_mode() -> Outcome:
     mode = reaction_coordinate(Peaked(center=2.0, width=0.1), 50.0)
     back, cutoff = mode.peaked()
@@ -45,7 +47,8 @@ def thermalisation_is_superradiant() -> Outcome:
 
 @claim(
     "App. C",
-    "so does the mean time in which a reservoir at zero temperature brings a low level to the lowest (C3)",
+    "so does the mean time in which a reservoir at zero temperature brings a low level to the"
+    " lowest (C3)",
     printed="exponent -2",
 )
 def decay_is_superradiant() -> Outcome:
@@ -60,7 +63,8 @@ def decay_is_superradiant() -> Outcome:
 
 @claim(
     "App. A1",
-    "a sector of smaller total spin j cools as j^2, so that some of it changes the cooling current little",
+    "a sector of smaller total spin j cools as j^2, so that some of it changes the cooling current"
+    " little",
     printed="j^2, little",
 )
 def a_sector_of_smaller_spin_cools_less() -> Outcome:
@@ -75,13 +79,16 @@ def a_sector_of_smaller_spin_cools_less() -> Outcome:
             "I_c(N = 31, j = 29/2)": lower,
             "I_c, half of each, over that of j = 31/2": share,
         },
-        f"as j^{slope:.1f}, since rates of the hot reservoir keep their 1 / N^2; half of each costs {100 * (1 - share):.0f} %",
+        f"as j^{slope:.1f}, since rates of the hot reservoir keep their 1 / N^2; half of each costs"
+        f" {100 * (1 - share):.0f} %",
     )
 
 
 @claim("App. A2", "for odd N both sectors of parity cool alike", printed="equal")
 def both_parities_of_odd_sizes_cool_alike() -> Outcome:
-    currents = {parity: cooling_of(CollectiveRefrigerator(11, parity=parity)) for parity in ("even", "odd")}
+    currents = {
+        parity: cooling_of(CollectiveRefrigerator(11, parity=parity)) for parity in ("even", "odd")
+    }
     return Outcome(
         {"equal": currents["even"] == currents["odd"]},
         {f"I_c(N = 11, {parity})": current for parity, current in currents.items()},
@@ -90,7 +97,8 @@ def both_parities_of_odd_sizes_cool_alike() -> Outcome:
 
 @claim(
     "App. A2",
-    "for even N, with filters at 1, 4, 3 Omega, the even sector cools; the odd one does not contribute, or heats if filters are broad",
+    "for even N, with filters at 1, 4, 3 Omega, the even sector cools; the odd one does not"
+    " contribute, or heats if filters are broad",
     printed="cools, 0, heats",
 )
 def parities_of_even_sizes_differ() -> Outcome:
@@ -109,13 +117,15 @@ def parities_of_even_sizes_differ() -> Outcome:
             "the odd one heats if filters are broad": current_wide < 0,
         },
         numbers | {"I_c(N = 6, odd)": current, "I_c(N = 6, odd, widths 0.3)": current_wide},
-        f"already with the widths of Fig. 2 the odd sector takes {100 * lost:+.0f} % of the even one's cooling",
+        f"already with the widths of Fig. 2 the odd sector takes {100 * lost:+.0f} % of the even"
+        " one's cooling",
     )
 
 
 @claim(
     "App. D",
-    "between two broad reservoirs at low temperature heat flows as N^2, as two levels alone say (D2)",
+    "between two broad reservoirs at low temperature heat flows as N^2, as two levels alone say"
+    " (D2)",
     printed="N^2",
 )
 def heat_flows_as_two_levels_say() -> Outcome:

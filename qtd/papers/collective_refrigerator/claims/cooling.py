@@ -95,7 +95,8 @@ def the_relative_width_falls_with_the_size() -> Outcome:
 
 @claim(
     "Fig. 3a",
-    "to cool, the work filter must be two or three orders of magnitude narrower than those of cold and hot",
+    "to cool, the work filter must be two or three orders of magnitude narrower than those of cold"
+    " and hot",
     printed="two or three orders",
 )
 def the_work_filter_must_be_narrow() -> Outcome:
@@ -145,7 +146,9 @@ def cooling_bears_a_wide_hot_filter() -> Outcome:
 @claim("Fig. 4", "wider work filters cool less far", printed="falling")
 def wider_work_filters_cool_less_far() -> Outcome:
     edges = {f"beta_c at d_w = {width:g}": edge(width) for width in WORK_WIDTHS}
-    currents = {f"I_c(beta_c = 1, d_w = {width:g})": cooling(1.0, work_width=width) for width in WORK_WIDTHS}
+    currents = {
+        f"I_c(beta_c = 1, d_w = {width:g})": cooling(1.0, work_width=width) for width in WORK_WIDTHS
+    }
     falls = np.all(np.diff(list(edges.values())) < 0)
     return Outcome({"falling": falls}, edges | currents)
 
@@ -168,7 +171,8 @@ def the_limit_of_three_levels_is_approachable() -> Outcome:
             "d_w = 1e-6": alone,
             "d_w = 1e-6, others 0.01": with_others,
         },
-        f"to {3 - alone:.2f} alone, to {3 - with_others:.4f} if the other two filters narrow as well",
+        f"to {3 - alone:.2f} alone, to {3 - with_others:.4f} if the other two filters narrow as"
+        " well",
     )
 
 

@@ -70,7 +70,8 @@ def pumping_is_frustrated_on_small_orbits() -> Outcome:
 
 @claim(
     "Fig. 4a",
-    "the next order changes the motor little, ends the pumping at a larger load, and begins it below C_ext / C_F^(0) = -8",
+    "the next order changes the motor little, ends the pumping at a larger load, and begins it"
+    " below C_ext / C_F^(0) = -8",
     printed="-8",
 )
 def the_next_order_ends_the_pumping() -> Outcome:
@@ -101,7 +102,8 @@ def the_next_order_ends_the_pumping() -> Outcome:
 
 @claim(
     "Fig. 4a",
-    "the pump stops at a larger load, and there is another at negative loads: exactly in the velocity",
+    "the pump stops at a larger load, and there is another at negative loads: exactly in the"
+    " velocity",
     printed="both",
 )
 def the_exact_pump_stops() -> Outcome:
@@ -142,7 +144,8 @@ def _extreme(speeds, torque):
 
 @claim(
     "Fig. 4b",
-    "the engine of radius 10 is invisible, that of 20 never refrigerates, and the largest COP stays below the largest efficiency",
+    "the engine of radius 10 is invisible, that of 20 never refrigerates, and the largest COP stays"
+    " below the largest efficiency",
     printed="over Carnot",
 )
 def wide_orbits_refrigerate() -> Outcome:
@@ -217,7 +220,8 @@ def the_third_order_reverses_the_charge() -> Outcome:
 
 @claim(
     "Fig. 6",
-    "an orbit of radius 20 never takes heat from the cold lead: zeroth and second order outdo the first",
+    "an orbit of radius 20 never takes heat from the cold lead: zeroth and second order outdo the"
+    " first",
     printed="never",
 )
 def a_small_orbit_never_refrigerates() -> Outcome:

@@ -21,7 +21,8 @@ def _slope(radius):
 
 @claim(
     "Fig. 3",
-    "the slope of the zeroth order at V = 0 grows with the orbit and saturates at the quantised pumped charge",
+    "the slope of the zeroth order at V = 0 grows with the orbit and saturates at the quantised"
+    " pumped charge",
     printed="saturates",
 )
 def the_slope_saturates() -> Outcome:
@@ -56,7 +57,8 @@ def the_first_order_is_constant() -> Outcome:
             "constant on all orbits": np.all(steady),
         },
         numbers,
-        f"constant within 5 % on the orbits {listed}; on that of radius 10 {100 * left[0]:.0f} % of it are left at V = 10",
+        f"constant within 5 % on the orbits {listed}; on that of radius 10 {100 * left[0]:.0f} % of"
+        " it are left at V = 10",
     )
 
 
@@ -73,7 +75,8 @@ def the_zeroth_order_is_linear() -> Outcome:
     return Outcome(
         {"on the three wider orbits": wider < 0.02, "on that of radius 10": bent[10.0] < 0.02},
         {"W0(10, V = 10)": 10 * shares[10.0][-1] * slope, "slope * 10": 10 * slope},
-        f"to {100 * wider:.1f} % on the three wider orbits, to {100 * bent[10.0]:.0f} % on that of radius 10",
+        f"to {100 * wider:.1f} % on the three wider orbits, to {100 * bent[10.0]:.0f} % on that of"
+        " radius 10",
     )
 
 
@@ -122,7 +125,8 @@ def dissipation_can_be_inverted() -> Outcome:
             "not on wider orbits": wider < 0,
         },
         {f"C_F^(1) = 0 at V, U = {u:g}": bias for u, bias in zeros.items()},
-        f"from V = {zeros[20.0]:.1f} to {BIASES[inverted][-1]:g} at least; on the wider orbits W1 is at most {wider:.2f} there",
+        f"from V = {zeros[20.0]:.1f} to {BIASES[inverted][-1]:g} at least; on the wider orbits W1"
+        f" is at most {wider:.2f} there",
     )
 
 
@@ -146,7 +150,8 @@ def higher_orders_can_exceed_the_first_two() -> Outcome:
             "W3 exceeds W1 to": exceeds[-1],
             "largest W3 / W0": largest,
         },
-        f"in steps of 0.25 of V, the third order exceeds the first {len(exceeds)} times and is at most {largest:.2f} of the zeroth",
+        f"in steps of 0.25 of V, the third order exceeds the first {len(exceeds)} times and is at"
+        f" most {largest:.2f} of the zeroth",
     )
 
 

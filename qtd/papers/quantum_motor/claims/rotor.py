@@ -59,7 +59,8 @@ def _settles(load, sign):
 
 @claim(
     "Fig. 2a, b",
-    "with a large moment of inertia the velocity hardly varies within a cycle and follows from the integrated torque",
+    "with a large moment of inertia the velocity hardly varies within a cycle and follows from the"
+    " integrated torque",
     printed="large inertia",
 )
 def a_heavy_rotor_turns_evenly() -> Outcome:
@@ -112,7 +113,8 @@ def there_are_two_stable_velocities_to_third_order() -> Outcome:
     return Outcome(
         {"two stable ones at U = 20": alike[20.0], "as printed at U = 20": off[20.0] < 0.5e-4},
         numbers,
-        f"at its U = 20 the velocities are off the paper's by up to {off[20.0]:.1e}, at U = 40 by up to {off[40.0]:.0e}",
+        f"at its U = 20 the velocities are off the paper's by up to {off[20.0]:.1e}, at U = 40 by"
+        f" up to {off[40.0]:.0e}",
     )
 
 
@@ -142,7 +144,8 @@ def the_next_order_is_negligible() -> Outcome:
 
 @claim(
     "Fig. 2c",
-    "the rotor has two stable velocities of opposite sign: exactly in the velocity, -0.12 < v < 0.06",
+    "the rotor has two stable velocities of opposite sign: exactly in the velocity, -0.12 < v <"
+    " 0.06",
     printed="two",
 )
 def there_are_two_stable_velocities_exactly() -> Outcome:
