@@ -215,6 +215,13 @@ def test_packages_list_what_they_load(module):
         getattr(module, name)
 
 
+def test_the_inside_of_jax_is_touched_in_one_folder():
+    for path in FILES:
+        if "jax_internals" not in path.parts:
+            told = re.findall(r"jax\.(?:extend|interpreters|_src)|make_jaxpr", path.read_text())
+            assert told in ([], ["make_jaxpr"]), f"{path} leans on the inside of JAX: {told}"
+
+
 def test_files_hold_one_subject_each():
     for path in FILES:
         assert len(path.read_text().splitlines()) <= 600, (

@@ -16,19 +16,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
+
+from .jax_internals.primitives import follow, primitive, settle
 
 Tree = TypeVar("Tree")
 
 _FEW = 32  # levels, over which sums are written out
-
-
-def follow(x: Array, witness: Array) -> Array:
-    """x, batched wherever x or `witness` is, the batch axis last. The identity; so is its
-    derivative, laid out in the same way."""
-    return _follow_p.bind(x, lax.stop_gradient(witness))
 
 
 def together(tree: Tree) -> Tree:
@@ -71,7 +65,7 @@ def add(terms: Iterable[Array]) -> Array:
 def sum_over(x: Array, axis: int) -> Array:
     """The sum along one axis of levels, written out: XLA's reductions over leading axes are slow on
     CPUs."""
-    return _sum_p.bind(x, axis=axis)
+    return _sum_over(x, axis=axis)
 
 
 def total(x: Float[Array, " n"]) -> Float[Array, ""]:
@@ -91,95 +85,15 @@ def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
     return settle(x)
 
 
-def settle(x: Array) -> Array:
-    """x, computed once and kept. The identity, and so is its derivative.
-
-    A compiler may copy what an array is computed from into every kernel that uses it. Two copies
-    need not be rounded alike, and where it is a padded array, or the derivative of a dozen rates,
-    the kernels lose their vector instructions or repeat much work.
-    """
-    return _settle_p.bind(x)
-
-
-def batched_last(args, dims):
-    """The operands of a primitive that is being batched, all with the batch axis last."""
-    size = next(x.shape[d] for x, d in zip(args, dims) if d is not None)
-    return [
-        jnp.broadcast_to(x[..., None], (*x.shape, size)) if d is None else jnp.moveaxis(x, d, -1)
-        for x, d in zip(args, dims)
-    ]
-
-
-_follow_p = Primitive("follow")
-_follow_p.def_impl(lambda x, witness: x)
-_follow_p.def_abstract_eval(lambda x, witness: x)
-mlir.register_lowering(_follow_p, lambda _, x, witness: [x])
-
-
-def _follow_jvp(primals, tangents):
-    (x, witness), (x_dot, _) = primals, tangents
-    return _follow_p.bind(x, witness), _follow_p.bind(ad.instantiate_zeros(x_dot), witness)
-
-
-def _follow_batch(args, dims):
-    x, witness = batched_last(args, dims)
-    return _follow_p.bind(x, witness), x.ndim - 1
-
-
-ad.primitive_jvps[_follow_p] = _follow_jvp
-ad.primitive_transposes[_follow_p] = lambda ct, x, witness: [
-    _follow_p.bind(ad.instantiate_zeros(ct), witness),
-    None,
-]
-batching.primitive_batchers[_follow_p] = _follow_batch
-
-_settle_p = Primitive("settle")
-_settle_p.def_impl(lambda x: x)
-_settle_p.def_abstract_eval(lambda x: x)
-ad.deflinear2(_settle_p, lambda ct, _: [_settle_p.bind(ad.instantiate_zeros(ct))])
-batching.primitive_batchers[_settle_p] = lambda args, dims: (_settle_p.bind(*args), *dims)
-
-
-def _settled_on_cpu(x):
-    """A loop that touches two rows and changes nothing: XLA for CPUs drops its barriers too early,
-    but does not fuse across loops."""
-    if x.ndim == 0 or x.size == 0:
-        return x
-
-    def touch(i, x):
-        return lax.dynamic_update_slice_in_dim(
-            x, jnp.maximum(lax.dynamic_slice_in_dim(x, i, 1), -jnp.inf), i, 0
-        )
-
-    return lax.fori_loop(0, 2, touch, x)
-
-
-mlir.register_lowering(_settle_p, mlir.lower_fun(lax.optimization_barrier, multiple_results=False))
-mlir.register_lowering(
-    _settle_p, mlir.lower_fun(_settled_on_cpu, multiple_results=False), platform="cpu"
-)
-
-
-_sum_p = Primitive("sum_over")
-
-
 def _summed(x, *, axis):
     if x.shape[axis] > _FEW or x.shape[axis] == 0:
         return x.sum(axis)
     return add(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis]))
 
 
-def _sum_transpose(ct, x, *, axis):
-    return [jnp.broadcast_to(jnp.expand_dims(ad.instantiate_zeros(ct), axis), x.aval.shape)]
-
-
-def _sum_batch(args, dims, *, axis):
-    (x,) = batched_last(args, dims)
-    return _sum_p.bind(x, axis=axis), x.ndim - 2
-
-
-_sum_p.def_impl(lambda x, **how: jax.jit(functools.partial(_summed, **how))(x))
-_sum_p.def_abstract_eval(lambda x, *, axis: x.update(shape=x.shape[:axis] + x.shape[axis + 1 :]))
-mlir.register_lowering(_sum_p, mlir.lower_fun(_summed, multiple_results=False))
-ad.deflinear2(_sum_p, _sum_transpose)
-batching.primitive_batchers[_sum_p] = _sum_batch
+_sum_over = primitive(
+    "sum_over",
+    _summed,
+    lambda x, *, axis: x.update(shape=x.shape[:axis] + x.shape[axis + 1 :]),
+    transpose=lambda ct, x, *, axis: [jnp.broadcast_to(jnp.expand_dims(ct, axis), x.aval.shape)],
+)

@@ -5,18 +5,15 @@ LAPACK calls inside batched gradients can hang jaxlib's CPU thread pool, and wor
 time; the loops here run along the batch.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last, settle, sum_over
+from .batching import settle, sum_over
+from .jax_internals.primitives import primitive
 from .solves import solve
 
 
@@ -50,7 +47,7 @@ class CoherentElimination(eqx.Module):
 
     def __init__(self, matrix: Float[Array, "m m"], levels: int):
         self.operator = _Matrix(matrix)
-        self.factors = Factors(*_factor_p.bind(lax.stop_gradient(matrix), levels=levels))
+        self.factors = Factors(*_factored(lax.stop_gradient(matrix), levels=levels))
 
     def solve(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """x with M x = y and no trace, for y without trace."""
@@ -203,14 +200,4 @@ def _shapes(matrix, *, levels):
     ]
 
 
-def _batch(args, dims, **how):
-    results = _factor_p.bind(*batched_last(args, dims), **how)
-    return results, [x.ndim - 1 for x in results]
-
-
-_factor_p = Primitive("coherent_elimination")
-_factor_p.multiple_results = True
-_factor_p.def_impl(lambda matrix, **how: jax.jit(partial(_factor, **how))(matrix))
-_factor_p.def_abstract_eval(_shapes)
-mlir.register_lowering(_factor_p, mlir.lower_fun(_factor, multiple_results=True))
-batching.primitive_batchers[_factor_p] = _batch
+_factored = primitive("coherent_elimination", _factor, _shapes, several=True)

@@ -24,11 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import add, batched_last, sum_over, total
+from .batching import add, sum_over, total
+from .jax_internals.primitives import primitive
 from .ladders import shift
 from .solves import solve
 
@@ -170,7 +169,7 @@ def _at_rest(up, down):
     """The factors of a generator and its populations, without derivatives; a batch keeps its axis
     last."""
     operands, structure = jax.tree.flatten(lax.stop_gradient((dict(up), dict(down))))
-    found = _at_rest_p.bind(*operands, structure=structure)
+    found = _bind_at_rest(*operands, structure=structure)
     return jax.tree.unflatten(jax.tree.structure(_layout(operands, structure)), found)
 
 
@@ -263,21 +262,6 @@ def _scaled(factors, ground):
     return lax.scan(lowered, jnp.ones_like(ground[0]), found, reverse=True)[1]
 
 
-_at_rest_p = Primitive("at_rest")
-_at_rest_p.multiple_results = True
-_traced_once = jax.jit(
-    lambda *operands, structure: jax.tree.leaves(_rested(*operands, structure=structure)),
-    static_argnames="structure",
-)
-_at_rest_p.def_impl(_traced_once)
-_at_rest_p.def_abstract_eval(
-    lambda *avals, structure: [
-        avals[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(avals, structure))
-    ]
-)
-mlir.register_lowering(_at_rest_p, mlir.lower_fun(_traced_once))
-
-
 def _layout(operands, structure):
     """The shapes of what `_rested` returns."""
     up, _ = jax.tree.unflatten(structure, operands)
@@ -288,12 +272,19 @@ def _layout(operands, structure):
     return _Factors(coefficients, coefficients, of(n), of(n) if n <= FEW else None), of(n)
 
 
-def _at_rest_batch(args, dims, **how):
-    found = _at_rest_p.bind(*batched_last(args, dims), **how)
-    return found, [x.ndim - 1 for x in found]
+def _rested_arrays(*operands, structure):
+    return jax.tree.leaves(_rested(*operands, structure=structure))
 
 
-batching.primitive_batchers[_at_rest_p] = _at_rest_batch
+def _rested_shapes(*operands, structure):
+    return [
+        operands[0].update(shape=x.shape) for x in jax.tree.leaves(_layout(operands, structure))
+    ]
+
+
+_bind_at_rest = primitive(
+    "at_rest", _rested_arrays, _rested_shapes, several=True, traced_once=("structure",)
+)
 
 
 def _eliminate(up, down, lost=None):

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import add, batched_last, settle
+from .batching import add
+from .jax_internals.primitives import primitive, settle
 
 
 def shift(x: Float[Array, "n *batch"], distance: int) -> Float[Array, "n *batch"]:
     """x_{k-distance} at every level k, 0 where there is no such level: from the levels below for a
     positive distance, from those above for a negative one. The transpose is the shift the other
     way."""
-    return _shift_p.bind(x, distance=distance)
+    return _shift(x, distance=distance)
 
 
 def rounded_once(terms: Sequence[Float[Array, " n"]]) -> Float[Array, " n"]:
@@ -40,17 +39,10 @@ def _shifted(x, *, distance):
     )
 
 
-def _shift_batch(args, dims, *, distance):
-    (x,) = batched_last(args, dims)
-    return _shift_p.bind(x, distance=distance), x.ndim - 1
-
-
-_shift_p = Primitive("shift")
-_shift_p.def_impl(_shifted)
-_shift_p.def_abstract_eval(lambda x, *, distance: x)
-mlir.register_lowering(_shift_p, mlir.lower_fun(_shifted, multiple_results=False))
-ad.deflinear2(
-    _shift_p,
-    lambda ct, _, *, distance: [_shift_p.bind(ad.instantiate_zeros(ct), distance=-distance)],
+_shift = primitive(
+    "shift",
+    _shifted,
+    lambda x, *, distance: x,
+    transpose=lambda ct, _, *, distance: [_shift(ct, distance=-distance)],
+    eager=_shifted,
 )
-batching.primitive_batchers[_shift_p] = _shift_batch

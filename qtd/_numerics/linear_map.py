@@ -3,17 +3,13 @@ whose axis stays last."""
 
 import math
 from collections.abc import Iterable
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, ArrayLike, Float
 
-from .batching import batched_last
+from .jax_internals.primitives import primitive
 
 # Coefficients; those of larger maps that are not 0 are taken one by one, or programs hold gigabytes
 # of zeros
@@ -61,7 +57,7 @@ class LinearMap:
         return flat.reshape(self.shape)
 
     def __call__(self, x: Float[Array, " n"]) -> Float[Array, "..."]:
-        return _map_p.bind(x, of=self, transposed=False)
+        return _map(x, of=self, transposed=False)
 
     def __hash__(self):
         return self._hash
@@ -125,20 +121,9 @@ def _abstract(x, *, of, transposed):
     return x.update(shape=(*made, *x.shape[len(taken) :]))
 
 
-def _batch(args, dims, **how):
-    (x,) = batched_last(args, dims)
-    mapped = _map_p.bind(x, **how)
-    return mapped, mapped.ndim - 1
-
-
-_map_p = Primitive("linear_map")
-_map_p.def_impl(lambda x, **how: jax.jit(partial(_mapped, **how))(x))
-_map_p.def_abstract_eval(_abstract)
-mlir.register_lowering(_map_p, mlir.lower_fun(_mapped, multiple_results=False))
-ad.deflinear2(
-    _map_p,
-    lambda ct, _, *, of, transposed: [
-        _map_p.bind(ad.instantiate_zeros(ct), of=of, transposed=not transposed)
-    ],
+_map = primitive(
+    "linear_map",
+    _mapped,
+    _abstract,
+    transpose=lambda ct, _, *, of, transposed: [_map(ct, of=of, transposed=not transposed)],
 )
-batching.primitive_batchers[_map_p] = _batch

@@ -8,12 +8,10 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last
 from .elimination import FEW, Elimination, conserving
+from .jax_internals.primitives import primitive
 
 Levels = Float[Array, " n"]
 
@@ -52,7 +50,7 @@ def refinement(
     needed = _largest(flows) < eps**0.75 * _largest(gross)
     known = elimination.factors, elimination.populations, elimination.scale
     operands, structure = jax.tree.flatten((known, -network.net(flows), first, needed))
-    second, last = _refine_p.bind(*operands, structure=structure)
+    second, last = _refine(*operands, structure=structure)
     return _flows(network, rates, second), [
         len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)
     ]
@@ -99,15 +97,4 @@ def _shapes(*avals, structure):
     return [right, first]
 
 
-def _batch(args, dims, **how):
-    found = _refine_p.bind(*batched_last(args, dims), **how)
-    return found, [x.ndim - 1 for x in found]
-
-
-_refine_p = Primitive("refinement")
-_refine_p.multiple_results = True
-_traced_once = jax.jit(_refined, static_argnames="structure")
-_refine_p.def_impl(_traced_once)
-_refine_p.def_abstract_eval(_shapes)
-mlir.register_lowering(_refine_p, mlir.lower_fun(_traced_once))
-batching.primitive_batchers[_refine_p] = _batch
+_refine = primitive("refinement", _refined, _shapes, several=True, traced_once=("structure",))

@@ -7,17 +7,14 @@ axis last; see `batching`.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from .batching import batched_last, follow
+from .jax_internals.primitives import follow, instantiate_zeros, is_zero, primitive
 
 
 class Operator(Protocol):
@@ -42,7 +39,7 @@ def solve(
     needed is not solved.
     """
     operands, structure = jax.tree.flatten((operator, lax.stop_gradient((factors, needed))))
-    return _solve_p.bind(
+    return _solve(
         follow(y, y), *operands, structure=structure, substitute=substitute, transposed=transposed
     )
 
@@ -57,31 +54,26 @@ def _substituted(y, *operands, structure, substitute, transposed):
 
 def _solve_jvp(primals, tangents, *, structure, **how):
     """A x = y gives A dx = dy - dA x; the factors are constants."""
-    again = lambda y: _solve_p.bind(y, *primals[1:], structure=structure, **how)
+    again = lambda y: _solve(y, *primals[1:], structure=structure, **how)
     x, (y_dot, *operands_dot) = again(primals[0]), tangents
-    right = ad.instantiate_zeros(y_dot)
-    if any(type(change) is not ad.Zero for change in operands_dot):
+    right = instantiate_zeros(y_dot)
+    if not all(map(is_zero, operands_dot)):
         changes, _ = jax.tree.unflatten(
-            structure, [follow(ad.instantiate_zeros(change), x) for change in operands_dot]
+            structure, [follow(instantiate_zeros(change), x) for change in operands_dot]
         )
         right = right - changes.apply(x, how["transposed"])
     return x, again(right)
 
 
 def _solve_transpose(ct, y, *operands, transposed, **how):
-    found = _solve_p.bind(ad.instantiate_zeros(ct), *operands, transposed=not transposed, **how)
+    found = _solve(ct, *operands, transposed=not transposed, **how)
     return [found, *(None for _ in operands)]
 
 
-def _solve_batch(args, dims, **how):
-    y, *operands = batched_last(args, dims)
-    return _solve_p.bind(y, *operands, **how), y.ndim - 1
-
-
-_solve_p = Primitive("solve")
-_solve_p.def_impl(lambda *operands, **how: jax.jit(partial(_substituted, **how))(*operands))
-_solve_p.def_abstract_eval(lambda y, *operands, **how: y)
-mlir.register_lowering(_solve_p, mlir.lower_fun(_substituted, multiple_results=False))
-ad.primitive_jvps[_solve_p] = _solve_jvp
-ad.primitive_transposes[_solve_p] = _solve_transpose
-batching.primitive_batchers[_solve_p] = _solve_batch
+_solve = primitive(
+    "solve",
+    _substituted,
+    lambda y, *operands, **how: y,
+    jvp=_solve_jvp,
+    transpose=_solve_transpose,
+)

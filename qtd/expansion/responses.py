@@ -27,9 +27,9 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
+from .._numerics.jax_internals.taylor import taylor
 from .._numerics.printing import readable
 from .._numerics.quadrature import gauss
-from .._numerics.taylor import taylor
 from .._numerics.validation import as_scalar, is_concrete, where_legal, whole
 from ..status import Status, first, raise_if_known
 from ._driven import Network, as_asked, described, gained, integrals, matrices, panel_edges

@@ -21,9 +21,9 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._numerics.batching import add, settle
 from .._numerics.compilation import compiled
+from .._numerics.jax_internals.taylor import taylor
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import gauss
-from .._numerics.taylor import taylor
 from .._numerics.validation import is_concrete, whole
 from ..status import Status, first, raise_if_known
 from ._driven import Network, as_asked, cyclic, described, gained, integrals, matrices, panel_edges

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, Var
 from jax.sharding import Mesh, PartitionSpec
 
-from .._numerics.repetition import as_function, exact_bytes, inside, without_repetition
+from .._numerics.jax_internals.peak import peak, size_of
+from .._numerics.jax_internals.repetition import as_function, exact_bytes, without_repetition
 
 _CACHE = 2**20  # bytes that a batch may keep alive on a CPU core
 _MEMORY = 2**28  # and on an accelerator
@@ -39,12 +39,12 @@ class Program:
 
     def size(self) -> int:
         """Bytes that are recorded at a point."""
-        return sum(_size(x) for x in jax.tree.leaves(self.outputs))
+        return sum(size_of(x) for x in jax.tree.leaves(self.outputs))
 
     def batch(self) -> int:
         """How many points at once keep what they need in the cache."""
         room = _CACHE if jax.default_backend() == "cpu" else _MEMORY
-        fitting = room // max(_peak(self.jaxpr.jaxpr), 1)
+        fitting = room // max(peak(self.jaxpr.jaxpr), 1)
         return 2 ** int(np.clip(math.log2(max(fitting, 1)), 5, 10 if room == _CACHE else 17))
 
 
@@ -90,26 +90,3 @@ def collected(found: dict[str, jax.Array], points: int) -> dict[str, np.ndarray]
         name: np.asarray(x).reshape(x.shape[0] * x.shape[1], *x.shape[2:])[:points]
         for name, x in found.items()
     }
-
-
-def _peak(jaxpr: Jaxpr) -> int:
-    """Bytes alive at once if everything is computed in order and nothing is fused: an upper bound
-    that orders programs by size."""
-    variables = lambda found: {x for x in found if isinstance(x, Var)}
-    last = {var: i for i, equation in enumerate(jaxpr.eqns) for var in variables(equation.invars)}
-    last |= {var: len(jaxpr.eqns) for var in variables(jaxpr.outvars)}
-    alive = sum(_size(var.aval) for var in jaxpr.invars)
-    peak = alive
-    for i, equation in enumerate(jaxpr.eqns):
-        alive += sum(_size(var.aval) for var in equation.outvars)
-        peak = max(peak, alive + max((_peak(inner) for inner in inside(equation)), default=0))
-        alive -= sum(
-            _size(var.aval)
-            for var in variables([*equation.invars, *equation.outvars])
-            if last.get(var, i) == i
-        )
-    return peak
-
-
-def _size(x):
-    return math.prod(x.shape) * x.dtype.itemsize

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qtd
-from qtd._numerics.repetition import as_function, without_repetition
+from qtd._numerics.jax_internals.repetition import as_function, without_repetition
 
 pytestmark = pytest.mark.digits
 

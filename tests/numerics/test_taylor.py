@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from qtd._numerics.taylor import taylor
+from qtd._numerics.jax_internals.taylor import taylor
 
 pytestmark = pytest.mark.digits
 

@@ -19,7 +19,7 @@ from jax.experimental import jet
 from jax.extend.core import ClosedJaxpr, Literal
 from jaxtyping import Array
 
-from .batching import add, settle
+from ..batching import add, settle
 
 
 def taylor(function: Callable[..., Any], *arguments: Array) -> Any:
