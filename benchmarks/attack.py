@@ -91,10 +91,8 @@ def judge_point(build, vector):
         ]
     )
     # Where it is full or empty.
-    sigma, may_be_endless = (
-        point.entropy_production,
-        bool(point.nonthermal_entropy_currents),
-    )
+    sigma = point.entropy_production
+    may_be_endless = bool(point.nonthermal_entropy_currents)
     # Where a variance vanishes with the current there is nothing to compare.
     uncertainty = (
         variances * sigma - (2 - 1e-6) * heat**2 if point.of_jumps else jnp.zeros_like(heat)
@@ -143,7 +141,10 @@ def judge_course(build, vector, with_gradient=True):
     """The same of finite reservoirs on their way; what they hold together stays, and entropy
     rises."""
     times = vector[-1] * jnp.array([0.1, 1.0, 10.0])
-    end = lambda vector: build(vector).evolve(times).temperatures[-1, 0]
+
+    def end(vector):
+        return build(vector).evolve(times).temperatures[-1, 0]
+
     found = build(vector).evolve(times)
     states = jnp.concatenate(
         [found.temperatures, found.chemical_potentials, found.occupations], axis=1
@@ -350,7 +351,9 @@ def draw_demons(rng, count):
 def build_demons(variant, vector):
     """The conductor of a demon that takes this share of what is possible, its resonances as points,
     as windows, or as lines."""
-    temperatures, energies, (width, share) = vector[:2], vector[2:6], vector[6:]
+    temperatures = vector[:2]
+    energies = vector[2:6]
+    (width, share) = vector[6:]
     hot, cold = (
         qtd.Reservoir(t, 0.0, "fermi", spectral_density=WideBand(1.0)) for t in temperatures
     )
@@ -516,7 +519,10 @@ def device(name, seed, number):
 
 def attack(name, devices):
     """Counts of statuses, and of what is broken with status 0, with the first places of each."""
-    kind, statuses, broken, places = KINDS[name], collections.Counter(), collections.Counter(), {}
+    kind = KINDS[name]
+    statuses = collections.Counter()
+    broken = collections.Counter()
+    places = {}
     for seed in range(max(1, devices // (kind.cost * kind.size))):
         vectors = jnp.asarray(kind.draw(np.random.default_rng(seed), kind.size))
         verdict = jax.tree.map(np.asarray, program(name, seed % kind.variants)(vectors))

@@ -99,11 +99,9 @@ def speed(state):
     for j, sign in ((0, 1), (1, -1)):
         root = math.sqrt(mu[j])
         thermal = math.pi**2 / 6 * t[j] ** 2
-        zeroth, first, second = (
-            root - thermal / 4 / mu[j] / root,
-            thermal / root,
-            2 * thermal * root,
-        )
+        zeroth = root - thermal / 4 / mu[j] / root
+        first = thermal / root
+        second = 2 * thermal * root
         capacity, height = (second - first**2 / zeroth) / t[j], mu[j] + first / zeroth
         warming.append(
             -sign

@@ -184,10 +184,8 @@ def _scattered(two_qubits, points):
     """Arguments of the rivals, each with the points first."""
     # Temperatures, centers, widths of hot, sink, cold; or temperatures of cold, hot, work, energies
     # of cold and work, and g.
-    qubits, three = (
-        ([1.2, 1.0, 0.8], [2.0, 2.1, 2.2], [0.02, 0.08, 0.06]),
-        ([1.0, 1.5, 8.0], [1.0, 3.0], 0.02),
-    )
+    qubits = ([1.2, 1.0, 0.8], [2.0, 2.1, 2.2], [0.02, 0.08, 0.06])
+    three = ([1.0, 1.5, 8.0], [1.0, 3.0], 0.02)
     centres = qubits if two_qubits else three
     random = np.random.default_rng(0)
     return [

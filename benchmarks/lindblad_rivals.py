@@ -34,12 +34,10 @@ GAPS = (
 COUPLING, CUTOFF = 0.01, 10.0  # J(w) = COUPLING w exp(-w / CUTOFF)
 COLD, HOT, WORK = range(3)
 
-NUMBER, FLIP, RAISE, ONE = (
-    np.diag([0.0, 1.0]),
-    np.array([[0.0, 1.0], [1.0, 0.0]]),
-    np.array([[0.0, 0.0], [1.0, 0.0]]),
-    np.eye(2),
-)
+NUMBER = np.diag([0.0, 1.0])
+FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
+RAISE = np.array([[0.0, 0.0], [1.0, 0.0]])
+ONE = np.eye(2)
 
 
 def on(site, operator, sites):
@@ -138,7 +136,10 @@ class Static(NamedTuple):
         """Of Hamiltonians and jump operators, ("hamiltonian" or "jump", matrix), with these
         coherences."""
         one, size = np.eye(len(terms[0][1])), len(terms[0][1])
-        unit = lambda a, b: np.outer(one[a], one[b]).ravel()
+
+        def unit(a, b):
+            return np.outer(one[a], one[b]).ravel()
+
         columns = [unit(a, a) for a in range(size)]
         for a, b in pairs:
             # Re rho_ab, Im rho_ab.
@@ -148,7 +149,10 @@ class Static(NamedTuple):
             ]
         into = np.array(columns, complex).T
         out = into.conj().T / np.linalg.norm(into, axis=0)[:, None] ** 2
-        both = lambda left, right: np.kron(left, right.T)  # rows stacked
+
+        def both(left, right):
+            return np.kron(left, right.T)  # rows stacked
+
         generators, jumps = [], []
         for kind, x in terms:
             jump, loss = (
@@ -285,10 +289,8 @@ def qutip_points(two_qubits, method="svd"):
             return solve(hamiltonian, groups, "cold", "hot")
     else:
         matrices, jump_matrices = _three_qubit_operators()
-        terms, jumps = (
-            [qutip.Qobj(x) for x in matrices],
-            [[qutip.Qobj(x) for x in both] for both in jump_matrices],
-        )
+        terms = [qutip.Qobj(x) for x in matrices]
+        jumps = [[qutip.Qobj(x) for x in both] for both in jump_matrices]
 
         def point(temperatures, energies, swap):
             rates, (cold, work) = zip(*three_qubit_rates(temperatures, energies)), energies
@@ -317,7 +319,10 @@ def qthermo_points(two_qubits):
                 ("hot", "sink", "cold"), couplings, temperatures, centers, widths
             ):
                 temperature, center, width = numbers
-                spectrum = lambda w, e=center, d=width: d * w / ((w - e) ** 2 + (d * w) ** 2)
+
+                def spectrum(w, e=center, d=width):
+                    return d * w / ((w - e) ** 2 + (d * w) ** 2)
+
                 baths.append(
                     qthermo.davies_bath(bare, x, temperature, spectrum=spectrum, name=name)
                 )
@@ -327,10 +332,8 @@ def qthermo_points(two_qubits):
             return cold.mean, cold.noise, cold.mean / hot
     else:
         terms, _ = _three_qubit_operators()
-        couplings, spectrum = (
-            [on(site, FLIP, 3) for site in range(3)],
-            qthermo.ohmic_spectrum(COUPLING, CUTOFF),
-        )
+        couplings = [on(site, FLIP, 3) for site in range(3)]
+        spectrum = qthermo.ohmic_spectrum(COUPLING, CUTOFF)
 
         def point(temperatures, energies, swap):
             bare = energies[0] * terms[0] + energies[1] * terms[1]

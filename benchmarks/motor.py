@@ -53,7 +53,10 @@ def operation(side, rounds):
         return point.velocity, point.power, point.efficiency
 
     ours, compilation = timing.compiled(figures, columns, CHUNK)
-    theirs = lambda: rivals.operate(devices, lambda at_rest: at_rest / 2)
+
+    def theirs():
+        return rivals.operate(devices, lambda at_rest: at_rest / 2)
+
     found, expected = [np.asarray(x) for x in ours(columns)], theirs()
     turns = np.isfinite(expected.velocity)
     for x, y in zip(found, (expected.velocity, expected.power, expected.efficiency)):
@@ -113,7 +116,10 @@ def gradients(side, rounds):
     points = rivals.enough_points(devices, 2)
     load = rivals.coefficients(devices, 0).torque[:, 0] / 2
     arguments = jnp.concatenate([columns, jnp.asarray(load)[:, None]], axis=1)
-    power = lambda x: motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
+
+    def power(x):
+        return motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
+
     ours, compilation = timing.compiled(jax.value_and_grad(power), arguments, CHUNK)
     value, slopes = (np.asarray(x) for x in ours(arguments))
     theirs = differences(np.asarray(arguments), points)
@@ -137,16 +143,22 @@ def spin_ups(starts, cycles=20, inertia=2e7):
     device = rivals.circle(10.0, 15.42, 40.0)
     load = float(rivals.coefficients(device, 1, 1024).torque[0, 0]) + 0.05
     velocities, machine = np.linspace(-0.01, 0.01, starts), motor(rivals.columns_of(device)[:, 0])
-    ours = lambda: jax.block_until_ready(machine.spin_up(velocities, inertia, load, cycles=cycles))
+
+    def ours():
+        return jax.block_until_ready(machine.spin_up(velocities, inertia, load, cycles=cycles))
+
     begin = time.perf_counter()
     found = ours()
     first = time.perf_counter() - begin
     few = np.arange(starts // 20, starts, starts // 10)
     series = rivals.torque_series(device)
-    one = lambda method: rivals.spin_up_loop(
-        series, inertia, load, velocities[few], cycles, method=method
-    )
-    together = lambda: rivals.spin_up_together(series, inertia, load, velocities, cycles)
+
+    def one(method):
+        return rivals.spin_up_loop(series, inertia, load, velocities[few], cycles, method=method)
+
+    def together():
+        return rivals.spin_up_together(series, inertia, load, velocities, cycles)
+
     final = np.asarray(found.velocities)[:, -1]
     expected = {"solve_ivp": one("RK45"), "odeint": one("odeint"), "together": together()[few]}
     differences = []
@@ -204,7 +216,10 @@ def motor(x):
         mu_left,
         mu_right,
     ) = x
-    lead = lambda t, mu, gamma: qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(gamma))
+
+    def lead(t, mu, gamma):
+        return qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(gamma))
+
     left, right = lead(t_left, mu_left, gamma_left), lead(t_right, mu_right, gamma_right)
     return qtd.machines.QuantumMotor(
         energy_left, energy_right, radius, tunnelling, repulsion, left, right
@@ -213,7 +228,10 @@ def motor(x):
 
 def differences(arguments, points):
     """Power and its forward differences in eleven parameters and the load."""
-    power = lambda x: rivals.operate(dict(zip(rivals.NAMES, x)), x[11], points).power
+
+    def power(x):
+        return rivals.operate(dict(zip(rivals.NAMES, x)), x[11], points).power
+
     columns = arguments.T
     base, slopes = power(columns), []
     for k in range(len(columns)):

@@ -108,7 +108,10 @@ def coefficients(parameters, order=3, points=None):
     # No energy is left over, but for the work, of one order less.
     right = (columns[10] - columns[9]) * particles - heat
     right[1:] += torque[:-1]
-    by_lead = lambda *leads: np.stack(leads).transpose(2, 0, 1)
+
+    def by_lead(*leads):
+        return np.stack(leads).transpose(2, 0, 1)
+
     return Coefficients(torque.T, by_lead(particles, -particles), by_lead(heat, right))
 
 
@@ -148,11 +151,11 @@ def _block(columns, order, points):
     np.divide(strengths, second, out=second)
     strengths *= 0.5
     # The ways back, left lead.
-    lose, leave = (
-        strengths[0] - 0.5 * first[0],
-        strengths[0] - 0.5 * second[0],
-    )
-    fill, pair, total = first[0] + first[1], second[0] + second[1], strengths[0] + strengths[1]
+    lose = strengths[0] - 0.5 * first[0]
+    leave = strengths[0] - 0.5 * second[0]
+    fill = first[0] + first[1]
+    pair = second[0] + second[1]
+    total = strengths[0] + strengths[1]
     empty, part = total - 0.5 * fill, total - 0.5 * pair
 
     # a = from_0 p_0 + from_2 p_2 - r_a / exit, b = s - the others, and for p_0, p_2 two equations
@@ -160,7 +163,10 @@ def _block(columns, order, points):
     inverse = 1 / (empty[1] + pair[0])
     from_0, from_2 = fill[1] * inverse, part[0] * inverse
     over_0, over_2 = empty[1] - empty[0], pair[0] - pair[1]
-    a00, a02, a20, a22 = over_0 * from_0, over_0 * from_2, over_2 * from_0, over_2 * from_2
+    a00 = over_0 * from_0
+    a02 = over_0 * from_2
+    a20 = over_2 * from_0
+    a22 = over_2 * from_2
     for entry, losses in (
         (a00, (*fill, empty[0])),
         (a02, (empty[0],)),
@@ -360,7 +366,10 @@ def _spin_up(pieces, start, cycles, rtol, method):
             slope, initial, ends, rtol=rtol, atol=1e-3 * rtol * initial, tfirst=True, mxstep=100_000
         )[1:, 0]
     else:
-        rest = lambda angle, energy: energy[0]
+
+        def rest(angle, energy):
+            return energy[0]
+
         rest.terminal = True
         options = {
             "method": method,

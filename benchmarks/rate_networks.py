@@ -106,7 +106,9 @@ def compare(points, chunk, rounds):
 
 def scale(rounds):
     """Time and memory of one evaluation against the number of spins."""
-    sizes, times, memory = (31, 101, 301, 1001, 3001, 10001, 20001), [], []
+    sizes = (31, 101, 301, 1001, 3001, 10001, 20001)
+    times = []
+    memory = []
     point, batch = jnp.asarray([FIGURE_2[name] for name in FIGURE_2]).T.reshape(12), 16
     print(f"\n{'spins':>8} {'levels':>8} {'us/point':>12} {'us/level':>10} {'bytes/level':>12}")
     for size in sizes:
@@ -123,7 +125,10 @@ def scale(rounds):
             f"{size:>8} {levels:>8} {1e6 * times[-1]:>12.2f} {1e6 * times[-1] / levels:>10.3f}"
             f" {memory[-1] / levels:>12.0f}"
         )
-    exponent = lambda y: np.polyfit(np.log(sizes), np.log(y), 1)[0]
+
+    def exponent(y):
+        return np.polyfit(np.log(sizes), np.log(y), 1)[0]
+
     print(
         f"Fitted exponents from N = {sizes[0]} to {sizes[-1]}: time {exponent(times):.2f}, memory"
         f" {exponent(memory):.2f}"

@@ -25,7 +25,9 @@ from scipy.sparse.linalg import splu
 import qtd
 
 NAMES = ("hot", "sink", "cold")
-TEMPERATURES, WIDTHS, CUTOFF = np.array([1.3, 1.0, 0.7]), np.array([0.02, 0.08, 0.06]), 10.0
+TEMPERATURES = np.array([1.3, 1.0, 0.7])
+WIDTHS = np.array([0.02, 0.08, 0.06])
+CUTOFF = 10.0
 
 
 def main():
@@ -40,7 +42,10 @@ def one_box(levels, rounds):
     """All populations of levels x levels, the cooling current, and for qtd its noise and its slope
     with the shift."""
     machine = qtd.machines.ResonatorRefrigerator((levels, levels))
-    at = lambda shift: qtd.replace(machine, {"shift": shift})
+
+    def at(shift):
+        return qtd.replace(machine, {"shift": shift})
+
     start = jnp.asarray([0.05])
     programs, compilation = {}, {}
     for name, function in {
@@ -89,7 +94,10 @@ def sweep_of_boxes(levels, points, rounds, chunk=256):
     """The cooling current over temperatures, widths and shift scattered by 20 %."""
     parameters = _scattered(points)
     machine = qtd.machines.ResonatorRefrigerator((levels, levels))
-    current = lambda x: qtd.replace(machine, _named(x)).operate().heat_currents["cold"]
+
+    def current(x):
+        return qtd.replace(machine, _named(x)).operate().heat_currents["cold"]
+
     value, compilation = timing.compiled(current, parameters, chunk)
     gradient, _ = timing.compiled(jax.value_and_grad(current), parameters, chunk)
     reference = np.asarray(value(parameters))
@@ -179,7 +187,10 @@ def generator(levels, shift, temperatures=TEMPERATURES, widths=WIDTHS):
     lower and upper level, rates."""
     n_1, n_2 = np.meshgrid(np.arange(levels), np.arange(levels), indexing="ij")
     index = n_1 * levels + n_2
-    rows, columns, rates, cold = [], [], [], None
+    rows = []
+    columns = []
+    rates = []
+    cold = None
     for r in range(3):
         low, high, photons, other = (
             (index[:-1], index[1:], n_1[1:], n_2[1:])
@@ -265,19 +276,28 @@ def green_functions(parameters, points):
 
 
 def _on_grid(x, points, cutoff=7.0, strength=0.1, energy=2.0):
-    temperatures, widths, shift = x[:3], x[3:6], 4 * x[6]
+    temperatures = x[:3]
+    widths = x[3:6]
+    shift = 4 * x[6]
     step = cutoff / points
     w = (np.arange(points) + 0.5) * step
     centers = energy, energy + shift, energy + shift
-    density, absorbed, real = [], [], []
+    density = []
+    absorbed = []
+    real = []
     for center, width, temperature in zip(centers, widths, temperatures):
         density.append(strength * width * w / ((w - center) ** 2 + (width * w) ** 2))
         absorbed.append(density[-1] / np.expm1(w / temperature))
         z = center / (1 - 1j * width)
         logs = np.log(cutoff - z) - np.log(-z) + np.log(w / (cutoff - w))
         real.append(strength / (2 * np.pi) * (logs / ((1 - 1j * width) * (w - z))).imag)
-    of = lambda values: np.array([values[0] + values[1], values[2]])
-    lesser, strengths, real = of(absorbed), of(density), of(real)
+
+    def of(values):
+        return np.array([values[0] + values[1], values[2]])
+
+    lesser = of(absorbed)
+    strengths = of(density)
+    real = of(real)
     n, before = np.zeros(2), np.ones(2)
     while np.abs(n - before).max() > 1e-15:
         before = n

@@ -89,7 +89,9 @@ def _banded(gaps, elements, parameters, scratch):
         np.add(pair[0], pair[1], out=p[k + 1])
     p *= 1 / np.add.reduce(p)
 
-    low, high, quantum = p[1:-1], p[2:], gaps[COLD]
+    low = p[1:-1]
+    high = p[2:]
+    quantum = gaps[COLD]
     (cold_up, work_up), (cold_down, work_down) = up, down
     work_up *= low
     work_down *= high

@@ -98,9 +98,9 @@ def resonant_levels(points, rounds, chunk=64):
     parameters = jnp.asarray(
         rng.uniform(0.8, 1.2, (points, 5)) * np.array([1.2, 0.1, 0.2, 1.0, 0.5])
     )
-    lead = lambda temperature, potential: qtd.Reservoir(
-        temperature, potential, "fermi", spectral_density=WideBand(1.0)
-    )
+
+    def lead(temperature, potential):
+        return qtd.Reservoir(temperature, potential, "fermi", spectral_density=WideBand(1.0))
 
     def state(x):
         leads = {"h": lead(x[3], 1.0), "c": lead(x[4], 0.7)}
@@ -117,10 +117,8 @@ def resonant_levels(points, rounds, chunk=64):
         ),
         "qtd, heat current and its gradient": lambda: jax.block_until_ready(gradient(parameters)),
     }
-    ours, theirs = (
-        [np.asarray(x) for x in value(parameters)],
-        in_blocks(uniform, np.asarray(parameters).T, 64),
-    )
+    ours = [np.asarray(x) for x in value(parameters)]
+    theirs = in_blocks(uniform, np.asarray(parameters).T, 64)
     error = max(np.abs(b / a - 1).max() for a, b in zip(ours, theirs))
     print(
         f"\nB: {points} resonant levels, currents and noise by quadrature; largest relative"
@@ -140,12 +138,21 @@ def demons(columns):
     """COP, J_c, I_S by the closed forms, differences of occupations and logits without
     cancellation."""
     cold, e4, hot, e1, e2, e3, boldness, width = columns
-    fermi = lambda e, t: 1 / (1 + np.exp((e - 1) / t))
-    f1, f2, f3, f4 = fermi(e1, hot), fermi(e2, hot), fermi(e3, cold), fermi(e4, cold)
+
+    def fermi(e, t):
+        return 1 / (1 + np.exp((e - 1) / t))
+
+    f1 = fermi(e1, hot)
+    f2 = fermi(e2, hot)
+    f3 = fermi(e3, cold)
+    f4 = fermi(e4, cold)
     unit = np.expm1((e4 - e3) / cold) * np.exp((e3 - 1) / cold) * f3 * f4
     a = boldness * unit
     r = (e3 - e4) / (e1 - e2)
-    x1, x2, x3, x4 = f1 - r * a, f2 + r * a, f3 + a, f4 - a
+    x1 = f1 - r * a
+    x2 = f2 + r * a
+    x3 = f3 + a
+    x4 = f4 - a
     margin = np.minimum.reduce([x1, x2, x3, x4, 1 - x1, 1 - x2, 1 - x3, 1 - x4])
     with np.errstate(invalid="ignore", divide="ignore"):
         upper = np.log1p((unit + 2 * a) / (x4 * (1 - x3)))
@@ -184,7 +191,10 @@ def uniform(columns, energies=4000):
         f, g = 1 / (1 + np.exp((e - 1.0) / hot)), 1 / (1 + np.exp((e - 0.7) / cold))
     flow = passed * (f - g)
     power = passed * (f * (1 - f) + g * (1 - g)) + passed * (1 - passed) * (f - g) ** 2
-    total = lambda x: (x * step).sum(1) / (2 * np.pi)
+
+    def total(x):
+        return (x * step).sum(1) / (2 * np.pi)
+
     return np.stack(
         [
             total((e - 1.0) * flow),

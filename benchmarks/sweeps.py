@@ -57,10 +57,8 @@ def main():
         f"  bare kernel, one core        {total / statistics.median(seconds['kernel']):>12.0f}"
         f" points/s   (compiled in {compilation:.1f} s)"
     )
-    rate, share = (
-        total / statistics.median(seconds["sweep"]),
-        statistics.median(seconds["kernel"]) / statistics.median(seconds["sweep"]),
-    )
+    rate = total / statistics.median(seconds["sweep"])
+    share = statistics.median(seconds["kernel"]) / statistics.median(seconds["sweep"])
     print(
         f"  sweep into a store           {rate:>12.0f} points/s   {100 * share:.0f} % of the"
         " kernel's; checks, tracing, compilation apart"

@@ -49,24 +49,26 @@ class Certificate(eqx.Module):
     @classmethod
     def of(cls, point) -> "Certificate":
         """The certificate of an operating `point`."""
-        stacked = lambda values: lax.stop_gradient(jnp.stack(list(values)))
-        taken, heat = (
-            stacked(point.device_energy_currents.values()),
-            stacked(point.heat_currents[name] for name in point.names),
-        )
+
+        def stacked(values):
+            return lax.stop_gradient(jnp.stack(list(values)))
+
+        taken = stacked(point.device_energy_currents.values())
+        heat = stacked(point.heat_currents[name] for name in point.names)
         parts = stacked(point.entropy_currents[name] for name in point.names)
         counted = [point.heat_covariance[name, name] for name in point.heat_covariance.names]
         variances = stacked(counted) if counted else jnp.full_like(taken[:1], jnp.inf)
-        sigma, rounding = (
-            lax.stop_gradient(point.entropy_production),
-            float(jnp.finfo(heat.dtype).eps),
-        )
+        sigma = lax.stop_gradient(point.entropy_production)
+        rounding = float(jnp.finfo(heat.dtype).eps)
         allowed = max(_FIRST_LAW, _ROUNDING * rounding)
         largest, part = _largest(taken), _largest(parts)
         imbalance, smallest = jnp.abs(sum(taken)), variances.min(axis=0)
         known = stacked([*point.temperatures.values(), *point.chemical_potentials.values()])
         split = len(point.temperatures)
-        is_one = lambda x: jnp.all(x == x[:1], axis=0)
+
+        def is_one(x):
+            return jnp.all(x == x[:1], axis=0)
+
         at_rest = is_one(known[:split]) & is_one(known[split:]) & (split == len(point.names))
         balanced = (imbalance <= allowed * largest) & (sigma >= -allowed * part)
         uncertain, uncertainty = jnp.asarray(True), jnp.full_like(sigma, jnp.inf)
@@ -79,7 +81,10 @@ class Certificate(eqx.Module):
             uncertainty = jnp.where(
                 moves, variances * sigma[None] / jnp.where(moves, heat, 1.0) ** 2, jnp.inf
             ).min(axis=0)
-        ratio = lambda x, of: x / jnp.where(of > 0, of, 1.0)
+
+        def ratio(x, of):
+            return x / jnp.where(of > 0, of, 1.0)
+
         conserves = balanced | at_rest
         possible = smallest >= 0
         if not point.of_jumps:

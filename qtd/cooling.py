@@ -124,20 +124,28 @@ def _constant(value, _):
 def _cool_down(machine, path, heat_capacity, share, until, within):
     start = parameters(machine)[path]
     cold = path.removesuffix(".temperature")
-    current = lambda temperature, machine: (
-        replace(machine, {path: temperature}).operate().heat_currents[cold]
-    )
+
+    def current(temperature, machine):
+        return replace(machine, {path: temperature}).operate().heat_currents[cold]
+
     if until is None:
         stopping, found = _standstill(current, machine, start, within)
+
         # In the logarithm of the share that is left the integrand is smooth up to the stop.
-        place = lambda x: stopping + (start - stopping) * share**x
-        pace = lambda x: -jnp.log(share) * (start - stopping) * share**x
+        def place(x):
+            return stopping + (start - stopping) * share**x
+
+        def pace(x):
+            return -jnp.log(share) * (start - stopping) * share**x
     else:
         stopping, found = until, jnp.asarray(True)
-        place, pace = (
-            (lambda x: start + (stopping - start) * x),
-            (lambda x: (start - stopping) * jnp.ones_like(x)),
-        )
+
+        def place(x):
+            return start + (stopping - start) * x
+
+        def pace(x):
+            return (start - stopping) * jnp.ones_like(x)
+
     edges = jnp.linspace(0.0, 1.0, _PANELS + 1, dtype=start.dtype)
     points, weights, _ = gauss(edges)
     temperatures = place(points)
@@ -149,7 +157,10 @@ def _cool_down(machine, path, heat_capacity, share, until, within):
     runs = found & jnp.all(slowness > 0)
     invalid = ~jnp.isfinite(currents[-1])
     status = first((invalid, Status.INVALID_PARAMETER), (~runs, Status.NOT_CONVERGED))
-    known = lambda x: jnp.where(status == 0, x, jnp.nan)
+
+    def known(x):
+        return jnp.where(status == 0, x, jnp.nan)
+
     return CoolDown(
         known(stopping),
         known(weights @ slowness),
@@ -178,8 +189,11 @@ def _standstill(current, machine, start, within):
     # Where there is none, a line that has one stands in: a derivative of what is not a number would
     # spoil others.
     middle = (ladder[i] + ladder[i + 1]) / 2
-    function = lambda temperature, machine: jnp.where(
-        found, current(temperature, machine), temperature - middle
-    )
-    at = lambda j: jnp.where(found, values[j], ladder[j] - middle)
+
+    def function(temperature, machine):
+        return jnp.where(found, current(temperature, machine), temperature - middle)
+
+    def at(j):
+        return jnp.where(found, values[j], ladder[j] - middle)
+
     return bracketed(function, (ladder[i], ladder[i + 1]), (at(i), at(i + 1)), machine), found

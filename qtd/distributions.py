@@ -92,10 +92,8 @@ class LogitBasis(AbstractDistribution):
         self, reference: Thermal, coefficients: ArrayLike, centers: ArrayLike, widths: ArrayLike
     ):
         self.reference = reference
-        self.coefficients, self.centers = (
-            as_real(coefficients, "coefficients"),
-            as_real(centers, "centers"),
-        )
+        self.coefficients = as_real(coefficients, "coefficients")
+        self.centers = as_real(centers, "centers")
         self.widths = jnp.broadcast_to(as_real(widths, "widths"), self.centers.shape)
         if self.coefficients.ndim != 1 or self.coefficients.shape != self.centers.shape:
             raise ValueError(
@@ -129,11 +127,9 @@ class ShiftedLogits(AbstractDistribution):
     edges: Float[Array, " edges"] = parameter("any", "E")
 
     def __init__(self, references: Sequence[Thermal], shifts: ArrayLike, edges: ArrayLike):
-        self.references, self.shifts, self.edges = (
-            tuple(references),
-            as_real(shifts, "shifts"),
-            as_real(edges, "edges"),
-        )
+        self.references = tuple(references)
+        self.shifts = as_real(shifts, "shifts")
+        self.edges = as_real(edges, "edges")
         if self.shifts.shape != (len(self.references),) or self.edges.shape != (
             len(self.references) - 1,
         ):
@@ -143,7 +139,7 @@ class ShiftedLogits(AbstractDistribution):
                 f" got shapes {self.shifts.shape} and {self.edges.shape}."
             )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         _check_rising("edges", self.edges)
 
     def __call__(self, energy):
@@ -188,7 +184,7 @@ class PiecewiseConstant(AbstractDistribution):
                 f" {self.occupations.shape} and {self.edges.shape}."
             )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         _check_rising("edges", self.edges)
         rule(
             (self.occupations,),
@@ -221,7 +217,7 @@ class Mixture(AbstractDistribution):
                 f" {self.weights.shape}."
             )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         rule(
             (self.weights,),
             lambda w: abs(w.sum() - 1) <= 1e-6,
@@ -310,7 +306,10 @@ def _(distribution: PiecewiseConstant, energy, statistics):
     end = jnp.ones_like(f[:1])
     filled, empty = jnp.concatenate([end, f, 0 * end]), jnp.concatenate([0 * end, 1 - f, end])
     inside = _windows(energy, distribution.edges)
-    read = lambda values: jnp.where(inside, _last(values, energy), 0).sum(-1)
+
+    def read(values):
+        return jnp.where(inside, _last(values, energy), 0).sum(-1)
+
     return read(filled), read(empty) if statistics == "fermi" else 1 + read(filled)
 
 

@@ -113,8 +113,11 @@ def _relax_jumps(lindbladian, matrix, times):
 
 def _moved(lindbladian, generator, levels, matrix, times):
     start = lindbladian.vector(matrix)
+
     # One after another: together, all would take as many squarings as the longest.
-    at = lambda t: propagator(generator, t, levels) @ start
+    def at(t):
+        return propagator(generator, t, levels) @ start
+
     vectors = jax.lax.map(at, jnp.atleast_1d(times).astype(generator.dtype))
     return jax.vmap(lindbladian.matrix)(vectors).reshape(*times.shape, *matrix.shape)
 
@@ -195,7 +198,10 @@ def waiting_time_density(
         .at[-1, :-1]
         .set(leaving)
     )
-    density = lambda t: leaving @ exponential(absorbing, t)[:-1, :-1] @ start
+
+    def density(t):
+        return leaving @ exponential(absorbing, t)[:-1, :-1] @ start
+
     return jax.vmap(density)(jnp.atleast_1d(times)).reshape(times.shape)
 
 
@@ -270,9 +276,10 @@ def _density_matrix(lindbladian, state):
         raise ValueError(
             f"`state` must be a {size} x {size} density matrix, got shape {matrix.shape}."
         )
-    is_state = lambda: (
-        np.allclose(matrix, matrix.conj().T, atol=1e-6) and abs(np.trace(matrix) - 1) < 1e-6
-    )
+
+    def is_state():
+        return np.allclose(matrix, matrix.conj().T, atol=1e-6) and abs(np.trace(matrix) - 1) < 1e-6
+
     if is_concrete(matrix) and not is_state():
         raise ValueError("`state` must be Hermitian with trace 1.")
     return matrix

@@ -66,7 +66,7 @@ class FermiGas(Module):
             raise ValueError(f'`closure` must be "exact" or "sommerfeld", got {closure!r}.')
         self.closure = closure
 
-    def __check_init__(self):
+    def rules(self) -> None:
         if self.closure == "sommerfeld":
             rule(
                 (self.degeneracy, self.smallest_degeneracy),

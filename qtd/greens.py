@@ -89,7 +89,7 @@ class KerrModes(Module):
                 f" {dict(couplings)}."
             )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         for name, reservoir in self.reservoirs.items():
             density = reservoir.spectral_density
             if reservoir.statistics != "bose" or not isinstance(density, Resonator):
@@ -104,7 +104,10 @@ class KerrModes(Module):
             lambda x: (x == x.T).all() & (x.diagonal() == 0).all(),
             lambda x: told.format(x.tolist()),
         )
-        named = lambda *values: dict(zip(self.reservoirs, map(float, values)))
+
+        def named(*values):
+            return dict(zip(self.reservoirs, map(float, values)))
+
         cutoffs = tuple(self.density(name).cutoff for name in self.reservoirs)
         told = "`cutoff` must be the same in all reservoirs, got"
         rule(
@@ -286,9 +289,10 @@ def _solve(modes, retarded, points, occupations):
         (jnp.any(jnp.abs(ratios) > 0.1), Status.STRONG_CORRELATION),
     )
     has_none = (status != Status.OK) & (status != Status.STRONG_CORRELATION)
-    known = lambda values: {
-        name: jnp.where(has_none, jnp.nan, value) for name, value in values.items()
-    }
+
+    def known(values):
+        return {name: jnp.where(has_none, jnp.nan, value) for name, value in values.items()}
+
     errors = {name: jnp.abs(fine.heat[name] - coarse.heat[name]) for name in figures.heat}
     return KeldyshState(
         figures.occupations,
@@ -366,7 +370,10 @@ class _Band(eqx.Module):
     def spectra(self, square: Float[Array, "modes points"]) -> "_Spectra":
         """Transforms of g^> and g^<, padded so that correlations of three of them do not wrap
         around."""
-        transform = lambda x: jnp.fft.rfft(x, n=4 * len(self.energy))
+
+        def transform(x):
+            return jnp.fft.rfft(x, n=4 * len(self.energy))
+
         greater, lesser = transform(square * self.greater), transform(square * self.lesser)
         return _Spectra(greater, lesser, greater * lesser.conj())
 
@@ -376,9 +383,10 @@ class _Band(eqx.Module):
         """Self-energies s^> and s^< of exchange and correlation."""
         squares = self.modes.shifts**2
         bubble = lax.complex(squares @ spectra.bubble.real, squares @ spectra.bubble.imag)
-        back = lambda x: (
-            self.step**2 * jnp.fft.irfft(x, n=4 * len(self.energy))[:, : len(self.energy)]
-        )
+
+        def back(x):
+            return self.step**2 * jnp.fft.irfft(x, n=4 * len(self.energy))[:, : len(self.energy)]
+
         return back(spectra.greater * bubble), back(spectra.lesser * bubble.conj())
 
     def collisions(self, spectra: "_Spectra") -> Float[Array, " modes"]:
@@ -387,10 +395,8 @@ class _Band(eqx.Module):
         points = len(self.energy)
         bubble = self.step * jnp.fft.irfft(spectra.bubble, n=4 * points)
         # P at positive frequencies, which take energy up, and at negative ones.
-        up, down = (
-            bubble[:, 1:points],
-            bubble[:, -1:-points:-1],
-        )
+        up = bubble[:, 1:points]
+        down = bubble[:, -1:-points:-1]
         frequency = jnp.arange(1, points, dtype=self.energy.dtype) * (self.modes.cutoff / points)
         exchanged = (down * frequency[None]) @ up.T
         return self.step * (self.modes.shifts**2 * (exchanged - exchanged.T)).sum(1)
@@ -439,7 +445,10 @@ def _on_grid(band, occupations):
             greater[mode] * band.absorption[name] - lesser[mode] * band.emission[name]
         )
         heat[name], photons[name] = band.step * (band.energy * flow).sum(), band.step * flow.sum()
-    sums = lambda x: band.step * (square * x).sum(1)
+
+    def sums(x):
+        return band.step * (square * x).sum(1)
+
     held = found if occupations == "correlated" else band.occupied(found)
     figures = _Figures(held, heat, photons, sums(band.strengths), sums(lesser))
     return figures, converged, band.resolves(square)

@@ -224,10 +224,8 @@ class Lindbladian(AbstractSystem):
                 for value, x in zip(self._coefficients(), operators)
             ]
             return add(diagonals), jnp.eye(self.structure.size, dtype=matrix.dtype)
-        energies, vectors = (
-            jnp.diagonal(matrix).real,
-            jnp.eye(self.structure.size, dtype=matrix.dtype),
-        )
+        energies = jnp.diagonal(matrix).real
+        vectors = jnp.eye(self.structure.size, dtype=matrix.dtype)
         for block in self.structure.blocks:
             inside = np.ix_(block, block)
             values, states = eigensystem(matrix[inside])
@@ -324,13 +322,12 @@ class Lindbladian(AbstractSystem):
         dissipators = {}
         for name in structure.edges:
             real, imaginary, quanta, numbers = found[name]
-            edges, static = (
-                structure.edges[name],
-                eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True),
-            )
-            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)[
-                0
-            ]
+            edges = structure.edges[name]
+            static = eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True)
+
+            def rate(numbers, *jump, static=static):
+                return eqx.combine(numbers, static).rates(*jump)[0]
+
             rates = jax.vmap(rate)(
                 numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None
             )
@@ -370,10 +367,8 @@ class Dissipator(eqx.Module):
         )
         losses = _products(edges.losses, real, imaginary, quanta["energy"], scale, keeps_all)
         half = 0.5 * edges.losses.first(rates)
-        self.losses_real, self.losses_imaginary = (
-            half * losses[0],
-            None if losses[1] is None else half * losses[1],
-        )
+        self.losses_real = half * losses[0]
+        self.losses_imaginary = None if losses[1] is None else half * losses[1]
 
     def gains(
         self, quantity: str = "energy", power: int = 0
@@ -384,11 +379,9 @@ class Dissipator(eqx.Module):
             raise ValueError(
                 f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
             )
-        first, second, quanta = (
-            self.edges.gains.first,
-            self.edges.gains.second,
-            self.quanta[quantity],
-        )
+        first = self.edges.gains.first
+        second = self.edges.gains.second
+        quanta = self.quanta[quantity]
         if power == 0:
             weight = 0.5 * (first(self.rates) + second(self.rates))
         else:
@@ -451,16 +444,14 @@ class Dissipator(eqx.Module):
 def _products(pairs, real, imaginary, gaps, scale, keeps_all):
     """A_e conj(A_f) of pairs of edges, real and imaginary part."""
     x, y = pairs.first, pairs.second
-    if keeps_all:
-        kept = lambda product: product
-    else:
-        known, limit = (
-            lax.stop_gradient(gaps),
-            1e3 * float(jnp.finfo(gaps.dtype).eps) * pairs.spread(scale[None]),
-        )
-        kept = lambda product: jnp.where(
-            jnp.abs(x(known) - y(known)) <= limit, product, 0 * product
-        )
+    gaps = lax.stop_gradient(gaps)
+    limit = 1e3 * float(jnp.finfo(gaps.dtype).eps) * pairs.spread(scale[None])
+
+    def kept(product):
+        if keeps_all:
+            return product
+        return jnp.where(jnp.abs(x(gaps) - y(gaps)) <= limit, product, 0 * product)
+
     if imaginary is None:
         return kept(x(real) * y(real)), None
     return kept(x(real) * y(real) + x(imaginary) * y(imaginary)), kept(

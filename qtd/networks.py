@@ -132,7 +132,7 @@ class RateNetwork(AbstractSystem):
             for name, found in strengths.items()
         }
 
-    def __check_init__(self):
+    def rules(self) -> None:
         for name, strength in self.strengths.items():
             check(f"strength of a jump of {name!r}", strength, "nonnegative")
 
@@ -150,44 +150,43 @@ class RateNetwork(AbstractSystem):
 
     def jumps(self) -> list["Jumps"]:
         """Rates and quanta of all jumps, for each of `topology.diagonals`."""
-        topology, energies = (
-            self.topology,
-            follow(self.energies, self.energies)[self.topology.order],
-        )
-        quanta, reservoirs = [], []
-        for slot in topology.slots:
-            reservoir, exchanged = (
-                self.reservoirs[slot.reservoir],
-                jnp.asarray(slot.particles, energies.dtype),
-            )
-            gap = energies[slot.upper] - energies[slot.lower]
-            quanta.append(
-                {
-                    "energy": gap,
-                    "particles": exchanged,
-                    "heat": gap - reservoir.chemical_potential * exchanged,
-                }
-            )
-            if reservoir.temperature is None:
-                quanta[-1]["entropy"] = reservoir.entropy(gap, exchanged)
-            reservoirs.append(at_every(reservoir, topology.size))
+        topology = self.topology
+        energies = follow(self.energies, self.energies)[topology.order]
+        quanta = [self._quanta(slot, energies) for slot in topology.slots]
+        reservoirs = [self.reservoirs[slot.reservoir] for slot in topology.slots]
+        at_levels = [at_every(reservoir, topology.size) for reservoir in reservoirs]
         strengths = [self._strengths(diagonal) for diagonal in topology.diagonals]
-        quanta, reservoirs, strengths = together((quanta, reservoirs, strengths))
-        rates = []
-        for slot, taken, at_levels in zip(topology.slots, quanta, reservoirs):
-            static = eqx.filter(self.reservoirs[slot.reservoir], eqx.is_inexact_array, inverse=True)
-            rate = lambda numbers, *jump, static=static: eqx.combine(numbers, static).rates(*jump)
-            rates.append(
-                jax.vmap(rate)(
-                    at_levels,
-                    taken["energy"],
-                    taken["particles"] if np.any(slot.particles) else None,
-                )
-            )
-        return [
-            Jumps(settle(up * rates[i][0]), settle(down * rates[i][1]), quanta[i])
-            for (up, down), i in zip(strengths, (diagonal.slot for diagonal in topology.diagonals))
-        ]
+        # One layout for all, so that no loop over levels copies its operands.
+        quanta, at_levels, strengths = together((quanta, at_levels, strengths))
+        rates = [self._rates(*each) for each in zip(topology.slots, quanta, at_levels)]
+        jumps = []
+        for diagonal, (up, down) in zip(topology.diagonals, strengths):
+            rate_up, rate_down = rates[diagonal.slot]
+            taken = quanta[diagonal.slot]
+            jumps.append(Jumps(settle(up * rate_up), settle(down * rate_down), taken))
+        return jumps
+
+    def _quanta(self, slot, energies):
+        """What the jumps of a slot take out of their reservoir, by quantity."""
+        reservoir = self.reservoirs[slot.reservoir]
+        gap = energies[slot.upper] - energies[slot.lower]
+        particles = jnp.asarray(slot.particles, energies.dtype)
+        heat = gap - reservoir.chemical_potential * particles
+        quanta = {"energy": gap, "particles": particles, "heat": heat}
+        if reservoir.temperature is None:
+            quanta["entropy"] = reservoir.entropy(gap, particles)
+        return quanta
+
+    def _rates(self, slot, quanta, at_levels):
+        """Golden-rule rates, up and down, of the jumps of a slot for unit strengths; `at_levels`
+        holds the numbers of its reservoir, once for every level."""
+        rest = eqx.filter(self.reservoirs[slot.reservoir], eqx.is_inexact_array, inverse=True)
+
+        def rates(numbers, gap, particles):
+            return eqx.combine(numbers, rest).rates(gap, particles)
+
+        exchanged = quanta["particles"] if np.any(slot.particles) else None
+        return jax.vmap(rates)(at_levels, quanta["energy"], exchanged)
 
     def _strengths(self, diagonal):
         """What multiplies the reservoir's rates up and down the jumps of a diagonal."""
@@ -388,10 +387,8 @@ def rate_matrix(
     [[-1.  1.]
      [ 1. -1.]]
     """
-    topology, matrix = (
-        network.topology,
-        jnp.zeros((network.topology.size,) * 2, network.energies.dtype),
-    )
+    topology = network.topology
+    matrix = jnp.zeros((network.topology.size,) * 2, network.energies.dtype)
     for diagonal, (up, down, _) in zip(topology.diagonals, network.jumps()):
         if reservoir in (None, diagonal.reservoir):
             levels = diagonal.levels
@@ -489,5 +486,8 @@ def _elimination_order(pairs, size):
     order = narrow_order(pairs, size)
     if np.flatnonzero(order == 0)[0] > size // 2:
         order = order[::-1]
-    width = lambda position: np.max(np.abs(np.diff(position[pairs], axis=1)))
+
+    def width(position):
+        return np.max(np.abs(np.diff(position[pairs], axis=1)))
+
     return order if width(np.argsort(order)) < width(given) else given

@@ -65,7 +65,9 @@ class Windows(eqx.Module):
         bins: int = 1,
         narrow: bool = False,
     ):
-        self.reservoirs, self.bins, self.narrow = dict(reservoirs), bins, narrow
+        self.reservoirs = dict(reservoirs)
+        self.bins = bins
+        self.narrow = narrow
         self.owners = tuple(name for name, _, _ in windows)
         self.centers = jnp.stack([as_scalar(center, "center") for _, center, _ in windows])
         self.widths = jnp.stack([as_scalar(width, "width") for _, _, width in windows])
@@ -328,11 +330,9 @@ def _bins(windows):
 
 
 def _of_window(windows, k):
-    reservoir, center, width = (
-        windows.reservoirs[windows.owners[k]],
-        windows.centers[k],
-        windows.widths[k],
-    )
+    reservoir = windows.reservoirs[windows.owners[k]]
+    center = windows.centers[k]
+    width = windows.widths[k]
     if windows.narrow:
         logit = reservoir.logit(center)[None]
         return (
@@ -351,7 +351,10 @@ def _of_window(windows, k):
         ends = middle - size / 2, middle + size / 2
         energy, weights = panels(*ends, reservoir.breaks_within(*ends))
         logit = reservoir.logit(energy)
-        mean = lambda x: (weights * x).sum() / size
+
+        def mean(x):
+            return (weights * x).sum() / size
+
         filled = jax.nn.sigmoid(-logit)
         return mean(filled), mean(jax.nn.sigmoid(logit)), mean((middle - energy) * filled)
 
@@ -372,10 +375,13 @@ def _conditions(windows, bins, cooled, heat, closed):
     # Energies from here on, as no particles are exchanged: better conditioned.
     middle = bins.energies.mean()
     zero = jnp.zeros_like(middle)
-    own = lambda name: (
-        jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype)
-        * bins.weights
-    )
+
+    def own(name):
+        return (
+            jnp.asarray(np.array([owner == name for owner in bins.owners]), bins.weights.dtype)
+            * bins.weights
+        )
+
     conditions = [(bins.weights * (bins.energies - middle), -(bins.weights * bins.leak).sum())]
     conditions += [(own(name), zero) for name in closed]
     if set(windows.owners) - set(closed):

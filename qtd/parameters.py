@@ -166,10 +166,8 @@ def _set(owner: Any, keys: str, value, path: str, machine):
         )
     if key is None:
         raise ValueError(_unknown(path, machine))
-    old, rest = (
-        owner[key] if isinstance(owner, Mapping) else getattr(owner, key),
-        after(keys, len(key)),
-    )
+    old = owner[key] if isinstance(owner, Mapping) else getattr(owner, key)
+    rest = after(keys, len(key))
     if not (rest or _is_number(old) or isinstance(old, eqx.Module | Mapping | tuple)):
         # A static field: the constructor knows what else depends on it.
         try:

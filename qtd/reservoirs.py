@@ -238,7 +238,10 @@ class ZeroTemperatureReservoir(AbstractReservoir):
         # A flat one at a gap of 0 makes rates that no temperature, however low, makes finite.
         endless = jnp.isinf(strength)
         finite = jnp.where(endless, 0, strength)
-        of = lambda share: jnp.where(endless, jnp.inf, finite * jnp.maximum(share, 0))
+
+        def of(share):
+            return jnp.where(endless, jnp.inf, finite * jnp.maximum(share, 0))
+
         return of(-energy), of(energy)
 
 

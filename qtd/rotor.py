@@ -118,10 +118,8 @@ def spin_up(
     where parameters are known and 96 do not suffice. With `electronic_inertia` the electrons' own,
     of second order in the velocity, is added to `inertia`.
     """
-    velocity, inertia = (
-        as_real(velocity, "velocity").astype(precision(network)),
-        as_asked(network, inertia, "inertia"),
-    )
+    velocity = as_real(velocity, "velocity").astype(precision(network))
+    inertia = as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
     check("velocity", jnp.abs(velocity), "positive")
     whole(cycles, "cycles", 1)
@@ -166,10 +164,8 @@ def langevin(
     between Ito and Stratonovich. Where the steps are too long, the status is UNRESOLVED. `jax.vmap`
     over keys gives many trajectories.
     """
-    times, inertia = (
-        as_real(times, "times").astype(precision(network)),
-        as_asked(network, inertia, "inertia"),
-    )
+    times = as_real(times, "times").astype(precision(network))
+    inertia = as_asked(network, inertia, "inertia")
     check("inertia", inertia, "positive")
     check("times", times, "positive")
     times = where_legal(
@@ -267,7 +263,10 @@ def _net(quantities, velocity, load, inertia):
 @optimised
 def _spin_up(network, velocity, inertia, load, cycles, order, electronic, panels):
     torque = _Torque(network, order, panels)
-    spin = lambda v: _spun(torque, v, inertia, load, cycles, order, electronic)
+
+    def spin(v):
+        return _spun(torque, v, inertia, load, cycles, order, electronic)
+
     for _ in range(velocity.ndim):
         spin = jax.vmap(spin)
     return spin(velocity)
@@ -334,7 +333,10 @@ def _spun(torque, velocity, inertia, load, cycles, order, electronic):
     )
     # A rotor whose torque is not known does not stand still.
     exists = jnp.all(jnp.isfinite(torque.polynomials))
-    known = lambda x: jnp.where(exists, x, jnp.nan)
+
+    def known(x):
+        return jnp.where(exists, x, jnp.nan)
+
     velocities, times = jnp.append(velocity, velocities), jnp.append(zero, times)
     return SpinUp(
         known(velocities), known(times), known(angle), stopped & exists, known(error), status
@@ -441,9 +443,10 @@ def _diffusion(network, velocity, order):
 def _escape_time(network, stable, barrier, inertia, load, order):
     torque, noise = _averages(network, order)
     net = torque.at[0].add(-load / (2 * jnp.pi))
-    potential = lambda v: (
-        -2 * inertia / noise * add(net[k] * v ** (k + 1) / (k + 1) for k in range(order + 1))
-    )
+
+    def potential(v):
+        return -2 * inertia / noise * add(net[k] * v ** (k + 1) / (k + 1) for k in range(order + 1))
+
     curvature = jax.grad(jax.grad(potential))(stable)
     way = jnp.sign(barrier - stable)
     # Away from the barrier as far as a rotor ever goes, or to the next maximum.

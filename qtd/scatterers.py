@@ -89,12 +89,13 @@ class Levels(AbstractScatterer):
                 )
         self.channels = tuple((name, w.shape[1]) for name, w in self.couplings.items())
 
-    def __check_init__(self):
+    def rules(self) -> None:
         check("hamiltonian", self.real, "any")
         check("hamiltonian", self.imaginary, "any")
-        skew = lambda x, y: (
-            abs(x - x.T).max() + abs(y + y.T).max() <= 1e-6 * (abs(x).max() + abs(y).max())
-        )
+
+        def skew(x, y):
+            return abs(x - x.T).max() + abs(y + y.T).max() <= 1e-6 * (abs(x).max() + abs(y).max())
+
         rule(
             (self.real, self.imaginary),
             skew,
@@ -107,7 +108,10 @@ class Levels(AbstractScatterer):
         columns = self._columns()
         n = len(self.real)
         found = _inverse_at(energy, *self._effective())
-        between = lambda part: jnp.einsum("ia,ijp,jb->abp", columns, part, columns)
+
+        def between(part):
+            return jnp.einsum("ia,ijp,jb->abp", columns, part, columns)
+
         real, imaginary = between(found[:n, :n]), between(found[n:, :n])
         return jnp.eye(columns.shape[1], dtype=energy.dtype)[..., None] + imaginary, -real
 
@@ -139,7 +143,10 @@ class Levels(AbstractScatterer):
 
 def _inverse_at(energy, real, imaginary):
     """1 / (E - A - i B) at every energy as the real matrix [[., -.], [., .]] of its parts."""
-    block = lambda a, b: jnp.concatenate([jnp.concatenate([a, -b], 1), jnp.concatenate([b, a], 1)])
+
+    def block(a, b):
+        return jnp.concatenate([jnp.concatenate([a, -b], 1), jnp.concatenate([b, a], 1)])
+
     unit = jnp.eye(2 * len(real), dtype=energy.dtype)
     matrix = unit[..., None] * energy[None, None] - block(real, imaginary)[..., None]
     found = inverse(matrix)

@@ -70,12 +70,12 @@ class Conductor(AbstractSystem):
         scatterer: AbstractScatterer | None = None,
         narrow: bool = False,
     ):
-        self.reservoirs, self.names, self.scatterer = dict(reservoirs), tuple(reservoirs), scatterer
+        self.reservoirs = dict(reservoirs)
+        self.names = tuple(reservoirs)
+        self.scatterer = scatterer
         self.narrow = narrow
-        self.ends, self.transmissions = (
-            tuple((a, b) for a, b, _ in links),
-            tuple(t for *_, t in links),
-        )
+        self.ends = tuple((a, b) for a, b, _ in links)
+        self.transmissions = tuple(t for *_, t in links)
         for a, b in self.ends:
             if a == b or a not in self.reservoirs or b not in self.reservoirs:
                 raise ValueError(
@@ -259,7 +259,10 @@ def _currents(conductor):
     flows, noise, produced = (
         jnp.where(illegal | not_unitary | unsure, jnp.nan, x) for x in (flows, noise, produced)
     )
-    listed = lambda k: {name: flows[k][i] for i, name in enumerate(names)}
+
+    def listed(k):
+        return {name: flows[k][i] for i, name in enumerate(names)}
+
     particles, energies = listed(0), listed(1)
     potentials = {name: conductor.reservoirs[name].chemical_potential for name in names}
     heats = {name: energies[name] - potentials[name] * particles[name] for name in names}
@@ -324,7 +327,9 @@ def _of_link(conductor, pair, transmission, signs):
     missed = jnp.zeros(())
     if conductor.narrow:
         center, weight, square = transmission.narrow()
-        energy, weight, square = center[None], weight[None], square[None]
+        energy = center[None]
+        weight = weight[None]
+        square = square[None]
     else:
         energy, weights, missed = _points(
             conductor, pair, transmission.window(), transmission.breaks()
@@ -444,7 +449,10 @@ def _points(conductor, reservoirs, window, breaks):
         jnp.stack(x)
         for x in zip(*(reservoir.shares(jnp.stack(outside)) for reservoir in reservoirs))
     )
-    differ = lambda x: x.max(0) - x.min(0)
+
+    def differ(x):
+        return x.max(0) - x.min(0)
+
     beyond = jnp.max(jnp.minimum(differ(filled), differ(empty)))
     return *panels(low, high, breaks), 1e4 * lax.stop_gradient(beyond)
 
@@ -477,5 +485,8 @@ def _uncountable(conductor):
         )
         meets = jnp.any(jnp.where(owners[:, None] == owners[None], 0.0, passed) > 0)
         poles.append((meets, meets & (floor != 0)))
-    either = lambda found: functools.reduce(jnp.logical_or, found, jnp.asarray(False))
+
+    def either(found):
+        return functools.reduce(jnp.logical_or, found, jnp.asarray(False))
+
     return either([meets for meets, _ in poles]), either([none for _, none in poles])

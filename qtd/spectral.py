@@ -171,7 +171,9 @@ class Resonator(AbstractSpectralDensity):
 
         For e > 0. It diverges, as a logarithm, at the step of the cut-off.
         """
-        center, width, cutoff = positive(self.center), positive(self.width), positive(self.cutoff)
+        center = positive(self.center)
+        width = positive(self.width)
+        cutoff = positive(self.cutoff)
         real, imaginary = center / (1 + width**2), width * center / (1 + width**2)  # of z
         below = jnp.abs(energy) / jnp.abs(cutoff - energy)
         is_zero = energy == 0
@@ -284,9 +286,14 @@ class ReactionCoordinate(Module):
         k, w_c of the residual density; the other roots are overdamped coordinates, not peaks. NaN
         where there is none.
         """
-        energy, coupling, cutoff = self.energy, self.residual.coupling, self.residual.cutoff
+        energy = self.energy
+        coupling = self.residual.coupling
+        cutoff = self.residual.cutoff
         target = coupling * cutoff**2 * energy / 2
-        balance = lambda d, args: d * (args[0] ** 2 + (args[1] - 2 * d) ** 2) - args[2]
+
+        def balance(d, args):
+            return d * (args[0] ** 2 + (args[1] - 2 * d) ** 2) - args[2]
+
         # The left side rises from zero up to its first maximum, which is real only for a far
         # cut-off.
         spread = cutoff**2 - 3 * energy**2
@@ -318,7 +325,10 @@ def reaction_coordinate(density: Peaked, cutoff: ArrayLike) -> ReactionCoordinat
     and the rest is smooth, so weak coupling is asked of the rest alone. **Source:** Kolisnyk and
     Schaller, App. B, Eqs. (B1), (B2).
     """
-    e, d, h, cut = density.center, density.width, density.height, as_scalar(cutoff, "cutoff")
+    e = density.center
+    d = density.width
+    h = density.height
+    cut = as_scalar(cutoff, "cutoff")
     energy = jnp.sqrt(e**2 + d**2 + 2 * cut * d)
     spread = e**2 + (cut + d) ** 2
     coupling = cut * jnp.sqrt(h * d * e / (2 * energy * spread))

@@ -313,9 +313,13 @@ def stationary(
     flows = [x + y for x, y in zip(flows, step)]
     activity = [u * x + d * populations for (u, d), x in zip(rates, topology.lower(populations))]
     again, doubts = refinement(topology, elimination, rates, flows, correction, activity)
-    on_cycles = lambda values: [
-        topology.on_cycles(diagonal, value) for diagonal, value in zip(topology.diagonals, values)
-    ]
+
+    def on_cycles(values):
+        return [
+            topology.on_cycles(diagonal, value)
+            for diagonal, value in zip(topology.diagonals, values)
+        ]
+
     flows, doubts = on_cycles([x + y for x, y in zip(flows, again)]), on_cycles(doubts)
     return elimination, populations, flows, activity, doubts
 

@@ -79,10 +79,8 @@ def pytest_collection_modifyitems(items):
 
 
 def _place(item):
-    folder, parameters = (
-        item.path.parent.name,
-        getattr(item, "callspec", None) and item.callspec.params,
-    )
+    folder = item.path.parent.name
+    parameters = getattr(item, "callspec", None) and item.callspec.params
     over_table = folder in TABLES and parameters and "name" in parameters
     return folder not in TABLES, folder, parameters["name"] if over_table else item.path.name
 

@@ -91,9 +91,10 @@ def slow(network, factor):
 
 def spurious_refrigerator():
     """A local master equation that cools by exchange alone, which no device can do."""
-    reservoir = lambda t, center, width: qtd.Reservoir(
-        t, spectral_density=qtd.spectral.Resonator(center, width)
-    )
+
+    def reservoir(t, center, width):
+        return qtd.Reservoir(t, spectral_density=qtd.spectral.Resonator(center, width))
+
     reservoirs = reservoir(1.0, 2.4, 0.1), reservoir(1.0, 2.4, 0.2), reservoir(0.95, 2.0, 0.15)
     return qtd.machines.QubitRefrigerator("local", 2.4, 2.0, 0.0, 0.2, 0.05, *reservoirs)
 
@@ -115,9 +116,9 @@ def as_float32(tree):
 
 
 def _leads(left, right, rates):
-    lead = lambda contact, rate: qtd.Reservoir(
-        contact[0], contact[1], "fermi", spectral_density=WideBand(rate)
-    )
+    def lead(contact, rate):
+        return qtd.Reservoir(contact[0], contact[1], "fermi", spectral_density=WideBand(rate))
+
     return {"left": lead(left, rates[0]), "right": lead(right, rates[1])}
 
 
@@ -139,14 +140,18 @@ def dot_generating_function(
     field, energy=0.3, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)
 ):
     """Of electrons out of the left lead: the larger root of a quadratic."""
-    (a, b), f, g = rates, fermi(energy, left), fermi(energy, right)
+    (a, b) = rates
+    f = fermi(energy, left)
+    g = fermi(energy, right)
     drive = 4 * a * b * (f * (1 - g) * np.expm1(field) + g * (1 - f) * np.expm1(-field))
     return drive / (2 * (np.sqrt((a + b) ** 2 + drive) + a + b))
 
 
 def dot_current_and_noise(energy=0.3, left=(1.0, 0.5), right=(0.7, -0.4), rates=(0.9, 1.6)):
     """Electrons out of the left lead per time, and their zero-frequency noise."""
-    (a, b), f, g = rates, fermi(energy, left), fermi(energy, right)
+    (a, b) = rates
+    f = fermi(energy, left)
+    g = fermi(energy, right)
     share = a * b / (a + b)
     return share * (f - g), share * (f + g - 2 * f * g - 2 * share * (f - g) ** 2 / (a + b))
 

@@ -375,7 +375,9 @@ SPECIAL_QUBITS = [
 
 def qubits(model, vector):
     """Behind the parameters stands the cut-off of all filters."""
-    levels, contacts, cutoff = vector[:5], vector[5:14].reshape(3, 3), vector[14]
+    levels = vector[:5]
+    contacts = vector[5:14].reshape(3, 3)
+    cutoff = vector[14]
     made = [
         qtd.Reservoir(t, spectral_density=Resonator(center, width, 1.0, cutoff))
         for t, center, width in contacts
@@ -387,11 +389,9 @@ def qubits(model, vector):
 def observe_qubits(machine):
     """I_c, S_cc, J_h, sigma, the energy of the device that the cold reservoir gives, and J_s."""
     point = machine.operate()
-    heat, noise, device = (
-        point.heat_currents,
-        point.heat_covariance["cold", "cold"],
-        point.device_energy_currents["cold"],
-    )
+    heat = point.heat_currents
+    noise = point.heat_covariance["cold", "cold"]
+    device = point.device_energy_currents["cold"]
     return jnp.stack(
         [heat["cold"], noise, heat["hot"], point.entropy_production, device, heat["sink"]]
     ), point.status
@@ -515,17 +515,20 @@ DEMON_PATHS = (
 
 def random_demons(count):
     rng = np.random.default_rng(0)
-    vector = lambda: [
-        1.0,
-        rng.uniform(0.5, 0.95),
-        1.0,
-        2.0,
-        1.5,
-        rng.uniform(1.2, 1.8),
-        1.0,
-        rng.uniform(0.2, 1.0),
-        rng.uniform(0.0, 0.01),
-    ]
+
+    def vector():
+        return [
+            1.0,
+            rng.uniform(0.5, 0.95),
+            1.0,
+            2.0,
+            1.5,
+            rng.uniform(1.2, 1.8),
+            1.0,
+            rng.uniform(0.2, 1.0),
+            rng.uniform(0.0, 0.01),
+        ]
+
     return np.array([vector() * rng.uniform(0.97, 1.03, 9) for _ in range(count)])
 
 

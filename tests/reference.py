@@ -67,7 +67,9 @@ class Reference:
     energy is counted."""
 
     def __init__(self, energies, jumps):
-        self.energies, self.jumps, self.size = energies, jumps, len(energies)
+        self.energies = energies
+        self.jumps = jumps
+        self.size = len(energies)
         self.names = list(dict.fromkeys(jump[0] for jump in jumps))
         generator = mp.zeros(self.size)
         for _, a, b, up, down in jumps:

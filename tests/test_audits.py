@@ -78,7 +78,9 @@ def test_a_local_equation_that_cools_by_exchange_alone_is_found_out():
 
 
 def test_conductors_have_no_jumps_to_ask_about():
-    lead = lambda t, mu: qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(1.0))
+    def lead(t, mu):
+        return qtd.Reservoir(t, mu, "fermi", spectral_density=WideBand(1.0))
+
     link = "left", "right", qtd.transmissions.Lorentzian(0.3, 0.2)
     audit = qtd.audit(
         qtd.scattering.Conductor({"left": lead(1.0, 0.5), "right": lead(0.7, -0.4)}, [link])
@@ -200,9 +202,11 @@ def test_a_machine_that_says_nothing_about_itself_is_told_what_was_not_checked()
 
 
 def test_nothing_speaks_against_an_audit_only_where_something_was_checked():
-    verdict = lambda *severities: (
-        Audit("m", [Finding(severity, f"topic {severity}", "") for severity in severities]).verdict
-    )
+    def verdict(*severities):
+        return Audit(
+            "m", [Finding(severity, f"topic {severity}", "") for severity in severities]
+        ).verdict
+
     for empty in ((), (INAPPLICABLE,), (UNCHECKED,), (INAPPLICABLE, UNCHECKED)):
         assert verdict(*empty).startswith("too little could be checked")
     assert (

@@ -62,13 +62,15 @@ def test_resonators_are_asked_for_levels_and_compared_with_green_functions():
 
     def fig_10(strength, bias):
         centers = {"hot": 2.0, "sink": 2.2, "cold": 2.2}
-        temperatures, widths = (
-            {"hot": 1 + bias, "sink": 1.0, "cold": 1.0},
-            {"hot": 0.02, "sink": 0.02, "cold": 0.02},
-        )
-        reservoir = lambda r: qtd.Reservoir(
-            temperatures[r], spectral_density=Resonator(centers[r], widths[r], strength, cutoff=7.0)
-        )
+        temperatures = {"hot": 1 + bias, "sink": 1.0, "cold": 1.0}
+        widths = {"hot": 0.02, "sink": 0.02, "cold": 0.02}
+
+        def reservoir(r):
+            return qtd.Reservoir(
+                temperatures[r],
+                spectral_density=Resonator(centers[r], widths[r], strength, cutoff=7.0),
+            )
+
         return ResonatorRefrigerator(
             (3, 3), 2.0, 2.0, 0.2, **{name: reservoir(name) for name in centers}
         )
@@ -87,9 +89,9 @@ def test_resonators_are_asked_for_levels_and_compared_with_green_functions():
 def test_where_green_functions_hold_the_difference_decides(strength, deviation, severity):
     # Broad filters and a small shift, where they give 0.4447, 0.9415, 0.9941 of the limit of weak
     # coupling, and rates give 1.
-    reservoir = lambda t, center: qtd.Reservoir(
-        t, spectral_density=Resonator(center, 0.3, strength, cutoff=8.0)
-    )
+    def reservoir(t, center):
+        return qtd.Reservoir(t, spectral_density=Resonator(center, 0.3, strength, cutoff=8.0))
+
     machine = ResonatorRefrigerator(
         (16, 12), 2.0, 2.0, 1e-4, reservoir(2.0, 1.3), reservoir(1.0, 2.9), reservoir(1.0, 2.4)
     )
@@ -103,7 +105,9 @@ def test_where_green_functions_hold_the_difference_decides(strength, deviation, 
 
 
 def test_a_motor_is_told_where_its_steady_velocity_is_an_artefact_of_the_series():
-    lead = lambda mu: qtd.Reservoir(1.0, mu, "fermi", spectral_density=WideBand(0.25))
+    def lead(mu):
+        return qtd.Reservoir(1.0, mu, "fermi", spectral_density=WideBand(0.25))
+
     biased = QuantumMotor(radius=10.0, left=lead(7.71), right=lead(-7.71))
     load = 5.744213474546797 + 0.05  # Fig. 2(c): the torque at rest, and a little
     # A root of the series to order 3, of whose next terms the larger one is 1.1 of those kept.
@@ -152,9 +156,14 @@ def test_finite_reservoirs_are_told_where_they_end_and_what_their_gases_are():
     stuck = asked(FiniteReservoirs([17.3, 17.3], rates, gases), "equilibrium", "any point")[0]
     # One energy: they stop elsewhere.
     assert stuck.severity == DOUBTFUL and stuck.numbers["conserved"] == 3
-    closure = lambda t: FiniteReservoirs(
-        [17.1, 17.5], rates, qtd.gases.FermiGas([t, 1.2 * t], [18.8, 18.0], closure="sommerfeld")
-    )
+
+    def closure(t):
+        return FiniteReservoirs(
+            [17.1, 17.5],
+            rates,
+            qtd.gases.FermiGas([t, 1.2 * t], [18.8, 18.0], closure="sommerfeld"),
+        )
+
     assert asked(closure(0.1), "closure")[0].severity == FINE
     rough = asked(closure(2.5), "closure")[0]
     assert rough.severity == DOUBTFUL and rough.numbers["deviation"] > 0.02
@@ -162,9 +171,12 @@ def test_finite_reservoirs_are_told_where_they_end_and_what_their_gases_are():
 
 def test_modes_that_cannot_follow_their_reservoirs_are_found():
     rates = jnp.full((2, 2), 4.6)
-    of_size = lambda size: FiniteReservoirs(
-        [21.1, 21.5], size * rates, qtd.gases.FermiGas([0.6, 1.0], [20.8, 16.0], size)
-    )
+
+    def of_size(size):
+        return FiniteReservoirs(
+            [21.1, 21.5], size * rates, qtd.gases.FermiGas([0.6, 1.0], [20.8, 16.0], size)
+        )
+
     # Rates in proportion to sizes: the reservoirs change as fast, the modes follow that much
     # faster.
     large, usual, tiny = (

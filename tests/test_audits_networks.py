@@ -76,9 +76,9 @@ def pumped(excess):
 
 
 def test_a_reservoir_that_breaks_detailed_balance_is_caught():
-    found = lambda network: _networks.detailed_balance(
-        tabulated(solve(network)), network.reservoirs
-    )
+    def found(network):
+        return _networks.detailed_balance(tabulated(solve(network)), network.reservoirs)
+
     (broken,) = [x for x in found(pumped(1.5)) if x.severity == WRONG]
     assert "'hot'" in broken.text and broken.numbers["factor"] == pytest.approx(1.5, rel=1e-12)
     assert [x.severity for x in found(pumped(1.0))] == [FINE]
@@ -97,11 +97,17 @@ def uncertainty(network):
 @pytest.mark.parametrize("rates", [(0.9, 1.6), (1.0, 1.0)])
 def test_kinetic_uncertainty_of_one_level_is_its_closed_form(left, right, rates):
     energy = 0.3
-    fermi = lambda lead: 1 / (1 + np.exp((energy - lead[1]) / lead[0]))
+
+    def fermi(lead):
+        return 1 / (1 + np.exp((energy - lead[1]) / lead[0]))
+
     into = sum(rate * fermi(lead) for rate, lead in zip(rates, (left, right)))
     activity = 2 * into * (sum(rates) - into) / sum(rates)
     current, noise = dot_current_and_noise(energy, left, right, rates)
-    lead = lambda contact, rate: qtd.Reservoir(*contact, "fermi", spectral_density=WideBand(rate))
+
+    def lead(contact, rate):
+        return qtd.Reservoir(*contact, "fermi", spectral_density=WideBand(rate))
+
     # Fmt: skip.
     found = uncertainty(
         qtd.RateNetwork(
@@ -131,9 +137,9 @@ def test_kinetic_uncertainty_holds_for_heat_in_random_networks():
 
 
 def test_less_noise_than_jumps_allow_is_a_fault_of_networks_and_a_feature_of_coherence():
-    severity = lambda is_theorem: (
-        _networks.kinetic_finding({"a": 0.9, "b": 3.0}, 1.0, 1e-16, is_theorem).severity
-    )
+    def severity(is_theorem):
+        return _networks.kinetic_finding({"a": 0.9, "b": 3.0}, 1.0, 1e-16, is_theorem).severity
+
     assert severity(True) == WRONG and severity(False) == NOTE
 
     class Quiet:
@@ -208,12 +214,14 @@ def test_large_networks_are_relaxed_without_writing_out_the_inverse(monkeypatch)
 
 
 def test_currents_lost_in_rounding_are_told_from_those_that_flow():
-    level = lambda t: slow(
-        qtd.replace(
-            three_levels(), {f"reservoirs.{n}.temperature": t for n in ("cold", "hot", "work")}
-        ),
-        1e-3,
-    )
+    def level(t):
+        return slow(
+            qtd.replace(
+                three_levels(), {f"reservoirs.{n}.temperature": t for n in ("cold", "hot", "work")}
+            ),
+            1e-3,
+        )
+
     (quiet,) = _networks.cancellation(tabulated(solve(level(1.0))))
     assert quiet.severity == NOTE and "0 to rounding" in quiet.text
     flows = [
@@ -238,7 +246,10 @@ def test_currents_lost_in_rounding_are_told_from_those_that_flow():
 
 def bosons(energies, jumps, hot=1.2, cold=1.0):
     """Without filters, so that rates are compared with gaps alone; strengths are nearly rates."""
-    bath = lambda t: qtd.Reservoir(t, spectral_density=WideBand(1.0))
+
+    def bath(t):
+        return qtd.Reservoir(t, spectral_density=WideBand(1.0))
+
     return qtd.RateNetwork(energies, jumps, {"hot": bath(hot), "cold": bath(cold)})
 
 
@@ -279,12 +290,16 @@ def test_small_levels_count_together(fast, severity):
 
 
 def test_coherence_of_levels_that_nothing_reaches_is_no_matter():
-    jumps = lambda top: [
-        ("hot", 0, 1, 1e-5),
-        ("cold", 0, 1, 1e-5),
-        ("cold", 1, 2, top),
-        ("cold", 1, 3, top),
-    ]
-    close = lambda energy: weak(bosons([0.0, 1.0, energy, energy + 1e-6], jumps(1e-5)))
+    def jumps(top):
+        return [
+            ("hot", 0, 1, 1e-5),
+            ("cold", 0, 1, 1e-5),
+            ("cold", 1, 2, top),
+            ("cold", 1, 3, top),
+        ]
+
+    def close(energy):
+        return weak(bosons([0.0, 1.0, energy, energy + 1e-6], jumps(1e-5)))
+
     assert close(2.0)["common"].severity == WRONG
     assert "common" not in close(30.0)

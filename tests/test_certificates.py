@@ -120,13 +120,21 @@ def test_levels_may_be_listed_in_any_order_however_cold_it_is(order):
 
 def test_a_chain_of_qubits_as_a_network_keeps_its_laws_in_the_cold():
     """Couplings 5, fields 0.5, 0.35 and 0.6, listed by the basis, not by the energy."""
-    z, one, x = np.diag([1.0, -1.0]), np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]])
-    on = lambda site, matrix: np.kron(
-        np.kron(*(matrix if site == k else one for k in (0, 1))), matrix if site == 2 else one
-    )
+    z = np.diag([1.0, -1.0])
+    one = np.eye(2)
+    x = np.array([[0.0, 1.0], [1.0, 0.0]])
+
+    def on(site, matrix):
+        return np.kron(
+            np.kron(*(matrix if site == k else one for k in (0, 1))), matrix if site == 2 else one
+        )
+
     bare = {f"field{k}": (field / 2, on(k, z)) for k, field in enumerate((0.5, 0.35, 0.6))}
     bare |= {"first": (5.0, on(0, z) @ on(1, z)), "second": (5.0, on(1, z) @ on(2, z))}
-    cold = lambda t: qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(0.01, 1e3))
+
+    def cold(t):
+        return qtd.Reservoir(t, spectral_density=qtd.spectral.Ohmic(0.01, 1e3))
+
     chain = qtd.Lindbladian(
         bare,
         {f"r{k}": on(k, x) for k in range(3)},
@@ -172,14 +180,14 @@ def test_derivatives_of_currents_between_rates_far_apart_are_right():
         ).energy_currents["a"]
 
     mp.mp.dps = 60
-    n = lambda e, t: 1 / mp.expm1(mp.mpf(e) / mp.mpf(t))
+
+    def n(e, t):
+        return 1 / mp.expm1(mp.mpf(e) / mp.mpf(t))
 
     def exact(warmth):
         """A ring of three, and a level that hangs on it."""
-        gaps, warm = (
-            {"a": mp.mpf(1), "b": mp.mpf("0.75"), "c": mp.mpf("1.75")},
-            {"a": mp.mpf(1), "b": 2 * warmth, "c": mp.mpf("0.5")},
-        )
+        gaps = {"a": mp.mpf(1), "b": mp.mpf("0.75"), "c": mp.mpf("1.75")}
+        warm = {"a": mp.mpf(1), "b": 2 * warmth, "c": mp.mpf("0.5")}
         density = {
             name: mp.mpf(scale[name]) * gap * mp.exp(-gap / 1000) for name, gap in gaps.items()
         }

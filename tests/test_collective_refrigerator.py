@@ -94,10 +94,8 @@ def scaled(factor, **options):
 @pytest.mark.parametrize("num_spins, parity", [(5, "even"), (6, "odd"), (8, "even")])
 def test_the_global_equation_is_the_rate_equation(num_spins, parity):
     machine = CollectiveRefrigerator(num_spins, parity=parity)
-    by_rates, by_operators = (
-        heat_currents(machine.network()),
-        heat_currents(machine.lindbladian("global")),
-    )
+    by_rates = heat_currents(machine.network())
+    by_operators = heat_currents(machine.lindbladian("global"))
     for name, current in by_rates.items():
         assert float(by_operators[name]) == pytest.approx(float(current), rel=1e-10)
 
@@ -108,10 +106,8 @@ def test_coherences_change_currents_in_second_order_of_the_heights():
     deviation = []
     for height in (1e-4, 1e-5):
         machine = scaled(height, num_spins=7)
-        here, there = (
-            heat_currents(machine.network())["cold"],
-            heat_currents(machine.lindbladian())["cold"],
-        )
+        here = heat_currents(machine.network())["cold"]
+        there = heat_currents(machine.lindbladian())["cold"]
         deviation.append(float(there / here) - 1)
     assert abs(deviation[0]) > 1e-5 and deviation[0] / deviation[1] == pytest.approx(100, rel=0.01)
 
@@ -191,10 +187,8 @@ def test_populations_and_current_keep_their_digits_however_narrow_the_filters(wi
     by_name = [dict(zip(("cold", "hot", "work"), values)) for values in (temperatures, widths)]
     with mp.workdps(400):  # the lowest of 16 populations may be 1e-300
         exact = collective_refrigerator(31, by_name[0], widths=by_name[1])
-    found, visible = (
-        qtd.steady_state(machine.network()),
-        [k for k, p in enumerate(exact.populations) if p > 1e-290],
-    )
+    found = qtd.steady_state(machine.network())
+    visible = [k for k, p in enumerate(exact.populations) if p > 1e-290]
     # Boltzmann factors of gaps of up to 60 / T, each to an ulp or two.
     assert relative_error(found[np.array(visible)], [exact.populations[k] for k in visible]) < 1e-14
     current = machine.operate().heat_currents["cold"]
@@ -254,7 +248,10 @@ CUMULANTS = jax.jit(jax.jacrev(lambda vector: collective(vector, SPINS).cumulant
 
 def exact_reference(numbers):
     """The machine of numbers by path, from explicit spin matrices at 60 digits."""
-    take = lambda field: {name: numbers[f"{name}.{field}"] for name in COLLECTIVE_NAMES}
+
+    def take(field):
+        return {name: numbers[f"{name}.{field}"] for name in COLLECTIVE_NAMES}
+
     density = {x + "s": take(f"spectral_density.{x}") for x in ("center", "width", "height")}
     interaction = numbers["interaction"]
     return collective_refrigerator(SPINS, take("temperature"), **density, interaction=interaction)
@@ -282,7 +279,10 @@ def test_gradients_agree_with_sixty_digit_differences(seed):
     with mp.workdps(100):
         start = [mp.mpf(float(x)) for x in vector]
         for k, path in enumerate(COLLECTIVE_PATHS):
-            moved = lambda x: mp.matrix(exact_figures([*start[:k], x, *start[k + 1 :]]))
+
+            def moved(x):
+                return mp.matrix(exact_figures([*start[:k], x, *start[k + 1 :]]))
+
             slopes = derivative(moved, start[k])
             assert relative_error(found[:, k], list(slopes)) < 1e-7, path
 
@@ -293,14 +293,20 @@ def test_derivatives_of_higher_cumulants_agree_with_sixty_digit_differences():
     found = CUMULANTS(vector)[:, COLLECTIVE_PATHS.index(path)]
     with mp.workdps(100):
         numbers = dict(zip(COLLECTIVE_PATHS, [mp.mpf(float(x)) for x in vector]))
-        exact = lambda x: mp.matrix(exact_reference({**numbers, path: x}).cumulants(["cold"], 4))
+
+        def exact(x):
+            return mp.matrix(exact_reference({**numbers, path: x}).cumulants(["cold"], 4))
+
         expected = derivative(exact, numbers[path])
     assert relative_error(found, list(expected)) < 1e-7
 
 
 def test_hessian_is_finite_symmetric_and_the_derivative_of_the_gradient():
     vector = jnp.asarray(read(FRIDGE, COLLECTIVE_PATHS))
-    current = lambda v: observe(collective(v, 31))[0]
+
+    def current(v):
+        return observe(collective(v, 31))[0]
+
     gradient = jax.jit(jax.grad(current))
     for second in (jax.jacfwd(jax.jacrev(current)), jax.jacrev(jax.jacrev(current))):
         hessian = np.asarray(jax.jit(second)(vector))
@@ -386,7 +392,10 @@ def test_closed_forms_hold_in_the_cold(cold):
     if abs(exact) > 1e-290:
         assert abs(float(ring.current()) / exact - 1) < 1e-11
     assert np.isfinite(float(ring.noise())) and float(ring.noise()) >= 0
-    moved = lambda t: qtd.replace(fridge, {"hot.temperature": t}).reduced()
+
+    def moved(t):
+        return qtd.replace(fridge, {"hot.temperature": t}).reduced()
+
     assert np.isfinite(float(jax.grad(lambda t: moved(t).current())(1.3 * cold)))
     assert np.isfinite(float(jax.grad(lambda t: moved(t).noise())(1.3 * cold)))
     for work in (1e-3, cold, 10.0):

@@ -65,10 +65,8 @@ def test_stopping_temperature_and_time_have_derivatives(function, value):
 
 
 def test_twice_the_capacity_takes_twice_as_long():
-    once, twice = (
-        cool_down(FRIDGE, heat_capacity=lambda t: 3 * t**3),
-        cool_down(FRIDGE, heat_capacity=lambda t: 6 * t**3),
-    )
+    once = cool_down(FRIDGE, heat_capacity=lambda t: 3 * t**3)
+    twice = cool_down(FRIDGE, heat_capacity=lambda t: 6 * t**3)
     assert float(twice.time) == pytest.approx(2 * float(once.time), rel=1e-13) and float(
         twice.stopping
     ) == float(once.stopping)
@@ -97,9 +95,10 @@ def test_bad_input_is_named(arguments, words):
 def test_a_second_call_compiles_nothing():
     compilations = []
     cool_down(FRIDGE)
-    listen = lambda event, duration, **_: (
-        compilations.append(event) if event.endswith("backend_compile_duration") else None
-    )
+
+    def listen(event, duration, **_):
+        return compilations.append(event) if event.endswith("backend_compile_duration") else None
+
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         cool_down(FRIDGE)

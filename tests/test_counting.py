@@ -179,10 +179,8 @@ def test_noise_and_cumulants_keep_their_digits_when_needle_filters_leave_slow_le
         exact = collective_refrigerator(
             9, dict(zip(names, temperatures)), widths=dict.fromkeys(names, width)
         )
-        expected, noise = (
-            exact.cumulants(["cold"], 4),
-            {pair: exact.covariance(*pair) for pair in (("cold", "hot"), ("work", "work"))},
-        )
+        expected = exact.cumulants(["cold"], 4)
+        noise = {pair: exact.covariance(*pair) for pair in (("cold", "hot"), ("work", "work"))}
     assert relative_error(machine.cumulants("cold", order=4), expected) < 1e-12
     assert (
         relative_error([machine.covariance()[pair] for pair in noise], list(noise.values())) < 1e-12

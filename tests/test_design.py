@@ -81,9 +81,9 @@ def test_a_start_that_is_not_finite_spoils_no_other():
 
 def test_where_a_constraint_is_no_number_the_objective_does_not_count():
     # The largest current is at 2.
-    known = lambda machine: jnp.where(
-        machine.cold.spectral_density.center > 1.8, jnp.nan, cop(machine)
-    )
+    def known(machine):
+        return jnp.where(machine.cold.spectral_density.center > 1.8, jnp.nan, cop(machine))
+
     best = qtd.design.maximize(
         cooling, FRIDGE, {CENTER: (1.5, 2.5)}, {"cop": (known, -10.0, None)}, starts=4, steps=5
     )

@@ -50,9 +50,14 @@ def test_entropy_keeps_its_digits_in_the_tails(statistics):
 )
 def test_windows_of_fermions_at_any_distance_are_integrated(low, high):
     mp.mp.dps = 400
+
     # Whose slope is f.
-    ln = lambda e, t: -t * mp.log1p(mp.exp(-e / t)) if e >= 0 else -t * mp.log1p(mp.exp(e / t)) + e
-    tail = lambda t: ln(mp.mpf(high), t) - ln(mp.mpf(low), t)
+    def ln(e, t):
+        return -t * mp.log1p(mp.exp(-e / t)) if e >= 0 else -t * mp.log1p(mp.exp(e / t)) + e
+
+    def tail(t):
+        return ln(mp.mpf(high), t) - ln(mp.mpf(low), t)
+
     exact = (tail(mp.mpf(1)) - tail(mp.mpf(1) / 2)) / (2 * mp.pi)
     assert abs(float(window(low, high).particle_currents["hot"]) / exact - 1) < 1e-11
 
@@ -61,7 +66,10 @@ def test_windows_of_fermions_at_any_distance_are_integrated(low, high):
 def test_windows_of_bosons_near_their_pole_are_integrated(low):
     mp.mp.dps = 30
     within = Boxcar((low + 1) / 2, 1 - low).window()[0]  # rounded
-    ln = lambda e, t: t * mp.log(-mp.expm1(-e / t))
+
+    def ln(e, t):
+        return t * mp.log(-mp.expm1(-e / t))
+
     exact = sum(
         sign * (ln(mp.mpf(1), t) - ln(mp.mpf(float(within)), t))
         for sign, t in ((1, mp.mpf(1)), (-1, mp.mpf(1) / 2))
@@ -71,10 +79,12 @@ def test_windows_of_bosons_near_their_pole_are_integrated(low):
 
 @pytest.mark.parametrize("transmission", [Boxcar(0.5, 1.0), Lorentzian(1.0, 0.1)])
 def test_bosons_coupled_at_their_pole_are_not_counted(transmission):
-    leads = lambda potential: {
-        "hot": lead(1.0, potential, "bose"),
-        "cold": lead(0.5, potential, "bose"),
-    }
+    def leads(potential):
+        return {
+            "hot": lead(1.0, potential, "bose"),
+            "cold": lead(0.5, potential, "bose"),
+        }
+
     found = currents(Conductor(leads(0.0), [("hot", "cold", transmission)]))
     assert int(found.status) == qtd.Status.UNCOUNTABLE
     assert np.isnan(float(found.particle_currents["hot"])) and np.isnan(
@@ -107,9 +117,10 @@ def test_slopes_with_a_window_are_those_of_differences_also_with_an_edge_at_the_
 
     for k in (0, 1):
         at, h = [center, 0.0], 1e-5
-        moved = lambda sign, k=k, at=at: energy(
-            *(x + sign * h * (i == k) for i, x in enumerate(at))
-        )
+
+        def moved(sign, k=k, at=at):
+            return energy(*(x + sign * h * (i == k) for i, x in enumerate(at)))
+
         difference = float(moved(1) - moved(-1)) / (2 * h)
         assert float(jax.grad(energy, k)(*at)) == pytest.approx(difference, rel=1e-8)
 

@@ -195,10 +195,8 @@ def examples():
 
 @pytest.mark.timeout(600)  # all of them in one go, as they share what is compiled
 def test_the_examples_print_what_they_say(users_configuration):
-    runner, told = (
-        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE),
-        [],
-    )
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    told = []
     for example in examples():
         runner.run(example, out=told.append)
     assert not runner.failures, "".join(told)

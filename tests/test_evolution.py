@@ -182,7 +182,9 @@ def test_waiting_times_are_normalised_and_their_mean_is_one_over_the_activity(re
     density = jax.jit(lambda t: waiting_time_density(NETWORK, reservoirs, t))
     end = 400 / float(-jnp.linalg.eigvals(qtd.rate_matrix(NETWORK)).real.min())
     nodes, weights = np.polynomial.legendre.leggauss(60)
-    total, mean, edges = 0.0, 0.0, np.concatenate([[0.0], np.geomspace(1e-3, 2000 + end, 40)])
+    total = 0.0
+    mean = 0.0
+    edges = np.concatenate([[0.0], np.geomspace(1e-3, 2000 + end, 40)])
     for low, high in itertools.pairwise(edges):
         times = low + (high - low) * (nodes + 1) / 2
         values = np.asarray(density(jnp.asarray(times))) * weights * (high - low) / 2
@@ -282,9 +284,10 @@ def test_bad_requests_are_named(call, message):
 @pytest.mark.parametrize("fast", [1.0, 1e9, 1e15])
 def test_waiting_times_keep_their_digits_however_fast_another_lead_is(fast):
     """Between jumps of a slow lead, while a fast one fills and empties two levels."""
-    lead = lambda rate, mu: qtd.Reservoir(
-        1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(rate)
-    )
+
+    def lead(rate, mu):
+        return qtd.Reservoir(1.0, mu, "fermi", spectral_density=qtd.spectral.WideBand(rate))
+
     leads = {"fast": lead(fast, 0.3), "slow": lead(1.0, -0.2)}
     jumps = [("fast", 0, 1, 1.0), ("fast", 0, 2, 0.5), ("slow", 0, 1, 1.0), ("slow", 0, 2, 2.0)]
     network = qtd.RateNetwork([0.0, 0.4, -0.3], jumps, leads, particles=[0, 1, 1])

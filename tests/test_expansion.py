@@ -84,7 +84,10 @@ def test_the_electrons_inertia_is_their_answer_to_a_slow_oscillation():
     # Second method: a small oscillation of the angle at frequency w, (i w - W) dp = W' p0, and the
     # part of the torque with w^2.
     angle, frequency = 1.3, 1e-3
-    at = lambda x: np.asarray(qtd.rate_matrix(MOTOR.network(x)))
+
+    def at(x):
+        return np.asarray(qtd.rate_matrix(MOTOR.network(x)))
+
     step = 1e-3
     slope = (
         8 * (at(angle + step) - at(angle - step)) - (at(angle + 2 * step) - at(angle - 2 * step))
@@ -108,13 +111,13 @@ def test_the_electrons_inertia_is_their_answer_to_a_slow_oscillation():
 def test_what_turning_pumps_is_what_a_bias_pushes(seed):
     # Onsager at one angle: dF / dV = I^(1), T dF / d(dT) = (J_L - J_R)^(1) / 2.
     motor, angle = random_motor(seed, equilibrium=True), 1.3
-    hotter = lambda v, t: (
-        {"left.chemical_potential": 0.4 + v / 2, "right.chemical_potential": 0.4 - v / 2}
-        | {
+
+    def hotter(v, t):
+        return {"left.chemical_potential": 0.4 + v / 2, "right.chemical_potential": 0.4 - v / 2} | {
             "left.temperature": 1.1 + t / 2,
             "right.temperature": 1.1 - t / 2,
         }
-    )
+
     push = jax.jit(
         jax.grad(
             lambda v, t: local(qtd.replace(motor, hotter(v, t)).network, angle, 1).torque[0],
@@ -155,7 +158,10 @@ def test_taylor_derivatives_agree_with_fourier_ones(motor):
         np.testing.assert_allclose(
             found[:, k], q[k][::64], rtol=0, atol=(1e-10 + rounding) * np.abs(q[k]).max()
         )
-    energies = lambda x: motor.network(x).energies
+
+    def energies(x):
+        return motor.network(x).energies
+
     force = -np.asarray(jax.jit(jax.vmap(jax.jacfwd(energies)))(jnp.asarray(angles)))
     torque = [(force * p).sum() * 2 * np.pi / count for p in q]
     np.testing.assert_allclose(SERIES(motor).torque, torque, rtol=1e-8)
@@ -195,7 +201,10 @@ def test_the_exact_turn_agrees_with_fourier_collocation(velocity):
 @pytest.mark.parametrize("motor", MOTORS[:2])
 def test_slow_turns_are_the_series_and_all_turns_produce_entropy(motor):
     series = SERIES(motor)
-    at = lambda v: float((series.torque * v ** np.arange(4)).sum())
+
+    def at(v):
+        return float((series.torque * v ** np.arange(4)).sum())
+
     assert float(TURN(motor, 1e-4).torque) == pytest.approx(at(1e-4), rel=1e-9)
     temperatures = {"left": float(motor.left.temperature), "right": float(motor.right.temperature)}
     for velocity in (-1.0, -0.05, 0.05, 1.0):
@@ -214,7 +223,10 @@ GENERATING = jax.jit(
 @pytest.mark.parametrize("velocity", [0.05, -0.4])
 def test_work_cumulants_are_the_derivatives_of_the_generating_function(velocity):
     found = CUMULANTS(MOTOR, velocity)
-    at = lambda n, step: float(GENERATING(MOTOR, velocity, n * step))
+
+    def at(n, step):
+        return float(GENERATING(MOTOR, velocity, n * step))
+
     assert float(found[0]) == pytest.approx(
         np.sign(velocity) * float(TURN(MOTOR, velocity).torque), rel=1e-10
     )
@@ -269,7 +281,10 @@ def fock_rates(left, right, tunnelling, repulsion, contacts):
     """Rates among the nine states without a doubly occupied dot, from operators on the Fock space
     of four spin orbitals L+, L-, R+, R-."""
     signs, lower = np.diag([1.0, -1.0]), np.array([[0.0, 1.0], [0.0, 0.0]])
-    chain = lambda ops: np.kron(np.kron(ops[0], ops[1]), np.kron(ops[2], ops[3]))
+
+    def chain(ops):
+        return np.kron(np.kron(ops[0], ops[1]), np.kron(ops[2], ops[3]))
+
     destroy = [chain([signs] * k + [lower] + [np.eye(2)] * (3 - k)) for k in range(4)]
     number = [d.T @ d for d in destroy]
     hopping = sum(destroy[s].T @ destroy[2 + s] + destroy[2 + s].T @ destroy[s] for s in (0, 1))
@@ -384,14 +399,19 @@ def test_exact_velocities_are_found_for_a_plain_function():
     found = exact_velocities(pump(2.0), -1.0, samples=16, panels=24)
     assert np.array_equal(found.status[:2], [0, 0]) and np.isnan(found.values[2:]).all()
     for value, stable in zip(found.values[:2], found.stable[:2]):
-        torque = lambda share, value=value: float(cycle(pump(2.0), value * share, 24).torque)
+
+        def torque(share, value=value):
+            return float(cycle(pump(2.0), value * share, 24).torque)
+
         assert torque(1.0) == pytest.approx(-1.0, rel=1e-10)
         assert bool(stable) == (torque(1.01) < torque(0.99))
 
 
 @jax.jit
 def pumped(bias, load):
-    at = lambda bias, load: exact_velocities(pump(bias), load, samples=16, panels=24).values[0]
+    def at(bias, load):
+        return exact_velocities(pump(bias), load, samples=16, panels=24).values[0]
+
     return jax.value_and_grad(at, argnums=(0, 1))(bias, load)
 
 

@@ -171,8 +171,11 @@ def test_populations_and_torque_are_right_relative_to_themselves(seed):
         assert int(found.status) == 0
         with mp.workdps(min(digits(numbers), 4000)):
             populations, torque = reference(numbers, mp.mpf(angle))
+
             # Below the smallest numbers there is nothing to be right about.
-            close = lambda x, y: abs(x - y) <= mp.mpf("1e-9") * abs(y) + mp.mpf("1e-270")
+            def close(x, y):
+                return abs(x - y) <= mp.mpf("1e-9") * abs(y) + mp.mpf("1e-270")
+
             assert all(
                 close(x, y)
                 for p, q in zip(found.populations.tolist(), populations)

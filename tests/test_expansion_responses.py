@@ -124,10 +124,8 @@ def test_leakage_is_dissipated_as_joule_heat(known):
 def test_the_heat_pumped_with_a_bias_is_conserved(i, known):
     # Eq. (41), and Onsager's relation, by which both of its other terms are the same.
     mixed = {"velocity": 1, POTENTIALS[i]: 1}
-    pumped, pushed = (
-        term(known, known.particles[NAMES[i]], velocity=1),
-        term(known, known.torque, **{POTENTIALS[i]: 1}),
-    )
+    pumped = term(known, known.particles[NAMES[i]], velocity=1)
+    pushed = term(known, known.torque, **{POTENTIALS[i]: 1})
     assert pumped == pytest.approx(pushed, rel=1e-9)
     assert abs(heat(known, **mixed) + pumped - pushed) < 1e-9 * abs(pumped) and abs(
         heat(known, **mixed)
@@ -181,7 +179,10 @@ def test_efficiencies_near_equilibrium_are_those_of_both_expansions(known):
     powers = {POTENTIALS[0]: bias / 2, POTENTIALS[1]: -bias / 2}
     push = sum(term(known, known.torque, **{path: 1}) * value for path, value in powers.items())
     velocity = -push / (2 * term(known, known.torque, velocity=1))  # half of that without a load
-    charge = lambda x: (x["left"] - x["right"]) / 2
+
+    def charge(x):
+        return (x["left"] - x["right"]) / 2
+
     turn = SECOND(DEVICE).cycle(velocity, powers)
     found = velocity * float(turn.torque) / (float(charge(turn.particles)) * bias)
     first = [("velocity", velocity), *powers.items()]

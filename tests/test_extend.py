@@ -124,7 +124,10 @@ def test_a_kind_of_system_is_one_file(ladder, device):
     start, times = [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 20.0]
     here, there = (qtd.evolution.relax(system, start, times) for system in (ladder, network))
     np.testing.assert_allclose(here, there, rtol=1e-10, atol=1e-14)
-    current = lambda system: qtd.operate(system).heat_currents["hot"]
+
+    def current(system):
+        return qtd.operate(system).heat_currents["hot"]
+
     slope = eqx.filter_grad(current)(ladder).gap
     step = 1e-5
     moved = [float(current(qtd.replace(ladder, {"gap": 1.0 + x}))) for x in (step, -step)]

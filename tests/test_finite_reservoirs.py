@@ -103,10 +103,8 @@ def test_equilibration_ends_when_its_share_of_the_entropy_is_left():
     machine = FiniteReservoirs(
         gases=FermiGas(jnp.array([0.6, 1.0]), jnp.array([20.8, 16.0]), closure="sommerfeld")
     )
-    rest, times = (
-        machine.equilibrium(),
-        [float(machine.equilibration_time(share)) for share in (0.5, 0.01)],
-    )
+    rest = machine.equilibrium()
+    times = [float(machine.equilibration_time(share)) for share in (0.5, 0.01)]
     entropy = machine.evolve(jnp.array([0.0, *times])).entropy
     end = machine.gases.at(rest.temperature, rest.chemical_potential).properties().entropy.sum()
     np.testing.assert_allclose((end - entropy[1:]) / (end - entropy[0]), [0.5, 0.01], rtol=1e-8)
@@ -147,8 +145,13 @@ def at_rest(vector):
 
 
 def test_the_equilibrium_has_derivatives_in_both_modes():
-    function, vector, step = jax.jit(at_rest), jnp.asarray(FINITE[0]), 1e-5
-    moved = lambda k, sign: np.asarray(function(vector.at[k].add(sign * step)))
+    function = jax.jit(at_rest)
+    vector = jnp.asarray(FINITE[0])
+    step = 1e-5
+
+    def moved(k, sign):
+        return np.asarray(function(vector.at[k].add(sign * step)))
+
     columns = [(moved(k, 1) - moved(k, -1)) / (2 * step) for k in range(len(vector))]
     expected = np.stack(columns, axis=1)
     scale = 1e-6 * np.abs(expected).max(1, keepdims=True)
@@ -180,15 +183,17 @@ def test_the_full_model_has_derivatives_without_lapack():
 
 @pytest.mark.parametrize("closure", ["exact", "sommerfeld"])
 def test_flows_have_derivatives_where_reservoirs_are_equal(closure):
-    equal = lambda t: (
-        FiniteReservoirs(gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure))
-        .operate()
-        .heat[0]
-    )
-    slope, difference = (
-        jax.jit(jax.grad(equal))(jnp.asarray(1.0)),
-        (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5,
-    )
+    def equal(t):
+        return (
+            FiniteReservoirs(
+                gases=FermiGas(jnp.stack([t, jnp.ones_like(t)]), 20.0, closure=closure)
+            )
+            .operate()
+            .heat[0]
+        )
+
+    slope = jax.jit(jax.grad(equal))(jnp.asarray(1.0))
+    difference = (equal(1.0 + 1e-5) - equal(1.0 - 1e-5)) / 2e-5
     assert float(slope) == pytest.approx(float(difference), rel=1e-8)
 
 

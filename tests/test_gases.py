@@ -34,7 +34,10 @@ def by_polylogarithms(x, alpha):
     F_a by Euler's theorem."""
     with mp.workdps(160 if x < -50 else 40):  # as 1 + exp(-300) must not be 1
         x, a = mp.mpf(x), mp.mpf(alpha)
-        complete = lambda s: -mp.re(mp.polylog(s + 1, -mp.exp(x)))
+
+        def complete(s):
+            return -mp.re(mp.polylog(s + 1, -mp.exp(x)))
+
         number, energy = mp.gamma(a) * complete(a - 1), mp.gamma(a + 1) * complete(a)
         zeroth = mp.gamma(a) * complete(a - 2)
         first = a * number - x * zeroth
@@ -60,7 +63,9 @@ def test_integrals_agree_with_polylogarithms(x, alpha):
 @pytest.mark.parametrize("x", [1e4, 1e6])
 def test_a_degenerate_gas_keeps_its_digits(x):
     """The trap: odd moments lose a factor x to cancellation if they are formed as they stand."""
-    alpha, s2, s4 = 1.5, np.pi**2 / 3, 7 * np.pi**4 / 15
+    alpha = 1.5
+    s2 = np.pi**2 / 3
+    s4 = 7 * np.pi**4 / 15
     first = (alpha - 1) * x ** (alpha - 2) * (s2 + (alpha - 2) * (alpha - 3) / 6 * s4 / x**2)
     entropy = x ** (alpha - 1) * (s2 + (alpha - 1) * (alpha - 2) / 6 * s4 / x**2)
     found = INTEGRALS(x, alpha)
@@ -80,9 +85,10 @@ def test_derivatives_in_degeneracy_and_dimension_agree_with_differences():
     slopes = jax.jit(jax.jacfwd(thermal_integrals, argnums=(0, 1)))
     for x in (-3.0, 0.5, 30.0, 80.0):
         for argument, step in ((0, 1e-4), (1, 1e-4)):
-            moved = lambda k, x=x, a=argument, h=step: INTEGRALS(
-                x + (k * h if a == 0 else 0), 1.5 + (k * h if a == 1 else 0)
-            )
+
+            def moved(k, x=x, a=argument, h=step):
+                return INTEGRALS(x + (k * h if a == 0 else 0), 1.5 + (k * h if a == 1 else 0))
+
             difference = jax.tree.map(lambda p, m, h=step: (p - m) / (2 * h), moved(1), moved(-1))
             found = jax.tree.map(
                 lambda y, a=argument: y[a], slopes(x, 1.5), is_leaf=lambda y: isinstance(y, tuple)

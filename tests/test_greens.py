@@ -47,7 +47,9 @@ def by_direct_sums(modes, points, retarded="causal"):
     w = (np.arange(points) + 0.5) * step
     size = len(modes.energies)
     energies, shifts = np.asarray(modes.energies), np.asarray(modes.shifts)
-    density, occupation, real = {}, {}, {}
+    density = {}
+    occupation = {}
+    real = {}
     for name, reservoir in modes.reservoirs.items():
         k = reservoir.spectral_density
         center, width, strength = (float(x) for x in (k.center, k.width, k.strength))
@@ -56,7 +58,10 @@ def by_direct_sums(modes, points, retarded="causal"):
         z = center / (1 - 1j * width)
         logs = np.log(cutoff - z) - np.log(-z) + np.log(w / (cutoff - w))
         real[name] = strength / (2 * np.pi) * (logs / ((1 - 1j * width) * (w - z))).imag
-    of = lambda values: np.array([sum(values[name] for name in modes.at(j)) for j in range(size)])
+
+    def of(values):
+        return np.array([sum(values[name] for name in modes.at(j)) for j in range(size)])
+
     damping = of(density) * (1.0 if retarded == "paper" else 0.5)
     level_shift = of(real) * (retarded == "causal")
     lesser = of({name: density[name] * occupation[name] for name in density})
@@ -183,7 +188,10 @@ def test_occupations_with_correlation_change_the_current_little_where_the_theory
 def test_slopes_agree_with_differences_in_every_parameter(retarded):
     current = jax.jit(lambda numbers: solve(pair(numbers), retarded, 2048).heat_currents["cold"])
     steps = 4e-4 * np.asarray(BROAD)
-    at = lambda k, n: float(current(BROAD.at[k].add(n * steps[k])))
+
+    def at(k, n):
+        return float(current(BROAD.at[k].add(n * steps[k])))
+
     wanted = np.array(
         [
             sum(
@@ -203,7 +211,10 @@ def test_slopes_agree_with_differences_in_every_parameter(retarded):
 
 def test_second_derivatives_see_the_occupations_move():
     numbers = BROAD.at[2].set(0.5)
-    current = lambda x: solve(pair(numbers.at[3].set(x)), "causal", 512).heat_currents["cold"]
+
+    def current(x):
+        return solve(pair(numbers.at[3].set(x)), "causal", 512).heat_currents["cold"]
+
     slope = jax.jit(jax.grad(current))
     wanted = (slope(2.0 + 1e-4) - slope(2.0 - 1e-4)) / 2e-4
     assert float(jax.jit(jax.grad(jax.grad(current)))(2.0)) == pytest.approx(

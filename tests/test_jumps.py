@@ -193,11 +193,14 @@ def test_sources_of_one_operator_exchange_no_energy_at_rest():
         assert int(point.status) == 0 and all(
             float(x) == 0 for x in point.device_energy_currents.values()
         )
+
     # Nor does one beside others that make no jump; how it would change as they begin to is known
     # all the same.
-    heat = lambda rate: qtd.operate(
-        qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (LOWER, rate)])
-    )
+    def heat(rate):
+        return qtd.operate(
+            qtd.Lindbladian.from_jumps(NUMBER, [(LOWER, ("cold", boson(0.5))), (LOWER, rate)])
+        )
+
     quiet = heat(0.0)
     assert (
         int(quiet.status) == 0
@@ -222,7 +225,10 @@ def test_doubts_are_about_what_rounding_does():
         state = eqx.filter_jit(qtd.steady.at_rest)(qtd.Lindbladian.from_jumps(hamiltonian, jumps))
         with mp.workdps(50):
             exact = mp.matrix(9, 9)
-            wide = lambda x: mp.matrix(x.tolist())
+
+            def wide(x):
+                return mp.matrix(x.tolist())
+
             one = np.eye(3)
             for operator, rate in [(hamiltonian, None), *jumps]:
                 if rate is None:
@@ -233,7 +239,10 @@ def test_doubts_are_about_what_rounding_does():
                         [[b[j // 3, i // 3] * a[i % 3, j % 3] for j in range(9)] for i in range(9)]
                     )
                     loss = b * a / 2
-                    delta = lambda i, j: mp.mpf(i == j)
+
+                    def delta(i, j):
+                        return mp.mpf(i == j)
+
                     left = mp.matrix(
                         [
                             [delta(i // 3, j // 3) * loss[i % 3, j % 3] for j in range(9)]
@@ -469,9 +478,11 @@ def test_a_qubit_passes_heat_to_the_vacuum():
 
 
 def test_entropy_of_rates_is_none_infinite_or_unknown():
-    at = lambda *jumps: qtd.operate(
-        qtd.Lindbladian.from_jumps(NUMBER + 0.2 * FLIP, [(LOWER, ("decay", 0.1)), *jumps])
-    )
+    def at(*jumps):
+        return qtd.operate(
+            qtd.Lindbladian.from_jumps(NUMBER + 0.2 * FLIP, [(LOWER, ("decay", 0.1)), *jumps])
+        )
+
     assert float(at().entropy_production) == np.inf
     thermal = qtd.Lindbladian.from_jumps(
         {"e": (1.0, NUMBER)}, [(LOWER, ("cold", boson(0.5))), (FLIP, ("noise", 0.3))]
@@ -485,7 +496,10 @@ def test_entropy_of_rates_is_none_infinite_or_unknown():
     dark = []
     for seed in range(4):
         turn = np.linalg.qr(random_matrix(np.random.default_rng(seed), 3))[0]
-        rotated = lambda operator, turn=turn: turn @ operator @ turn.conj().T
+
+        def rotated(operator, turn=turn):
+            return turn @ operator @ turn.conj().T
+
         device = qtd.Lindbladian.from_jumps(
             rotated(np.diag([0.0, 1.0, 2.5])), [(rotated(np.diag([1.0, 2.0], 1)), 0.2)]
         )
@@ -504,7 +518,10 @@ def test_entropy_of_rates_is_none_infinite_or_unknown():
 @pytest.mark.parametrize("turned", [False, True])
 def test_noise_is_a_derivative_of_the_generating_function(turned):
     turn = np.linalg.qr(random_matrix(np.random.default_rng(1), 4))[0] if turned else np.eye(4)
-    rotated = lambda operator: turn @ operator @ turn.conj().T
+
+    def rotated(operator):
+        return turn @ operator @ turn.conj().T
+
     swap = 0.2 * np.kron(LOWER, LOWER.T)
     swap = swap * 1j + (swap * 1j).conj().T
     bare = rotated(on(0, NUMBER) + 1.3 * on(1, NUMBER))
@@ -638,7 +655,9 @@ def test_derivatives_are_differences():
 
 
 def test_a_rate_may_be_traced():
-    current = lambda rate: qtd.operate(fluorescent(rate)).device_energy_currents["noise"]
+    def current(rate):
+        return qtd.operate(fluorescent(rate)).device_energy_currents["noise"]
+
     expected = central_difference(current, jnp.asarray(0.2), 1e-3)
     assert float(jax.grad(current)(0.2)) == pytest.approx(float(expected), rel=1e-7)
     point = eqx.filter_jit(lambda rate: qtd.operate(fluorescent(rate)))(jnp.asarray(-0.1))
@@ -689,7 +708,9 @@ def test_parameters_have_paths():
 
 
 def test_a_device_is_swept_and_audited():
-    current = lambda device: qtd.operate(device).heat_currents["cold"]
+    def current(device):
+        return qtd.operate(device).heat_currents["cold"]
+
     table = qtd.sweep(fluorescent(), {"reservoirs.decay.rate": [0.1, 0.2]}, {"J": current})
     assert float(table.J[1]) == pytest.approx(float(current(fluorescent())), rel=1e-12)
     jumps = [(LOWER, ("cold", boson(0.5))), (LOWER, ("hot", boson(1.5))), (NUMBER, ("noise", 0.1))]
@@ -716,11 +737,12 @@ def test_every_row_of_the_table_has_its_test():
 def test_our_spectral_density_is_twice_that_of_qutip():
     alpha, cutoff, temperature = 0.05, 8.0, 0.7
     reservoir = qtd.Reservoir(temperature, spectral_density=Ohmic(2 * alpha, cutoff))
+
     # QuTiP: S(w) = sign(w) J(|w|) (coth(w / 2 T) + 1), the Fourier transform of <X(t) X> with J =
     # alpha w exp(-w / cutoff).
-    spectrum = lambda w: (
-        alpha * w * np.exp(-abs(w) / cutoff) * (1 / np.tanh(w / (2 * temperature)) + 1)
-    )
+    def spectrum(w):
+        return alpha * w * np.exp(-abs(w) / cutoff) * (1 / np.tanh(w / (2 * temperature)) + 1)
+
     for gap in (0.3, 1.0, 4.0):
         up, down = reservoir.rates(jnp.asarray(gap))
         np.testing.assert_allclose([down, up], [spectrum(gap), spectrum(-gap)], rtol=1e-13)
@@ -741,7 +763,10 @@ def test_a_redfield_state_is_that_of_spectra_of_qutip():
     device = qtd.Lindbladian(
         {"H": (1.0, hamiltonian)}, {"bath": coupling}, {"bath": boson(0.8)}, approach="redfield"
     )
-    lost = lambda w: 0.1 * 0.8 if w == 0 else 0.1 * w * np.exp(-abs(w) / 10.0) / -np.expm1(-w / 0.8)
+
+    def lost(w):
+        return 0.1 * 0.8 if w == 0 else 0.1 * w * np.exp(-abs(w) / 10.0) / -np.expm1(-w / 0.8)
+
     energies, states = np.linalg.eigh(hamiltonian)
     levels = states.conj().T @ coupling @ states
     # Entry (a, c): the device loses E_c - E_a.

@@ -16,7 +16,9 @@ from qtd.spectral import LorentzDrude, Ohmic, WideBand
 
 APPROACHES = "local", "global", "redfield"
 EVERY_APPROACH = pytest.mark.parametrize("approach", APPROACHES)
-ONE, NUMBER, X = np.eye(2), np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
+ONE = np.eye(2)
+NUMBER = np.diag([0.0, 1.0])
+X = np.array([[0.0, 1.0], [1.0, 0.0]])
 RAISE = np.array([[0.0, 0.0], [1.0, 0.0]])
 
 
@@ -67,7 +69,10 @@ def two_qubits(seed, approach, turn=ONE, coherences="all"):
     """Two qubits that exchange excitations, two reservoirs on one and one on the other, all rotated
     by a unitary."""
     first, second, both, exchange = coefficients(seed)
-    rotated = lambda operator: operator if turn is ONE else turn @ operator @ turn.conj().T
+
+    def rotated(operator):
+        return operator if turn is ONE else turn @ operator @ turn.conj().T
+
     return qtd.Lindbladian(
         bare={
             "first": (first, rotated(N_1)),
@@ -110,7 +115,10 @@ def dense(approach, bare, interaction, couplings, rates, potentials=None, number
     dagger = states.conj().T
     hamiltonian = dagger @ (bare + interaction) @ states
     gaps, change = energies[:, None] - energies, numbers[:, None] - numbers
-    both = lambda left, right: np.kron(left, right.T)
+
+    def both(left, right):
+        return np.kron(left, right.T)
+
     parts = {}
     for name, operator in couplings.items():
         a, rate = dagger @ operator @ states, rates[name](gaps, change)
@@ -133,11 +141,11 @@ def dense(approach, bare, interaction, couplings, rates, potentials=None, number
             jumps, dissipator = [0, 0, 0], 0
             for gap, exchanged in set(zip(np.round(gaps, 9).ravel(), change.ravel())):
                 chosen = (np.abs(gaps - gap) < 2e-9) & (change == exchanged)
-                part, strength, quantum = np.where(chosen, a, 0), rate[chosen][0], quanta[chosen][0]
-                jump, loss = (
-                    strength * both(part, part.conj().T),
-                    strength / 2 * part.conj().T @ part,
-                )
+                part = np.where(chosen, a, 0)
+                strength = rate[chosen][0]
+                quantum = quanta[chosen][0]
+                jump = strength * both(part, part.conj().T)
+                loss = strength / 2 * part.conj().T @ part
                 jumps = [total + jump * quantum**n for n, total in enumerate(jumps)]
                 dissipator = dissipator + jump - both(loss, one) - both(one, loss)
         parts[name] = dissipator, jumps
@@ -147,9 +155,12 @@ def dense(approach, bare, interaction, couplings, rates, potentials=None, number
     kept = np.ones(size**2, bool) if kept is None else kept.ravel()
     trace = one.ravel()
     system = np.vstack([np.where(np.outer(kept, kept), generator, 0), trace, np.diag(1.0 - kept)])
-    solve = lambda right, trace: np.linalg.lstsq(
-        system, np.concatenate([right * kept, [trace], 0 * right]), rcond=None
-    )[0]
+
+    def solve(right, trace):
+        return np.linalg.lstsq(
+            system, np.concatenate([right * kept, [trace], 0 * right]), rcond=None
+        )[0]
+
     rho = solve(np.zeros(size**2), 1)
     currents = {name: trace @ jumps[1] @ rho for name, (_, jumps) in parts.items()}
     response = {
@@ -170,7 +181,10 @@ def dense(approach, bare, interaction, couplings, rates, potentials=None, number
 def observe(device):
     """State, heat currents, their covariance, and Tr[H D_r rho]."""
     point = qtd.operate(device)
-    listed = lambda values: jnp.stack([values[name] for name in point.names])
+
+    def listed(values):
+        return jnp.stack([values[name] for name in point.names])
+
     return (
         qtd.steady_state(device),
         listed(point.heat_currents),
@@ -213,7 +227,10 @@ def test_a_local_device_is_that_of_qutip_with_one_collapse_operator_for_each_jum
                 COUPLINGS[name]
             ):  # with ZZ interaction no two jumps of a qubit have equal gaps
                 jumps.append((name, b, a, float(absorption(*numbers)(levels[b] - levels[a]))))
-        ket = lambda level: qutip.basis(4, int(level))
+
+        def ket(level):
+            return qutip.basis(4, int(level))
+
         collapse = [np.sqrt(rate) * ket(b) @ ket(a).dag() for _, b, a, rate in jumps]
         rho = qutip.steadystate(qutip.Qobj(bare + exchange * HOP), collapse).full()
         heat = [
@@ -234,8 +251,11 @@ def test_a_redfield_state_is_that_of_qutip():
     for seed in range(5):
         first, second, both, exchange = coefficients(seed)
         hamiltonian = qutip.Qobj(first * N_1 + second * N_2 + both * N_1 @ N_2 + exchange * HOP)
+
         # QuTiP's frequencies are what the device loses.
-        spectrum = lambda numbers: lambda w: float(absorption(*numbers)(-w))
+        def spectrum(numbers):
+            return lambda w: float(absorption(*numbers)(-w))
+
         sources = [
             [qutip.Qobj(COUPLINGS[name]), spectrum(numbers)]
             for name, numbers in contacts(seed).items()
@@ -259,10 +279,8 @@ def test_dense_complex_operators_of_any_strength_are_those_of_dense_matrices(app
     rng = np.random.default_rng(5)
     raw = rng.normal(size=(4, 3, 3)) + 1j * rng.normal(size=(4, 3, 3))
     bare, interaction, *couplings = raw + raw.conj().transpose(0, 2, 1)
-    bare, couplings = (
-        np.diag(np.diag(bare)) if approach == "local" else bare,
-        dict(zip("ab", couplings)),
-    )
+    bare = np.diag(np.diag(bare)) if approach == "local" else bare
+    couplings = dict(zip("ab", couplings))
     for seed in range(10):
         b, i, *strengths = np.random.default_rng(seed).uniform(0.3, 1, 4)
         numbers, strengths = contacts(seed, "ab"), dict(zip("ab", strengths))
@@ -287,10 +305,8 @@ def test_a_partial_secular_equation_keeps_the_coherences_that_are_named():
     kept = np.eye(4, dtype=bool)
     kept[1, 2] = kept[2, 1] = True
     for seed in range(5):
-        found, expected = (
-            observe(two_qubits(seed, "redfield", coherences=[(2, 1)])),
-            two_qubits_dense(seed, "redfield", kept),
-        )
+        found = observe(two_qubits(seed, "redfield", coherences=[(2, 1)]))
+        expected = two_qubits_dense(seed, "redfield", kept)
         assert errors(found, expected) < 1e-10
         # The coherence of levels 0 and 3 matters.
         assert error(found[0], two_qubits_dense(seed, "redfield")[0]) > 1e-6
@@ -361,11 +377,9 @@ def test_the_refrigerator_cools_and_its_numbers_are_those_of_the_whole_liouvilli
 def test_the_refrigerator_obeys_both_laws(approach):
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        cold, g, detuning = (
-            rng.uniform(0.4, 2),
-            rng.uniform(0.01, 0.2),
-            0.0 if seed < 10 else rng.uniform(0.05, 0.2),
-        )
+        cold = rng.uniform(0.4, 2)
+        g = rng.uniform(0.01, 0.2)
+        detuning = 0.0 if seed < 10 else rng.uniform(0.05, 0.2)
         device = refrigerator(
             approach,
             g,
@@ -459,20 +473,24 @@ def test_levels_that_only_the_interaction_makes_degenerate_keep_their_coherence(
     # a basis that nobody chose.
     ring = np.zeros((4, 4))
     ring[1:, 1:] = 1 - np.eye(3)
-    sites, edge = (
-        np.diag([0.0, 1.0, 1.0, 1.0]),
-        lambda *weights: np.block([[np.zeros((1, 1)), np.array([weights])], [np.zeros((3, 4))]]),
-    )
+    sites = np.diag([0.0, 1.0, 1.0, 1.0])
+
+    def edge(*weights):
+        return np.block([[np.zeros((1, 1)), np.array([weights])], [np.zeros((3, 4))]])
+
     couplings = {
         name: x + x.T for name, x in (("a", edge(1.0, 0.2, 0.5)), ("b", edge(0.3, 1.0, -0.4)))
     }
     numbers = contacts(4, "ab")
-    make = lambda g: qtd.Lindbladian(
-        {"sites": (2.0, sites)},
-        couplings,
-        {name: boson(*x) for name, x in numbers.items()},
-        {"ring": (g, ring)},
-    )
+
+    def make(g):
+        return qtd.Lindbladian(
+            {"sites": (2.0, sites)},
+            couplings,
+            {name: boson(*x) for name, x in numbers.items()},
+            {"ring": (g, ring)},
+        )
+
     rates = {name: absorption(*x) for name, x in numbers.items()}
     # As above.
     assert (
@@ -511,7 +529,9 @@ def test_states_may_be_listed_from_the_top_down_however_cold_it_is(approach):
     # The last level to be eliminated must be one that is occupied: with the first one of the list,
     # currents of 1e-26 were lost.
     def device(order):
-        turn = lambda x: x[np.ix_(order, order)]
+        def turn(x):
+            return x[np.ix_(order, order)]
+
         numbers = [on(site, NUMBER, 3) for site in range(3)]
         lift = np.zeros((8, 8))
         lift[0b010, 0b101] = 1
@@ -635,9 +655,9 @@ def with_values(approach):
     what is compiled."""
 
     def figure(values):
-        make = lambda temperature, coupling: qtd.Reservoir(
-            temperature, spectral_density=Ohmic(coupling, 4.0)
-        )
+        def make(temperature, coupling):
+            return qtd.Reservoir(temperature, spectral_density=Ohmic(coupling, 4.0))
+
         energy, exchange, strength, temperature, coupling = values
         device = small(
             bare={"second": (1.0, N_2), "first": (energy, N_1)},
@@ -793,7 +813,10 @@ def test_what_is_not_unique_is_refused_at_rest_and_relaxes_all_the_same():
 def test_a_reservoir_that_commutes_with_the_levels_takes_coherence_and_no_heat(approach):
     """The coherence decays at 2 k T for J = k w and sigma_z, besides half of what relaxation
     takes."""
-    ohmic = lambda temperature, k: qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e12))
+
+    def ohmic(temperature, k):
+        return qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e12))
+
     reservoirs = {"x": ohmic(0.5, 0.01), "z": ohmic(0.7, 0.02)}
     qubit = qtd.Lindbladian(
         {"gap": (1.0, NUMBER)}, {"x": X, "z": np.diag([1.0, -1.0])}, reservoirs, approach=approach
@@ -818,8 +841,13 @@ def test_a_coherence_that_nothing_couples_to_only_turns():
 @pytest.mark.parametrize("fast", [1.0, 1e3, 1e6, 1e9])
 def test_populations_beside_a_fast_reservoir_relax_as_those_of_the_network(fast):
     """Trap: without a trace that is kept, every squaring of the exponential doubles its error."""
-    ohmic = lambda temperature, k: qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e9))
-    swap = lambda a: np.outer(np.eye(3)[0], np.eye(3)[a]) + np.outer(np.eye(3)[a], np.eye(3)[0])
+
+    def ohmic(temperature, k):
+        return qtd.Reservoir(temperature, spectral_density=Ohmic(k, 1e9))
+
+    def swap(a):
+        return np.outer(np.eye(3)[0], np.eye(3)[a]) + np.outer(np.eye(3)[a], np.eye(3)[0])
+
     device = qtd.Lindbladian(
         {"first": (1.0, np.diag([0.0, 1.0, 0.0])), "second": (2.3, np.diag([0.0, 0.0, 1.0]))},
         {"fast": swap(1), "slow": swap(2)},

@@ -17,7 +17,10 @@ LEADS = "left", "right"
 def annihilators(modes):
     """Of Jordan and Wigner: the matrices that empty each mode."""
     lower, sign = np.array([[0.0, 1.0], [0.0, 0.0]]), np.diag([1.0, -1.0])
-    chain = lambda k: [sign] * k + [lower] + [np.eye(2)] * (modes - k - 1)
+
+    def chain(k):
+        return [sign] * k + [lower] + [np.eye(2)] * (modes - k - 1)
+
     return [functools.reduce(np.kron, chain(k)) for k in range(modes)]
 
 
@@ -50,9 +53,12 @@ class Device:
         bare = dict(zip(self.levels, zip(levels, self.levels.values())))
         bare |= dict(zip(self.repulsions, zip(rest[:split], self.repulsions.values())))
         density = qtd.spectral.WideBand(baths[4])
-        lead = lambda i: qtd.Reservoir(
-            baths[2 * i], baths[2 * i + 1] + shift, "fermi", spectral_density=density
-        )
+
+        def lead(i):
+            return qtd.Reservoir(
+                baths[2 * i], baths[2 * i + 1] + shift, "fermi", spectral_density=density
+            )
+
         return qtd.Lindbladian(
             bare=bare,
             interaction=dict(zip(self.hops, zip(rest[split:], self.hops.values()))),
@@ -69,8 +75,13 @@ class Device:
         operators = [*self.levels.values(), *self.repulsions.values(), *self.hops.values()]
         energies, states = np.linalg.eigh(sum(x * operator for x, operator in zip(own, operators)))
         one, total = np.eye(len(energies)), 0
-        left = lambda x: np.kron(x, one)
-        right = lambda x: np.kron(one, x.T)
+
+        def left(x):
+            return np.kron(x, one)
+
+        def right(x):
+            return np.kron(one, x.T)
+
         parts = {}
         for name, temperature, potential in (("left", t_l, mu_l), ("right", t_r, mu_r)):
             c = states.conj().T @ self.lowering[name] @ states
@@ -120,11 +131,9 @@ def draws(device, count=8):
     rng = np.random.default_rng(3)
     own = rng.uniform(-1.5, 1.5, (count, device.size))
     own[: count // 2, 1] = -own[: count // 2, 0]
-    temperatures, potentials, width = (
-        rng.uniform(0.3, 2, (2, count)),
-        rng.uniform(-1, 1, (2, count)),
-        10 ** rng.uniform(-2, 0, count),
-    )
+    temperatures = rng.uniform(0.3, 2, (2, count))
+    potentials = rng.uniform(-1, 1, (2, count))
+    width = 10 ** rng.uniform(-2, 0, count)
     baths = np.stack(
         [temperatures[0], potentials[0], temperatures[1], potentials[1], width], axis=1
     )
@@ -144,10 +153,8 @@ def operated(device, approach):
 def test_one_constant_added_to_all_levels_and_potentials_changes_nothing(devices, name, approach):
     device = devices[name]
     points, run = draws(device), operated(device, approach)
-    (currents, status), (shifted, _) = (
-        run(points, np.zeros(len(points))),
-        run(points, np.full(len(points), 2.3)),
-    )
+    (currents, status) = run(points, np.zeros(len(points)))
+    (shifted, _) = run(points, np.full(len(points), 2.3))
     assert set(np.asarray(status).tolist()) <= {0, qtd.Status.NOT_POSITIVE}
     largest = np.abs(currents).max(axis=1, keepdims=True)
     np.testing.assert_allclose(shifted / largest, currents / largest, rtol=0, atol=1e-11)
@@ -167,13 +174,19 @@ def test_redfield_is_that_of_the_operators_and_their_adjoints_apart(devices, nam
 def test_independent_levels_at_the_symmetric_point_carry_what_each_carries_alone(devices, approach):
     """Levels at e and -e, each met by leads of different strengths: a sum of two closed forms where
     rates are slow."""
-    device, width, t, mu = devices["two levels, one lead meets both"], 1e-9, 0.5, 0.4
+    device = devices["two levels, one lead meets both"]
+    width = 1e-9
+    t = 0.5
+    mu = 0.4
     values = np.array([[0.5, -0.5, t, mu, t, -mu, width]])
     currents, _ = operated(device, approach)(values, np.zeros(1))
-    fermi = lambda e, mu: 1 / (1 + np.exp((e - mu) / t))
-    level = lambda e, left, right: (
-        width * left * right / (left + right) * (fermi(e, mu) - fermi(e, -mu))
-    )
+
+    def fermi(e, mu):
+        return 1 / (1 + np.exp((e - mu) / t))
+
+    def level(e, left, right):
+        return width * left * right / (left + right) * (fermi(e, mu) - fermi(e, -mu))
+
     expected = level(0.5, 1.0, 0.25) + level(-0.5, 0.36, 1.0)
     np.testing.assert_allclose(
         currents[0, 0], expected, rtol=1e-7 if approach == "redfield" else 1e-13

@@ -101,7 +101,10 @@ def test_leaks_cost_cop():
 def exact(machine):
     """J_c and I_S,l from differences of occupations, with 60 digits."""
     mp.mp.dps = 60
-    number = lambda x: mp.mpf(float(x))
+
+    def number(x):
+        return mp.mpf(float(x))
+
     hot, cold, mu = (
         number(x)
         for x in (machine.hot.temperature, machine.cold.temperature, machine.hot.chemical_potential)
@@ -148,7 +151,9 @@ def test_unphysical_points_spoil_no_gradient():
 @pytest.mark.parametrize("energy_4", [1.5, 1.5 + 1e-9])
 def test_slopes_where_the_cold_resonances_meet(energy_4):
     # Trap: 0/0, and an absolute value with no slope at 0.
-    cop = lambda e: qtd.replace(NDemon(), {"energy_4": e}).operate().cop
+    def cop(e):
+        return qtd.replace(NDemon(), {"energy_4": e}).operate().cop
+
     far = [float(cop(1.5 + x)) for x in (-2e-3, -1e-3, 1e-3, 2e-3)]
     assert float(jax.jit(jax.grad(cop))(energy_4)) == pytest.approx(
         (far[0] - 8 * far[1] + 8 * far[2] - far[3]) / 12e-3, abs=1e-6
@@ -194,7 +199,10 @@ SLOPES = jax.jit(jax.grad(lambda x: machine(x).operate().cop))
 def extreme_demons(draw):
     """Temperatures from 1e-4 to 1e4, resonances within 2 of the chemical potential, near to each
     other or not, as bold as they can be."""
-    number = lambda low, high: draw(st.floats(low, high))
+
+    def number(low, high):
+        return draw(st.floats(low, high))
+
     hot, cold = 10 ** number(-4, 4), 10 ** number(-4, 4)
     energies = [number(-1.0, -0.1), number(0.0, 0.9), number(1.0, 1.9), number(2.0, 2.9)]
     energies = [energies[k] for k in draw(st.permutations(range(4)))]

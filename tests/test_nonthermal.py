@@ -158,12 +158,13 @@ def entropy(x):
 
 
 def test_derivatives_are_implicit_to_second_order():
-    x, h = (
-        jnp.array([1.0, 0.6, 1.1, 0.1, 1.9, 4e-4]),
-        jnp.array([1e-4, 1e-4, 1e-4, 1e-4, 1e-4, 1e-6]),
-    )
+    x = jnp.array([1.0, 0.6, 1.1, 0.1, 1.9, 4e-4])
+    h = jnp.array([1e-4, 1e-4, 1e-4, 1e-4, 1e-4, 1e-6])
     value, slope = jax.jit(entropy), jax.jit(jax.grad(entropy))
-    move = lambda k, n: x.at[k].add(n * h[k])
+
+    def move(k, n):
+        return x.at[k].add(n * h[k])
+
     wanted = [
         sum(
             w * (value(move(k, n)) - value(move(k, -n))) / (2 * n)

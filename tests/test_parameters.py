@@ -68,7 +68,9 @@ def test_values_keep_the_type_of_what_they_replace(value):
 
 
 def test_derivatives_pass_through_replace():
-    current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+    def current(t):
+        return qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+
     whole = jax.jit(jax.grad(lambda m: m.operate().heat_currents["cold"]))(FRIDGE).cold.temperature
     assert float(jax.jit(jax.grad(current))(jnp.array(0.5))) == pytest.approx(
         float(whole), rel=1e-13
@@ -76,7 +78,9 @@ def test_derivatives_pass_through_replace():
 
 
 def test_vmap_over_replace_is_a_loop():
-    current = lambda t: qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+    def current(t):
+        return qtd.replace(FRIDGE, {"cold.temperature": t}).operate().heat_currents["cold"]
+
     temperatures = jnp.array([0.4, 0.5, 0.6])
     np.testing.assert_allclose(
         jax.jit(jax.vmap(current))(temperatures), [current(t) for t in temperatures], rtol=1e-12
@@ -190,9 +194,9 @@ def test_bad_refrigerators_are_named(arguments, message):
 
 @pytest.mark.parametrize("parity", ["even", "odd"])
 def test_levels_of_a_sector_are_counted(parity):
-    count = lambda n, **sector: len(
-        CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels
-    )
+    def count(n, **sector):
+        return len(CollectiveRefrigerator(num_spins=n, parity=parity, **sector).levels)
+
     assert count(31) == 16 and count(7, spin=2.5) == 3
     assert count(6) == (4 if parity == "even" else 3)
 
@@ -203,9 +207,9 @@ def test_parts_of_which_there_are_none_are_no_options():
 
 
 def network_with_a_dot():
-    reservoir = lambda temperature: qtd.Reservoir(
-        temperature, spectral_density=qtd.spectral.Ohmic(0.1, 20.0)
-    )
+    def reservoir(temperature):
+        return qtd.Reservoir(temperature, spectral_density=qtd.spectral.Ohmic(0.1, 20.0))
+
     jumps = [("a.b", 0, 1, 1.0), ("c", 1, 2, 1.0), ("a.b", 0, 2, 0.3)]
     return qtd.RateNetwork([0.0, 1.0, 2.0], jumps, {"a.b": reservoir(1.0), "c": reservoir(0.5)})
 

@@ -66,7 +66,9 @@ def test_every_drawing_renders_with_labelled_axes():
 
 
 def test_the_design_page_shows_before_and_after():
-    cooling = lambda machine: machine.operate().heat_currents["cold"]
+    def cooling(machine):
+        return machine.operate().heat_currents["cold"]
+
     best = qtd.design.maximize(
         cooling, FRIDGE, {"cold.spectral_density.center": (1.5, 2.5)}, starts=2, steps=5
     )

@@ -48,9 +48,11 @@ def test_what_single_precision_cannot_tell_is_flagged():
     """A device near equilibrium, where currents are smaller than the rounding of what goes to and
     fro, keeps no law."""
     cold = jnp.linspace(0.999, 1.001, 101)
-    build = lambda t: as_float32(
-        qtd.replace(QubitRefrigerator("global", exchange=0.1), {"cold.temperature": t})
-    )
+
+    def build(t):
+        return as_float32(
+            qtd.replace(QubitRefrigerator("global", exchange=0.1), {"cold.temperature": t})
+        )
 
     def one(t):
         heat = build(t).operate().heat_currents

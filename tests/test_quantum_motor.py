@@ -230,7 +230,10 @@ def test_where_a_weak_lead_starts_to_be_pumped_does_not_depend_on_how_weak_it_is
 @jax.jit
 def balance(machine, load):
     """The series of the torque, steady velocities by order 2, and their slopes in the load."""
-    at = lambda load: machine.terminal_velocities(load, 2, panels=MOTOR_PANELS)
+
+    def at(load):
+        return machine.terminal_velocities(load, 2, panels=MOTOR_PANELS)
+
     found, slopes = jax.jvp(at, (load,), (jnp.ones_like(load),))
     return machine.coefficients(4, panels=MOTOR_PANELS).torque[:3], found, slopes.values
 
@@ -291,7 +294,9 @@ def test_exact_steady_velocities_have_implicit_derivatives():
 
 
 def test_design_finds_the_largest_power_of_a_scan():
-    power = lambda m: m.operate(order=1, panels=16).power  # at half of the torque at rest
+    def power(m):
+        return m.operate(order=1, panels=16).power  # at half of the torque at rest
+
     over = {"tunnelling": (4.0, 14.0), "energy_left": (-4.0, 2.0)}
     best = qtd.design.maximize(power, FIRST, over, starts=2, steps=25)
     assert best.converged and float(best.value) > float(power(FIRST))

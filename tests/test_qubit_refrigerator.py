@@ -119,9 +119,13 @@ def test_the_coherence_of_the_local_model_is_that_of_its_populations():
 
 
 def test_global_keeps_its_currents_when_the_exchange_changes_sign():
-    at = lambda exchange: (
-        QubitRefrigerator("global", energy_2=2.1, exchange=exchange).operate().heat_currents["cold"]
-    )
+    def at(exchange):
+        return (
+            QubitRefrigerator("global", energy_2=2.1, exchange=exchange)
+            .operate()
+            .heat_currents["cold"]
+        )
+
     assert float(at(0.03)) == float(at(-0.03))
 
 
@@ -166,7 +170,10 @@ def test_rates_far_below_the_energies_cost_no_digits(coupling):
         assert float(local.heat_currents[name]) == pytest.approx(
             float(exact.heat_currents[name]), rel=1e-11
         )
-    noise = lambda point: float(point.heat_covariance["cold", "cold"])
+
+    def noise(point):
+        return float(point.heat_covariance["cold", "cold"])
+
     assert noise(local) == pytest.approx(noise(exact), rel=1e-11)
 
 
@@ -193,17 +200,18 @@ def test_a_redfield_state_that_is_none_is_reported_and_kept():
 def exact_cooling_current(machine):
     """Of the model "local", without the redundant equation, with 50 digits."""
     mp.mp.dps = 50
-    number = lambda x: mp.mpf(float(x))
+
+    def number(x):
+        return mp.mpf(float(x))
+
     e1, e2, shift, exchange = (
         number(getattr(machine, name)) for name in ("energy_1", "energy_2", "shift", "exchange")
     )
     generator = mp.zeros(6, 6)  # populations of 0, 1, 2, d; Re and Im of the coherence of 1 and 2
 
     def rates(reservoir, gap):
-        center, width = (
-            number(reservoir.spectral_density.center),
-            number(reservoir.spectral_density.width),
-        )
+        center = number(reservoir.spectral_density.center)
+        width = number(reservoir.spectral_density.width)
         density = width * gap / ((gap - center) ** 2 + (width * gap) ** 2)
         up = density / mp.expm1(gap / number(reservoir.temperature))
         return up, up + density
@@ -230,9 +238,10 @@ def exact_cooling_current(machine):
     for column in range(6):
         generator[0, column] = int(column < 4)
     p = mp.lu_solve(generator, right)
-    flow = lambda low, high, gap: (
-        gap * (rates(machine.cold, gap)[0] * p[low] - rates(machine.cold, gap)[1] * p[high])
-    )
+
+    def flow(low, high, gap):
+        return gap * (rates(machine.cold, gap)[0] * p[low] - rates(machine.cold, gap)[1] * p[high])
+
     return flow(0, 2, e2) + flow(1, 3, e2 + shift)
 
 
@@ -241,7 +250,10 @@ def test_local_currents_keep_their_digits_near_the_point_where_cooling_stops(off
     # The current is `off` times what rates of this precision know; pivoting without net flows lost
     # 4 digits more.
     machine = QubitRefrigerator("local", energy_2=2.1, exchange=0.02)
-    at = lambda temperature: qtd.replace(machine, {"cold.temperature": temperature})
+
+    def at(temperature):
+        return qtd.replace(machine, {"cold.temperature": temperature})
+
     current = jax.jit(lambda temperature: at(temperature).operate().heat_currents["cold"])
     balanced = brentq(lambda temperature: float(current(temperature)), 0.3, 3.0, xtol=1e-15)
     near = at(balanced * (1 + off))
@@ -253,7 +265,10 @@ def exact_ring(machine):
     """J_hot, J_cold with 120 digits, from the definition (Eq. 7) and the steady state of four rates
     up and down."""
     mp.mp.dps = 120
-    number = lambda x: mp.mpf(float(x))
+
+    def number(x):
+        return mp.mpf(float(x))
+
     low, high = number(machine.energy_1), number(machine.energy_1) + number(machine.shift)
     cold = number(machine.energy_2), number(machine.energy_2) + number(machine.shift)
 
@@ -330,9 +345,12 @@ def test_ring_currents_are_exact_where_null_vectors_fail(bias, width):
 
 def test_linear_response_is_the_slope_at_equal_temperatures():
     machine = figure_3(0.1, 0.0)
-    slope = lambda bias: cooling(
-        qtd.replace(machine, {"hot.temperature": 1 + bias, "cold.temperature": 1 - bias})
-    )
+
+    def slope(bias):
+        return cooling(
+            qtd.replace(machine, {"hot.temperature": 1 + bias, "cold.temperature": 1 - bias})
+        )
+
     assert float(machine.linear_response(1.0)) == pytest.approx(
         float(jax.jit(jax.grad(slope))(0.0)), rel=1e-12
     )
@@ -364,7 +382,10 @@ def test_gradients_next_to_a_gap_at_the_cutoff_agree_with_differences():
 
 def test_exactly_at_equal_levels_without_exchange_global_is_the_local_basis():
     vector = jnp.array([*SPECIAL_QUBITS[0], 20.0]).at[QUBIT_PATHS.index("exchange")].set(0.0)
-    observed = lambda model, vector: observe_qubits(qubits(model, vector))[0]
+
+    def observed(model, vector):
+        return observe_qubits(qubits(model, vector))[0]
+
     found, wanted = observed("global", vector), observed("zz", vector)
     # The ring's closed form against differences of fluxes.
     np.testing.assert_allclose(found[:4], wanted[:4], rtol=1e-9)
@@ -458,7 +479,9 @@ def test_the_ring_is_right_at_any_temperatures_in_every_order():
     @jax.jit
     @jax.vmap
     def run(vector):
-        cold = lambda v: ring_of(v).operate().heat_currents["cold"]
+        def cold(v):
+            return ring_of(v).operate().heat_currents["cold"]
+
         point = ring_of(vector).operate()
         return point.heat_currents, point.status, jax.grad(cold)(vector)
 

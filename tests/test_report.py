@@ -309,7 +309,9 @@ def test_a_bare_network_has_a_page_and_an_explorer(opened):
 
 def made_up():
     """Of (a, b, c), with a gap, a status, and a list of values that belongs to b."""
-    a, b, c = np.linspace(0.0, 1.0, 6), np.geomspace(0.1, 100.0, 7), np.array(["soft", "hard"])
+    a = np.linspace(0.0, 1.0, 6)
+    b = np.geomspace(0.1, 100.0, 7)
+    c = np.array(["soft", "hard"])
     values = a[:, None, None] + 10 * np.log10(b)[None, :, None] + 0.37 * (c == "hard")[None, None]
     status = np.zeros(values.shape, np.int8)
     values[2, 3, 1], status[2, 3, 1], status[4, 3, 1] = np.nan, 2, 6

@@ -72,9 +72,12 @@ def test_occupation_is_the_textbook_function(statistics):
 
 def test_cold_occupations_vanish_with_finite_gradients():
     for statistics in ("bose", "fermi"):
-        occupation = lambda t: qtd.Reservoir(
-            t, 0.0, statistics, spectral_density=WideBand(1.0)
-        ).occupation(jnp.array(50.0))
+
+        def occupation(t):
+            return qtd.Reservoir(t, 0.0, statistics, spectral_density=WideBand(1.0)).occupation(
+                jnp.array(50.0)
+            )
+
         value, slope = jax.value_and_grad(occupation)(jnp.array(0.05))  # gap / T = 1000
         assert (float(value), float(slope)) == (0.0, 0.0)
 
@@ -189,7 +192,9 @@ def test_steps_and_gaps_of_nothing_are_halves_zeros_or_infinite():
 
 
 def test_what_a_frozen_reservoir_takes_produces_entropy_without_end():
-    of = lambda temperature: qtd.Reservoir(temperature, spectral_density=Ohmic(0.01, 10.0))
+    def of(temperature):
+        return qtd.Reservoir(temperature, spectral_density=Ohmic(0.01, 10.0))
+
     vacuum = ZeroTemperatureReservoir(spectral_density=Ohmic(0.01, 10.0))
     jumps = [("hot", 0, 1, 1.0), ("vacuum", 0, 1, 1.0)]
     network = qtd.RateNetwork([0.0, 1.0], jumps, {"hot": of(2.0), "vacuum": vacuum})

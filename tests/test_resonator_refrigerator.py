@@ -27,10 +27,8 @@ def broad(levels=(4, 3), shift=0.1, strength=1.0, cutoff=8.0, energies=(2.0, 1.7
 def generator(machine):
     """W as a sum over n_1, n_2 of Kronecker products, level n_1 N_2 + n_2."""
     first, second = machine.levels
-    raise_one, raise_two = (
-        np.diag(np.sqrt(np.arange(1, first)), -1),
-        np.diag(np.sqrt(np.arange(1, second)), -1),
-    )
+    raise_one = np.diag(np.sqrt(np.arange(1, first)), -1)
+    raise_two = np.diag(np.sqrt(np.arange(1, second)), -1)
     total = np.zeros((first * second,) * 2)
     for name, reservoir in machine.reservoirs.items():
         own, others = (raise_one, second) if name != "cold" else (raise_two, first)
@@ -59,11 +57,9 @@ def test_the_generator_is_that_of_creation_operators(levels):
 
 def test_moments_and_photon_currents():
     machine = broad((8, 8))
-    p, moments, photons = (
-        np.asarray(machine.populations()),
-        machine.moments(),
-        machine.photon_currents(),
-    )
+    p = np.asarray(machine.populations())
+    moments = machine.moments()
+    photons = machine.photon_currents()
     n = np.arange(8)
     np.testing.assert_allclose(
         [moments.first, moments.second, moments.product],
@@ -82,7 +78,10 @@ def test_the_cooling_current_keeps_its_digits_at_small_shifts(shift):
     # It is of order shift^2, while the photons that go back and forth carry energies of order 1.
     machine = broad((3, 2), shift)
     mp.mp.dps = 50
-    number = lambda x: mp.mpf(float(x))
+
+    def number(x):
+        return mp.mpf(float(x))
+
     generator, flows = mp.zeros(6, 6), []
 
     def jump(low, high, reservoir, gap, photons, n_1=None):
@@ -341,9 +340,15 @@ def test_two_levels_each_are_the_two_qubits():
 
 def test_the_slope_with_the_band_agrees_with_differences():
     vector = jnp.array(random_resonators(0))
-    current = lambda cutoff: observe_green_functions(resonators(vector, cutoff=cutoff))[0][0]
+
+    def current(cutoff):
+        return observe_green_functions(resonators(vector, cutoff=cutoff))[0][0]
+
     run = jax.jit(jax.value_and_grad(current))
-    at = lambda n: float(run(6.0 + 0.03 * n)[0])
+
+    def at(n):
+        return float(run(6.0 + 0.03 * n)[0])
+
     wanted = (
         sum(weight * (at(n) - at(-n)) / (2 * n) for n, weight in ((1, 1.5), (2, -0.6), (3, 0.1)))
         / 0.03

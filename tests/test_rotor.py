@@ -64,13 +64,20 @@ def test_spinning_up_agrees_with_an_integration_in_time(bistable, velocity, elec
     inertia = 1e6
     push = [fourier(np.asarray(bistable.samples.torque)[:, k]) for k in range(4)]
     extra = fourier(np.asarray(bistable.samples.inertia))
-    heavy = lambda angle: inertia + (extra(angle) if electronic else 0.0)
-    slope = lambda _, y: [
-        y[1],
-        (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi))
-        / heavy(y[0]),
-    ]
-    turned = lambda _, y: abs(y[0]) - 2 * np.pi
+
+    def heavy(angle):
+        return inertia + (extra(angle) if electronic else 0.0)
+
+    def slope(_, y):
+        return [
+            y[1],
+            (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi))
+            / heavy(y[0]),
+        ]
+
+    def turned(_, y):
+        return abs(y[0]) - 2 * np.pi
+
     turned.terminal = True
     wanted = solve_ivp(
         slope, (0, 1e5), [0.0, velocity], "DOP853", rtol=1e-10, atol=1e-13, events=turned
@@ -88,12 +95,17 @@ def test_spinning_up_agrees_with_an_integration_in_time(bistable, velocity, elec
 def test_a_rotor_stops_where_an_integration_in_time_turns_around(bistable):
     inertia, velocity = 1e5, 2e-3
     push = [fourier(np.asarray(bistable.samples.torque)[:, k]) for k in range(4)]
-    slope = lambda _, y: [
-        y[1],
-        (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi))
-        / inertia,
-    ]
-    still = lambda _, y: y[1]
+
+    def slope(_, y):
+        return [
+            y[1],
+            (sum(f(y[0]) * y[1] ** k for k, f in enumerate(push)) - bistable.load / (2 * np.pi))
+            / inertia,
+        ]
+
+    def still(_, y):
+        return y[1]
+
     still.terminal = True
     wanted = solve_ivp(
         slope, (0, 1e6), [0.0, velocity], "DOP853", rtol=1e-11, atol=1e-14, events=still
@@ -143,9 +155,12 @@ SLOPE = jax.jit(jax.grad(lambda *x: END(*x), argnums=(0, 1)))
 
 def test_the_final_velocity_has_derivatives(bistable):
     for i, step in enumerate((1e-4, 1e-4)):
-        at = lambda n, i=i, step=step: float(
-            END(*(x + n * step * (i == j) for j, x in enumerate((10.0, bistable.load))))
-        )
+
+        def at(n, i=i, step=step):
+            return float(
+                END(*(x + n * step * (i == j) for j, x in enumerate((10.0, bistable.load))))
+            )
+
         wanted = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
         assert float(SLOPE(10.0, bistable.load)[i]) == pytest.approx(wanted, rel=1e-6)
 

@@ -106,7 +106,9 @@ def test_slopes_of_poles_are_those_of_differences_and_of_means_where_they_coinci
         )
 
     def slopes(h, w, dh, dw, step=1e-3):
-        shifted = lambda n: moments(n * step, h, w, dh, dw)
+        def shifted(n):
+            return moments(n * step, h, w, dh, dw)
+
         wanted = sum(
             c * (shifted(n) - shifted(-n)) / (2 * n * step)
             for n, c in ((1, 1.5), (2, -0.6), (3, 0.1))
@@ -143,7 +145,9 @@ def test_degenerate_levels_that_see_the_leads_alike_carry_what_one_level_does(si
 def test_lines_that_interference_makes_narrow_are_resolved(splitting):
     # Trap: two levels closer than their widths leave a line of width splitting^2, far narrower than
     # either.
-    h, a, b = np.diag([1.0, 1.0 + splitting]), np.array([0.5, 0.5]), np.array([0.3, 0.3])
+    h = np.diag([1.0, 1.0 + splitting])
+    a = np.array([0.5, 0.5])
+    b = np.array([0.3, 0.3])
     found = currents(
         Conductor({"a": lead(1.0, 0.5), "b": lead(0.5, 0.7)}, scatterer=Levels(h, {"a": a, "b": b}))
     )
@@ -173,9 +177,11 @@ def test_currents_through_few_levels_agree_with_quadrature(size):
     h, w = rng.normal(size=(size, size)), rng.normal(size=(size, 3)) / 2
     h = (h + h.T) / 2
     found = currents(Conductor(TRIO, scatterer=Levels(h, dict(zip("abc", w.T)))))
-    fermi = lambda e, name: (
-        1 / (1 + np.exp((e - float(TRIO[name].chemical_potential)) / float(TRIO[name].temperature)))
-    )
+
+    def fermi(e, name):
+        return 1 / (
+            1 + np.exp((e - float(TRIO[name].chemical_potential)) / float(TRIO[name].temperature))
+        )
 
     def flow(e, power):
         green = np.linalg.inv(e * np.eye(size) - h + 0.5j * w @ w.T)
@@ -196,10 +202,13 @@ def test_currents_through_few_levels_agree_with_quadrature(size):
     knots = sorted(
         [-45.0, -12.0, -5.0, *(x for x in spread if abs(x) < 5), 0.2, 0.4, 0.6, 5.0, 12.0, 45.0]
     )
-    total = lambda power: sum(
-        quad(flow, low, high, (power,), epsabs=1e-16, epsrel=1e-13)[0]
-        for low, high in pairwise(knots)
-    )
+
+    def total(power):
+        return sum(
+            quad(flow, low, high, (power,), epsabs=1e-16, epsrel=1e-13)[0]
+            for low, high in pairwise(knots)
+        )
+
     assert float(found.particle_currents["a"]) == pytest.approx(total(0), rel=1e-10)
     assert float(found.energy_currents["a"]) == pytest.approx(total(1), rel=1e-10)
 
@@ -254,7 +263,10 @@ def test_one_way_edges_carry_what_a_line_carries_by_hand():
     assert float(found.particle_currents["b"]) == pytest.approx(
         (0.6 - 0.2) / (2 * np.pi), rel=1e-12
     )
-    energy = lambda t, mu: mu**2 / 2 + np.pi**2 * t**2 / 6
+
+    def energy(t, mu):
+        return mu**2 / 2 + np.pi**2 * t**2 / 6
+
     assert float(found.energy_currents["a"]) == pytest.approx(
         (energy(1.0, 0.2) - energy(0.7, 0.4)) / (2 * np.pi), rel=1e-12
     )
@@ -372,7 +384,9 @@ def test_a_device_that_conserves_no_probability_fails_alone_in_a_batch():
 
 def test_bosons_that_pass_a_scatterer_at_their_chemical_potential_have_no_number():
     # Trap: the sum over points is finite where the integral is not.
-    leads = lambda mu: {name: lead(t, mu, "bose") for name, t in (("a", 1.0), ("b", 0.4))}
+    def leads(mu):
+        return {name: lead(t, mu, "bose") for name, t in (("a", 1.0), ("b", 0.4))}
+
     levels = Levels([[0.8]], {"a": [0.5], "b": [0.3]})
     found = currents(Conductor(leads(0.0), scatterer=levels))
     line = currents(Conductor(leads(0.0), [("a", "b", BreitWigner(0.8, 0.25, 0.09))]))

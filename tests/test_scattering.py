@@ -91,9 +91,11 @@ def test_reference_currents(conductor, wanted):
     [(Boxcar, 0.01, -3.2e-5), (Boxcar, 0.1, -3.2e-3), (Lorentzian, 0.01, -1.4e-2)],
 )
 def test_the_narrow_limit_is_off_by_what_is_said(kind, wide, error):
-    at = lambda narrow: currents(
-        two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8), narrow=narrow)
-    ).particle_currents["h"]
+    def at(narrow):
+        return currents(
+            two(kind(0.5, wide), (1.0, 1.0), (0.4, 0.8), narrow=narrow)
+        ).particle_currents["h"]
+
     ratio = at(False) / at(True)
     assert abs(abs(float(ratio - 1)) - abs(error)) < 0.06 * abs(error)
 
@@ -102,18 +104,27 @@ def test_currents_and_noise_of_a_resonant_level_agree_with_quadrature_in_high_pr
     center, left, right = 1.2, 0.02, 0.07
     found = currents(two(BreitWigner(center, left, right), (1.0, 1.0), (0.05, 0.7)))
     mp.mp.dps = 20
-    f = lambda e, t, mu: 1 / (1 + mp.exp((e - mu) / t))
-    line = lambda e: (
-        mp.mpf(left) * right / ((e - mp.mpf(center)) ** 2 + mp.mpf(left + right) ** 2 / 4)
-    )
+
+    def f(e, t, mu):
+        return 1 / (1 + mp.exp((e - mu) / t))
+
+    def line(e):
+        return mp.mpf(left) * right / ((e - mp.mpf(center)) ** 2 + mp.mpf(left + right) ** 2 / 4)
+
     knots = [-40, -5, 0, 0.5, 0.7, 0.9, 1.0, 1.1, 1.15, 1.2, 1.25, 1.3, 1.5, 2, 3, 6, 60]
-    integral = lambda g: mp.quad(g, knots) / (2 * mp.pi)
+
+    def integral(g):
+        return mp.quad(g, knots) / (2 * mp.pi)
 
     def power(e):
-        a, b, t = f(e, 1, 1), f(e, mp.mpf(0.05), mp.mpf(0.7)), line(e)
+        a = f(e, 1, 1)
+        b = f(e, mp.mpf(0.05), mp.mpf(0.7))
+        t = line(e)
         return t * (a * (1 - a) + b * (1 - b)) + t * (1 - t) * (a - b) ** 2
 
-    gap = lambda e: line(e) * (f(e, 1, 1) - f(e, mp.mpf(0.05), mp.mpf(0.7)))
+    def gap(e):
+        return line(e) * (f(e, 1, 1) - f(e, mp.mpf(0.05), mp.mpf(0.7)))
+
     particles, energy, noise, heat_noise = (
         float(integral(g))
         for g in (gap, lambda e: e * gap(e), power, lambda e: (e - 1) ** 2 * power(e))
@@ -178,7 +189,9 @@ def test_three_leads_obey_both_laws_and_their_noise_adds_up_to_nothing(flux):
 
 
 def test_noise_in_equilibrium_is_the_response():
-    at = lambda bias: currents(two(BreitWigner(1.1, 0.2, 0.1), (0.8, 1.0 + bias), (0.8, 1.0)))
+    def at(bias):
+        return currents(two(BreitWigner(1.1, 0.2, 0.1), (0.8, 1.0 + bias), (0.8, 1.0)))
+
     slope = jax.jit(jax.grad(lambda bias: at(bias).particle_currents["h"]))(0.0)
     assert float(at(0.0).particle_noise[0, 0]) == pytest.approx(2 * 0.8 * float(slope), rel=1e-11)
     assert abs(float(at(0.0).particle_currents["h"])) < 1e-18
@@ -188,7 +201,9 @@ def test_noise_in_equilibrium_is_the_response():
 @pytest.mark.parametrize("make", [Boxcar, Lorentzian])
 def test_slopes_with_windows_and_lines_are_exact(make, path):
     # Trap: a step on a fixed grid has no gradient.
-    at = lambda x: currents(two(make(**{"center": 1.2, "width": 0.3, path: x}))).heat_currents["h"]
+    def at(x):
+        return currents(two(make(**{"center": 1.2, "width": 0.3, path: x}))).heat_currents["h"]
+
     x, h = {"center": 1.2, "width": 0.3}[path], 1e-3
     wanted = sum(
         weight * (at(x + n * h) - at(x - n * h)) / (2 * n * h)
@@ -231,7 +246,8 @@ def test_nonthermal_currents_agree_with_a_fine_sum(name):
     )
 
 
-STEP_AND_BUMP = lambda e: (e - 1) / 0.7 + 2 * jnp.exp(-(((e - 0.2) / 0.3) ** 2))
+def STEP_AND_BUMP(e):
+    return (e - 1) / 0.7 + 2 * jnp.exp(-(((e - 0.2) / 0.3) ** 2))
 
 
 @jax.jit
@@ -287,7 +303,10 @@ def test_bins_give_the_closed_form():
     edges, filled = [0.4, 0.7, 1.0], [0.35, 0.6]
     reservoir = qtd.NonthermalReservoir(PiecewiseConstant(edges, filled))
     x = currents(Conductor({"l": reservoir, "h": lead(0.3, 0.8)}, [("l", "h", Boxcar(0.7, 0.6))]))
-    antiderivative = lambda e: -0.3 * np.log1p(np.exp((0.8 - e) / 0.3))
+
+    def antiderivative(e):
+        return -0.3 * np.log1p(np.exp((0.8 - e) / 0.3))
+
     means = [(antiderivative(high) - antiderivative(low)) / 0.3 for low, high in pairwise(edges)]
     wanted = sum(0.3 * (f - mean) for f, mean in zip(filled, means)) / (2 * np.pi)
     assert float(x.particle_currents["l"]) == pytest.approx(wanted, rel=1e-12)
@@ -306,10 +325,8 @@ def test_levels_between_a_filled_band_and_a_lead_take_steps_of_the_occupation():
         "l": qtd.NonthermalReservoir(PiecewiseConstant([0.4, 0.7, 1.0], [0.6, 0.3])),
         "h": lead(0.3, 0.8),
     }
-    found, wanted = (
-        currents(Conductor(leads, scatterer=levels)),
-        currents(Conductor(leads, [("l", "h", line)])),
-    )
+    found = currents(Conductor(leads, scatterer=levels))
+    wanted = currents(Conductor(leads, [("l", "h", line)]))
     for figure in (
         lambda x: x.particle_currents["l"],
         lambda x: x.energy_currents["h"],
@@ -393,12 +410,14 @@ def test_entropy_and_its_slope_at_the_reference_points():
 
 
 def test_a_nonthermal_reservoir_drives_a_rate_network():
-    dot = lambda demon: qtd.RateNetwork(
-        [0.0, 1.2],
-        [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)],
-        {"l": demon, "h": lead(0.9, 1.0)},
-        particles=[0, 1],
-    )
+    def dot(demon):
+        return qtd.RateNetwork(
+            [0.0, 1.2],
+            [("l", 0, 1, 0.1), ("h", 0, 1, 0.1)],
+            {"l": demon, "h": lead(0.9, 1.0)},
+            particles=[0, 1],
+        )
+
     demon = qtd.NonthermalReservoir(WIRE)
     f_demon, f_hot = (float(r.occupation(jnp.asarray(1.2))) for r in (demon, lead(0.9, 1.0)))
     found = qtd.steady.solve(dot(demon)).current("l", "particles")
@@ -459,16 +478,24 @@ def test_windows_and_lines_have_closed_forms(cold):
     def integrals(t, m):
         """int f and int E f over the window, by polylogarithms."""
         t, m = mp.mpf(t), mp.mpf(m)
-        primitive = lambda e: -t * mp.log1p(mp.exp((m - e) / t))
-        first = lambda e: e * primitive(e) + t**2 * mp.polylog(2, -mp.exp((m - e) / t))
+
+        def primitive(e):
+            return -t * mp.log1p(mp.exp((m - e) / t))
+
+        def first(e):
+            return e * primitive(e) + t**2 * mp.polylog(2, -mp.exp((m - e) / t))
+
         low, high = center - mp.mpf(width) / 2, center + mp.mpf(width) / 2
         return primitive(high) - primitive(low), first(high) - first(low)
 
     (n_hot, e_hot), (n_cold, e_cold) = integrals(hot, mu), integrals(cold, other)
     half = mp.mpf(width) / 2
-    phase = lambda t, m: mp.im(
-        mp.digamma(0.5 + (half + 1j * (mp.mpf(center) - mp.mpf(m))) / (2 * mp.pi * mp.mpf(t)))
-    )
+
+    def phase(t, m):
+        return mp.im(
+            mp.digamma(0.5 + (half + 1j * (mp.mpf(center) - mp.mpf(m))) / (2 * mp.pi * mp.mpf(t)))
+        )
+
     wanted = [
         float(x / (2 * mp.pi))
         for x in (n_hot - n_cold, e_hot - e_cold, half * (phase(cold, other) - phase(hot, mu)))
@@ -557,10 +584,8 @@ def test_entropy_of_a_nonthermal_reservoir_of_a_network_is_that_of_its_quanta():
         )
 
     same = Thermal(0.5, 0.8)
-    by_logit, thermal = (
-        qtd.operate(dot(qtd.NonthermalReservoir(same, chemical_potential=0.8))),
-        qtd.operate(dot(lead(0.5, 0.8))),
-    )
+    by_logit = qtd.operate(dot(qtd.NonthermalReservoir(same, chemical_potential=0.8)))
+    thermal = qtd.operate(dot(lead(0.5, 0.8)))
     assert float(by_logit.entropy_production) == pytest.approx(
         float(thermal.entropy_production), rel=1e-13
     )

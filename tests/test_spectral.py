@@ -32,10 +32,14 @@ def formula(density, w):
     """The textbook formulas for w > 0, in NumPy."""
     match density:
         case Peaked():
-            e, d, h = float(density.center), float(density.width), float(density.height)
+            e = float(density.center)
+            d = float(density.width)
+            h = float(density.height)
             return 4 * h * e * d**2 * w / (((w - e) ** 2 + d**2) * ((w + e) ** 2 + d**2))
         case Lorentzian():
-            e, d, h = float(density.center), float(density.width), float(density.height)
+            e = float(density.center)
+            d = float(density.width)
+            h = float(density.height)
             return h * d**2 / ((w - e) ** 2 + d**2)
         case Ohmic():
             return float(density.coupling) * w * np.exp(-w / float(density.cutoff))
@@ -171,7 +175,9 @@ def test_a_damped_mode_responds_with_the_peaked_density():
     # (w_c - i w)), where the last term is the self-energy of a Lorentz-Drude bath.
     density, cutoff = Peaked(2.0, 0.3, 0.7), 30.0
     mode = reaction_coordinate(density, cutoff)
-    w, energy, drude = np.linspace(0.2, 12, 30), float(mode.energy), float(mode.residual.cutoff)
+    w = np.linspace(0.2, 12, 30)
+    energy = float(mode.energy)
+    drude = float(mode.residual.cutoff)
     self_energy = energy * float(mode.residual.coupling) * drude**2 / (drude - 1j * w)
     response = 4 * energy * float(mode.coupling) ** 2 / (energy**2 - w**2 - self_energy)
     np.testing.assert_allclose(
@@ -202,7 +208,10 @@ def test_every_density_is_public():
 @pytest.mark.parametrize("energy", [-1.0, 0.0, 0.3, 2.0, 2.21, 5.0, 6.9, 8.0])
 def test_the_level_shift_of_a_resonator_is_the_principal_value(energy):
     density, cutoff = Resonator(2.2, 0.05, 0.7, 7.0), 7.0
-    strength = lambda x: float(density(jnp.asarray(x)))
+
+    def strength(x):
+        return float(density(jnp.asarray(x)))
+
     if 0 < energy < cutoff:
         wanted = -quad(
             strength,

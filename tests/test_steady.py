@@ -104,7 +104,10 @@ def test_the_sum_is_one_and_the_flows_obey_kirchhoff():
 
 def test_three_levels_have_the_spanning_tree_populations():
     matrix = np.asarray(qtd.rate_matrix(three_levels()))
-    rate = lambda b, a: matrix[a, b]
+
+    def rate(b, a):
+        return matrix[a, b]
+
     trees = [
         sum(rate(a, b) * rate(c, d) for (a, b), (c, d) in edges)
         for edges in (
@@ -144,9 +147,10 @@ def test_vanishing_rates_that_cut_the_network_are_refused_where_known():
 
 def test_compiled_code_reports_what_is_wrong_by_status():
     network = ladder(1.0, levels=3)
-    bad = lambda path, value: jax.jit(lambda x: solve(qtd.replace(network, {path: x})))(
-        jnp.asarray(value)
-    )
+
+    def bad(path, value):
+        return jax.jit(lambda x: solve(qtd.replace(network, {path: x})))(jnp.asarray(value))
+
     path = "reservoirs.bath.temperature"
     assert int(bad(path, 1.0).status) == STATUS.OK
     assert int(bad(path, -1.0).status) == STATUS.INVALID_PARAMETER

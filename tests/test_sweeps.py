@@ -104,10 +104,11 @@ def test_demons_that_do_not_exist_are_told_from_those_that_do():
 
 def test_green_functions_that_fail_say_so():
     strengths = {f"{name}.spectral_density.strength": 0.1 for name in ("hot", "sink", "cold")}
-    machine, point = (
-        qtd.replace(qtd.machines.ResonatorRefrigerator(), strengths),
-        lambda m: m.operate("keldysh"),
-    )
+    machine = qtd.replace(qtd.machines.ResonatorRefrigerator(), strengths)
+
+    def point(m):
+        return m.operate("keldysh")
+
     observe = {"J": lambda m: point(m).heat_currents["cold"]}
     found = qtd.sweep(
         machine, {"shift": np.array([0.02, 5.0, 0.03])}, observe, status=lambda m: point(m).status
@@ -232,9 +233,10 @@ def test_blocks_of_large_records_stay_small():
 
 def test_arrays_that_observables_hold_tell_stores_apart(tmp_path):
     """Not only the text of a program, but its constants."""
-    weighted = lambda weights: {
-        "x": lambda m: (jnp.asarray(weights) * m.operate().heat_currents["cold"]).sum()
-    }
+
+    def weighted(weights):
+        return {"x": lambda m: (jnp.asarray(weights) * m.operate().heat_currents["cold"]).sum()}
+
     qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)), store=tmp_path / "map.zarr")
     qtd.sweep(MACHINE, OVER, weighted(np.arange(64.0)), store=tmp_path / "map.zarr", resume=True)
     with pytest.raises(ValueError, match="its observables, or what"):
@@ -246,10 +248,13 @@ def test_arrays_that_observables_hold_tell_stores_apart(tmp_path):
 def test_small_differences_of_parameters_are_kept():
     """The trap: constants that differ in the tenth digit were taken for one."""
     near = np.float64(1e-9)
-    at = lambda m, factor: cooling(
-        qtd.replace(m, {"cold.temperature": m.cold.temperature * factor})
-    )
-    slope = lambda m: (at(m, 1 + near) - at(m, 1 - near)) / (2 * near * m.cold.temperature)
+
+    def at(m, factor):
+        return cooling(qtd.replace(m, {"cold.temperature": m.cold.temperature * factor}))
+
+    def slope(m):
+        return (at(m, 1 + near) - at(m, 1 - near)) / (2 * near * m.cold.temperature)
+
     found = qtd.sweep(
         MACHINE,
         {"cold.temperature": COLD},
@@ -290,9 +295,10 @@ def test_everything_is_compiled_once(tmp_path):
     """A program for each block, or one for the last, smaller one, would be a trap: compilation
     takes seconds."""
     compilations = []
-    listen = lambda event, duration, **_: (
-        compilations.append(event) if event.endswith("backend_compile_duration") else None
-    )
+
+    def listen(event, duration, **_):
+        return compilations.append(event) if event.endswith("backend_compile_duration") else None
+
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         qtd.sweep(

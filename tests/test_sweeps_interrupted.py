@@ -80,10 +80,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, expected):
 
 def test_a_sweep_killed_at_any_moment_has_the_bits_of_one_that_was_not(tmp_path, expected):
     """Twenty moments between the first block and the last, most of them while files are written."""
-    rng, blocks = (
-        np.random.default_rng(0),
-        qtd.sweeps._store.Store(zarr.open_group(str(made(tmp_path / "whole.zarr")))).layout.blocks,
-    )
+    rng = np.random.default_rng(0)
+    blocks = qtd.sweeps._store.Store(
+        zarr.open_group(str(made(tmp_path / "whole.zarr")))
+    ).layout.blocks
     halves = 0
     for moment in range(20):
         store = tmp_path / f"{moment}.zarr"

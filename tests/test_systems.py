@@ -63,7 +63,9 @@ def _(state: HopperState, quantity: str) -> Covariance:
     """Of two poles: S = q^2 (a + b - 2 (a - b)^2 / g^2) / g with a = up_1 down_2, b = down_1 up_2
     and g the sum of all rates."""
     (up_1, down_1), (up_2, down_2) = state.hopper.rates().values()
-    there, back, total = up_1 * down_2, down_1 * up_2, up_1 + down_1 + up_2 + down_2
+    there = up_1 * down_2
+    back = down_1 * up_2
+    total = up_1 + down_1 + up_2 + down_2
     found = state.hopper.energy**2 * (there + back - 2 * (there - back) ** 2 / total**2) / total
     return Covariance(tuple(state.reservoirs), ((found, -found), (found,)), True)
 
@@ -96,7 +98,10 @@ class Mute(AbstractSystem):
 @pytest.fixture(scope="module")
 def hopper():
     flat = qtd.spectral.Ohmic(0.1, 10.0)
-    of = lambda temperature: qtd.Reservoir(temperature, spectral_density=flat)
+
+    def of(temperature):
+        return qtd.Reservoir(temperature, spectral_density=flat)
+
     return Hopper(jnp.asarray(1.0), {"cold": of(0.5), "hot": of(1.0)})
 
 
@@ -119,11 +124,11 @@ def test_a_new_kind_of_system_has_currents_noise_and_evolution(hopper):
 
 
 def test_a_new_kind_of_system_can_be_differentiated_and_swept(hopper):
-    current = lambda system: qtd.operate(system).heat_currents["hot"]
-    found, known = (
-        eqx.filter_grad(current)(hopper),
-        eqx.filter_grad(lambda x: current(x.network()))(hopper),
-    )
+    def current(system):
+        return qtd.operate(system).heat_currents["hot"]
+
+    found = eqx.filter_grad(current)(hopper)
+    known = eqx.filter_grad(lambda x: current(x.network()))(hopper)
     np.testing.assert_allclose(found.energy, known.energy, rtol=1e-12)
     table = qtd.sweep(
         hopper,

@@ -343,7 +343,10 @@ def test_two_negative_heats_make_no_cop():
 def test_heat_from_the_surroundings_is_not_taken_in():
     """A level that a hot gate pumps between two cold leads: the efficiency is that of the gate's
     heat, whatever the leads exchange."""
-    lead = lambda t, mu: qtd.Reservoir(t, mu, "fermi", spectral_density=qtd.spectral.WideBand(0.1))
+
+    def lead(t, mu):
+        return qtd.Reservoir(t, mu, "fermi", spectral_density=qtd.spectral.WideBand(0.1))
+
     gate = qtd.Reservoir(2.0, spectral_density=qtd.spectral.Ohmic(0.1, 50.0))
     leads = {"left": lead(0.5, 0.0), "right": lead(0.5, 0.3), "gate": gate}
     jumps = [("left", 0, 1, 1.0), ("right", 0, 2, 1.0), ("gate", 1, 2, 1.0)]
@@ -360,11 +363,18 @@ def test_heat_from_the_surroundings_is_not_taken_in():
 
 def test_the_uncertainty_relation_is_no_law_of_coherent_devices():
     """A maser whose noise is below the bound of jumps, and rightly so."""
-    raise_to = lambda a, b: np.outer(np.eye(3)[a], np.eye(3)[b])
-    swap = lambda a, b: raise_to(a, b) + raise_to(b, a)
-    reservoir = lambda n, gap, rate: qtd.Reservoir(
-        gap / np.log1p(1 / n), spectral_density=qtd.spectral.Ohmic(rate / gap, 1e12)
-    )
+
+    def raise_to(a, b):
+        return np.outer(np.eye(3)[a], np.eye(3)[b])
+
+    def swap(a, b):
+        return raise_to(a, b) + raise_to(b, a)
+
+    def reservoir(n, gap, rate):
+        return qtd.Reservoir(
+            gap / np.log1p(1 / n), spectral_density=qtd.spectral.Ohmic(rate / gap, 1e12)
+        )
+
     maser = qtd.Lindbladian(
         bare={
             "upper": (500.0, np.diag([0.0, 0.0, 1.0])),

@@ -96,11 +96,9 @@ def _conserving(factors, y, transposed):
 
 def _factor(matrix, *, levels):
     """The factors of matrices on the first two axes."""
-    feeding, following, inverse = (
-        matrix[:levels, levels:],
-        matrix[levels:, :levels],
-        matrix[levels:, levels:],
-    )
+    feeding = matrix[:levels, levels:]
+    following = matrix[levels:, :levels]
+    inverse = matrix[levels:, levels:]
     rates = matrix[:levels, :levels]
     if len(inverse):
         inverse, following = _eliminated(inverse, -following)

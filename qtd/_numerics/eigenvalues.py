@@ -110,7 +110,10 @@ def _step(matrix, active, count):
     then with another shift, as some matrices go in circles."""
     n = len(matrix)
     last = jnp.maximum(active, 1)
-    at = lambda i, j: matrix[last + i, last + j]
+
+    def at(i, j):
+        return matrix[last + i, last + j]
+
     half = (at(-1, -1) - at(0, 0)) / 2
     root = jnp.sqrt(half**2 + at(-1, 0) * at(0, -1))
     root = jnp.where((half.conj() * root).real >= 0, root, -root)

@@ -267,7 +267,10 @@ def _layout(operands, structure):
     up, _ = jax.tree.unflatten(structure, operands)
     n, *batch = next(iter(up.values())).shape
     b = n - 1 if n <= FEW else max(up)
-    of = lambda *shape: cast(Array, jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype))
+
+    def of(*shape):
+        return cast(Array, jax.ShapeDtypeStruct((*shape, *batch), operands[0].dtype))
+
     coefficients = [of(n)] * b if b <= _NARROW else of(n, b)
     return _Factors(coefficients, coefficients, of(n), of(n) if n <= FEW else None), of(n)
 
@@ -367,10 +370,8 @@ def _backward(coefficients, source):
     if isinstance(coefficients, list):
         start, step = (jnp.zeros_like(source[0]),) * len(coefficients), _scalar_backward
     else:
-        start, step = (
-            jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype),
-            _array_backward,
-        )
+        start = jnp.zeros((coefficients.shape[1], *source.shape[1:]), source.dtype)
+        step = _array_backward
     return lax.scan(step, start, (source, coefficients), reverse=True)[1]
 
 

@@ -30,7 +30,9 @@ def exponential(generator: Float[Array, "n n"], time: Float[Array, ""]) -> Float
     for k in range(_TERMS, 0, -1):
         series = identity + (small / k) * (positive @ series)
     start = jnp.exp(-small) * series
-    scaled = lambda x: x / x.sum(axis=0, keepdims=True)
+
+    def scaled(x):
+        return x / x.sum(axis=0, keepdims=True)
 
     def square(propagator, k):
         return lax.cond(k < halvings, lambda x: scaled(x @ x), lambda x: x, propagator), None

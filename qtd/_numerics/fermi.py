@@ -31,7 +31,10 @@ def thermal_integrals(x: Float[Array, ""], alpha: Float[Array, ""]) -> dict[str,
 def _thermal_integrals_jvp(primals, tangents):
     # Slopes are integrals of their own, made once however many directions there are.
     slopes = jax.jacfwd(_integrals, (0, 1))(*primals)
-    along = lambda by_x, by_alpha: by_x * tangents[0] + by_alpha * tangents[1]
+
+    def along(by_x, by_alpha):
+        return by_x * tangents[0] + by_alpha * tangents[1]
+
     return thermal_integrals(*primals), {name: along(*slope) for name, slope in slopes.items()}
 
 
@@ -44,7 +47,10 @@ def _integrals(x, alpha):
     degenerate = x > _REACH
     high = jnp.where(degenerate, x, 1.0)
     distance = jnp.log1p(jnp.where(degenerate, s / high, 0.0))
-    odd = lambda p: jnp.exp(p * jnp.log(high)) * (weights * s * jnp.expm1(p * distance)).sum()
+
+    def odd(p):
+        return jnp.exp(p * jnp.log(high)) * (weights * s * jnp.expm1(p * distance)).sum()
+
     first = jnp.where(degenerate, odd(alpha - 1), (power * s).sum())
     entropy = jnp.where(degenerate, odd(alpha), (power * t * s).sum()) / alpha
     return {

@@ -115,10 +115,15 @@ class Generator:
         channels: Mapping[str, Sequence[np.ndarray]],
     ):
         every = list(terms.values())
-        self.size, self.terms, self.bare = len(number), tuple(terms), bare
+        self.size = len(number)
+        self.terms = tuple(terms)
+        self.bare = bare
         self.operators = dict(terms)
         self.space = Coordinates(self.size)
-        of = lambda found: Channels(self.space, found, every, np.diag(number))
+
+        def of(found):
+            return Channels(self.space, found, every, np.diag(number))
+
         self.channels = {name: of(found) for name, found in channels.items()}
         commutators = [self.space.generator(commutator(b)) for b in every]
         self.unitary = LinearMap(np.stack(commutators, axis=-1))

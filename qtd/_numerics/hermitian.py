@@ -23,9 +23,12 @@ def eigensystem(matrix: Inexact[Array, "n n"]) -> tuple[Real[Array, " n"], Inexa
     n = len(matrix)
     if n == 1:
         return matrix[0].real, jnp.ones_like(matrix)
+
     # Two levels take one rotation; beyond, convergence is quadratic and this is far more than is
     # needed.
-    sweep = lambda _, carry: _of_two(*carry) if n == 2 else _sweep(*carry)
+    def sweep(_, carry):
+        return _of_two(*carry) if n == 2 else _sweep(*carry)
+
     diagonal, vectors = lax.fori_loop(
         0, 1 if n == 2 else 5 + n, sweep, (matrix, jnp.eye(n, dtype=matrix.dtype))
     )

@@ -46,6 +46,11 @@ class Module(eqx.Module, metaclass=_Declaring):
                 check(f"{field.name}.{name}", entry, field.metadata["domain"])
             if not isinstance(value, Mapping):
                 check(field.name, value, field.metadata["domain"])
+        self.rules()
+
+    def rules(self) -> None:
+        """What binds several numbers, or one in a way that no domain says: raises `ValueError` for
+        known values that break a rule, after all domains are checked. None by default."""
 
     def __repr__(self) -> str:
         return wl.pformat(self, width=100, custom=known_number)

@@ -38,7 +38,10 @@ def readable(result, title: str, rows: list[tuple[str, Array, str]]) -> str:
         jnp.ndim(value) > 1 for _, value, _ in rows
     ):
         return f"{type(result).__name__}({title})"
-    show = lambda value: "  ".join(map(digits, np.atleast_1d(np.asarray(value))))
+
+    def show(value):
+        return "  ".join(map(digits, np.atleast_1d(np.asarray(value))))
+
     return f"{type(result).__name__} ({title}; hbar = k_B = 1)\n" + "\n".join(
         f"  {name:<16} {show(value):>18}   {meaning}" for name, value, meaning in rows
     )

@@ -45,7 +45,10 @@ def panels(
     A breakpoint at an end moves with it: its panel of no length, which is evaluated elsewhere, must
     not gain or lose any by a derivative.
     """
-    within = lambda x: jnp.where(x <= low, low, jnp.where(x >= high, high, x))
+
+    def within(x):
+        return jnp.where(x <= low, low, jnp.where(x >= high, high, x))
+
     ends = jnp.sort(jnp.concatenate([low[None], *map(within, breaks), high[None]]))
     half = (ends[1:] - ends[:-1]) / 2
     # Where a panel has no length an integrand must be finite all the same, which it need not be at
@@ -129,7 +132,10 @@ def gauss(
     """Points and weights on these panels, 16 in each, and two rows of weights for what of an
     integrand the points hardly resolve."""
     half = (edges[1:] - edges[:-1]) / 2
-    spread = lambda x: (half[:, None] * jnp.asarray(x, edges.dtype)[None]).reshape(-1)
+
+    def spread(x):
+        return (half[:, None] * jnp.asarray(x, edges.dtype)[None]).reshape(-1)
+
     middle = ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1)
     return middle + spread(_POINTS), spread(_WEIGHTS), jnp.stack([spread(x) for x in _TAILS])
 

@@ -66,9 +66,10 @@ def _refinement_jvp(network, primals, tangents):
         primals[4]
     )
     needed = needed.astype(primals[3].dtype)
-    step = lambda elimination, rates, flows: _flows(
-        network, rates, elimination.solve(-network.net(flows), needed)
-    )
+
+    def step(elimination, rates, flows):
+        return _flows(network, rates, elimination.solve(-network.net(flows), needed))
+
     return found, (jax.jvp(step, primals[:3], tangents[:3])[1], still[1])
 
 

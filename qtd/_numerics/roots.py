@@ -146,7 +146,10 @@ def newton(
     frozen, start = lax.stop_gradient((args, start))
     # the Newton steps at the end double the digits
     tolerance = float(jnp.finfo(start.dtype).eps) ** 0.6
-    size = lambda residual: jnp.sum(residual**2)
+
+    def size(residual):
+        return jnp.sum(residual**2)
+
     both = jax.jacfwd(lambda x: (function(x, frozen),) * 2, has_aux=True)
 
     def unfinished(carry):
@@ -160,13 +163,14 @@ def newton(
         trial = x + share * step
         slope, residual = both(trial)
         better = size(residual) < least
-        keep = lambda new, old: jnp.where(better, new, old)
+
+        def keep(new, old):
+            return jnp.where(better, new, old)
+
         solve = keep(inverse(slope), solve)
-        x, least, step = (
-            keep(trial, x),
-            keep(size(residual), least),
-            keep(-(solve * residual[None]).sum(1), step),
-        )
+        x = keep(trial, x)
+        least = keep(size(residual), least)
+        step = keep(-(solve * residual[None]).sum(1), step)
         met = better & jnp.all(jnp.abs(step) <= tolerance * (1 + jnp.abs(x)))
         return count + 1, x, least, step, keep(jnp.ones_like(share), share / 2), solve, met
 
@@ -230,7 +234,10 @@ def _roots_within(coefficients, ends):
     none.
     """
     degree, frozen = len(coefficients) - 1, lax.stop_gradient(coefficients)
-    evaluate = lambda x, c: jnp.polyval(c[::-1], x)
+
+    def evaluate(x, c):
+        return jnp.polyval(c[::-1], x)
+
     if degree > 1:
         derivative = frozen[1:] * jnp.arange(1, degree + 1, dtype=frozen.dtype)
         turns = _roots_within(
@@ -266,8 +273,12 @@ def _sign_change(function, low, high, rises):
     bits = jnp.finfo(low.dtype).bits
     whole = jnp.int64 if bits == 64 else jnp.int32
     least = jnp.iinfo(whole).min
-    flip = lambda k: jnp.where(k < 0, least - k, k)  # floats are stored with a sign and a size
-    number = lambda k: lax.bitcast_convert_type(flip(k), low.dtype)
+
+    def flip(k):
+        return jnp.where(k < 0, least - k, k)  # floats are stored with a sign and a size
+
+    def number(k):
+        return lax.bitcast_convert_type(flip(k), low.dtype)
 
     def halve(_, ends):
         low, high = ends

@@ -35,7 +35,10 @@ def by_forward_mode(function: Callable[[Any], Any], parameters: Any, known: Any 
     @run.defjvp
     def run_jvp(primals, tangents):
         (flat, inside, known), (moved, *_) = primals, tangents
-        along = lambda direction: jax.jvp(eqx.combine(inside, form), (flat,), (direction,))
+
+        def along(direction):
+            return jax.jvp(eqx.combine(inside, form), (flat,), (direction,))
+
         values, slopes = jax.vmap(along, out_axes=(None, -1))(jnp.eye(len(flat), dtype=flat.dtype))
         values = values if known is None else known
         return values, jax.tree.map(
@@ -44,7 +47,8 @@ def by_forward_mode(function: Callable[[Any], Any], parameters: Any, known: Any 
             slopes,
         )
 
-    no_slope = lambda value: np.zeros(value.shape, jax.dtypes.float0)  # of truth values
+    def no_slope(value):
+        return np.zeros(value.shape, jax.dtypes.float0)  # of truth values
 
     # Settled: XLA would pull the known ones of the parameters out of their array, put them back,
     # and so on, fifty times.

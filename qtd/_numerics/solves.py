@@ -48,13 +48,19 @@ def _substituted(y, *operands, structure, substitute, transposed):
     _, (factors, needed) = jax.tree.unflatten(structure, operands)
     if needed is None:
         return substitute(factors, y, transposed)
-    found = lambda: jnp.where(needed[None] > 0, substitute(factors, y, transposed), 0.0)
+
+    def found():
+        return jnp.where(needed[None] > 0, substitute(factors, y, transposed), 0.0)
+
     return lax.cond(jnp.any(needed > 0), found, lambda: jnp.zeros_like(y))
 
 
 def _solve_jvp(primals, tangents, *, structure, **how):
     """A x = y gives A dx = dy - dA x; the factors are constants."""
-    again = lambda y: _solve(y, *primals[1:], structure=structure, **how)
+
+    def again(y):
+        return _solve(y, *primals[1:], structure=structure, **how)
+
     x, (y_dot, *operands_dot) = again(primals[0]), tangents
     right = instantiate_zeros(y_dot)
     if not all(map(is_zero, operands_dot)):

@@ -42,10 +42,8 @@ def _bose_weights_jvp(primals, tangents):
     small, slope = _small_weight_and_slope(jnp.where(positive, x, -x))
     # The derivative of the smaller weight is never formed as a difference, so it is accurate
     # relative to itself too.
-    absorption, emission = (
-        jnp.where(positive, slope, -1 - slope),
-        jnp.where(positive, 1 + slope, -slope),
-    )
+    absorption = jnp.where(positive, slope, -1 - slope)
+    emission = jnp.where(positive, 1 + slope, -slope)
     return (small + jnp.maximum(-x, 0), small + jnp.maximum(x, 0)), (
         absorption * x_dot,
         emission * x_dot,
@@ -97,10 +95,8 @@ def log1p_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """ln(1 + x) / x, 1 at x = 0."""
     is_small = jnp.abs(x) < 1e-5
     # Powers of a large one overflow.
-    small, safe = (
-        jnp.where(is_small, x, 0.0),
-        jnp.where(is_small, 1.0, x),
-    )
+    small = jnp.where(is_small, x, 0.0)
+    safe = jnp.where(is_small, 1.0, x)
     return jnp.where(
         is_small, 1 - small * (1 / 2 - small * (1 / 3 - small / 4)), jnp.log1p(safe) / safe
     )

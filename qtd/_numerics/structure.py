@@ -88,14 +88,18 @@ class Edges:
 
     def restrict(self, variables: Variables) -> "Edges":
         """Keep the products that act within these variables, and prepare their maps."""
-        is_kept = lambda pair: all(variables.keeps(*element) for element in self._ends(pair))
+
+        def is_kept(pair):
+            return all(variables.keeps(*element) for element in self._ends(pair))
+
         self._gains = [pair for pair in self._gains if is_kept(pair)]
         count, ends = len(self._jumps), [self._ends(pair) for pair in self._gains]
         self.gains, self.losses = Pairs.of(self._gains, count), Pairs.of(self._losses, count)
         sizes = [len(self._gains)] * 2 + [len(self._losses)] * 2
-        meets_coherences = lambda term: (
-            term.row[0] != term.row[1] or term.column[0] != term.column[1]
-        )
+
+        def meets_coherences(term):
+            return term.row[0] != term.row[1] or term.column[0] != term.column[1]
+
         self.generators = [
             variables.generator(filter(meets_coherences, terms), size)
             for terms, size in zip(self.terms(), sizes)
@@ -117,10 +121,8 @@ class Edges:
         self.down = selection(
             np.array([gain[jump] for jump in zip(lower, upper)], int), len(self._gains)
         )
-        self.read_lower, self.read_upper = (
-            selection(lower, len(variables)),
-            selection(upper, len(variables)),
-        )
+        self.read_lower = selection(lower, len(variables))
+        self.read_upper = selection(upper, len(variables))
         self.arrive = LinearMap(self.read_upper.matrix.T - self.read_lower.matrix.T)
         self.hop_up, self.hop_down = (
             LinearMap.of(
@@ -219,10 +221,8 @@ class Structure:
             edges.restrict(self.variables)
         self._find_cycles()
         count = len(every) if approach == "local" else self.size
-        self.unitary, self.energy = (
-            self.variables.generator(hamiltonian, count),
-            self._energy(list(every), count),
-        )
+        self.unitary = self.variables.generator(hamiltonian, count)
+        self.energy = self._energy(list(every), count)
         n, d = len(self.variables), self.size
         self.trace = LinearMap((np.arange(n) < d).astype(float))
         every_element = list(product(range(d), repeat=2))

@@ -112,7 +112,9 @@ def first_rise(
     It counts when `stays`, of a later state, those before and after the step in which it rose, and
     parameters, holds before it falls again. So what rounding makes does not.
     """
-    value = lambda state: quantity(state, args)
+
+    def value(state):
+        return quantity(state, args)
 
     def unfinished(carry):
         way, _, found = carry
@@ -241,10 +243,13 @@ def _step(speed, state, size, args):
 def _weights(rows):
     """Weights of the rows in the extrapolation to infinitely many parts, and in that without the
     first."""
-    across = lambda first: [
-        math.prod(j / (j - i) for i in range(first, rows + 1) if i != j)
-        for j in range(first, rows + 1)
-    ]
+
+    def across(first):
+        return [
+            math.prod(j / (j - i) for i in range(first, rows + 1) if i != j)
+            for j in range(first, rows + 1)
+        ]
+
     return np.array(across(1)), np.array([0.0, *across(2)])
 
 

@@ -2,7 +2,7 @@
 traced.
 
 Every rule about values is declared once, by `parameter` at the field, or by `check` or `rule` in
-the `__check_init__` of what it is about. Known values that break it raise there. Traced ones pass,
+the `rules` of what it is about. Known values that break it raise there. Traced ones pass,
 and `conditions` asks the same declarations for what compiled code can look at.
 """
 

@@ -22,7 +22,9 @@ def compared(
     The Redfield equation, which keeps what the others drop, is the one to agree with, as long as
     its state is one; `is_redfield`: it is the machine itself that is solved by one.
     """
-    topic, points, failed = "other approaches", {}, []
+    topic = "other approaches"
+    points = {}
+    failed = []
     for name, other in others.items():
         try:
             points[name] = quickly(lambda device: _currents(operate(device)))(other)
@@ -34,7 +36,10 @@ def compared(
                     f"The {name} approach gives nothing to compare with: {error}",
                 )
             )
-    heat = lambda currents: np.array([float(currents[name]) for name in point.names])
+
+    def heat(currents):
+        return np.array([float(currents[name]) for name in point.names])
+
     here = heat(point.heat_currents)
     if not np.all(np.isfinite(here)):
         return [

@@ -100,10 +100,8 @@ def positive(smallest: float, dtype: Any, approach: str) -> list[Finding]:
     """What the `smallest` eigenvalue of a density matrix of this `dtype` says of an equation of
     some `approach`."""
     rounding = NOTHING * float(np.finfo(dtype).eps)
-    severity, text = (
-        Severity.FINE,
-        f"The smallest probability in the steady state is {smallest:.3g}.",
-    )
+    severity = Severity.FINE
+    text = f"The smallest probability in the steady state is {smallest:.3g}."
     if smallest < rounding:
         severity = Severity.NOTE
         text = (

@@ -41,10 +41,8 @@ def narrow(conductor: Conductor) -> list[Finding]:
         if reservoir.temperature is not None
     ]
     distances = np.diff(np.unique(places))
-    width, limits = (
-        max(widths),
-        {"the lowest temperature": known, "the distance of two resonances": distances},
-    )
+    width = max(widths)
+    limits = {"the lowest temperature": known, "the distance of two resonances": distances}
     ratios = {what: width / float(min(values)) for what, values in limits.items() if len(values)}
     what = max(ratios, key=lambda what: ratios[what])
     ratio = ratios[what]

@@ -45,10 +45,8 @@ def weak_coupling(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) -> 
 
 def _limits(jumps, reservoir, chosen):
     """What the rates of the chosen jumps of a reservoir have to be small against, in words."""
-    every, bandwidth = (
-        np.ones(len(chosen)),
-        getattr(reservoir.spectral_density, "bandwidth", lambda: None)(),
-    )
+    every = np.ones(len(chosen))
+    bandwidth = getattr(reservoir.spectral_density, "bandwidth", lambda: None)()
     found = {}
     if bandwidth is not None and np.isfinite(float(bandwidth)):
         found["the width of its filter"] = float(bandwidth) * every
@@ -147,7 +145,9 @@ def _meeting(jumps) -> Iterator[tuple[str, float, float, tuple[int, int]]]:
     for name in jumps.names:
         ends: dict[int, list[tuple[int, float]]] = {}
         for jump in np.flatnonzero(jumps.of(name) & jumps.candidates):
-            a, b, rate = int(jumps.lower[jump]), int(jumps.upper[jump]), float(jumps.rate[jump])
+            a = int(jumps.lower[jump])
+            b = int(jumps.upper[jump])
+            rate = float(jumps.rate[jump])
             ends.setdefault(a, []).append((b, rate))
             ends.setdefault(b, []).append((a, rate))
         for meet, others in ends.items():

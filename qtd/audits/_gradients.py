@@ -30,10 +30,8 @@ class Probe:
     def __init__(self, machine: Any, operate: Callable[[Any], Any]):
         numbers, rest = eqx.partition(machine, eqx.is_inexact_array)
         self.leaves, structure = jax.tree.flatten(numbers)
-        self.paths, self.directions = (
-            list(parameters(machine)),
-            [_direction(leaf) for leaf in self.leaves],
-        )
+        self.paths = list(parameters(machine))
+        self.directions = [_direction(leaf) for leaf in self.leaves]
         self.names: list[str] = []
         self.others: list[str] = []
 
@@ -112,7 +110,10 @@ def gradients(probe: Probe) -> list[Finding]:
     exact = np.stack([probe.slope(i) for i in count])
     few = 32 * float(jnp.finfo(probe.values.dtype).eps)
     with np.errstate(invalid="ignore"):
-        central = lambda i, step: (probe.moved(i, step) - probe.moved(i, -step)) / (2 * step)
+
+        def central(i, step):
+            return (probe.moved(i, step) - probe.moved(i, -step)) / (2 * step)
+
         # What moves by a few units in the last place of a parameter is rounding.
         noise = np.stack(
             [
@@ -132,12 +133,10 @@ def gradients(probe: Probe) -> list[Finding]:
         ]
     )
     tied = [path for path, free in zip(probe.paths, moves) if not free]
-    exact, differences, errors, count = (
-        exact[moves],
-        differences[moves],
-        errors[moves],
-        range(int(moves.sum())),
-    )
+    exact = exact[moves]
+    differences = differences[moves]
+    errors = errors[moves]
+    count = range(int(moves.sum()))
     found = [_tied(tied)] if tied else []
     if not len(count):
         return found
@@ -195,7 +194,10 @@ def _forward(paths, exact, differences, errors, labels, others):
     )
     resolved = finite & (errors < RESOLVED * scale[None])
     unclear, found = finite & ~resolved, []
-    name = lambda where: f"{labels[where[1]]} with respect to {paths[where[0]]}"
+
+    def name(where):
+        return f"{labels[where[1]]} with respect to {paths[where[0]]}"
+
     if not finite.all():
         first, missing = name(np.argwhere(~finite)[0]), int((~finite).sum())
         text = (
@@ -269,10 +271,8 @@ def _reverse(probe, exact, labels, moves):
     away = np.abs(turned - slopes @ weights)
     away = np.where(np.isnan(away), np.inf, away)
     worst = int(np.argmax(away))
-    severity, text = (
-        SLOPES.rate(float(away[worst])),
-        "Reverse mode (jax.grad) agrees with forward mode",
-    )
+    severity = SLOPES.rate(float(away[worst]))
+    text = "Reverse mode (jax.grad) agrees with forward mode"
     if severity > Severity.NOTE:
         text = (
             "Reverse mode (jax.grad) does not agree with forward mode: do not design with it."

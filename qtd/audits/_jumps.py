@@ -103,7 +103,10 @@ def tabulated(state: SteadyState) -> Jumps:
     for diagonal, (up, down, quanta), flow in zip(topology.diagonals, state.jumps, state.flows):
         levels, lower = diagonal.levels, diagonal.lower[diagonal.levels]
         reservoir = network.reservoirs[diagonal.reservoir]
-        of = lambda values, levels=levels: np.asarray(values, float)[levels]
+
+        def of(values, levels=levels):
+            return np.asarray(values, float)[levels]
+
         heat = of(quanta["heat"])
         entropy = (
             of(quanta["entropy"])

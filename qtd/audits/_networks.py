@@ -37,7 +37,9 @@ def _(network: RateNetwork) -> Checks:
 def detailed_balance(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) -> list[Finding]:
     """Rates up and down of every jump against exp(-entropy it takes from its reservoir),
     degeneracies included."""
-    topic, kept, found = "detailed balance", [], []
+    topic = "detailed balance"
+    kept = []
+    found = []
     smallest = (
         np.finfo(np.float32 if jumps.precision > 1e-10 else np.float64).tiny / jumps.precision
     )
@@ -60,10 +62,8 @@ def detailed_balance(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) 
             found.append(Finding(Severity.UNCHECKED, topic, text, kind=f"one way, {name}"))
         elif len(broken):
             worst = chosen[broken[np.argmax(defects[broken])]]
-            factor, pair = (
-                float(np.exp(min(defects[broken].max(), 700.0))),
-                f"{jumps.lower[worst]} and {jumps.upper[worst]}",
-            )
+            factor = float(np.exp(min(defects[broken].max(), 700.0)))
+            pair = f"{jumps.lower[worst]} and {jumps.upper[worst]}"
             text = (
                 f"Rates of {name!r} up and down between levels {pair} differ from {law} by a factor"
                 f" of {factor:.4g}:"
@@ -105,9 +105,13 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
         inverse = np.asarray(_inverse(state), float)
         values, vectors = np.linalg.eig(inverse)
     else:
-        apply = lambda y: np.asarray(
-            _apply(state, jnp.asarray((y - p * y.sum()).ravel(), state.populations.dtype)), float
-        )
+
+        def apply(y):
+            return np.asarray(
+                _apply(state, jnp.asarray((y - p * y.sum()).ravel(), state.populations.dtype)),
+                float,
+            )
+
         found: Any = eigs(LinearOperator((size, size), matvec=apply, dtype=float), k=1, which="LM")  # pyright: ignore[reportCallIssue]
         values, vectors = found
     rate, which = slowest(values, jumps.precision)
@@ -128,15 +132,11 @@ def relaxation(state: SteadyState, jumps: Jumps) -> list[Finding]:
     )
     severity = Severity.FINE
     if not rate > 0:
-        severity, text = (
-            Severity.DOUBTFUL,
-            f"{text} A rate that is not positive cannot be: it is lost in rounding.",
-        )
+        severity = Severity.DOUBTFUL
+        text = f"{text} A rate that is not positive cannot be: it is lost in rounding."
     elif rate < SLOW * fastest:
-        severity, text = (
-            Severity.NOTE,
-            f"{text} A device that was just switched on is far from this state for long.",
-        )
+        severity = Severity.NOTE
+        text = f"{text} A device that was just switched on is far from this state for long."
     return [
         Finding(
             severity,
@@ -173,13 +173,13 @@ def _apply(state, y):
 def cancellation(jumps: Jumps) -> list[Finding]:
     """Digits that are left of each heat current, a difference of what jumps carry in either
     direction."""
-    lowest, through, quiet = np.inf, "", []
+    lowest = np.inf
+    through = ""
+    quiet = []
     for name in jumps.names:
         chosen = jumps.of(name)
-        up, down = (
-            jumps.up * jumps.populations[jumps.lower],
-            jumps.down * jumps.populations[jumps.upper],
-        )
+        up = jumps.up * jumps.populations[jumps.lower]
+        down = jumps.down * jumps.populations[jumps.upper]
         gross = float((np.abs(jumps.heat) * (up + down))[chosen].sum())
         net = abs(float((jumps.heat * (up - down))[chosen].sum()))
         if gross == 0:
@@ -206,10 +206,8 @@ def cancellation(jumps: Jumps) -> list[Finding]:
             f" which leaves at least {digits:.0f} of its digits; single precision would leave"
             f" {max(single, 0):.0f}."
         )
-        lost, numbers = (
-            jumps.precision / lowest,
-            {"net_over_gross": lowest, "digits": digits, "digits_float32": single},
-        )
+        lost = jumps.precision / lowest
+        numbers = {"net_over_gross": lowest, "digits": digits, "digits_float32": single}
         found.append(Finding(DIGITS.rate(lost), "precision", text, numbers, "digits", lost))
     if jumps.precision > 1e-10:
         text = (
@@ -236,17 +234,15 @@ def stiffness(jumps: Jumps) -> list[Finding]:
         f" {smallest:.2g}"
     )
     if smallest <= 0:
-        severity, text = (
-            Severity.NOTE,
-            f"{text}: it underflows, as do derivatives through it; nothing else is lost.",
-        )
+        severity = Severity.NOTE
+        text = f"{text}: it underflows, as do derivatives through it; nothing else is lost."
     elif jumps.precision < 1e-10 and smallest < np.finfo(np.float32).tiny:
         severity, text = Severity.NOTE, f"{text}, which single precision has no numbers for."
     else:
-        severity, text = (
-            Severity.FINE,
+        severity = Severity.FINE
+        text = (
             f"{text}; the elimination subtracts nothing, so each population is right relative to"
-            " itself.",
+            " itself."
         )
     return [Finding(severity, "precision", text, numbers, "populations", -smallest)]
 

@@ -67,10 +67,8 @@ def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:
         text = f"{'It holds' if holds else 'It is broken'}: {statement}; the number is {value:.4g}."
         severity = Severity.FINE if holds else Severity.WRONG
         if name == "uncertainty" and coherent and not holds:
-            severity, text = (
-                Severity.NOTE,
-                f"{text} It binds jumps; coherence may do better, which is no error by itself.",
-            )
+            severity = Severity.NOTE
+            text = f"{text} It binds jumps; coherence may do better, which is no error by itself."
         found.append(Finding(severity, name, text, {"value": value}))
     return found
 
@@ -86,10 +84,8 @@ def device_energy(point: OperatingPoint) -> list[Finding]:
         return [
             Finding(Severity.UNCHECKED, "energy of the device", "There are no currents to compare.")
         ]
-    precision, largest = (
-        OF_A_SUM * float(np.finfo(np.asarray(point.entropy_production).dtype).eps),
-        np.abs(counted).max(),
-    )
+    precision = OF_A_SUM * float(np.finfo(np.asarray(point.entropy_production).dtype).eps)
+    largest = np.abs(counted).max()
     if not np.any(np.abs(counted - taken) > precision * largest):
         return [
             Finding(

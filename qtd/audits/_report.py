@@ -99,7 +99,10 @@ class Audit:
     def record(self) -> dict[str, Any]:
         """The audit as plain data, for JSON; numbers that are infinite or not a number become
         None."""
-        plain = lambda x: float(x) if math.isfinite(x) else None
+
+        def plain(x):
+            return float(x) if math.isfinite(x) else None
+
         findings = [
             {
                 "severity": str(severity),
@@ -122,9 +125,9 @@ class Audit:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cells = lambda row: "".join(
-            f'<td style="text-align:left">{html.escape(text)}</td>' for text in row
-        )
+        def cells(row):
+            return "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in row)
+
         rows = "".join(
             f"<tr>{cells((severity.name, topic, text))}</tr>"
             for severity, topic, text, *_ in self.findings

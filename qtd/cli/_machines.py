@@ -98,14 +98,11 @@ def _setting(text: str, known: Any, label: str) -> Any:
     if isinstance(known, str):
         return text
     if isinstance(known, tuple):
-        return tuple(
-            _setting(part, first, label)
-            for part, first in ((part, known[0]) for part in text.split(","))
-        )
+        return tuple(_setting(part, known[0], label) for part in text.split(","))
     if isinstance(known, list):
-        numbers = np.array(
-            [as_number(part, label) for part in re.sub(r"[\[\]\s]", "", text).split(",")]
-        )
+        parts = re.sub(r"[\[\]\s]", "", text).split(",")
+        numbers = np.array([as_number(part, label) for part in parts])
+        # Of another size it is refused where the machine is changed, in the machine's own words.
         return numbers.reshape(np.shape(known)) if numbers.size == np.size(known) else numbers
     number = as_number(text, label)
     return int(number) if isinstance(known, int) and float(number).is_integer() else number

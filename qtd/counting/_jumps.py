@@ -39,8 +39,13 @@ def _at_most_lent(state, names, quantity, found):
     if device.interaction or quantity not in lent:
         return found
     idle = {name: state.is_idle(name) for name in names}
-    without = lambda r, s, entry: nothing_where(idle[r] | idle[s], entry)
-    of = lambda i, r, row: tuple(without(r, s, entry) for s, entry in zip(names[i:], row))
+
+    def without(r, s, entry):
+        return nothing_where(idle[r] | idle[s], entry)
+
+    def of(i, r, row):
+        return tuple(without(r, s, entry) for s, entry in zip(names[i:], row))
+
     return tuple(of(i, r, row) for i, (r, row) in enumerate(zip(names, found)))
 
 

@@ -138,7 +138,10 @@ def _(
     # derivatives right.
     shift = (ratio - value) @ populations
     second = generator.solve((shift - (ratio - value)) * populations)
-    parts = lambda name: [jnp.sum(quanta[i] * flows[i]) for i in topology.of(name)]
+
+    def parts(name):
+        return [jnp.sum(quanta[i] * flows[i]) for i in topology.of(name)]
+
     currents = jnp.stack([sum(parts(name), jnp.zeros_like(value)) for name in topology.names])
     return value + (ratio - value) @ (populations + second), currents
 
@@ -166,10 +169,8 @@ def _left_vector(topology, rates, growth):
     def improve(carry):
         count, logarithm, spread, _ = carry
         _, bands, ratio = _conditioned(topology, rates, growth, logarithm)
-        bound, rounding = (
-            ratio.max(),
-            jnp.finfo(ratio.dtype).eps * jnp.abs(add(bands[1].values())).max(),
-        )
+        bound = ratio.max()
+        rounding = jnp.finfo(ratio.dtype).eps * jnp.abs(add(bands[1].values())).max()
         growth_left = AbsorbingElimination(
             bands[0], bands[1], bound - ratio + rounding
         ).solve_transposed(jnp.ones_like(ratio))
@@ -184,10 +185,8 @@ def _left_vector(topology, rates, growth):
     flat = jnp.zeros_like(rates[0][0])
     eps, endless = jnp.finfo(flat.dtype).eps, jnp.asarray(jnp.inf, flat.dtype)
     # The eigenvalue's error is of second order in that of the vector.
-    tolerance, close = (
-        16 * topology.size * eps,
-        eps**0.5,
-    )
+    tolerance = 16 * topology.size * eps
+    close = eps**0.5
     _, logarithm, spread, _ = lax.while_loop(unfinished, improve, (0, flat, endless, endless))
     return jnp.where(spread < close, logarithm, jnp.nan)
 

@@ -56,9 +56,12 @@ def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
     response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
 
     allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
-    crossed = lambda r, s: (
-        parts[r].counted(response[s], quantity, 1) + parts[s].counted(response[r], quantity, 1)
-    )
+
+    def crossed(r, s):
+        return parts[r].counted(response[s], quantity, 1) + parts[s].counted(
+            response[r], quantity, 1
+        )
+
     own = {name: parts[name].counted(vector, quantity, 2) for name in names}
     variances = {name: _possible(crossed(name, name) + own[name], own[name]) for name in names}
 
@@ -101,11 +104,16 @@ def coherent_cumulants(
 ) -> Float[Array, " order"]:
     """`cumulants` of a state whose `dissipators` jump and count; `trace`: of a vector such as its
     own."""
-    one = lambda factor: as_scalar(factor, "weights").astype(state.vector.dtype)
-    tilt = lambda k, x: add(
-        one(factor) ** k * state.dissipators[name].jump(x, quantity, k)
-        for name, factor in factors.items()
-    )
+
+    def one(factor):
+        return as_scalar(factor, "weights").astype(state.vector.dtype)
+
+    def tilt(k, x):
+        return add(
+            one(factor) ** k * state.dissipators[name].jump(x, quantity, k)
+            for name, factor in factors.items()
+        )
+
     mean = add(one(factor) * state.current(name, quantity) for name, factor in factors.items())
     found = expand(state.vector, mean, tilt, trace, state.elimination.solve, order)
     if order == 1:

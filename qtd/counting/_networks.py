@@ -30,9 +30,10 @@ def _rows(state, quantity):
         name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names
     }
     gains = {name: _martingale(state, charges[name]) for name in topology.names}
-    entry = lambda r, s: add(
-        total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s])
-    )
+
+    def entry(r, s):
+        return add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
+
     return tuple(
         tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names)
     )
@@ -66,7 +67,9 @@ def _cumulants(state, charges, order):
 
 def _charges(state, weights, quantity):
     """What is counted in each upward jump, by diagonal, of the reservoirs that count."""
-    charges, network, topology = {}, state.network, state.network.topology
+    charges = {}
+    network = state.network
+    topology = state.network.topology
     for name, factor in ({weights: 1.0} if isinstance(weights, str) else weights).items():
         factor = jnp.asarray(factor, network.energies.dtype)
         if factor.ndim and factor.shape != network.strengths[known(network, name)].shape:

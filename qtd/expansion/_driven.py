@@ -118,7 +118,10 @@ def integrals(values, weights, tails):
     # What vanishes at every angle, such as leakage in equilibrium, is rounding: it has nothing to
     # resolve.
     size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 0.6 * size.max(0, keepdims=True))
-    panels = lambda x: x.reshape(*x.shape[:-1], -1, GAUSS)
+
+    def panels(x):
+        return x.reshape(*x.shape[:-1], -1, GAUSS)
+
     missed = jnp.einsum("qkps,tps->qkpt", panels(every), panels(tails))
     error = jnp.max(jnp.abs(missed).max(-1).sum(-1) / jnp.where(size > 0, size, 1))
     return every @ weights, error

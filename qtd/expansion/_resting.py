@@ -108,7 +108,10 @@ def _at_rest_jvp(primals, tangents):
     """W p = 0 and W R = 1 - (what is taken from the last level), differentiated."""
     p, response = at_rest(*primals)
     change = generator(tangents[0])
-    product = lambda a, b: sum_over(a[:, :, None] * b[None], 1)
+
+    def product(a, b):
+        return sum_over(a[:, :, None] * b[None], 1)
+
     return (p, response), (
         -apply(response, apply(change, p)),
         -product(response, product(change, response)),

@@ -119,14 +119,13 @@ class Responses(eqx.Module):
         monomials = jnp.stack([_monomial(moved, a) for a in self.powers])
         totals = np.array([sum(a) for a in self.powers])
         lower = jnp.where(totals < totals.max(), monomials, 0)
-        total = lambda currents, terms: {
-            name: current @ terms for name, current in currents.items()
-        }
-        particles, energy, heat = (
-            total(self.particles, lower),
-            total(self.energy, monomials),
-            total(self.heat, monomials),
-        )
+
+        def total(currents, terms):
+            return {name: current @ terms for name, current in currents.items()}
+
+        particles = total(self.particles, lower)
+        energy = total(self.energy, monomials)
+        heat = total(self.heat, monomials)
         return Cycle(
             moved[0], self.torque @ lower, particles, energy, heat, self.error, self.status
         )
@@ -192,9 +191,10 @@ def _shifted(network, temperature, potential, angle, heating, bias):
     """The network at an angle, all its reservoirs at the temperature and potential of equilibrium
     and what is added to them."""
     at = network(angle)
-    where = lambda n: [
-        x for r in n.reservoirs.values() for x in (r.temperature, r.chemical_potential)
-    ]
+
+    def where(n):
+        return [x for r in n.reservoirs.values() for x in (r.temperature, r.chemical_potential)]
+
     return eqx.tree_at(where, at, [temperature + heating, potential + bias] * len(at.reservoirs))
 
 
@@ -235,8 +235,11 @@ def _rates(shifted, angles, temperature, topology, order):
     interpolated (Griewank, Utke and Walther, Math. Comp. 69, 1117 (2000)); in units in which all
     are of similar size.
     """
-    energies = lambda angle: shifted(angle, 0.0, 0.0).energies
-    slopes = jax.vmap(jax.jacfwd(energies))(lax.stop_gradient(angles))
+
+    def levels(angle):
+        return shifted(angle, 0.0, 0.0).energies
+
+    slopes = jax.vmap(jax.jacfwd(levels))(lax.stop_gradient(angles))
     swift = temperature / (temperature + jnp.abs(slopes).max(1))
     unit = lax.stop_gradient(jnp.stack([swift, *[jnp.full_like(swift, 1) * temperature] * 2]))
     powers, top = _powers(3, order), max(order, 1)

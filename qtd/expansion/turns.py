@@ -187,9 +187,12 @@ def _work_cumulants(network, velocity, order, panels):
     )
     n = maps.shape[-1]
     one = jnp.zeros((order + 1, n, n), maps.dtype).at[0].set(jnp.eye(n, dtype=maps.dtype))
-    product = lambda a, b: jnp.stack(
-        [jnp.einsum("kab,kbc->ac", a[: j + 1], b[j::-1][: j + 1]) for j in range(order + 1)]
-    )
+
+    def product(a, b):
+        return jnp.stack(
+            [jnp.einsum("kab,kbc->ac", a[: j + 1], b[j::-1][: j + 1]) for j in range(order + 1)]
+        )
+
     around, _ = lax.scan(lambda p, m: (product(m, p), None), one, maps)
     # Perturbation theory of the multiplier 1, whose left eigenvector is (1, ..., 1).
     states, values = [_unchanged(around[0])], [jnp.ones_like(velocity)]

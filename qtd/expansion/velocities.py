@@ -114,7 +114,10 @@ def _raise(found):
 @compiled
 def _steady_velocities(network, load, order, panels):
     found = velocities_of(coefficients(network, order + 2, panels), load, order)
-    told = lambda x: missing(jnp.isinf(found.values), x)
+
+    def told(x):
+        return missing(jnp.isinf(found.values), x)
+
     return Velocities(told(found.values), found.stable, told(found.omitted), found.status)
 
 
@@ -155,10 +158,13 @@ def velocities_of(series: Coefficients, load: Float[Array, ""], order: int) -> V
 def _exact_velocities(network, load, samples, panels):
     ways = jnp.array([-1.0, 1.0], load.dtype)
     turns = jax.vmap(lambda way: turn_in_panels(network, way, panels))(ways)
-    flows_at = lambda v, turns: flows(
-        jax.tree.map(lambda x: jnp.where(v < 0, x[0], x[1]), turns), v
-    )
-    excess = lambda v, known: flows_at(v, known[0]).torque - known[1]
+
+    def flows_at(v, turns):
+        return flows(jax.tree.map(lambda x: jnp.where(v < 0, x[0], x[1]), turns), v)
+
+    def excess(v, known):
+        return flows_at(v, known[0]).torque - known[1]
+
     frozen = lax.stop_gradient((turns, load))
     forwards = jax.tree.map(lambda x: x[1], frozen[0])
     rate = -(
@@ -174,11 +180,16 @@ def _exact_velocities(network, load, samples, panels):
         found = bracketed(
             excess, (velocities[i], velocities[i + 1]), (values[i], values[i + 1]), (turns, load)
         )
-        at = lambda v: flows_at(v, frozen[0])
+
+        def at(v):
+            return flows_at(v, frozen[0])
+
         turn, slopes = eqx.filter_jvp(at, (lax.stop_gradient(found),), (jnp.ones_like(load),))
         return found, slopes.torque, turn.status
 
-    nothing = lambda i: (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)
+    def nothing(i):
+        return (jnp.full_like(load, jnp.nan),) * 2 + (jnp.asarray(0),)
+
     roots, slopes, told = lax.map(lambda i: lax.cond(i < 0, nothing, refined, i), left)
     empty = left < 0
     merges = jnp.abs(slopes * roots) < 1e-6 * jnp.abs(values + load).max()

@@ -24,7 +24,10 @@ def broadened(machine, logits, shape):
     `NDemon.broadened`."""
     known = _parameters(machine, logits, shape)
     conductor(machine, logits, shape)  # checks
-    build = lambda three, args: _conductor(jnp.concatenate([three, args[1][None]]), args[0], shape)
+
+    def build(three, args):
+        return _conductor(jnp.concatenate([three, args[1][None]]), args[0], shape)
+
     told = (
         f"`width` {machine.width}: no demon as broad is found near the narrow one. Its resonances"
         " are too broad for these temperatures, or"

@@ -63,7 +63,10 @@ class Occupations(eqx.Module):
 
     def logits(self) -> Float[Array, "4"]:
         """Logits of the demon; NaN where it does not exist, which spoils no derivative."""
-        log = lambda x: Scaled(jnp.where(self.physical, x.mantissa, 1.0), x.exponent).log
+
+        def log(x):
+            return Scaled(jnp.where(self.physical, x.mantissa, 1.0), x.exponent).log
+
         return jnp.where(self.physical, log(self.empty) - log(self.filled), jnp.nan)
 
     def affinities(self) -> Float[Array, "4"]:
@@ -130,7 +133,10 @@ def _leads(machine):
     logits = jnp.concatenate(
         [machine.hot.logit(jnp.stack([e1, e2])), machine.cold.logit(jnp.stack([e3, e4]))]
     )
-    scaled = lambda logit: Scaled.exp(settle(-jax.nn.softplus(logit)))
+
+    def scaled(logit):
+        return Scaled.exp(settle(-jax.nn.softplus(logit)))
+
     return scaled(logits), scaled(-logits)
 
 

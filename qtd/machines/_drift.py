@@ -72,9 +72,10 @@ def leaving(machine, gases, occupations):
             jax.nn.sigmoid(-distances(machine, gases)) - occupations[None]
         )
     found, nothing = jumps(machine, gases), jnp.zeros_like(machine.energies)
-    signed = lambda j: (
-        flow if pair[0] == j else -flow for pair, (flow, _) in found.items() if j in pair
-    )
+
+    def signed(j):
+        return (flow if pair[0] == j else -flow for pair, (flow, _) in found.items() if j in pair)
+
     return jnp.stack([sum(signed(j), nothing) for j in range(len(machine.rates))])
 
 
@@ -216,7 +217,10 @@ def rest(machine):
     gases, nobody = machine.gases, jnp.zeros(0, machine.energies.dtype)
     number, energy, _ = totals(machine, gases, nobody)
     weights = gases.properties().zeroth / gases.properties().zeroth.sum()
-    mean = lambda x: (weights * x).sum()
+
+    def mean(x):
+        return (weights * x).sum()
+
     potential = mean(gases.chemical_potential)
     spread = mean((gases.chemical_potential - potential) ** 2)
     guess = jnp.stack([jnp.log(mean(gases.temperature**2) + 3 / jnp.pi**2 * spread) / 2, potential])

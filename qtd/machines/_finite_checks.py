@@ -22,10 +22,8 @@ def finite_checks(machine, point) -> Checks:
 
 
 def _weak(machine):
-    width, energies = (
-        float(machine.rates.sum(0).max()),
-        np.unique(np.asarray(machine.energies, float)),
-    )
+    width = float(machine.rates.sum(0).max())
+    energies = np.unique(np.asarray(machine.energies, float))
     limits = {"lowest temperature": float(machine.gases.temperature.min())}
     if len(energies) > 1:
         limits["smallest distance of two modes"] = float(np.diff(energies).min())
@@ -94,10 +92,8 @@ def _conservation(machine):
         entropy[1:]
     )
     reached, asked = float(course.last), float(times[-1])
-    last, entropy_does = (
-        min(reached, asked),
-        "grows all the way" if grown.all() else "falls on the way, which is impossible",
-    )
+    last = min(reached, asked)
+    entropy_does = "grows all the way" if grown.all() else "falls on the way, which is impossible"
     text = (
         f"Up to the time {last:.3g} the totals of particles and energy drift by {drift:.1g} of"
         f" themselves, and entropy {entropy_does}."
@@ -139,10 +135,8 @@ def _closure(machine, point):
 def _signs(machine):
     """Modes at an energy where two reservoirs are equally occupied, so that nothing tells which way
     electrons flow."""
-    crossover, energies = (
-        np.asarray(machine.crossover(), float),
-        np.asarray(machine.energies, float),
-    )
+    crossover = np.asarray(machine.crossover(), float)
+    energies = np.asarray(machine.energies, float)
     apart = np.abs(crossover[..., None] - energies)
     j, q, k = np.unravel_index(np.argmin(np.where(np.isfinite(apart), apart, np.inf)), apart.shape)
     distance = float(apart[j, q, k]) / float(machine.gases.temperature.max())

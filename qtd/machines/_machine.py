@@ -83,11 +83,10 @@ class AbstractOpenSystem(AbstractMachine):
     def survey(self) -> "Survey":
         """The cooling current, if something is cooled, over the temperature of the cooled reservoir
         and of another one."""
-        return (
-            super().survey()
-            if self.cooled is None
-            else Survey(f"J_{self.cooled}", around(self, *_two(self, f"{self.cooled}.temperature")))
-        )
+        if self.cooled is None:
+            return super().survey()
+        paths = _two(self, f"{self.cooled}.temperature")
+        return Survey(f"J_{self.cooled}", around(self, *paths))
 
     @checked
     def covariance(self, quantity: str = "energy") -> Covariance:

@@ -99,10 +99,8 @@ class MotorPoint(AbstractPoint):
         only where the series does."""
         balance = float(add(self.energy_currents.values()) - self.power)
         largest = max(abs(float(x)) for x in self.energy_currents.values())
-        sigma, share = (
-            float(self.entropy_production),
-            float(self.efficiency / self.carnot_efficiency),
-        )
+        sigma = float(self.entropy_production)
+        share = float(self.efficiency / self.carnot_efficiency)
         found = [
             Law(
                 "first law",
@@ -131,5 +129,8 @@ class MotorPoint(AbstractPoint):
             jnp.stack([x[name] for name in self.names])
             for x in (self.heat_currents, self.temperatures)
         )
-        of = lambda extreme: jnp.where(t == extreme[None], heat, 0).sum(0)
+
+        def of(extreme):
+            return jnp.where(t == extreme[None], heat, 0).sum(0)
+
         return of(t.max(0)), of(t.min(0)), t.max(0) > t.min(0)

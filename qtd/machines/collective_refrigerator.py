@@ -219,7 +219,10 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             "device_energy_currents",
             "heat_covariance",
         )
-        parts = lambda point: tuple(getattr(point, field) for field in fields)
+
+        def parts(point):
+            return tuple(getattr(point, field) for field in fields)
+
         points = [parts(self._in_sector(spin).operate()) for spin in weights]
         mean = jax.tree.map(
             lambda *values: jnp.tensordot(shares, jnp.stack(values), axes=1), *points

@@ -70,7 +70,7 @@ class FiniteReservoirs(AbstractMachine):
             else as_real(rates, "rates")
         )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         shape = (*self.gases.temperature.shape, *self.energies.shape)
         if 0 in shape:
             raise ValueError(
@@ -311,11 +311,15 @@ def _relaxation_rates(machine):
 @compiled
 def _minimum(machine, reservoir, full, occupations):
     frozen, modes = jax.lax.stop_gradient((machine, occupations))
-    rise = lambda state, machine: _drift.speed(state, machine)[reservoir]
+
+    def rise(state, machine):
+        return _drift.speed(state, machine)[reservoir]
+
     start = _drift.start(frozen, full, modes)
-    has_risen = lambda now, before, after, _: (
-        now[reservoir] > jnp.minimum(before, after)[reservoir] * (1 + _NOISE)
-    )
+
+    def has_risen(now, before, after, _):
+        return now[reservoir] > jnp.minimum(before, after)[reservoir] * (1 + _NOISE)
+
     found = _drift.happening(frozen, start, rise, has_risen)
     interior = found.happened
     time = jnp.where(interior, found.time, 0.0)
@@ -342,17 +346,26 @@ def _minimum(machine, reservoir, full, occupations):
 def _crossings(machine, pair, of, most):
     frozen = jax.lax.stop_gradient(machine)
     one, other = (j if of == "temperature" else j + len(machine.rates) for j in pair)
-    gap = lambda state: state[one] - state[other]
-    unit = lambda state: _APART * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
-    side_of = lambda state: jnp.where(jnp.abs(gap(state)) > unit(state), jnp.sign(gap(state)), 0.0)
+
+    def gap(state):
+        return state[one] - state[other]
+
+    def unit(state):
+        return _APART * jnp.maximum(jnp.abs(state[one]), jnp.abs(state[other]))
+
+    def side_of(state):
+        return jnp.where(jnp.abs(gap(state)) > unit(state), jnp.sign(gap(state)), 0.0)
 
     def search(carry, _):
         """Crosses from a side to the other, or, from none, to one."""
         time, state, side, count = carry
-        beyond = lambda state, _: jnp.where(
-            side == 0, jnp.abs(gap(state)) - unit(state), -side * gap(state)
-        )
-        is_apart = lambda now, *_: jnp.abs(gap(now)) > unit(now)
+
+        def beyond(state, _):
+            return jnp.where(side == 0, jnp.abs(gap(state)) - unit(state), -side * gap(state))
+
+        def is_apart(now, *_):
+            return jnp.abs(gap(now)) > unit(now)
+
         found = _drift.happening(
             frozen, state, beyond, is_apart, jnp.where(count < most, _drift.horizon(frozen), 0.0)
         )
@@ -378,7 +391,10 @@ def _crossings(machine, pair, of, most):
     states = _drift.known_states(machine, states, jax.lax.cummax(jnp.where(there, times, 0.0)))
     speeds = jax.vmap(lambda state: _drift.speed(state, frozen))(jax.lax.stop_gradient(states))
     later = -jax.vmap(gap)(states) / jnp.where(there, jax.vmap(gap)(speeds), 1.0)
-    known = lambda x: jnp.where(there, x, jnp.nan)
+
+    def known(x):
+        return jnp.where(there, x, jnp.nan)
+
     # A search that was not made, because there were enough, has nothing to say.
     status = jnp.where(count < most, statuses[-1], statuses[0])
     return Crossings(known(times + later), known(states[:, one] + speeds[:, one] * later), status)
@@ -387,9 +403,15 @@ def _crossings(machine, pair, of, most):
 @compiled
 def _equilibration(machine, share):
     temperature, potential, _ = _drift.rest(machine)
-    entropy = lambda gases: gases.properties().entropy.sum()
+
+    def entropy(gases):
+        return gases.properties().entropy.sum()
+
     begin, end = entropy(machine.gases), entropy(machine.gases.at(temperature, potential))
-    of_state = lambda state, machine: entropy(_drift.at(machine, state)[0])
+
+    def of_state(state, machine):
+        return entropy(_drift.at(machine, state)[0])
+
     target = end - share * (end - begin)
     frozen, goal, unit = jax.lax.stop_gradient((machine, target, end - begin))
     start = _drift.start(frozen, False, None)

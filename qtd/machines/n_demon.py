@@ -90,19 +90,15 @@ class NDemon(AbstractMachine):
     ):
         self.hot = hot or Reservoir(1.0, 1.0, "fermi", spectral_density=WideBand(1.0))
         self.cold = cold or Reservoir(0.8, 1.0, "fermi", spectral_density=WideBand(1.0))
-        self.energy_1, self.energy_2 = (
-            as_scalar(energy_1, "energy_1"),
-            as_scalar(energy_2, "energy_2"),
-        )
-        self.energy_3, self.energy_4 = (
-            as_scalar(energy_3, "energy_3"),
-            as_scalar(energy_4, "energy_4"),
-        )
+        self.energy_1 = as_scalar(energy_1, "energy_1")
+        self.energy_2 = as_scalar(energy_2, "energy_2")
+        self.energy_3 = as_scalar(energy_3, "energy_3")
+        self.energy_4 = as_scalar(energy_4, "energy_4")
         self.width, self.boldness = as_scalar(width, "width"), as_scalar(boldness, "boldness")
         self.exchange = as_scalar(exchange, "exchange")
         self.reference = None if reference is None else as_scalar(reference, "reference")
 
-    def __check_init__(self):
+    def rules(self) -> None:
         for name, reservoir in (("hot", self.hot), ("cold", self.cold)):
             if reservoir.statistics != "fermi":
                 raise ValueError(
@@ -392,7 +388,10 @@ def _operate(machine):
         meets, entropy_per_heat_where_they_meet(machine, found), produced.over(taken)
     )
     bias = (hot - cold) / (hot * cold)
-    known = lambda x: jnp.where(physical, x, jnp.nan)
+
+    def known(x):
+        return jnp.where(physical, x, jnp.nan)
+
     flows, costs = scale * heat.value, scale * produced.value
     return DemonPoint(
         heat_currents={"hot": -flows, "cold": flows},

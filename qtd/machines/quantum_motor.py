@@ -91,10 +91,8 @@ class QuantumMotor(AbstractMachine):
         self.energy_right = (
             passing if energy_right is None else as_scalar(energy_right, "energy_right")
         )
-        self.tunnelling, self.repulsion = (
-            as_scalar(tunnelling, "tunnelling"),
-            as_scalar(repulsion, "repulsion"),
-        )
+        self.tunnelling = as_scalar(tunnelling, "tunnelling")
+        self.repulsion = as_scalar(repulsion, "repulsion")
         self.orbit = as_real(
             np.array([[[1.0], [0.0]], [[0.0], [1.0]]]) if orbit is None else orbit, "orbit"
         )
@@ -114,7 +112,7 @@ class QuantumMotor(AbstractMachine):
             *((name, int(dot == "right")) for name, (_, dot) in others.items()),
         )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         if self.orbit.ndim != 3 or self.orbit.shape[:2] != (2, 2):
             raise ValueError(
                 "`orbit` must have the shape (2 dots, cosine and sine, harmonics), got"
@@ -377,17 +375,25 @@ def _operate(motor, load, order, exact, panels):
     if exact:
         velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest
         turn = motor.cycle(jnp.where(jnp.isnan(velocity), 1.0, velocity))
-        particles, energy, heat = turn.particles, turn.energy, turn.heat
+        particles = turn.particles
+        energy = turn.energy
+        heat = turn.heat
     else:
         velocity, omitted, status = velocities_of(series, load, order).slowest
         powers = jnp.stack([velocity**k for k in range(order + 2)])
-        at = lambda coefficients: {
-            name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()
+
+        def at(coefficients):
+            return {name: (c[: order + 2] * powers).sum() for name, c in coefficients.items()}
+
+        particles = at(series.particles)
+        energy = at(series.energy)
+        heat = at(series.heat)
+
+    def per_time(x):
+        return {
+            name: missing(jnp.isnan(velocity), value / (2 * jnp.pi)) for name, value in x.items()
         }
-        particles, energy, heat = at(series.particles), at(series.energy), at(series.heat)
-    per_time = lambda x: {
-        name: missing(jnp.isnan(velocity), value / (2 * jnp.pi)) for name, value in x.items()
-    }
+
     point = MotorPoint(
         velocity=velocity,
         power=load * velocity / (2 * jnp.pi),

@@ -92,10 +92,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         if model not in _MODELS:
             raise ValueError(f"`model` must be one of {', '.join(_MODELS)}, got {model!r}.")
         self.model = model
-        self.energy_1, self.energy_2 = (
-            as_scalar(energy_1, "energy_1"),
-            as_scalar(energy_2, "energy_2"),
-        )
+        self.energy_1 = as_scalar(energy_1, "energy_1")
+        self.energy_2 = as_scalar(energy_2, "energy_2")
         self.shift, self.exchange = as_scalar(shift, "shift"), as_scalar(exchange, "exchange")
         self.coupling = as_scalar(coupling, "coupling")
         centers = resonances(self.energy_1, self.energy_2, self.shift)
@@ -103,7 +101,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         self.sink = sink or Reservoir(1.0, spectral_density=Resonator(centers["sink"], 0.08))
         self.cold = cold or Reservoir(0.8, spectral_density=Resonator(centers["cold"], 0.06))
 
-    def __check_init__(self):
+    def rules(self) -> None:
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
                 raise ValueError(
@@ -127,10 +125,8 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
             return self.lindbladian().network()
         top = self.energy_1 + self.energy_2 + self.shift
         if self.model == "zz":
-            levels, weights = (
-                (self.energy_1, self.energy_2),
-                {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)},
-            )
+            levels = (self.energy_1, self.energy_2)
+            weights = {"hot": (1.0, None, None, 1.0), "cold": (None, 1.0, 1.0, None)}
         else:
             upper, lower, c, s, _ = self._eigenstates()
             levels, weights = (upper, lower), {"hot": (c, s, s, c), "cold": (s, c, c, s)}
@@ -206,14 +202,24 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         """Cooling current of the model "zz" to first order in dT = `bias`, for T +- dT at hot and
         cold, T of the sink, and any D_z."""
         bias, temperature = as_scalar(bias, "bias"), self.sink.temperature
-        low, high, lifted = self.energy_1, self.energy_1 + self.shift, self.energy_2 + self.shift
-        slope = lambda reservoir, gap: (
-            self.coupling * reservoir.spectral_density.per_energy(gap) * temperature
-        )
-        both = lambda gap: slope(self.hot, gap) + slope(self.sink, gap)
-        weight = lambda gap: slope(self.hot, gap) / both(gap)
+        low = self.energy_1
+        high = self.energy_1 + self.shift
+        lifted = self.energy_2 + self.shift
+
+        def slope(reservoir, gap):
+            return self.coupling * reservoir.spectral_density.per_energy(gap) * temperature
+
+        def both(gap):
+            return slope(self.hot, gap) + slope(self.sink, gap)
+
+        def weight(gap):
+            return slope(self.hot, gap) / both(gap)
+
         drive = bias / temperature**2 * (low * weight(low) - high * weight(high) - self.shift)
-        absorbed = lambda strength, gap: jnp.log(strength) + _log_absorption(gap / temperature)
+
+        def absorbed(strength, gap):
+            return jnp.log(strength) + _log_absorption(gap / temperature)
+
         # Logarithms of the equilibrium flow of each edge of the ring: of many kT they underflow
         # long before the current does.
         energies = jnp.stack([jnp.zeros_like(low), low, self.energy_2, low + lifted]) / temperature
@@ -234,7 +240,9 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
 
         It is negative: without asymmetric filters nothing cools. K(e + D_z) is not expanded.
         """
-        bias, temperature, energy = as_scalar(bias, "bias"), self.sink.temperature, self.energy_1
+        bias = as_scalar(bias, "bias")
+        temperature = self.sink.temperature
+        energy = self.energy_1
         density, x = self.sink.spectral_density, energy / temperature
         low, high = self.coupling * density(energy), self.coupling * density(energy + self.shift)
         below = (1 + jnp.exp(-x)) ** 2 * (high * jnp.exp(-x) + low) * -jnp.expm1(-x)
@@ -346,47 +354,59 @@ def _by_ring(machine):
     # Whether the laws hold is asked of the currents that are given.
     status = jnp.where(point.status == Status.INACCURATE, int(Status.OK), point.status)
     exact = {name: jnp.where(status == 0, value, jnp.nan) for name, value in exact.items()}
-    fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
+
+    def fields(p):
+        return (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
+
     return eqx.tree_at(fields, point, (exact, exact, exact, status)).certified()
 
 
 @compiled
 def _ring(machine, state):
-    low, high, lifted = (
-        machine.energy_1,
-        machine.energy_1 + machine.shift,
-        machine.energy_2 + machine.shift,
-    )
-    hot, sink, cold = machine.hot, machine.sink, machine.cold
-    scaled = lambda reservoir, gap: tuple(
-        nonnegative(machine.coupling) * rate for rate in reservoir.rates(gap)
-    )
-    at_low, at_high = _Edge.of(low, hot, sink, scaled), _Edge.of(high, hot, sink, scaled)
-    (b4, f4), (f2, b2) = scaled(cold, machine.energy_2), scaled(cold, lifted)
-    # Rates of 0 -> 1 -> d -> 2 -> 0, and back.
-    f1, b1, f3, b3 = at_low.up, at_low.down, at_high.down, at_high.up
-    further = lambda t: (cold.temperature - t) / (t * cold.temperature)
-    same = at_low.hotter == at_high.hotter
-    apart = high * further(at_high.temperature) - low * further(at_low.temperature)
-    straight = jnp.where(same, machine.shift * further(at_low.temperature), apart)
-    affinity = straight + at_low.logarithm - at_high.logarithm
-    populations = (
-        jnp.zeros_like(state.populations).at[state.network.topology.order].set(state.populations)
-    )
+    """Circulation, affinity and heat around 0 -> 1 -> d -> 2 -> 0, without cancellation."""
+
+    def rates(reservoir, gap):
+        return tuple(nonnegative(machine.coupling) * rate for rate in reservoir.rates(gap))
+
+    low = machine.energy_1
+    high = machine.energy_1 + machine.shift
+    at_low = _Edge.of(low, machine.hot, machine.sink, rates)
+    at_high = _Edge.of(high, machine.hot, machine.sink, rates)
+    up_2, down_2 = rates(machine.cold, machine.energy_2)
+    up_2_lifted, down_2_lifted = rates(machine.cold, machine.energy_2 + machine.shift)
+    affinity = _affinity(machine, at_low, at_high)
+    in_order = state.network.topology.order
+    populations = jnp.zeros_like(state.populations).at[in_order].set(state.populations)
     # The larger one of the flows there and back, and the difference of both.
     falls = affinity > 0
-    steps, back = ((f1, f2, f3, f4), (b1, b2, b3)), ((b4, b3, b2, b1), (f4, f3, f2))
-    passing = _passing(
-        *(tuple(jnp.where(falls, x, y) for x, y in zip(*pair)) for pair in zip(steps, back))
-    )
+    there = (at_low.up, up_2_lifted, at_high.down, down_2), (at_low.down, down_2_lifted, at_high.up)
+    back = (up_2, at_high.up, down_2_lifted, at_low.down), (down_2, at_high.down, up_2_lifted)
+    larger = jax.tree.map(lambda x, y: jnp.where(falls, x, y), there, back)
     # Not the absolute value, which has no slope in equilibrium.
     lost = -jnp.expm1(-jnp.where(falls, affinity, -affinity))
-    circulation = populations[0] * passing * jnp.where(falls, lost, -lost)
-    heat_hot = low * (populations[0] * at_low.straight + at_low.share * circulation)
-    heat_hot = heat_hot + high * (populations[2] * at_high.straight - at_high.share * circulation)
+    circulation = populations[0] * _passing(*larger) * jnp.where(falls, lost, -lost)
+    heat_low = low * (populations[0] * at_low.straight + at_low.share * circulation)
+    heat_high = high * (populations[2] * at_high.straight - at_high.share * circulation)
+    heat_hot = heat_low + heat_high
     heat_cold = machine.shift * circulation
     heat = {"hot": heat_hot, "sink": -heat_hot - heat_cold, "cold": heat_cold}
     return Ring(circulation, affinity, populations, heat, machine.shift * affinity)
+
+
+def _affinity(machine, at_low, at_high):
+    """The logarithm of the rates around the ring over those back, from differences of temperatures,
+    which are not rounded as inverse temperatures are."""
+    cold = machine.cold.temperature
+
+    def colder(temperature):
+        return (cold - temperature) / (temperature * cold)
+
+    low = machine.energy_1
+    high = machine.energy_1 + machine.shift
+    apart = high * colder(at_high.temperature) - low * colder(at_low.temperature)
+    together = machine.shift * colder(at_low.temperature)
+    straight = jnp.where(at_low.hotter == at_high.hotter, together, apart)
+    return straight + at_low.logarithm - at_high.logarithm
 
 
 class _Edge(NamedTuple):
@@ -458,10 +478,12 @@ def _share(x, whole):
 
 @jax.jit
 def _cooling_per_coupling(machine, couplings):
-    at = lambda coupling: (
-        eqx.tree_at(lambda m: m.coupling, machine, coupling).operate().heat_currents["cold"]
-        / coupling
-    )
+    def at(coupling):
+        return (
+            eqx.tree_at(lambda m: m.coupling, machine, coupling).operate().heat_currents["cold"]
+            / coupling
+        )
+
     return jax.vmap(at)(couplings)
 
 

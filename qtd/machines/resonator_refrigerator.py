@@ -103,10 +103,8 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
                 f" {MOST_BAND_ENTRIES} rates."
             )
         self.levels = int(levels[0]), int(levels[1])
-        self.energy_1, self.energy_2 = (
-            as_scalar(energy_1, "energy_1"),
-            as_scalar(energy_2, "energy_2"),
-        )
+        self.energy_1 = as_scalar(energy_1, "energy_1")
+        self.energy_2 = as_scalar(energy_2, "energy_2")
         self.shift = as_scalar(shift, "shift")
         centers = resonances(self.energy_1, self.energy_2, self.shift)
         self.hot = hot or Reservoir(
@@ -119,7 +117,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             0.7, spectral_density=Resonator(centers["cold"], 0.06, cutoff=10.0)
         )
 
-    def __check_init__(self):
+    def rules(self) -> None:
         for name, reservoir in self.reservoirs.items():
             if reservoir.statistics != "bose":
                 raise ValueError(
@@ -131,7 +129,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
                     f"{name}.spectral_density.center", reservoir.spectral_density.center, "positive"
                 )
         numbers = self.energy_1, self.energy_2, self.shift
-        all_rise = lambda *x: functools.reduce(operator.and_, (gap > 0 for gap in self._gaps(*x)))
+
+        def all_rise(*x):
+            return functools.reduce(operator.and_, (gap > 0 for gap in self._gaps(*x)))
+
         told = f"with levels {self.levels}; raise it or keep fewer."
         rule(
             numbers,
@@ -148,7 +149,10 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         first, second = self._photons()
         index = np.full(self.levels, 0)
         index[first, second] = np.arange(len(first))
-        numbers = lambda n: jnp.asarray(n, self.energy_1.dtype)
+
+        def numbers(n):
+            return jnp.asarray(n, self.energy_1.dtype)
+
         energies = (
             self.energy_1 * numbers(first)
             + self.energy_2 * numbers(second)
@@ -266,12 +270,13 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
         cools if and only if -f_1 (1 + f_1) / f_1', the temperature that the mixture of hot and sink
         seems to have, is below that of the cold reservoir.
         """
-        strength = lambda energy: add(
-            self.reservoirs[name].spectral_density(energy) for name in ("hot", "sink")
-        )
-        absorbed = lambda energy: add(
-            self.reservoirs[name].rates(energy)[0] for name in ("hot", "sink")
-        )
+
+        def strength(energy):
+            return add(self.reservoirs[name].spectral_density(energy) for name in ("hot", "sink"))
+
+        def absorbed(energy):
+            return add(self.reservoirs[name].rates(energy)[0] for name in ("hot", "sink"))
+
         first, first_slope = jax.value_and_grad(lambda energy: absorbed(energy) / strength(energy))(
             self.energy_1
         )
@@ -409,7 +414,10 @@ def _by_rates(machine):
         jnp.asarray(int(Status.TRUNCATED), point.status.dtype),
         point.status,
     )
-    fields = lambda p: (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
+
+    def fields(p):
+        return (p.heat_currents, p.energy_currents, p.device_energy_currents, p.status)
+
     return eqx.tree_at(fields, point, (heat, heat, heat, status))
 
 

@@ -178,10 +178,8 @@ def _limits(values, every, result):
     known = np.append(values[np.isfinite(values)], result)
     scale = max(abs(result), np.ptp(known)) or 1.0
     finite = np.append(every[np.isfinite(every)], known)
-    low, high = (
-        max(finite.min(), min(known.min(), result - 1.5 * scale)),
-        min(finite.max(), result + 0.6 * scale),
-    )
+    low = max(finite.min(), min(known.min(), result - 1.5 * scale))
+    high = min(finite.max(), result + 0.6 * scale)
     margin = 0.06 * max(high - low, 0.1 * scale)
     return low - margin, high + margin
 

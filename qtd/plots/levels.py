@@ -132,7 +132,9 @@ def _net_jumps(state: SteadyState):
     order, jumps = state.network.topology.order.tolist(), []
     for diagonal, rates in zip(state.network.topology.diagonals, state.flows):
         for k in diagonal.levels:
-            low, high, flow = order[diagonal.lower[k]], order[k], float(rates[k])
+            low = order[diagonal.lower[k]]
+            high = order[k]
+            flow = float(rates[k])
             jumps.append(
                 _Jump(diagonal.reservoir, *((low, high) if flow >= 0 else (high, low)), abs(flow))
             )
@@ -162,7 +164,10 @@ def _lanes(jumps, heights):
     numbers beside them."""
     room = 0.11 * (max(heights.values()) - min(heights.values()))  # half of what a number needs
     lanes: list[tuple[float, list[_Jump]]] = []
-    ends = lambda jump: sorted((heights[jump.source], heights[jump.target]))
+
+    def ends(jump):
+        return sorted((heights[jump.source], heights[jump.target]))
+
     for jump in sorted(jumps, key=ends):
         low, high = ends(jump)
         middle = (low + high) / 2
@@ -183,7 +188,9 @@ def _draw_columns(ax, columns, heights, largest, width):
     for lanes, color in zip(columns.values(), colors_of(columns).values()):
         for i, jump in ((i, jump) for i, own in enumerate(lanes) for jump in own):
             thick = 0.8 + (thickest - 0.8) * jump.flow / largest
-            x, start, end = left + i + 0.35, heights[jump.source], heights[jump.target]
+            x = left + i + 0.35
+            start = heights[jump.source]
+            end = heights[jump.target]
             style = {
                 "arrowstyle": "-|>,head_width=0.28,head_length=0.55",
                 "mutation_scale": 7 + 1.8 * thick,

@@ -79,11 +79,9 @@ def operating_map(
     )
     ax = axes_or_new(ax, (6.4, 5.8))
     grid = _Grid.of(numbers(table, x, x), numbers(table, y, y))
-    values, signs, status = (
-        numbers(table, value, y, x),
-        numbers(table, sign, y, x),
-        statuses(table, y, x),
-    )
+    values = numbers(table, value, y, x)
+    signs = numbers(table, sign, y, x)
+    status = statuses(table, y, x)
     everywhere = signed and where is None
     works = np.isfinite(values) & (everywhere | (signs > 0))
     ax.set(
@@ -186,12 +184,10 @@ class _Grid(NamedTuple):
         borders, and few shapes in a vector file."""
         steps = np.diff(np.pad(inside.astype(int), ((0, 0), (1, 1))), axis=1)
         (row, first), (_, last) = np.nonzero(steps == 1), np.nonzero(steps == -1)
-        left, right, low, high = (
-            self.x_edges[first],
-            self.x_edges[last],
-            self.y_edges[row],
-            self.y_edges[row + 1],
-        )
+        left = self.x_edges[first]
+        right = self.x_edges[last]
+        low = self.y_edges[row]
+        high = self.y_edges[row + 1]
         corners = np.stack(
             [left, low, right, low, right, high, left, high, left, low], axis=1
         ).reshape(-1, 2)

@@ -195,7 +195,10 @@ def large_deviations(
         left.plot(bias - fields, values, label="mirror image", **style)
         left.axvline(bias / 2, color=GREY, linestyle="dashdot", linewidth=1, label=r"$\chi = A/2$")
         right.plot(-currents, rates - bias * currents, label="mirror image", **style)
-    span = lambda x: (x[0], x[-1])
+
+    def span(x):
+        return (x[0], x[-1])
+
     left.set(
         xlim=span(fields),
         ylim=_around(values),

@@ -57,10 +57,8 @@ class Kernel:
         # Batches are the same whatever the number of devices, and so are the bits of what they
         # compute, as long as each device has two: a loop of one is taken apart, and merged with
         # what is around it.
-        self.batch, self.batches = (
-            batch,
-            len(devices) * max(2, math.ceil(points / batch / len(devices))),
-        )
+        self.batch = batch
+        self.batches = len(devices) * max(2, math.ceil(points / batch / len(devices)))
         mesh, split = Mesh(np.array(devices), ("batches",)), PartitionSpec("batches")
 
         def run(values):

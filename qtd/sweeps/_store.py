@@ -103,10 +103,8 @@ class Store:
 
     def _is_whole(self, number):
         region = self.layout.region(number)
-        known, read = (
-            _read(self._checksum, number),
-            (_read(array, region) for array in self._arrays.values()),
-        )
+        known = _read(self._checksum, number)
+        read = (_read(array, region) for array in self._arrays.values())
         arrays = [values for values in read if values is not None]
         return (
             known is not None
@@ -132,8 +130,11 @@ class Store:
             for dimension, paths in self.note("identity")["dimensions"]
             for name in (dimension, *paths)
         )
+
         # In the order of the axes, which a folder forgets.
-        taken = lambda names: {name: found.variables[name] for name in names}
+        def taken(names):
+            return {name: found.variables[name] for name in names}
+
         return xarray.Dataset(taken(self._arrays), taken(named), found.attrs)
 
 

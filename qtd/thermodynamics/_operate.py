@@ -66,7 +66,10 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
     state = at_rest(system)
     reservoirs, names = state.reservoirs, tuple(state.reservoirs)
     idle = cooled is not None and not all(state.drives(name) for name in names)
-    of = lambda quantity: {name: state.current(name, quantity) for name in names}
+
+    def of(quantity):
+        return {name: state.current(name, quantity) for name in names}
+
     temperatures = _temperatures(reservoirs)
     point = OperatingPoint(
         heat_currents=of("heat"),

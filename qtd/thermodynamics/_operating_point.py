@@ -72,10 +72,13 @@ class OperatingPoint(AbstractPoint):
     def device_entropy_production(self) -> Float[Array, ""]:
         """-sum_r (device energy current - mu * particle current) / T_r: not bounded where quanta
         and device energy differ."""
-        flow = lambda name: (
-            self.device_energy_currents[name]
-            - self.chemical_potentials[name] * self.particle_currents[name]
-        )
+
+        def flow(name):
+            return (
+                self.device_energy_currents[name]
+                - self.chemical_potentials[name] * self.particle_currents[name]
+            )
+
         parts = {name: _per(self.temperatures[name], flow(name)) for name in self.temperatures}
         return -add((self.nonthermal_entropy_currents | parts)[name] for name in self.names)
 
@@ -270,16 +273,17 @@ class OperatingPoint(AbstractPoint):
         `work`: the mechanical power delivered by a device that is driven or moves; then the energy
         currents add up to it. **Source:** Deghi and Bustos-Marun, Eqs. (11)-(16).
         """
-        reference, level = (
-            as_scalar(temperature, "temperature"),
-            as_scalar(chemical_potential, "chemical_potential"),
-        )
+        reference = as_scalar(temperature, "temperature")
+        level = as_scalar(chemical_potential, "chemical_potential")
         thermal = [name for name in self.names if name in self.temperatures]
         zero = jnp.zeros_like(self.entropy_production)
-        paid = lambda name: carried(self.entropy_currents[name], reference)  # which may be infinite
-        free = lambda name: (
-            self.energy_currents[name] - level * self.particle_currents[name] - paid(name)
-        )
+
+        def paid(name):
+            return carried(self.entropy_currents[name], reference)  # which may be infinite
+
+        def free(name):
+            return self.energy_currents[name] - level * self.particle_currents[name] - paid(name)
+
         return Efficiencies(
             work=as_scalar(work, "work"),
             chemical=add(
@@ -440,10 +444,8 @@ class OperatingPoint(AbstractPoint):
     def laws(self) -> list["Law"]:
         """The laws of thermodynamics at one known point, and whether they hold to rounding."""
         heat = np.array([float(self.heat_currents[name]) for name in self.names])
-        largest, tiny = (
-            np.abs(heat).max(),
-            float(np.finfo(np.asarray(self.entropy_production).dtype).eps),
-        )
+        largest = np.abs(heat).max()
+        tiny = float(np.finfo(np.asarray(self.entropy_production).dtype).eps)
         imbalance = abs(sum(float(current) for current in self.device_energy_currents.values()))
         balance = imbalance / largest if largest != 0 else imbalance
         sigma = float(self.entropy_production)

@@ -88,11 +88,9 @@ def solver(name: str) -> Callable[[Any], Balance]:
     def balance_at(temperatures, vector):
         """The heat currents, whose response is asked for, and all else."""
         machine = device.build(vector.at[places].set(temperatures))
-        point, network, populations = (
-            machine.operate(),
-            machine.network(),
-            jnp.abs(device.populations(machine)),
-        )
+        point = machine.operate()
+        network = machine.network()
+        populations = jnp.abs(device.populations(machine))
         gaps = jnp.abs(network.energies[:, None] - network.energies[None]) * (
             1 - jnp.eye(len(network.energies))
         )
@@ -103,7 +101,10 @@ def solver(name: str) -> Callable[[Any], Balance]:
         noise = [
             jnp.stack([point.heat_covariance[a, b] for b in device.names]) for a in device.names
         ]
-        by_name = lambda values: jnp.stack([values[reservoir] for reservoir in device.names])
+
+        def by_name(values):
+            return jnp.stack([values[reservoir] for reservoir in device.names])
+
         heat = by_name(point.heat_currents)
         return heat, lax.stop_gradient(
             (
@@ -147,7 +148,10 @@ def log_floats(low, high):
 def refrigerators(draw, same_temperature=False, coldest=0.02, narrowest=1e-6):
     """Temperatures over six decades, filters from needles to broad bands, near the resonances or
     far from them."""
-    three = lambda strategy: [draw(strategy) for _ in range(3)]
+
+    def three(strategy):
+        return [draw(strategy) for _ in range(3)]
+
     widths = three(log_floats(narrowest, 2.0))
     shifts = three(st.floats(-1, 1))
     centers = [

@@ -111,11 +111,16 @@ def test_conserved_quantities_are_counted(rates, conserved):
 
 
 def test_in_two_dimensions_the_equilibrium_has_a_closed_form():
-    t, mu, b = np.array([0.3, 0.9, 0.6]), np.array([20.0, 22.0, 21.0]), np.array([1.0, 2.0, 0.5])
+    t = np.array([0.3, 0.9, 0.6])
+    mu = np.array([20.0, 22.0, 21.0])
+    b = np.array([1.0, 2.0, 0.5])
     rest = FiniteReservoirs(
         jnp.array([20.0, 21.0]), jnp.ones((3, 2)), FermiGas(t, mu, b, 1.0, "sommerfeld")
     ).equilibrium()
-    mean = lambda x: (b * x).sum() / b.sum()
+
+    def mean(x):
+        return (b * x).sum() / b.sum()
+
     expected = np.sqrt(mean(t**2) + 3 / np.pi**2 * (mean(mu**2) - mean(mu) ** 2)), mean(mu)
     np.testing.assert_allclose([rest.temperature, rest.chemical_potential], expected, rtol=1e-12)
 

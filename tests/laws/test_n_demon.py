@@ -26,7 +26,10 @@ def machine(numbers):
 @st.composite
 def demons(draw):
     """Temperatures, chemical potential, four distinct energies, boldness, exchange."""
-    number = lambda low, high: draw(st.floats(low, high))
+
+    def number(low, high):
+        return draw(st.floats(low, high))
+
     energies = [number(0.1, 1.0), number(1.1, 2.0), number(2.1, 3.0), number(3.1, 4.0)]
     order = draw(st.permutations(range(4)))
     energies = [energies[k] for k in order]
@@ -51,12 +54,10 @@ conduct = jax.jit(lambda x: qtd.operate(machine(x).conductor(), "cold", "demon")
 def test_a_demon_that_exists_obeys_both_laws(numbers):
     point = operate(numbers)
     assume(float(point.margin) > 0)
-    heat, sigma, hot, cold = (
-        point.heat_currents["cold"],
-        float(point.entropy_production),
-        numbers[0],
-        numbers[1],
-    )
+    heat = point.heat_currents["cold"]
+    sigma = float(point.entropy_production)
+    hot = numbers[0]
+    cold = numbers[1]
     assert sigma >= 0 and float(point.heat_currents["hot"]) == -float(heat)
     assert abs(
         sigma + float(point.entropy_current) + float(heat * (1 / cold - 1 / hot))

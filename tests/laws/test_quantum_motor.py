@@ -49,7 +49,9 @@ def random_motor(seed, probe=False, temperature=None, bias=None):
     leads = [lead(*x) for x in zip(temperatures, potentials, rng.uniform(0.1, 0.4, 3))]
     orbit = rng.normal(size=(2, 2, 2)) * np.array([1.0, 0.3])
     others = {"probe": (leads[2], str(rng.choice(["left", "right"])))} if probe else None
-    radius, tunnelling, repulsion = rng.uniform(2, 6), rng.uniform(6, 9), rng.uniform(5, 20)
+    radius = rng.uniform(2, 6)
+    tunnelling = rng.uniform(6, 9)
+    repulsion = rng.uniform(5, 20)
     return QuantumMotor(
         *rng.uniform(-4, 2, 2), radius, tunnelling, repulsion, *leads[:2], orbit, others
     )
@@ -163,7 +165,9 @@ def test_names_do_not_matter_and_directions_are_a_sign(motor, change, sign, twin
 
 
 def test_the_unit_of_energy_does_not_matter():
-    scale = lambda path: 2.0 if path != "orbit" else 1.0
+    def scale(path):
+        return 2.0 if path != "orbit" else 1.0
+
     for motor in (LOPSIDED, paper(10.0, 0.0, 0.4)):
         double = qtd.replace(
             motor, {path: scale(path) * value for path, value in qtd.parameters(motor).items()}

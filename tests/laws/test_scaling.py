@@ -50,7 +50,10 @@ def test_scaling_all_heights_scales_all_cumulants(vector, factor):
 @given(refrigerators(), st.integers(-40, 40))
 def test_the_unit_of_energy_is_free(vector, power):
     unit = 2.0**power  # so that the parameters themselves, narrow filters above all, do not round
-    numbers = lambda found: np.array([found.heat[0], found.noise[0, 0], found.entropy_production])
+
+    def numbers(found):
+        return np.array([found.heat[0], found.noise[0, 0], found.entropy_production])
+
     at_one = solve(vector)
     here, there = numbers(at_one), numbers(solve(vector * unit))
     rounding = (

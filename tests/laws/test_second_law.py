@@ -52,7 +52,10 @@ def test_the_cooling_condition_of_qubits_is_the_sign_of_the_cooling_current(vect
     hot, sink, cold = (
         1 / float(getattr(fridge, name).temperature) for name in ("hot", "sink", "cold")
     )
-    rate = lambda name, gap, way: float(getattr(fridge, name).rates(gap)[way])
+
+    def rate(name, gap, way):
+        return float(getattr(fridge, name).rates(gap)[way])
+
     # Eq. (8), corrected; index 1 is down, 0 up.
     left = np.exp(cold * float(fridge.energy_2)) * (
         np.exp(sink * float(low)) * rate("hot", low, 1)

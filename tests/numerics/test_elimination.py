@@ -178,11 +178,17 @@ def test_derivatives_of_solves_agree_with_linear_algebra_in_both_modes(b, n):
         weights @ np.linalg.pinv(generator.T) @ (-(response @ np.asarray(y)) - change.T @ z)
     )
 
-    forward = lambda f: jax.jvp(lambda u, d: weights @ f(u, d, y), (up, down), tuple(directions))[1]
-    reverse = lambda f: sum(
-        jnp.vdot(g, d)
-        for g, d in zip(jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions)
-    )
+    def forward(f):
+        return jax.jvp(lambda u, d: weights @ f(u, d, y), (up, down), tuple(directions))[1]
+
+    def reverse(f):
+        return sum(
+            jnp.vdot(g, d)
+            for g, d in zip(
+                jax.grad(lambda u, d: weights @ f(u, d, y), (0, 1))(up, down), directions
+            )
+        )
+
     for function, wanted in ((solve, slope), (solve_transposed, slope_transposed)):
         # Condition number below 1e3.
         np.testing.assert_allclose(forward(function), wanted, rtol=1e-11)
@@ -195,7 +201,10 @@ def test_derivatives_of_absorbing_solves_agree_with_linear_algebra_in_both_modes
     rng = np.random.default_rng(10)
     lost, y, weights = (jnp.asarray(rng.uniform(0.1, 1, n)) for _ in range(3))
     operator = np.diag(np.asarray(lost + dense(up, down).sum(0))) - dense(up, down)
-    value = lambda f, up, lost: weights @ f(up, down, lost, y)
+
+    def value(f, up, lost):
+        return weights @ f(up, down, lost, y)
+
     for function, matrix in ((dwell, operator), (collected, operator.T)):
         left, right = np.linalg.solve(matrix.T, weights), np.linalg.solve(matrix, y)
         np.testing.assert_allclose(

@@ -56,15 +56,17 @@ def test_amounts_that_an_operator_takes():
 
 
 def test_equal_operators_make_equal_structures():
-    of = lambda jump, bare=1: Generator(
-        {"a": HERMITIAN, "b": OTHER}, bare, np.zeros(3), {"x": [jump]}
-    )
+    def of(jump, bare=1):
+        return Generator({"a": HERMITIAN, "b": OTHER}, bare, np.zeros(3), {"x": [jump]})
+
     assert of(JUMP) == of(JUMP.copy()) and hash(of(JUMP)) == hash(of(JUMP.copy()))
     assert of(JUMP) != of(2 * JUMP) and of(JUMP) != of(JUMP, 2)
 
 
 def test_what_cannot_exchange_energy_at_rest_is_known():
-    of = lambda **channels: Generator({"H": HERMITIAN}, 1, np.zeros(3), channels).idle
+    def of(**channels):
+        return Generator({"H": HERMITIAN}, 1, np.zeros(3), channels).idle
+
     assert (
         of(x=[JUMP]) == ("x",)
         and of(x=[JUMP, JUMP.conj().T]) == ("x",)

@@ -57,7 +57,9 @@ def test_eigenvectors_are_orthonormal_and_diagonalise_the_matrix(n, is_complex):
 
 
 def test_a_program_is_as_long_for_many_levels_as_for_few():
-    lines = lambda n: jax.jit(eigensystem).lower(jnp.eye(n)).as_text().count("\n")
+    def lines(n):
+        return jax.jit(eigensystem).lower(jnp.eye(n)).as_text().count("\n")
+
     assert lines(32) <= lines(3)
 
 

@@ -110,7 +110,9 @@ def test_large_maps_are_taken_one_coefficient_after_the_other(share):
     matrix = np.where(
         RANDOM.uniform(size=(3, 50, 150)) < share, RANDOM.normal(size=(3, 50, 150)), 0.0
     )
-    apply, x, y = LinearMap(matrix), RANDOM.normal(size=150), RANDOM.normal(size=(3, 50))
+    apply = LinearMap(matrix)
+    x = RANDOM.normal(size=150)
+    y = RANDOM.normal(size=(3, 50))
     np.testing.assert_allclose(jax.jit(apply)(x), matrix @ x, rtol=0, atol=1e-13)
     (turned,) = jax.jit(jax.linear_transpose(apply, x))(y)
     np.testing.assert_allclose(turned, np.tensordot(y, matrix, 2), rtol=0, atol=1e-13)

@@ -233,7 +233,9 @@ def test_panels_share_the_features_evenly_and_leave_no_part_of_the_period_out():
     # period. The features are wider than a sample, a tenth of a mean panel; over the three samples
     # that they are smeared over, their density varies by some tenths.
     wide = slice(0, 4)
-    edges, widths, depths = edges_jit(WIDTHS, DEPTHS)[wide], WIDTHS[wide], DEPTHS[wide]
+    edges = edges_jit(WIDTHS, DEPTHS)[wide]
+    widths = WIDTHS[wide]
+    depths = DEPTHS[wide]
     found = np.diff(changes(np.asarray(edges), widths[:, None], depths[:, None]))
     share = (1.5 * np.abs(found).sum(1) + 2 * np.pi) / COUNT
     assert np.all(np.abs(found).max(1) < 1.1 * share)

@@ -46,11 +46,14 @@ def test_different_loops_stay():
 def test_numbers_that_differ_in_the_last_digits_stay_apart():
     """The trap: printed, they are the same."""
     near = np.float64(1e-9)
-    both = lambda x: (
-        jnp.sin(x * (1 + near)),
-        jnp.sin(x * (1 - near)),
-        jax.lax.cond(x > 0, lambda y: y * (1 + 2 * near), lambda y: y, x),
-    )
+
+    def both(x):
+        return (
+            jnp.sin(x * (1 + near)),
+            jnp.sin(x * (1 - near)),
+            jax.lax.cond(x > 0, lambda y: y * (1 + 2 * near), lambda y: y, x),
+        )
+
     _, shorter, _ = shortened(both, 0.3)
     found = jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3)
     np.testing.assert_array_equal(found, both(0.3))
@@ -59,9 +62,15 @@ def test_numbers_that_differ_in_the_last_digits_stay_apart():
 
 def test_keys_of_random_numbers_are_constants():
     key = jax.random.key(7)
-    noisy = lambda x: (
-        x + jax.random.normal(key) + jax.random.normal(key) + jax.random.normal(jax.random.key(8))
-    )
+
+    def noisy(x):
+        return (
+            x
+            + jax.random.normal(key)
+            + jax.random.normal(key)
+            + jax.random.normal(jax.random.key(8))
+        )
+
     _, shorter, _ = shortened(noisy, 0.3)
     np.testing.assert_allclose(
         jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), [noisy(0.3)], rtol=1e-15
@@ -69,9 +78,9 @@ def test_keys_of_random_numbers_are_constants():
 
 
 def test_what_one_leaves_out_another_may_need():
-    both = lambda x: jax.lax.fori_loop(
-        0, 4, lambda i, pair: (pair[0] + pair[1], pair[1] * 2), (x, x)
-    )
+    def both(x):
+        return jax.lax.fori_loop(0, 4, lambda i, pair: (pair[0] + pair[1], pair[1] * 2), (x, x))
+
     _, shorter, _ = shortened(lambda x: (both(x)[0], both(x)[1]), 0.3)
     np.testing.assert_array_equal(
         jax.core.eval_jaxpr(shorter.jaxpr, shorter.consts, 0.3), both(0.3)
@@ -84,9 +93,15 @@ def test_what_nobody_needs_is_left_out():
 
 
 def test_observables_that_each_solve_the_machine_solve_it_once():
-    moved = lambda values: qtd.replace(MACHINE, values)
-    current = lambda m: m.operate().heat_currents["cold"]
-    both = lambda values: (current(moved(values)), moved(values).operate().cop)
+    def moved(values):
+        return qtd.replace(MACHINE, values)
+
+    def current(m):
+        return m.operate().heat_currents["cold"]
+
+    def both(values):
+        return (current(moved(values)), moved(values).operate().cop)
+
     values = {"cold.temperature": jnp.asarray(0.6)}
     _, single, _ = shortened(lambda values: current(moved(values)), values)
     traced, shorter, outputs = shortened(both, values)

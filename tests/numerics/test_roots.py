@@ -58,10 +58,13 @@ def test_roots_of_any_size_are_found(sizes, signs):
                 a - mp.mpf(root) * b
                 for a, b in zip([mp.mpf(0), *polynomial], [*polynomial, mp.mpf(0)])
             ]
-        size = lambda x: sum(abs(c) * abs(x) ** k for k, c in enumerate(polynomial))
-        slope = lambda x: abs(
-            sum(k * c * mp.mpf(x) ** (k - 1) for k, c in enumerate(polynomial) if k)
-        )
+
+        def size(x):
+            return sum(abs(c) * abs(x) ** k for k, c in enumerate(polynomial))
+
+        def slope(x):
+            return abs(sum(k * c * mp.mpf(x) ** (k - 1) for k, c in enumerate(polynomial) if k))
+
         doubt = np.array([float(1e-15 * size(x) / slope(x)) if slope(x) else np.inf for x in roots])
     assume(np.all(np.maximum(doubt[1:], doubt[:-1]) < 1e-3 * np.diff(roots)))
     found = np.asarray(ROOTS(jnp.array([float(c) for c in polynomial])))

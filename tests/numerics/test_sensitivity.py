@@ -88,7 +88,9 @@ def test_the_function_alone_has_no_reverse_mode():
 
 def test_all_parameters_are_run_side_by_side():
     # One loop makes the value and all slopes, along one direction and in the gradient.
-    along = lambda parameters: jax.jvp(product, (parameters,), (parameters,))
+    def along(parameters):
+        return jax.jvp(product, (parameters,), (parameters,))
+
     parameters = jax.tree.map(jnp.asarray, PARAMETERS)
     for function in (along, jax.grad(product)):
         equations = jax.make_jaxpr(function)(parameters).jaxpr.eqns
@@ -100,7 +102,9 @@ def test_all_parameters_are_run_side_by_side():
 
 def test_a_known_value_is_kept_and_has_the_derivatives_of_the_function():
     def both(x, known):
-        run = lambda x: by_forward_mode(lambda x: x**2 + 100, x, known)
+        def run(x):
+            return by_forward_mode(lambda x: x**2 + 100, x, known)
+
         return jax.jvp(run, (x,), (jnp.ones_like(x),)), jax.value_and_grad(run)(x)
 
     for value, slope in jax.jit(both)(3.0, 9.0):
@@ -108,7 +112,9 @@ def test_a_known_value_is_kept_and_has_the_derivatives_of_the_function():
 
 
 def test_truth_values_have_no_derivatives_and_spoil_none():
-    run = lambda x: by_forward_mode(lambda x: (x**2, x > 1), x)
+    def run(x):
+        return by_forward_mode(lambda x: (x**2, x > 1), x)
+
     value, is_large = jax.jit(run)(3.0)
     assert (float(value), bool(is_large)) == (9.0, True)
     assert float(jax.jit(jax.grad(lambda x: run(x)[0]))(3.0)) == 6.0

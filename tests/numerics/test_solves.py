@@ -176,7 +176,10 @@ RIGHTS = RANDOM.normal(size=(3, N))
 
 def with_gradient(matrix, inverse, y):
     """The solution, and the slopes of w . x with respect to matrix and right-hand side."""
-    value = lambda matrix, y: WEIGHTS @ solution(matrix, y, False, inverse)
+
+    def value(matrix, y):
+        return WEIGHTS @ solution(matrix, y, False, inverse)
+
     return solution(matrix, y, False, inverse), *jax.grad(value, (0, 1))(matrix, y)
 
 

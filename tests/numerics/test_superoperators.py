@@ -130,7 +130,9 @@ def test_what_is_written_is_read_again(pairs):
 @parametrize
 def test_a_generator_does_to_the_numbers_what_a_master_equation_does_to_the_matrix(pairs):
     variables, rho = Variables(SIZE, pairs), without(random_state(3), pairs)
-    hamiltonian, first, second = random_state(4), random_matrix(5), random_matrix(6)
+    hamiltonian = random_state(4)
+    first = random_matrix(5)
+    second = random_matrix(6)
     terms = commutator(hamiltonian, 2) + dissipator(first, 0) + dissipator(second, 1)
     values = np.array([0.3, 1.7, -0.9])
     generator = variables.generator(terms, 3).matrix @ values

@@ -84,7 +84,9 @@ def test_what_does_not_move_has_no_higher_coefficients():
 
 
 def test_coefficients_have_derivatives():
-    function = lambda x: jnp.exp(x) / (1 + x**2)
+    def function(x):
+        return jnp.exp(x) / (1 + x**2)
+
     slope = jax.jacrev(lambda x: taylor(function, _line(x)))(0.4)
     shifted = np.asarray(taylor(function, jnp.concatenate([_line(0.4), jnp.zeros(1)])))
     np.testing.assert_allclose(slope, shifted[1:] * np.arange(1, ORDER + 2), rtol=1e-12)

@@ -216,9 +216,11 @@ def test_stiff_trajectories_take_few_steps_however_fast_one_of_the_rates_is():
 
 
 def test_stiff_trajectories_have_the_derivatives_of_their_slow_part():
-    at_end = lambda frequency: course(
-        FOLLOWING, jnp.array([1.0, 0.0, 3.0]), jnp.array([2.0]), (RATES[3], frequency)
-    ).states[0]
+    def at_end(frequency):
+        return course(
+            FOLLOWING, jnp.array([1.0, 0.0, 3.0]), jnp.array([2.0]), (RATES[3], frequency)
+        ).states[0]
+
     # The follower is z = x up to 1 / rate, so all turn by frequency * time.
     slopes = jax.jit(jax.jacfwd(at_end))(1.0)
     np.testing.assert_allclose(
@@ -300,7 +302,10 @@ def test_a_rise_that_ends_a_step_is_found_there():
         lambda *_: jnp.zeros((), bool),
         lambda state, at: jnp.ones_like(state),
     )
-    above = lambda state, at: jnp.where(state[0] > 0, 0.0, -1.0)
+
+    def above(state, at):
+        return jnp.where(state[0] > 0, 0.0, -1.0)
+
     found = jax.jit(
         lambda: first_rise(
             rising, jnp.zeros(1), turning(), above, at_once, lambda *_: jnp.zeros((), bool), 1.0
@@ -313,10 +318,15 @@ def test_a_rise_that_ends_a_step_is_found_there():
 def test_a_rise_counts_only_if_it_stays():
     """The height rises again and again, each time less high; the first one is too low, and so are
     all."""
-    stays = lambda limit: lambda state, before, after, at: state[0] > jnp.maximum(limit, after[0])
-    search = lambda limit: first_rise(
-        SPIRAL, FORWARDS, turning(), height, stays(limit), settled, jnp.asarray(40.0)
-    )
+
+    def stays(limit):
+        return lambda state, before, after, at: state[0] > jnp.maximum(limit, after[0])
+
+    def search(limit):
+        return first_rise(
+            SPIRAL, FORWARDS, turning(), height, stays(limit), settled, jnp.asarray(40.0)
+        )
+
     # A quarter of a turn after the first rise the height is nearly exp(-0.3 * 4 * QUARTER) = 0.18.
     low, high = jax.jit(lambda: (search(0.1), search(0.3)))()
     assert low.happened and float(low.time) == pytest.approx(3 * QUARTER, rel=PRECISION)

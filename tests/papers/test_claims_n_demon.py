@@ -101,10 +101,8 @@ def expected():
         T_min="0.138745039 0.072034193 0.072084231 0.141326834 0.316061331 0.469404753",
     )
     less_bold = {"COP(T_c = 0.05, e_4 = 1.75) with half the largest boldness": "0.0459"}
-    temperatures, fourth = (
-        np.linspace(0.02, 0.98, 97)[:, None],
-        np.array([float(e) for e in energies])[None, :],
-    )
+    temperatures = np.linspace(0.02, 0.98, 97)[:, None]
+    fourth = np.array([float(e) for e in energies])[None, :]
     share = np.nanmax(demon_cop(temperatures, fourth) * (1 - temperatures) / temperatures)
     coldest_of_16 = brentq(lambda t: np.exp(0.6 / t) - 2 * np.exp(0.5 / t) - 1, 0.1, 0.2)
     above = float(demon_cop(coldest_of_16 + 1e-6, 1.6))

@@ -25,10 +25,8 @@ def exchange_alone():
     split, current = np.hypot(e1 - e2, 2 * exchange), 0.0
     first = (1 + (e1 - e2) / split) / 2  # weight of the first qubit in +
     for energy, weight in (((e1 + e2 + split) / 2, first), ((e1 + e2 - split) / 2, 1 - first)):
-        hot, sink = (
-            filtered(energy, 1 + bias[0], e1, widths[0]),
-            filtered(energy, 1.0, e1, widths[1]),
-        )
+        hot = filtered(energy, 1 + bias[0], e1, widths[0])
+        sink = filtered(energy, 1.0, e1, widths[1])
         cold = filtered(energy, 1 - bias[1], e2, widths[2])
         up, down = (weight * (hot[k] + sink[k]) + (1 - weight) * cold[k] for k in (0, 1))
         current = current + energy * (1 - weight) * (cold[0] * down - cold[1] * up) / (up + down)
@@ -244,11 +242,9 @@ def test_the_redfield_equation_does_not_cool_by_exchange_alone():
         gain = np.kron(coupling.T, half) + np.kron(half, coupling)
         return gain - np.kron(unit, coupling @ half) - np.kron((half.T @ coupling).T, unit)
 
-    hot, sink, cold = (
-        dissipator("first", 1.0, 2.4, 0.1),
-        dissipator("first", 1.0, 2.4, 0.2),
-        dissipator("second", 0.95, 2.0, 0.15),
-    )
+    hot = dissipator("first", 1.0, 2.4, 0.1)
+    sink = dissipator("first", 1.0, 2.4, 0.2)
+    cold = dissipator("second", 0.95, 2.0, 0.15)
     trace = unit.reshape(-1)
     generator = np.vstack([coherent + hot + sink + cold, trace])
     state = np.linalg.lstsq(generator, np.append(np.zeros(16), 1.0), rcond=None)[0]

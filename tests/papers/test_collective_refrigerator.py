@@ -188,7 +188,9 @@ def test_appendix_c_decay_at_zero_temperature(spins, text):
     ],
 )
 def test_appendix_d_supertransmittance(spins, full, two_levels):
-    bath = lambda temperature: qtd.Reservoir(temperature, spectral_density=Peaked(2.0, 2.0))
+    def bath(temperature):
+        return qtd.Reservoir(temperature, spectral_density=Peaked(2.0, 2.0))
+
     absent = qtd.Reservoir(1.0, spectral_density=Peaked(6.0, 0.1, 0.0))
     machine = CollectiveRefrigerator(spins, cold=bath(0.5), hot=absent, work=bath(1.0))
     assert float(machine.operate().heat_currents["cold"]) == printed(full)
@@ -197,13 +199,14 @@ def test_appendix_d_supertransmittance(spins, full, two_levels):
 
 
 def test_appendix_d_heat_flows_more_easily_one_way():
-    bath = lambda temperature, width: qtd.Reservoir(
-        temperature, spectral_density=Peaked(2.0, width)
-    )
+    def bath(temperature, width):
+        return qtd.Reservoir(temperature, spectral_density=Peaked(2.0, width))
+
     absent = qtd.Reservoir(1.0, spectral_density=Peaked(6.0, 0.1, 0.0))
-    make = lambda cold, work: CollectiveRefrigerator(
-        11, cold=bath(cold, 2.0), hot=absent, work=bath(work, 0.5)
-    )
+
+    def make(cold, work):
+        return CollectiveRefrigerator(11, cold=bath(cold, 2.0), hot=absent, work=bath(work, 0.5))
+
     there, back = (make(*t).operate().heat_currents["cold"] for t in ((0.5, 1.0), (1.0, 0.5)))
     assert float(make(0.5, 1.0).rectification()) == pytest.approx(float(there / back), rel=1e-12)
     symmetric = CollectiveRefrigerator(11, cold=bath(0.5, 2.0), hot=absent, work=bath(1.0, 2.0))
@@ -225,7 +228,10 @@ def test_appendix_a_a_mixture_is_the_mean_over_its_sectors():
     machine = refrigerator(11)
     mixed = machine.mixture({5.5: 3.0, 4.5: 1.0})
     parts = [refrigerator(11, spin=j).operate() for j in (5.5, 4.5)]
-    mean = lambda read: 0.75 * float(read(parts[0])) + 0.25 * float(read(parts[1]))
+
+    def mean(read):
+        return 0.75 * float(read(parts[0])) + 0.25 * float(read(parts[1]))
+
     for read in (
         lambda p: p.heat_currents["cold"],
         lambda p: p.heat_covariance["cold", "work"],
@@ -241,7 +247,9 @@ def test_appendix_a_a_mixture_is_the_mean_over_its_sectors():
 
 
 def test_reduced_model_cools_up_to_three_times_the_hot_inverse_temperature():
-    reduced = lambda beta: refrigerator(temperatures=(1 / beta, 1.0, 1000.0)).reduced()
+    def reduced(beta):
+        return refrigerator(temperatures=(1 / beta, 1.0, 1000.0)).reduced()
+
     assert (
         float(reduced(2.9999).current_hot_drive()) > 0 > float(reduced(3.0001).current_hot_drive())
     )

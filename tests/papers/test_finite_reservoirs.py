@@ -124,10 +124,8 @@ def test_the_first_minimum_and_its_gradient_by_reverse_mode():
         np.testing.assert_allclose(slopes[path][0], of_temperature, rtol=1e-7)
         np.testing.assert_allclose(slopes[path][1], of_time, rtol=1e-6)
     # Scaling laws: a common factor of all rates, or of all volumes, only stretches time.
-    rates, volumes = (
-        (slopes["rates"] * machine.rates[None]).sum((1, 2)),
-        (slopes["gases.volume"] * machine.gases.volume[None]).sum(1),
-    )
+    rates = (slopes["rates"] * machine.rates[None]).sum((1, 2))
+    volumes = (slopes["gases.volume"] * machine.gases.volume[None]).sum(1)
     np.testing.assert_allclose(rates, [0, -8.6387329947], atol=1e-8, rtol=1e-9)
     np.testing.assert_allclose(volumes, [0, 8.6387329947], atol=1e-8, rtol=1e-9)
 

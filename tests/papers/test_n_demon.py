@@ -122,7 +122,9 @@ def test_reference_limits_and_compromise():
     ],
 )
 def test_minimum_cold_temperatures_and_their_slopes(energy_4, lowest):
-    at = lambda energy: demon(1.0, energy).minimum_cold_temperature()
+    def at(energy):
+        return demon(1.0, energy).minimum_cold_temperature()
+
     assert float(at(energy_4)) == pytest.approx(lowest, abs=6e-10)
     wanted = (at(energy_4 + 1e-5) - at(energy_4 - 1e-5)) / 2e-5
     assert float(jax.jit(jax.grad(at))(energy_4)) == pytest.approx(float(wanted), rel=1e-7)
@@ -207,7 +209,9 @@ def test_reference_least_entropy_with_and_without_exchange():
     ],
 )
 def test_reference_constant_occupation_in_each_window(a, heat, entropy, cop):
-    leads, energies, width = {"hot": lead(1.0), "cold": lead(0.5)}, (1.0, 2.0, 1.5, 1.6), 0.05
+    leads = {"hot": lead(1.0), "cold": lead(0.5)}
+    energies = (1.0, 2.0, 1.5, 1.6)
+    width = 0.05
     points = np.linspace(-1, 1, 20001)[1::2] * width / 2 + 1.6
     mean = np.mean(1 / (1 + np.exp((points - 1) / 0.5)))
     edges = np.sort([e + sign * width / 2 for e in energies for sign in (-1, 1)])

@@ -329,7 +329,9 @@ def figure_3(shift, bias, energy_1=2.0, energy_2=2.0, model="zz", exchange=0.0, 
     ],
 )
 def test_figure_3_maximum_and_reversal(shift, at, largest, reverses):
-    current = lambda bias: float(cooling(figure_3(shift, bias)))
+    def current(bias):
+        return float(cooling(figure_3(shift, bias)))
+
     best = minimize_scalar(
         lambda bias: -current(bias), bounds=(0.05, 0.5), method="bounded", options={"xatol": 1e-6}
     )
@@ -338,7 +340,9 @@ def test_figure_3_maximum_and_reversal(shift, at, largest, reverses):
 
 
 def test_figure_4_cools_only_above_a_positive_energy():
-    current = lambda energy: float(cooling(figure_3(0.1, 0.3, energy_1=energy, energy_2=2.1)))
+    def current(energy):
+        return float(cooling(figure_3(0.1, 0.3, energy_1=energy, energy_2=2.1)))
+
     assert brentq(current, 0.1, 0.3) == pytest.approx(0.191616, abs=5e-7)
     assert current(1.04978) == pytest.approx(6.10277e-4, rel=1e-6)
     assert current(0.1) == pytest.approx(-1.3991e-4, rel=5e-5) and current(-1.0) == pytest.approx(
@@ -355,9 +359,11 @@ def test_figure_4_cools_only_above_a_positive_energy():
     ],
 )
 def test_figure_5_global_cools_between_two_shifts(bias, exchange, starts, ends):
-    current = lambda shift: float(
-        cooling(figure_3(shift, bias, energy_2=2.1, model="global", exchange=exchange))
-    )
+    def current(shift):
+        return float(
+            cooling(figure_3(shift, bias, energy_2=2.1, model="global", exchange=exchange))
+        )
+
     assert brentq(current, 0.05, 0.3) == pytest.approx(starts, abs=1e-6)
     if ends is not None:
         assert brentq(current, 0.5, 1.5) == pytest.approx(ends, abs=1e-6)
@@ -423,17 +429,20 @@ def test_narrow_filters_reach_seven_percent_of_carnot():
 
 def test_equation_11_is_the_limit_of_one_common_filter():
     sink = figure_3(0.1, 0.0).sink
-    at = lambda bias, shift: QubitRefrigerator(
-        "zz",
-        2.0,
-        2.0,
-        shift,
-        0.0,
-        1.0,
-        qtd.replace(sink, {"temperature": 1 + bias}),
-        sink,
-        qtd.replace(sink, {"temperature": 1 - bias}),
-    )
+
+    def at(bias, shift):
+        return QubitRefrigerator(
+            "zz",
+            2.0,
+            2.0,
+            shift,
+            0.0,
+            1.0,
+            qtd.replace(sink, {"temperature": 1 + bias}),
+            sink,
+            qtd.replace(sink, {"temperature": 1 - bias}),
+        )
+
     machine = at(1e-7, 1e-5)
     # Next order in the shift.
     assert float(machine.small_shift(1e-7)) == pytest.approx(float(cooling(machine)), rel=2e-5)

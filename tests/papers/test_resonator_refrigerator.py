@@ -134,7 +134,9 @@ def test_reference_slopes_of_the_cooling_current():
     ],
 )
 def test_figure_7_maximum_and_gain_over_the_qubits(levels, at, largest, gain):
-    current = lambda bias: float(currents(figure_7(levels, bias))["cold"])
+    def current(bias):
+        return float(currents(figure_7(levels, bias))["cold"])
+
     assert current(at) == pytest.approx(largest, rel=3e-6)
     assert max(current(at - 3e-3), current(at + 3e-3)) < current(at)
     assert current(0.3) / 0.00177740924074 == pytest.approx(gain, abs=6e-4)
@@ -162,7 +164,9 @@ def test_the_error_of_truncation_falls_geometrically(levels, error):
     ],
 )
 def test_figure_8_maximum_and_zeros(levels, at, largest, zeros):
-    current = lambda shift: float(currents(figure_8(levels, shift))["cold"])
+    def current(shift):
+        return float(currents(figure_8(levels, shift))["cold"])
+
     assert current(at) == pytest.approx(largest, rel=3e-6)
     first, last = zeros
     assert current(first - 6e-6) < 0 < current(first + 6e-6) and current(last - 6e-5) > 0 > current(
@@ -262,17 +266,17 @@ def test_the_error_of_the_grid_falls_once_lines_are_resolved(points, error):
     ],
 )
 def test_figure_10_maxima(retarded, strength, hot_width, at, largest):
-    current = lambda bias: float(
-        keldysh(figure_10(strength, bias, hot_width), retarded).heat_currents["cold"]
-    )
+    def current(bias):
+        return float(keldysh(figure_10(strength, bias, hot_width), retarded).heat_currents["cold"])
+
     assert current(at) == pytest.approx(largest, rel=2e-4)
     assert max(current(0.97 * at), current(1.03 * at)) < current(at)
 
 
 def test_figure_10_causal_heats_at_full_strength_and_cools_at_half():
-    current = lambda strength, bias: float(
-        keldysh(figure_10(strength, bias, 0.02), "causal").heat_currents["cold"]
-    )
+    def current(strength, bias):
+        return float(keldysh(figure_10(strength, bias, 0.02), "causal").heat_currents["cold"])
+
     assert all(current(1.0, bias) < 0 for bias in (0.1, 0.5, 1.0, 3.0))
     assert current(0.5, 0.3) == pytest.approx(1.4e-7, rel=0.05) and current(
         0.7, 0.3

@@ -11,7 +11,10 @@ from .repetition import inside
 def peak(jaxpr: Jaxpr) -> int:
     """Bytes alive at once if everything is computed in order and nothing is fused: an upper bound
     that orders programs by size."""
-    variables = lambda found: {x for x in found if isinstance(x, Var)}
+
+    def variables(found):
+        return {x for x in found if isinstance(x, Var)}
+
     last = {var: i for i, equation in enumerate(jaxpr.eqns) for var in variables(equation.invars)}
     last |= {var: len(jaxpr.eqns) for var in variables(jaxpr.outvars)}
     alive = sum(size_of(var.aval) for var in jaxpr.invars)

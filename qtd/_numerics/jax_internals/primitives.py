@@ -40,7 +40,10 @@ def primitive(
     new = Primitive(name)
     new.multiple_results = several
     once = jax.jit(compute, static_argnames=traced_once) if traced_once else compute
-    compiled = lambda *operands, **how: jax.jit(partial(compute, **how))(*operands)
+
+    def compiled(*operands, **how):
+        return jax.jit(partial(compute, **how))(*operands)
+
     new.def_impl(eager or (once if traced_once else compiled))
     new.def_abstract_eval(shapes)
     mlir.register_lowering(new, mlir.lower_fun(once, multiple_results=several))

@@ -78,7 +78,10 @@ def exact_bytes(value: Any) -> bytes:
 
 def _key(equation, inputs):
     has_rule = equation.primitive.name.startswith(("custom_jvp", "custom_vjp"))
-    plain = lambda x: isinstance(x, ClosedJaxpr | Jaxpr | int | str | tuple | None)
+
+    def plain(x):
+        return isinstance(x, ClosedJaxpr | Jaxpr | int | str | tuple | None)
+
     parameters = tuple(
         (name, _normal(x))
         for name, x in sorted(equation.params.items())
@@ -112,7 +115,10 @@ def _normal(value) -> Hashable:
 def _shape_of(jaxpr: Jaxpr) -> Hashable:
     """An inner program with its variables numbered in the order in which they appear."""
     numbers: dict[Any, int] = {}
-    name = lambda x: _literal(x) if isinstance(x, Literal) else numbers.setdefault(x, len(numbers))
+
+    def name(x):
+        return _literal(x) if isinstance(x, Literal) else numbers.setdefault(x, len(numbers))
+
     given = tuple((name(x), str(x.aval)) for x in (*jaxpr.constvars, *jaxpr.invars))
     equations = []
     for equation in jaxpr.eqns:

@@ -39,7 +39,10 @@ class _Series(NamedTuple):
 
 def _follow_steps(jaxpr, constants, arguments, count):
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments]))
-    read = lambda x: x.val if isinstance(x, Literal) else known[x]
+
+    def read(x):
+        return x.val if isinstance(x, Literal) else known[x]
+
     for step in jaxpr.eqns:
         found = _step(step, [read(x) for x in step.invars], count)
         known.update(zip(step.outvars, found))
@@ -225,7 +228,9 @@ def _logistic(a, **_):
 
 
 def _waves(a):
-    slope, sine, cosine = _weighted(a), [settle(jnp.sin(a[0]))], [settle(jnp.cos(a[0]))]
+    slope = _weighted(a)
+    sine = [settle(jnp.sin(a[0]))]
+    cosine = [settle(jnp.cos(a[0]))]
     for k in range(1, len(a)):
         up, down = (add(_convolution(slope, x, k, 1)) / k for x in (cosine, sine))
         sine.append(up)

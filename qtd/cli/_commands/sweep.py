@@ -181,7 +181,10 @@ def _cooling(machine, table):
     others = [name for name in names if name not in (cooled, getattr(machine, "driven_by", None))]
     if f"J_{cooled}" not in table or cooled not in names or len(others) != 1:
         return table
-    temperature = lambda path: table[path] if path in table.coords else float(known[path])
+
+    def temperature(path):
+        return table[path] if path in table.coords else float(known[path])
+
     colder = temperature(f"{cooled}.temperature") < temperature(f"{others[0]}.temperature")
     return table.assign({f"J_{cooled}": table[f"J_{cooled}"].where(colder)})
 
