@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ..lindblad import Lindbladian
+from ..machines import AbstractOpenSystem
 from ..networks import RateNetwork
 from ..steady import SteadyState, solve
 from ._axes import GREY, axes_or_new, colors_of, figure_of, set_title
@@ -36,7 +37,7 @@ def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = N
     coherences that carry part of the currents.
     """
     ax = axes_or_new(ax)
-    network = _network_of(network)
+    network = network_of(network)
     state = solve(network)
     jumps = _net_jumps(state)
     energies, populations = np.asarray(network.energies, float), np.zeros(network.topology.size)
@@ -90,10 +91,6 @@ class _Jump(NamedTuple):
     flow: float
 
 
-def _network_of(device):
-    return network_of(device.system() if hasattr(device, "system") else device)
-
-
 @functools.singledispatch
 def network_of(system: Any) -> RateNetwork:
     """The network that says all of a `system`. Kinds of system register theirs."""
@@ -109,6 +106,11 @@ def network_of(system: Any) -> RateNetwork:
             " `network(angle)`."
         )
     return make()
+
+
+@network_of.register
+def _(system: AbstractOpenSystem) -> RateNetwork:
+    return network_of(system.system())
 
 
 @network_of.register
