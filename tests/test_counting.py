@@ -358,7 +358,7 @@ def test_bad_requests_are_named(call, message):
 
 def test_fast_rates_do_not_keep_the_generating_function_from_settling():
     """A filter 1e7 times faster than what it feeds rounds the slow part of the left vector,
-    which once passed for no convergence; the fluctuation theorem holds to rounding of fast rates."""
+    which is no failure to converge: the fluctuation theorem holds to rounding of fast rates."""
     machine = qtd.replace(
         qtd.machines.CollectiveRefrigerator(num_spins=9),
         {
