@@ -59,7 +59,7 @@ class RateNetwork(AbstractSystem):
     """
 
     energies: Float[Array, " levels"] = parameter("any", "E")
-    strengths: dict[str, Float[Array, " jumps"]] = parameter("any", "1")
+    strengths: dict[str, Float[Array, " jumps"]] = parameter(None, "1")
     reservoirs: dict[str, AbstractReservoir]
     topology: "Topology" = eqx.field(static=True)
 

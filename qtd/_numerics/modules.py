@@ -14,15 +14,15 @@ from .validation import check
 Domain = Literal["any", "positive", "nonnegative"]
 
 
-def parameter(domain: Domain = "any", unit: str = "") -> Any:
+def parameter(domain: Domain | None = "any", unit: str = "") -> Any:
     """A field that holds a number, an array of them, or a mapping of names to numbers.
 
     - `domain`: "any" finite number, "positive" or "nonnegative". Known values outside it raise
-      `ValueError`; in compiled code they make a status.
+      `ValueError`; in compiled code they make a status. None where `rules` say it in other words.
     - `unit`: the power of the energy unit E that it carries, "E" or "E^2"; "1" for a pure number;
       "" where it has none of these.
     """
-    if domain not in ("any", "positive", "nonnegative"):
+    if domain not in ("any", "positive", "nonnegative", None):
         raise ValueError(f'`domain` must be "any", "positive" or "nonnegative", got {domain!r}.')
     return eqx.field(metadata={"domain": domain, "unit": unit})
 
@@ -39,13 +39,14 @@ class Module(eqx.Module, metaclass=_Declaring):
     def __check_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if "domain" not in field.metadata or value is None:
+            domain = field.metadata.get("domain")
+            if domain is None or value is None:
                 continue
-            named = value if isinstance(value, Mapping) else {}
-            for name, entry in named.items():
-                check(f"{field.name}.{name}", entry, field.metadata["domain"])
-            if not isinstance(value, Mapping):
-                check(field.name, value, field.metadata["domain"])
+            if isinstance(value, Mapping):
+                for name, entry in value.items():
+                    check(f"{field.name}.{name}", entry, domain)
+            else:
+                check(field.name, value, domain)
         self.rules()
 
     def rules(self) -> None:
