@@ -431,6 +431,17 @@ def test_the_noise_of_power_is_that_of_heat_summed_over_reservoirs(bias):
     assert float(point.power_tur) >= 2
 
 
+@pytest.mark.parametrize("gap", [1e-9, 1e-4, 0.3])
+def test_an_engine_close_to_stalling_comes_up_to_carnot_and_not_beyond(gap):
+    """Electrons that all carry the energy 1 above the hot lead have the efficiency bias / 1, and
+    stall at Carnot's."""
+    hot = 1.0 + gap
+    bias = 0.999 * (hot - 1.0) / hot
+    point = qtd.operate(dot(1.0, (hot, 0.0), (1.0, bias)))
+    assert float(point.efficiency / point.carnot_efficiency) == pytest.approx(0.999, rel=1e-10)
+    assert point.mode == "heat engine" and all(law.holds for law in point.laws())
+
+
 def test_a_question_about_particles_that_are_not_exchanged_is_refused():
     with pytest.raises(ValueError, match="exchanges none"):
         triangle().tur("cold", "particles")

@@ -8,7 +8,9 @@ from ..observables import operating_point
 from ..parameters import validate
 from ..systems.base import AbstractSystem
 from ..thermodynamics import operate
-from . import _coherent, _conductors, _networks, _operators  # noqa: F401  they register their checks
+
+# Imported for the checks that they register.
+from . import _coherent, _conductors, _networks, _operators  # noqa: F401
 from ._alternatives import compared
 from ._gradients import Probe, gradients
 from ._points import point_checks

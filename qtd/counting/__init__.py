@@ -1,7 +1,8 @@
 """Full counting statistics: cumulants and covariances of what reservoirs exchange with a system,
 and large deviations."""
 
-from . import _conductors, _jumps, _lindblad, _networks  # noqa: F401  they register what is counted of their kinds of state
+# Imported for what they register: what is counted of their kinds of state.
+from . import _conductors, _jumps, _lindblad, _networks  # noqa: F401
 from ._fronts import Covariance, System, Weights, covariance, cumulants, noise, series
 from ._large_deviations import LargeDeviations, generating_function, large_deviations
 

@@ -152,7 +152,7 @@ def _optimum(landscape, point, history):
 
 
 def _why_not(landscape, values, excesses):
-    """In words, the limit that is exceeded most."""
+    """The limit that is exceeded most, in words."""
     limit = landscape.limits[int(excesses.argmax())]
     name = landscape.names[limit.place - 1]
     side = "at least" if limit.factor < 0 else "at most"

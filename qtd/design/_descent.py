@@ -19,7 +19,7 @@ _FARTHEST = 12.0  # logits beyond which a parameter is at its bound
 
 
 class Descent(NamedTuple):
-    """Where one start stands: its point, through its logit; the `memory` of the optimizer; prices
+    """The state of one start: its point, through its logit; the `memory` of the optimizer; prices
     of the limits; and the best point it has met, with the `merit` by which that is best."""
 
     logit: Float[Array, " parameters"]

@@ -184,8 +184,8 @@ class JumpLindbladian(AbstractSystem):
     @compiled
     def matrix(self, vector: Float[Array, " m"]) -> Complex[Array, "d d"]:
         """The density matrix, in the basis of the operators, of a state given as `vector`: its
-        trace, the populations of the basis
-        states but the first, and real and imaginary part of its elements above the diagonal."""
+        trace, the populations of the basis states but the first, and real and imaginary part of its
+        elements above the diagonal."""
         real, imaginary = (read(vector) for read in self.structure.space.elements)
         kind, size = _complex(vector), self.structure.size
         return (real.astype(kind) + 1j * imaginary.astype(kind)).reshape(size, size)
@@ -199,7 +199,8 @@ class JumpLindbladian(AbstractSystem):
         return write_real(flat.real.astype(kind)) + write_imaginary(flat.imag.astype(kind))
 
     def coefficients(self) -> Float[Array, " terms"]:
-        """Of the terms of H, in the order of `structure.terms`; PyTrees sort their dictionaries."""
+        """Coefficients of the terms of H, in the order of `structure.terms`; PyTrees sort their
+        dictionaries."""
         every = self.bare | self.interaction
         return jnp.stack([every[name] for name in self.structure.terms])
 

@@ -108,8 +108,7 @@ def jump_entropy(
     one_way: np.ndarray,
 ) -> Float[Array, " channels"]:
     """Entropy that jumps by `energy` and `number` take from a `reservoir` without a temperature;
-    `one_way`: which are not their own
-    reverse."""
+    `one_way`: which are not their own reverse."""
     return reservoir.entropy(energy, number)
 
 
@@ -237,9 +236,8 @@ def jump_of(index, owner, jump, reservoir, terms, number):
     if unclear:
         raise ValueError(
             f"`jumps[{index}]` must change {unclear[0]!r} by one gap, as {owner!r} makes it: give a"
-            " rate,"
-            " the parts of the operator that do, or what they lower as `bare`; or the Hermitian"
-            " coupling to `qtd.Lindbladian`."
+            " rate, the parts of the operator that do, or what they lower as `bare`; or the"
+            " Hermitian coupling to `qtd.Lindbladian`."
         )
     if reservoir.statistics == "fermi" and (particles is None or abs(particles) != 1):
         text = f"`particles` must change by one in `jumps[{index}]`"

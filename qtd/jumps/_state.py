@@ -58,7 +58,7 @@ class JumpSteadyState(AbstractState):
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
-        """By name, in the order of the jumps."""
+        """Reservoirs by name, in the order of the jumps."""
         device = self.lindbladian
         return {name: device.reservoirs[name] for name in device.structure.channels}
 

@@ -156,7 +156,8 @@ class OperatingPoint(AbstractPoint):
             self.driven_by is not None and len(self.names) > 2
         ):
             return jnp.full_like(self.power, jnp.nan)
-        return 1 - self._coldest / functools.reduce(jnp.maximum, self.temperatures.values())
+        hottest = functools.reduce(jnp.maximum, self.temperatures.values())
+        return (hottest - self._coldest) / hottest  # which keeps its digits where they are close
 
     @property
     def mode_code(self) -> Int[Array, ""]:
@@ -308,6 +309,11 @@ class OperatingPoint(AbstractPoint):
             dissipation=reference * self.entropy_production,
         )
 
+    def _counts_what_is_taken(self):
+        """Whether the quanta counted are the energy that the device takes up, of known points."""
+        pairs = ((self.device_energy_currents[x], self.energy_currents[x]) for x in self.names)
+        return all(np.allclose(*pair, rtol=1e-6, atol=0, equal_nan=True) for pair in pairs)
+
     @property
     def _bound(self):
         return ", at least 2" if self.of_jumps else ""
@@ -428,16 +434,7 @@ class OperatingPoint(AbstractPoint):
         not what is counted."""
         shown = self.cooled or self.names[0]
         hidden = {f"{kind}_{name}" for kind in ("S", "TUR") for name in self.names if name != shown}
-        if is_concrete(self) and all(
-            np.allclose(
-                self.device_energy_currents[name],
-                self.energy_currents[name],
-                rtol=1e-6,
-                atol=0,
-                equal_nan=True,
-            )
-            for name in self.names
-        ):
+        if is_concrete(self) and self._counts_what_is_taken():
             hidden |= {f"E_{name}" for name in self.names}
         return [name for name in self.observables() if name not in hidden]
 
@@ -471,13 +468,11 @@ class OperatingPoint(AbstractPoint):
         if self._has_carnot_cop and self.mode == "refrigerator":
             share = float(self.cop / self.carnot_cop)
             found.append(Law("Carnot", share, "COP / Carnot COP <= 1", share <= 1 + 1e4 * tiny))
-        if self.mode == "heat engine" and np.isfinite(
-            float(self.efficiency / self.carnot_efficiency)
-        ):
-            share = float(self.efficiency / self.carnot_efficiency)
-            found.append(
-                Law("Carnot", share, "efficiency / Carnot efficiency <= 1", share <= 1 + 1e4 * tiny)
-            )
+        share = float(self.efficiency / self.carnot_efficiency)
+        # What quanta that are not conserved bring or take is no heat that the bound knows of.
+        if self.mode == "heat engine" and np.isfinite(share) and self._counts_what_is_taken():
+            bounded = share <= 1 + 1e4 * tiny
+            found.append(Law("Carnot", share, "efficiency / Carnot efficiency <= 1", bounded))
         return found
 
 
