@@ -442,6 +442,18 @@ def test_an_engine_close_to_stalling_comes_up_to_carnot_and_not_beyond(gap):
     assert point.mode == "heat engine" and all(law.holds for law in point.laws())
 
 
+def test_the_uncertainty_of_the_smallest_currents_has_derivatives():
+    """A power whose fourth power is no number of this precision."""
+
+    def uncertainty(energy):
+        return qtd.operate(dot(energy, (0.01, 0.0), (0.012, -0.1))).power_tur
+
+    value, slope = jax.value_and_grad(uncertainty)(2.3)
+    above, below = (float(uncertainty(2.3 + step)) for step in (1e-5, -1e-5))
+    assert np.isfinite(value) and float(slope) == pytest.approx((above - below) / 2e-5, rel=1e-6)
+    assert abs(float(qtd.operate(dot(2.3, (0.01, 0.0), (0.012, -0.1))).power)) < 1e-75
+
+
 def test_a_question_about_particles_that_are_not_exchanged_is_refused():
     with pytest.raises(ValueError, match="exchanges none"):
         triangle().tur("cold", "particles")

@@ -220,21 +220,17 @@ class OperatingPoint(AbstractPoint):
         if quantity not in ("heat", "particles"):
             raise ValueError(f'`quantity` must be "heat" or "particles", got {quantity!r}.')
         if quantity == "heat":
-            return (
-                self.heat_covariance[reservoir, reservoir]
-                * self.entropy_production
-                / self.heat_currents[reservoir] ** 2
-            )
-        if self.particle_covariance is None:
+            noise = self.heat_covariance[reservoir, reservoir]
+            current = self.heat_currents[reservoir]
+        elif self.particle_covariance is not None:
+            noise = self.particle_covariance[reservoir, reservoir]
+            current = self.particle_currents[reservoir]
+        else:
             raise ValueError(
                 '`quantity` is "particles", of which this device exchanges none with'
                 f' {reservoir!r}; ask for "heat".'
             )
-        return (
-            self.particle_covariance[reservoir, reservoir]
-            * self.entropy_production
-            / self.particle_currents[reservoir] ** 2
-        )
+        return _uncertainty(noise, self.entropy_production, current)
 
     @property
     def power_noise(self) -> Float[Array, ""]:
@@ -259,11 +255,9 @@ class OperatingPoint(AbstractPoint):
         """Thermodynamic uncertainty of `power`, its noise times sigma / power^2; NaN where there is
         no power."""
         means = self.power != 0
-        return jnp.where(
-            means,
-            self.power_noise * self.entropy_production / jnp.where(means, self.power, 1.0) ** 2,
-            jnp.nan,
-        )
+        power = jnp.where(means, self.power, 1.0)
+        uncertainty = _uncertainty(self.power_noise, self.entropy_production, power)
+        return jnp.where(means, uncertainty, jnp.nan)
 
     def efficiencies(
         self, temperature: ArrayLike, chemical_potential: ArrayLike = 0.0, work: ArrayLike = 0.0
@@ -474,6 +468,11 @@ class OperatingPoint(AbstractPoint):
             bounded = share <= 1 + 1e4 * tiny
             found.append(Law("Carnot", share, "efficiency / Carnot efficiency <= 1", bounded))
         return found
+
+
+def _uncertainty(noise, entropy_production, current):
+    """S sigma / I^2, from ratios: the square of a small current would underflow."""
+    return (noise / current) * (entropy_production / current)
 
 
 def _per(temperature, heat):

@@ -96,7 +96,7 @@ PROGRAMS = {
 
 END = """
 lowered = jax.jit({run}).lower(devices := {devices})
-calls = set(re.findall(r"custom_call @(\w+)", lowered.as_text()))
+calls = set(re.findall(r"custom_call @(\\w+)", lowered.as_text()))
 # Through the callback diffrax raises errors; no LAPACK, and nothing else.
 assert calls <= {{"xla_ffi_python_cpu_callback"}}, calls
 found = lowered.compile()(devices)
