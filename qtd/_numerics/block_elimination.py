@@ -24,7 +24,7 @@ _SMALL = 48
 
 
 class Generator(Protocol):
-    """A PyTree of arrays on which a linear operator depends linearly."""
+    """A linear operator, and a PyTree of the arrays that it is made of."""
 
     def apply(self, x: Inexact[Array, " m"], transposed: bool) -> Inexact[Array, " m"]: ...
 

@@ -3,7 +3,7 @@ all that is stationary follows."""
 
 import abc
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -33,6 +33,14 @@ class AbstractSystem(Module):
         """The approximation that it is made in, where there are several: "local", "global",
         "redfield"."""
         return None
+
+    def with_explicit_filters(
+        self, levels: Mapping[str, int | None] | Sequence[str], **how: Any
+    ) -> "AbstractSystem":
+        """The same device with the filters of some reservoirs as damped modes inside it, `levels`:
+        the most quanta in each, by reservoir, or names; `how`: see `qtd.explicit.ExplicitFilters`.
+        """
+        return explicit_filters(self, levels, **how)
 
 
 class AbstractState(eqx.Module):
@@ -112,3 +120,11 @@ def at_rest(system: Any) -> AbstractState:
 @at_rest.register
 def _(system: AbstractState) -> AbstractState:
     return system
+
+
+@functools.singledispatch
+def explicit_filters(system: Any, levels: Any, **how: Any) -> AbstractSystem:
+    """`AbstractSystem.with_explicit_filters` of a `system`, with the same `levels` and `how`."""
+    raise ValueError(
+        f"`system` must be a network or a master equation, got {type(system).__name__}."
+    )

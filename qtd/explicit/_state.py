@@ -1,0 +1,134 @@
+"""A device with explicit filters at rest."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from .._numerics.batching import follow
+from .._numerics.block_elimination import BlockElimination
+from .._numerics.hermitian import smallest_pivots, spectra
+from ..reservoirs import AbstractReservoir
+from ..status import Status, first
+from ..systems.base import AbstractState, at_rest
+from ._device import ExplicitFilters, lost
+from ._generator import FilterDissipator, Generator
+from ._bare import bare
+
+# Currents are off by less where nothing is said; probabilities below this are no state.
+_LOST, _NEGATIVE = 1e-3, 1e-4
+
+
+class ExplicitState(AbstractState):
+    """TODO"""
+
+    system: ExplicitFilters
+    generator: Generator
+    dissipators: dict[str, FilterDissipator]
+    elimination: BlockElimination
+    vector: Float[Array, " m"]
+    status: Int[Array, ""]
+
+    def __init__(self, system: ExplicitFilters):
+        self.system = system
+        self.generator = system.generator()
+        self.dissipators = system.dissipators(self.generator)
+        hamiltonian = self.generator.hamiltonian
+        self.elimination = BlockElimination(
+            self.generator, system.structure.blocks, hamiltonian
+        )
+        is_regular = self.elimination.is_regular
+        vector = self.elimination.state()
+        self.vector = vector + jnp.where(is_regular, 0.0, jnp.nan).astype(vector.dtype)
+        weights = [jnp.max(jnp.abs(flow.weighed)) for flow in self.generator.flows]
+        weights = lax.stop_gradient(jnp.stack(weights))
+        self.status = first(
+            (jnp.any(jnp.isinf(weights)), Status.INFINITE_RATE),
+            (~jnp.all(jnp.isfinite(weights)), Status.INVALID_PARAMETER),
+            (~is_regular, Status.NO_UNIQUE_STEADY_STATE),
+            (self._is_no_state(), Status.NOT_POSITIVE),
+            (self._is_cut(), Status.TRUNCATED),
+        )
+
+    @property
+    def reservoirs(self) -> dict[str, AbstractReservoir]:
+        return self.system.reservoirs
+
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether electrons pass; quanta of filters are no particles."""
+        return any(edge.particles and any(edge.particles) for edge in self.system.structure.edges)
+
+    def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
+        return self.dissipators[reservoir].counted(self.vector, quantity, 1)
+
+    def device_current(self, reservoir: str) -> Float[Array, ""]:
+        """Tr[H D_r rho], the energy that device and modes take up from `reservoir` r per time. The
+        sum over reservoirs is zero."""
+        return self.dissipators[reservoir].taken(self.vector)
+
+    def doubt(self, reservoir: str) -> Float[Array, ""]:
+        """About how far the energy current of `reservoir` may be off by rounding of what goes to
+        and fro; without derivatives."""
+        eps = jnp.finfo(self.vector.dtype).eps
+        return lax.stop_gradient(4 * eps * self.dissipators[reservoir].gross(self.vector))
+
+    def array(self) -> Float[Array, " levels"]:
+        """`populations`."""
+        return self.populations
+
+    @property
+    def populations(self) -> Float[Array, " levels"]:
+        """Those of the levels of the device, whatever its modes do."""
+        structure = self.system.structure
+        joint = self._joint()
+        return jnp.zeros(structure.size, joint.dtype).at[structure.basis[:, 0]].add(joint)
+
+    @property
+    def occupations(self) -> dict[str, Float[Array, ""]]:
+        """Mean number of quanta in each mode, by reservoir."""
+        structure, joint = self.system.structure, self._joint()
+        return {
+            name: jnp.sum(structure.number(i) * joint) for i, name in enumerate(structure.modes)
+        }
+
+    @property
+    def top_populations(self) -> dict[str, Float[Array, ""]]:
+        """What the last level that is kept of each mode holds, by reservoir."""
+        structure, joint = self.system.structure, self._joint()
+        return {
+            name: jnp.sum(jnp.where(structure.number(i) == top, joint, 0.0))
+            for i, (name, top) in enumerate(structure.levels)
+        }
+
+    @property
+    def smallest_eigenvalue(self) -> Float[Array, ""]:
+        """The smallest eigenvalue of the density matrix of device and modes."""
+        values = spectra(self._hermitian())
+        is_there = jnp.asarray(self.system.structure.sectors.is_there)
+        return jnp.min(jnp.where(is_there, values, jnp.inf))
+
+    def _joint(self):
+        """Populations of the basis states."""
+        sectors = self.system.structure.sectors
+        return self.generator.blocks(self.vector)[sectors.of, sectors.slot, sectors.slot]
+
+    def _hermitian(self):
+        blocks = self.generator.blocks(self.vector)
+        turned = jnp.swapaxes(blocks, 1, 2)
+        return lax.complex(0.5 * (blocks + turned), 0.5 * (blocks - turned))
+
+    def _is_no_state(self):
+        unit = jnp.eye(self.system.structure.sectors.width, dtype=self.vector.dtype)
+        pivots = smallest_pivots(lax.stop_gradient(self._hermitian()) + _NEGATIVE * unit)
+        return jnp.min(pivots) < 0
+
+    def _is_cut(self):
+        tops = self.top_populations
+        return jnp.any(
+            jnp.stack(
+                [lost(top, tops[name]) > _LOST for name, top in self.system.structure.levels]
+            )
+        )
+
+
+at_rest.register(ExplicitFilters, ExplicitState)
