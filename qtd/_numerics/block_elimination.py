@@ -80,9 +80,8 @@ class Blocks:
         """The inverse of `split`, of numbers `x` by block."""
         return x.reshape(-1)[self.place]
 
-    def read(self, operator: Generator, like: Inexact[Array, "..."]) -> "_Bands":
-        """The blocks of an `operator` on, above and below the diagonal, of the kind of number
-        `like`; 1 on the diagonal where a block has no number.
+    def read(self, operator: Generator, like: Inexact[Array, "..."]) -> "Bands":
+        """The blocks of an `operator`, of the kind of number `like`.
 
         Vectors that are 1 at one place of every third block are enough: what comes out in one
         block and its neighbours is a column of each.
@@ -112,13 +111,16 @@ class Blocks:
 
         missing = jnp.where(is_there, 0, 1).astype(kind)
         diagonal = band(0) + jax.vmap(jnp.diag)(missing)
-        return _Bands(diagonal, band(1), band(-1))
+        return Bands(diagonal, band(1), band(-1))
 
 
-class _Bands(eqx.Module):
+class Bands(eqx.Module):
+    """A matrix by blocks: its `diagonal`, what stands `above` it, [k, k + 1], and `below`,
+    [k, k - 1]; 0 where there is none, and 1 on the diagonal where a block has no number."""
+
     diagonal: Inexact[Array, "blocks width width"]
-    above: Inexact[Array, "blocks width width"]  # [k, k + 1]
-    below: Inexact[Array, "blocks width width"]  # [k, k - 1]
+    above: Inexact[Array, "blocks width width"]
+    below: Inexact[Array, "blocks width width"]
 
 
 class _Factors(eqx.Module):
@@ -134,6 +136,7 @@ class _Factors(eqx.Module):
 
 class BlockElimination(eqx.Module):
     """The factors of the generator L of a state, an `operator`, whose numbers stand in `blocks`.
+    `bands` are its blocks, as `Blocks.read` finds them.
 
     What is factored is M = L + s u t^T, with the trace t, a number s of the size of L, and u, 1 at
     one population of the last block: as t^T L = 0, M x = y has the solution of L x = y without
@@ -145,10 +148,9 @@ class BlockElimination(eqx.Module):
     factors: _Factors
     blocks: Blocks = eqx.field(static=True)
 
-    def __init__(self, operator: Any, blocks: Blocks, like: Inexact[Array, "..."]):
+    def __init__(self, operator: Any, blocks: Blocks, bands: Bands):
         self.operator, self.blocks = operator, blocks
-        known = lax.stop_gradient(operator)
-        self.factors = lax.stop_gradient(_factored(blocks, blocks.read(known, like)))
+        self.factors = lax.stop_gradient(_factored(blocks, lax.stop_gradient(bands)))
 
     def solve(self, y: Inexact[Array, " m"]) -> Inexact[Array, " m"]:
         """x with L x = y and no trace, for y without trace."""
@@ -186,7 +188,7 @@ class BlockElimination(eqx.Module):
         )
 
 
-def _factored(blocks: Blocks, bands: _Bands) -> _Factors:
+def _factored(blocks: Blocks, bands: Bands) -> _Factors:
     kind = bands.diagonal.dtype
     scale = jnp.max(jnp.abs(bands.diagonal) * jnp.asarray(blocks.index < blocks.size)[:, :, None])
     traces = scale * blocks.split(jnp.asarray(blocks.trace, kind))

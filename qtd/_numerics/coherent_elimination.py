@@ -16,6 +16,8 @@ from .batching import settle, sum_over
 from .jax_internals.primitives import primitive
 from .solves import solve
 
+_LARGE = 64  # numbers, from which LAPACK is faster than loops, where there is no batch
+
 
 class Factors(NamedTuple):
     """Factors of the generator [[A, B], [C, D]] of n populations and k numbers for coherences.
@@ -153,8 +155,11 @@ def inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
 
 def _eliminated(matrix, right):
     """1/A and 1/A B by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are
-    swapped arithmetically, batch by batch."""
+    swapped arithmetically, batch by batch. One large matrix is left to LAPACK."""
     n, rest = len(matrix), matrix.shape[2:]
+    if not rest and n > _LARGE:
+        found = jnp.linalg.inv(matrix)
+        return found, found @ right
     rows = jnp.arange(n).reshape(n, *(1,) * len(rest))
     unit = jnp.broadcast_to(
         jnp.eye(n, dtype=matrix.dtype).reshape(n, n, *(1,) * len(rest)), matrix.shape

@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.batching import alike
 from .._numerics.printing import one_line
 from .._numerics.validation import check, is_concrete
 from .._numerics.weighed import levels, weighed
 from ..reservoirs import AbstractReservoir
 from ..systems.base import AbstractSystem, explicit_filters
 from ._bare import Bare, bare, edges_of
-from ._generator import FilterDissipator, Flow, Generator
+from ._generator import FilterDissipator, Flows, Generator
 from ._modes import FilterMode, behind, local_mode, rotating_mode, whole_mode
 from ._structure import Composite, composite
 
@@ -107,60 +109,84 @@ class ExplicitFilters(AbstractSystem):
         """What happens to its state."""
         structure, known, modes = self.structure, bare(self.device), self.modes()
         hamiltonian = self._hamiltonian(known, modes)
+        operators = self._operators(known)
         if self.treatment == "redfield":
-            energies, states = levels(hamiltonian, structure.sectors.is_there)
-        flows = []
-        for channel in structure.channels:
-            reservoir = self.reservoirs[channel.reservoir]
-            operator = self._operator(channel, known.amplitudes[channel.reservoir])
-            if channel.mode:
-                reservoir = behind(reservoir, modes[channel.reservoir])
-            back = jnp.where(
-                (channel.back >= 0)[:, None, None],
-                jnp.swapaxes(operator, 1, 2)[channel.back],
-                0.0,
+            weights, quanta = self._redfield(hamiltonian, operators, modes), None
+        else:
+            rates, quanta = self._local(known, modes)
+            weights = 0.5 * rates[:, None, None, None] * operators
+            quanta = quanta if self.treatment == "gap" else None
+        every = tuple(range(len(structure.directions)))
+        return Generator(hamiltonian, Flows(operators, weights, quanta, structure, every))
+
+    def _operators(self, known):
+        """Operators of all directions, by the class that they act on."""
+        structure, made = self.structure, []
+        down = [
+            self._operator(channel, known.amplitudes[channel.reservoir])
+            for channel in structure.channels
+        ]
+        for direction, targets in zip(structure.directions, structure.targets):
+            operator = down[direction.channel]
+            if direction.is_up:
+                back = jnp.swapaxes(operator, 1, 2)[targets]
+                operator = jnp.where((targets >= 0)[:, None, None], back, 0.0)
+            made.append(operator)
+        return jnp.stack(made)
+
+    def _redfield(self, hamiltonian, operators, modes):
+        """Operators weighed with half of the rates at the gaps between joint levels; reservoirs of
+        one kind by one program."""
+        structure = self.structure
+        is_there = structure.sectors.is_there
+        energies, states = levels(hamiltonian, is_there)
+        damping = [self._damping(direction, modes) for direction in structure.directions]
+        found = jnp.zeros_like(operators)
+        for group in alike(damping):
+            chosen = np.array(group)
+            parts = [eqx.partition(damping[i], eqx.is_inexact_array) for i in group]
+            numbers = jax.tree.map(lambda *x: jnp.stack(x), *(number for number, _ in parts))
+            made = weighed(
+                _half_rate(parts[0][1]),
+                structure.targets[chosen],
+                is_there,
+                numbers,
+                hamiltonian,
+                energies,
+                states,
+                operators[chosen],
             )
-            directions = [(False, operator)] if channel.is_hermitian else [
-                (False, operator),
-                (True, back),
-            ]
-            for is_up, part in directions:
-                if self.treatment == "redfield":
-                    target = channel.back if is_up else channel.target
-                    numbers, rest = eqx.partition(reservoir, eqx.is_inexact_array)
-                    weight = _half_rate(rest, channel.particles * (1 if is_up else -1))
-                    made, quantum = (
-                        weighed(
-                            weight,
-                            target,
-                            structure.sectors.is_there,
-                            numbers,
-                            hamiltonian,
-                            energies,
-                            states,
-                            part,
-                        ),
-                        None,
-                    )
-                else:
-                    gap = self._gap(channel, known, modes)
-                    exchanged = float(channel.particles) if channel.particles else None
-                    up, down = reservoir.rates(
-                        gap, None if exchanged is None else jnp.full_like(gap, exchanged)
-                    )
-                    made = 0.5 * (up if is_up else down) * part
-                    quantum = None
-                    if self.treatment == "gap":
-                        quantum = gap if is_up else -gap
-                flows.append(Flow(channel, is_up, part, made, quantum))
-        return Generator(hamiltonian, tuple(flows), structure)
+            found = found.at[chosen].set(made)
+        return found
+
+    def _damping(self, direction, modes):
+        """The reservoir that drives a direction, and what it adds to the device's number."""
+        channel = self.structure.channels[direction.channel]
+        reservoir = self.reservoirs[direction.reservoir]
+        if channel.is_mode:
+            reservoir = behind(reservoir, modes[direction.reservoir])
+        particles = channel.particles if direction.is_up else -channel.particles
+        kind = reservoir.chemical_potential.dtype
+        return reservoir, jnp.asarray(particles, kind) if channel.particles else None
+
+    def _local(self, known, modes):
+        """Rates and quanta of all directions, each at one energy."""
+        rates, quanta = [], []
+        for direction in self.structure.directions:
+            channel = self.structure.channels[direction.channel]
+            gap = self._gap(channel, known, modes)
+            reservoir, particles = self._damping(direction, modes)
+            sign = 1 if direction.is_up else -1
+            rates.append(reservoir.rates(sign * gap, particles)[0])
+            quanta.append(sign * gap)
+        return jnp.stack(rates), jnp.stack(quanta)
 
     def dissipators(self, generator: Generator) -> dict[str, FilterDissipator]:
         """What each reservoir does, by name, of a `generator`."""
         return {
             name: FilterDissipator(
                 generator,
-                tuple(flow for flow in generator.flows if flow.channel.reservoir == name),
+                generator.flows.of(name),
                 reservoir.chemical_potential,
                 reservoir.statistics == "fermi",
             )
@@ -187,15 +213,15 @@ class ExplicitFilters(AbstractSystem):
     def _operator(self, channel, amplitudes):
         pattern = channel.pattern
         factors = jnp.asarray(pattern.factors, amplitudes.dtype)
-        values = factors if channel.mode else factors * amplitudes[pattern.places]
+        values = factors if channel.is_mode else factors * amplitudes[pattern.places]
         return self.structure.sectors.matrices(pattern, values)
 
     def _gap(self, channel, known, modes):
         """The energy at which a local treatment makes the jumps of a channel."""
         edge = next(x for x in self.structure.edges if x.name == channel.reservoir)
-        if channel.mode and self.treatment == "local":
+        if channel.is_mode and self.treatment == "local":
             return modes[channel.reservoir].energy
-        place = int(np.flatnonzero(edge.resonant)[0]) if channel.mode else channel.edges[0]
+        place = int(np.flatnonzero(edge.resonant)[0]) if channel.is_mode else channel.edges[0]
         return known.energies[edge.upper[place]] - known.energies[edge.lower[place]]
 
 
@@ -204,12 +230,13 @@ def _(device: AbstractSystem, levels: Any, **how: Any) -> ExplicitFilters:
     return ExplicitFilters(device, levels, **how)
 
 
-def _half_rate(rest, particles):
-    """Half the golden-rule rate of a jump by a gap, from the numbers of a reservoir."""
+def _half_rate(rest):
+    """Half the golden-rule rate of a jump by a gap, from the numbers of a reservoir and of the
+    particles that jump."""
 
     def weight(numbers, gaps):
-        reservoir = eqx.combine(numbers, rest)
-        exchanged = jnp.full_like(gaps, float(particles)) if particles else None
+        reservoir, particles = eqx.combine(numbers, rest)
+        exchanged = None if particles is None else jnp.broadcast_to(particles, gaps.shape)
         return 0.5 * reservoir.rates(gaps, exchanged)[0]
 
     return weight

@@ -3,76 +3,94 @@ the blocks of its state."""
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from .._numerics.batching import add
-from ._structure import Channel, Composite
+from .._numerics.block_elimination import Bands
+from ._structure import Composite
 
 Blocks = Float[Array, "sectors n n"]
+Several = Float[Array, "flows sectors n n"]
 
 
-class Flow(eqx.Module):
-    r"""Jumps by an operator C in one direction, and what they lose:
+class Flows(eqx.Module):
+    r"""Jumps by operators C, each in one direction, and what they lose:
     $\Lambda \rho C^T + C \rho \Lambda^T - C^T \Lambda \rho - \rho \Lambda^T C$.
 
-    `is_up`: by C as the channel has it (False) or by its transposed (True); `operator` C and
-    `weighed` \Lambda by the class that they act on; `quantum`: what a jump takes out of the
-    reservoir where that is the same for all, in the local treatments, else None.
+    `operators` C and `weighed` \Lambda by the class that they act on; `which`: their places among
+    `structure.directions`; `quanta`: what a jump takes out of the reservoir where that is the same
+    for all, in local treatments, else None.
     """
 
-    channel: Channel = eqx.field(static=True)
-    is_up: bool = eqx.field(static=True)
-    operator: Blocks
-    weighed: Blocks
-    quantum: Float[Array, ""] | None
+    operators: Several
+    weighed: Several
+    quanta: Float[Array, " flows"] | None
+    structure: Composite = eqx.field(static=True)
+    which: tuple[int, ...] = eqx.field(static=True)
+
+    def of(self, reservoir: str) -> "Flows":
+        """Those of one `reservoir`, by name."""
+        own = [
+            i
+            for i, place in enumerate(self.which)
+            if self.structure.directions[place].reservoir == reservoir
+        ]
+        chosen = np.array(own, int)
+        return Flows(
+            self.operators[chosen],
+            self.weighed[chosen],
+            None if self.quanta is None else self.quanta[chosen],
+            self.structure,
+            tuple(self.which[i] for i in own),
+        )
 
     @property
-    def target(self):
-        """The class that each class is taken to, -1 for none."""
-        return self.channel.back if self.is_up else self.channel.target
+    def targets(self) -> np.ndarray:
+        """The class that each takes each class to, -1 for none."""
+        return self.structure.targets[list(self.which)]
 
-    @property
-    def source(self):
-        """The class that each class is reached from, -1 for none."""
-        return self.channel.target if self.is_up else self.channel.back
+    def losses(self) -> Blocks:
+        """The sum of C^T \Lambda."""
+        return jnp.sum(_turned(self.operators) @ self.weighed, axis=0)
 
-    @property
-    def loss(self) -> Blocks:
-        """C^T \Lambda."""
-        return _turned(self.operator) @ self.weighed
+    def gains(self, blocks: Blocks, operators: Several) -> Blocks:
+        """The sum of \Lambda \rho C^T + C \rho \Lambda^T, with other `operators` in place of C."""
+        made = self.weighed @ blocks @ _turned(operators)
+        made = made + operators @ blocks @ _turned(self.weighed)
+        sources = self.structure.sources[list(self.which)]
+        arrived = made[np.arange(len(sources))[:, None], sources]
+        return jnp.sum(jnp.where((sources >= 0)[..., None, None], arrived, 0.0), axis=0)
 
-    def arrive(self, made: Blocks) -> Blocks:
-        """What is made from each class, in the class where it arrives."""
-        source = self.source
-        return jnp.where((source >= 0)[:, None, None], made[source], 0.0)
-
-    def gain(self, blocks: Blocks, operator: Blocks) -> Blocks:
-        """\Lambda \rho C^T + C \rho \Lambda^T, with another operator in place of C."""
-        left = self.weighed @ blocks @ _turned(operator)
-        return self.arrive(left + operator @ blocks @ _turned(self.weighed))
-
-    def counted(self, blocks: Blocks, operator: Blocks) -> Float[Array, ""]:
-        """The trace of `gain`."""
+    def counted(self, blocks: Blocks, operators: Several) -> Float[Array, ""]:
+        """The trace of `gains`."""
         even = 0.5 * (blocks + _turned(blocks))
-        return 2 * jnp.sum((self.weighed @ even) * operator)
+        return 2 * jnp.sum((self.weighed @ even) * operators)
 
-    def gross(self, blocks: Blocks, operator: Blocks) -> Float[Array, ""]:
+    def gross(self, blocks: Blocks, operators: Several) -> Float[Array, ""]:
         """The same without signs, of which rounding is a share."""
         even = 0.5 * (blocks + _turned(blocks))
-        return 2 * jnp.sum((jnp.abs(self.weighed) @ jnp.abs(even)) * jnp.abs(operator))
+        return 2 * jnp.sum((jnp.abs(self.weighed) @ jnp.abs(even)) * jnp.abs(operators))
+
+    def number(self, per_particle: bool) -> Float[Array, " flows"]:
+        """What jumps take out of the reservoir: electrons `per_particle`, else quanta."""
+        directions = [self.structure.directions[place] for place in self.which]
+        signs = [1.0 if direction.is_up else -1.0 for direction in directions]
+        sizes = [x.particles if per_particle else 1 for x in directions]
+        return jnp.asarray(np.multiply(signs, sizes), self.operators.dtype)
 
 
 class Generator(eqx.Module):
-    """All that happens: `hamiltonian` by class, and the `flows` of all reservoirs."""
+    """All that happens: `hamiltonian` by class, the `flows` of all reservoirs, and their
+    `losses`."""
 
     hamiltonian: Blocks
-    flows: tuple[Flow, ...]
+    flows: Flows
     losses: Blocks
-    structure: Composite = eqx.field(static=True)
 
-    def __init__(self, hamiltonian: Blocks, flows: tuple[Flow, ...], structure: Composite):
-        self.hamiltonian, self.flows, self.structure = hamiltonian, flows, structure
-        self.losses = add(flow.loss for flow in flows)
+    def __init__(self, hamiltonian: Blocks, flows: Flows):
+        self.hamiltonian, self.flows, self.losses = hamiltonian, flows, flows.losses()
 
     def apply(self, x: Float[Array, " m"], transposed: bool = False) -> Float[Array, " m"]:
         """What happens to a state per time, both as the numbers that are kept; only not
@@ -82,80 +100,155 @@ class Generator(eqx.Module):
         turned = _turned(blocks)
         made = turned @ self.hamiltonian - self.hamiltonian @ turned
         made = made - self.losses @ blocks - blocks @ _turned(self.losses)
-        for flow in self.flows:
-            made = made + flow.gain(blocks, flow.operator)
-        return self.numbers(made)
+        return self.numbers(made + self.flows.gains(blocks, self.flows.operators))
 
     def blocks(self, x: Float[Array, " m"]) -> Blocks:
         """The blocks of a state from the numbers that are kept."""
-        return jnp.concatenate([x, jnp.zeros_like(x[:1])])[self.structure.spread]
+        return jnp.concatenate([x, jnp.zeros_like(x[:1])])[self.flows.structure.spread]
 
     def numbers(self, blocks: Blocks) -> Float[Array, " m"]:
         """The inverse of `blocks`."""
-        return blocks.reshape(-1)[self.structure.kept]
+        return blocks.reshape(-1)[self.flows.structure.kept]
 
-    def energy(self, flow: Flow, power: int, offset: Float[Array, ""] | float = 0.0) -> Blocks:
-        """C with its elements times the energy that they add to the device, less an `offset`, to
+    def energies(self, flows: Flows, power: int, offsets: Array | float = 0.0) -> Several:
+        """C with its elements times the energy that they add to the device, less `offsets`, to
         some `power`: nested commutators with H."""
-        weighed = flow.operator
+        found = flows.operators
+        targets = flows.targets
         for _ in range(power):
-            step = self.hamiltonian[flow.target] @ weighed - weighed @ self.hamiltonian
-            weighed = step - offset * weighed
-        return weighed
+            step = self.hamiltonian[targets] @ found - found @ self.hamiltonian
+            found = step - offsets * found
+        return found
+
+    def bands(self) -> Bands:
+        """The matrix of `apply`, as `structure.blocks` has its numbers, on, above and below the
+        diagonal."""
+        places = self.flows.structure.number_places
+        layers = {shift: _rolled(places, -shift) for shift in (-1, 0, 1)}
+        made = {shift: [] for shift in layers}
+        # What is known when it is compiled would be worked out by the compiler, number by number.
+        operators, here = lax.optimization_barrier((self.flows.operators, places))
+        rows = lax.optimization_barrier(layers)
+        columns = _Columns(*here)
+        own = rows[0]
+        left, right = columns.of_rows(self.losses), columns.of_columns(self.losses)
+        commuted = columns.of_columns(self.hamiltonian), columns.of_rows(self.hamiltonian)
+        local = (
+            -_pick(own.row, left) * _equal(own.column, here.column)
+            - _equal(own.row, here.row) * _pick(own.column, right)
+            + _equal(own.row, here.column) * _pick(own.column, commuted[1])
+            - _pick(own.row, commuted[0]) * _equal(own.column, here.row)
+        )
+        same = _equal(own.sector, here.sector) & (own.sector >= 0)[..., :, None]
+        made[0].append(jnp.where(same, local, 0.0))
+        for flow, targets in enumerate(self.flows.targets):
+            weight = self.flows.weighed[flow]
+            parts = [
+                (columns.of_rows(weight), columns.of_columns(operators[flow])),
+                (columns.of_rows(operators[flow]), columns.of_columns(weight)),
+            ]
+            known = np.where(places.sector >= 0, targets[places.sector], -2)
+            arriving = lax.optimization_barrier(jnp.asarray(known))
+            for shift, row in rows.items():
+                if not any(
+                    np.intersect1d(a, b).size for a, b in zip(layers[shift].sector, known)
+                ):
+                    continue
+                values = add(_pick(row.row, a) * _pick(row.column, b) for a, b in parts)
+                meets = _equal(row.sector, arriving)
+                made[shift].append(jnp.where(meets, values, 0.0))
+        zero = jnp.zeros_like(made[0][0])
+        on, next_to, before = (add([zero, *made[shift]]) for shift in (0, 1, -1))
+        # They are listed by the block of their columns.
+        above, below = jnp.roll(before, -1, axis=0), jnp.roll(next_to, 1, axis=0)
+        diagonal = np.arange(on.shape[1])
+        missing = jnp.where(here.sector < 0, 1.0, 0.0).astype(on.dtype)
+        return Bands(on.at[:, diagonal, diagonal].add(missing), above, below)
 
 
 class FilterDissipator(eqx.Module):
     """What one reservoir does, jump by jump: the `flows` that are its own, of a `generator`.
-    `potential`: its chemical potential, for electrons."""
+    `potential`: its chemical potential; `is_fermionic`: whether electrons jump."""
 
     generator: Generator
-    flows: tuple[Flow, ...]
+    flows: Flows
     potential: Float[Array, ""]
-    counts_particles: bool = eqx.field(static=True)
+    is_fermionic: bool = eqx.field(static=True)
 
     def jump(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, " m"]:
         """The jump part applied to a `state`, each quantum of a `quantity` counted to some
         `power`."""
         blocks = self.generator.blocks(state)
-        made = [flow.gain(blocks, self._weighed(flow, quantity, power)) for flow in self.flows]
-        return self.generator.numbers(add([jnp.zeros_like(blocks), *made]))
+        return self.generator.numbers(self.flows.gains(blocks, self._counting(quantity, power)))
 
     def counted(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, ""]:
         """The trace of `jump`, of the same `state`, `quantity` and `power`."""
-        blocks = self.generator.blocks(state)
-        made = [flow.counted(blocks, self._weighed(flow, quantity, power)) for flow in self.flows]
-        return add([jnp.zeros_like(state[0]), *made])
+        return self.flows.counted(self.generator.blocks(state), self._counting(quantity, power))
 
     def taken(self, state: Float[Array, " m"]) -> Float[Array, ""]:
         """Tr[H D rho] of a `state`."""
-        blocks = self.generator.blocks(state)
-        made = [flow.counted(blocks, self.generator.energy(flow, 1)) for flow in self.flows]
-        return add([jnp.zeros_like(state[0]), *made])
+        energies = self.generator.energies(self.flows, 1)
+        return self.flows.counted(self.generator.blocks(state), energies)
 
     def gross(self, state: Float[Array, " m"]) -> Float[Array, ""]:
         """`taken` without signs: what goes to and fro."""
-        blocks = self.generator.blocks(state)
-        made = [flow.gross(blocks, self.generator.energy(flow, 1)) for flow in self.flows]
-        return add([jnp.zeros_like(state[0]), *made])
+        energies = self.generator.energies(self.flows, 1)
+        return self.flows.gross(self.generator.blocks(state), energies)
 
-    def _weighed(self, flow, quantity, power):
-        """C with each element times what it takes out of the reservoir, to some power."""
+    def _counting(self, quantity, power):
+        """Operators with each element times what it takes out of the reservoir, to some power."""
         if quantity not in ("energy", "particles", "heat"):
             raise ValueError(
                 f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
             )
-        number = self._particles(flow)
+        number = self.flows.number(self.is_fermionic)
         if quantity == "particles":
-            return flow.operator * number**power
-        work = self.potential * number if self.counts_particles and quantity == "heat" else 0.0
-        if flow.quantum is not None:
-            return flow.operator * (flow.quantum - work) ** power
-        return self.generator.energy(flow, power, work)
+            return self.flows.operators * (number**power)[:, None, None, None]
+        work = jnp.zeros_like(number)
+        if quantity == "heat" and self.is_fermionic:
+            work = self.potential * number
+        if self.flows.quanta is not None:
+            taken = (self.flows.quanta - work) ** power
+            return self.flows.operators * taken[:, None, None, None]
+        return self.generator.energies(self.flows, power, work[:, None, None, None])
 
-    def _particles(self, flow):
-        """Electrons that a jump takes out of the reservoir; of bosons, quanta."""
-        number = flow.channel.particles if self.counts_particles else 1
-        return float(number if flow.is_up else -number)
+
+class _Columns:
+    """Columns of matrices by class, for numbers whose class is `sector` and whose place there is
+    `row`, `column`."""
+
+    def __init__(self, sector, row, column):
+        self._sector = jnp.maximum(sector, 0)
+        self._row, self._column = row, column
+
+    def of_rows(self, matrix):
+        """[k, :, c]: the column of the matrix by which the row of number c is multiplied."""
+        return jnp.swapaxes(matrix[self._sector, :, self._row], 1, 2)
+
+    def of_columns(self, matrix):
+        """The same for its column."""
+        return jnp.swapaxes(matrix[self._sector, :, self._column], 1, 2)
+
+
+def _rolled(places, shift):
+    """Places of the rows that meet each block from `shift` blocks before it, none where there is
+    no such block."""
+    if shift == 0:
+        return places
+    moved = type(places)(*(np.roll(x, shift, axis=0) for x in places))
+    moved.sector[0 if shift > 0 else -1] = -1
+    return moved
+
+
+def _pick(rows, table):
+    """[k, r, c]: the entry of `table` [k, :, c] at the place of row r."""
+    width = table.shape[1]
+    chosen = jnp.asarray(rows[..., None] == np.arange(width), table.dtype)
+    return chosen @ table
+
+
+def _equal(rows, columns):
+    return rows[..., :, None] == columns[..., None, :]
 
 
 def _turned(blocks):

@@ -32,15 +32,12 @@ class ExplicitState(AbstractState):
         self.system = system
         self.generator = system.generator()
         self.dissipators = system.dissipators(self.generator)
-        hamiltonian = self.generator.hamiltonian
-        self.elimination = BlockElimination(
-            self.generator, system.structure.blocks, hamiltonian
-        )
+        bands = self.generator.bands()
+        self.elimination = BlockElimination(self.generator, system.structure.blocks, bands)
         is_regular = self.elimination.is_regular
         vector = self.elimination.state()
         self.vector = vector + jnp.where(is_regular, 0.0, jnp.nan).astype(vector.dtype)
-        weights = [jnp.max(jnp.abs(flow.weighed)) for flow in self.generator.flows]
-        weights = lax.stop_gradient(jnp.stack(weights))
+        weights = lax.stop_gradient(self.generator.flows.weighed)
         self.status = first(
             (jnp.any(jnp.isinf(weights)), Status.INFINITE_RATE),
             (~jnp.all(jnp.isfinite(weights)), Status.INVALID_PARAMETER),

@@ -24,38 +24,38 @@ class Edges(NamedTuple):
     resonant: tuple[bool, ...]
 
 
-class Channel:
-    """An operator C by which a reservoir acts, from class to class, and what it is of: `mode`, the
-    damping of the filter; else jumps of the device, at `edges` of the reservoir.
+class Channel(NamedTuple):
+    """An operator C by which a `reservoir` acts, from class to class, with the entries of its
+    `pattern`: the damping of the filter, where `is_mode`; else jumps of the device, at `edges` of
+    the reservoir, which raise its number by `particles`.
 
     `is_hermitian`: C is the whole of a coupling; else it lowers, and its transposed raises.
-    `target`: the class that C takes each class to, -1 for none; `back`: the same of its transposed.
     """
 
-    def __init__(
-        self,
-        reservoir: str,
-        mode: bool,
-        edges: tuple[int, ...],
-        particles: int,
-        pattern: Pattern,
-        is_hermitian: bool,
-    ):
-        self.reservoir, self.mode, self.edges = reservoir, mode, edges
-        self.particles, self.pattern, self.is_hermitian = particles, pattern, is_hermitian
+    reservoir: str
+    is_mode: bool
+    edges: tuple[int, ...]
+    particles: int
+    pattern: Pattern
+    is_hermitian: bool
 
-    def placed(self, sectors: Sectors, key: tuple) -> "Channel":
-        """The same, with its places among the classes `sectors`; known by a `key`."""
-        self._key = key
-        reverse = self.pattern.reversed()
-        self.target, self.back = sectors.target(self.pattern), sectors.target(reverse)
-        return self
 
-    def __hash__(self):
-        return hash(self._key)
+class Direction(NamedTuple):
+    """One direction of a channel, `is_up` by its transposed: of which `reservoir`, `channel` by its
+    place, and how many `particles` it takes out of the reservoir."""
 
-    def __eq__(self, other):
-        return self is other or (isinstance(other, Channel) and self._key == other._key)
+    reservoir: str
+    channel: int
+    is_up: bool
+    particles: int
+
+
+class Places(NamedTuple):
+    """Where numbers stand: class, row and column, by block; class -1 where there is none."""
+
+    sector: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
 
 
 class Composite:
@@ -65,8 +65,10 @@ class Composite:
     `hamiltonian`: entries of H in terms of these coefficients: energies of the levels, energies of
     the modes, then couplings of resonant jumps, in the order of the reservoirs; where it `is_full`
     also with what conserves no quanta. `channels`: what
-    reservoirs do. `sectors`: classes of states, of which the density matrix has a block each;
-    `blocks`: the order of elimination of its numbers; `trace`: what makes their trace.
+    reservoirs do, and `directions`, each of which takes a class to another one, `targets`, from
+    `sources`. `sectors`: classes of states, of which the density matrix has a block each;
+    `blocks`: the order of elimination of its numbers, `number_places`; `trace`: what makes their
+    trace.
 
     A block X = S + i A, with S symmetric and A antisymmetric, is kept as the real matrix S + A.
     """
@@ -91,9 +93,18 @@ class Composite:
         jumps = [channel.pattern for channel in channels]
         jumps += [channel.pattern.reversed() for channel in channels if not channel.is_hermitian]
         self.sectors = Sectors(self.dimension, self.hamiltonian, jumps)
-        self.channels = tuple(
-            channel.placed(self.sectors, (self._key, i)) for i, channel in enumerate(channels)
+        self.channels = tuple(channels)
+        self.directions = tuple(
+            Direction(channel.reservoir, i, is_up, channel.particles)
+            for i, channel in enumerate(channels)
+            for is_up in ((False,) if channel.is_hermitian else (False, True))
         )
+        ends = [
+            (self.sectors.target(channel.pattern), self.sectors.target(channel.pattern.reversed()))
+            for channel in channels
+        ]
+        self.targets = np.stack([ends[x.channel][x.is_up] for x in self.directions])
+        self.sources = np.stack([ends[x.channel][not x.is_up] for x in self.directions])
         is_there = self.sectors.is_there
         both = is_there[:, :, None] & is_there[:, None, :]
         self.kept = np.flatnonzero(both)
@@ -200,12 +211,12 @@ class Composite:
         neighbours = [set() for _ in range(sectors.count)]
         starts = {}
         ground = int(sectors.of[0])
-        for channel in self.channels:
-            for a, b in enumerate(channel.target):
+        for direction, targets in zip(self.directions, self.targets):
+            for a, b in enumerate(targets):
                 if b >= 0 and a != b:
                     neighbours[a].add(int(b))
                     neighbours[int(b)].add(a)
-                    starts.setdefault(channel.reservoir, []).append((a, int(b)))
+                    starts.setdefault(direction.reservoir, []).append((a, int(b)))
         begin = [[ground]]
         for pairs in starts.values():
             begin.append(_reached(ground, pairs, sectors.count))
@@ -217,7 +228,13 @@ class Composite:
         diagonal[:, range(sectors.width), range(sectors.width)] = 1.0
         trace = diagonal.ravel()[self.kept]
         self.trace = LinearMap(trace)
-        return Blocks(parts, trace)
+        blocks = Blocks(parts, trace)
+        flat = np.append(self.kept, -1)[blocks.index]
+        square = sectors.width**2
+        sector = np.where(flat >= 0, flat // square, -1)
+        row, column = np.divmod(np.where(flat >= 0, flat % square, 0), sectors.width)
+        self.number_places = Places(sector, row, column)
+        return blocks
 
 
 @functools.lru_cache(maxsize=64)
