@@ -71,6 +71,26 @@ class ExplicitFilters(AbstractSystem):
                 " filters."
             )
 
+    @classmethod
+    def of(
+        cls,
+        device: AbstractSystem,
+        structure: Composite,
+        treatment: Treatment,
+        coupling: Coupling,
+    ) -> "ExplicitFilters":
+        """The same of another `device` of the same kind, without working out the `structure`
+        again; nothing is checked. `treatment` and `coupling` as in the constructor."""
+        made = object.__new__(cls)
+        for name, value in (
+            ("device", device),
+            ("structure", structure),
+            ("treatment", treatment),
+            ("coupling", coupling),
+        ):
+            object.__setattr__(made, name, value)
+        return made
+
     def rules(self) -> None:
         for name in self.structure.modes:
             potential = self.reservoirs[name].chemical_potential

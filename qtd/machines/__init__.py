@@ -17,7 +17,13 @@ from .._lazy import attach as _attach
 if TYPE_CHECKING:
     from ..findings import Finding, Severity
     from ..parameters import parameter
-    from ._machine import AbstractMachine, AbstractOpenSystem, DesignProblem, Survey
+    from ._machine import (
+        AbstractMachine,
+        AbstractOpenSystem,
+        DesignProblem,
+        ExplicitMachine,
+        Survey,
+    )
     from .collective_refrigerator import CollectiveRefrigerator, ReducedRefrigerator
     from .finite_reservoirs import FiniteReservoirs
     from .n_demon import NDemon
@@ -30,6 +36,7 @@ HOMES = {
     "AbstractOpenSystem": "_machine",
     "CollectiveRefrigerator": "collective_refrigerator",
     "DesignProblem": "_machine",
+    "ExplicitMachine": "_machine",
     "Finding": ".findings",
     "FiniteReservoirs": "finite_reservoirs",
     "NDemon": "n_demon",
@@ -46,6 +53,7 @@ __all__ = [
     "AbstractOpenSystem",
     "CollectiveRefrigerator",
     "DesignProblem",
+    "ExplicitMachine",
     "Finding",
     "FiniteReservoirs",
     "NDemon",

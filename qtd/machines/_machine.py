@@ -2,7 +2,7 @@
 whose reservoirs play roles."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,14 +12,15 @@ from jaxtyping import Array, Float
 from .._numerics.compilation import compiled
 from .._numerics.modules import Module
 from ..counting import Covariance, Weights, covariance, cumulants
+from ..explicit import Composite, Coupling, ExplicitFilters, Treatment
 from ..findings import Checks
 from ..observables import observables
 from ..parameters import checked, parameters
-from ..systems.base import AbstractSystem
+from ..systems.base import AbstractSystem, explicit_filters, role_of
 from ..thermodynamics import AbstractPoint, OperatingPoint, operate
 from ..thermodynamics._operate import existing
 
-__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "Survey", "around"]
+__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "ExplicitMachine", "Survey", "around"]
 
 
 class AbstractMachine(Module):
@@ -64,8 +65,8 @@ class AbstractOpenSystem(AbstractMachine):
     """A machine made of levels and reservoirs. `cooled` and `driven_by` say which heat currents
     make its COP."""
 
-    cooled: eqx.AbstractClassVar[str | None]
-    driven_by: eqx.AbstractClassVar[str | None]
+    cooled: eqx.AbstractVar[str | None]
+    driven_by: eqx.AbstractVar[str | None]
 
     @abc.abstractmethod
     def system(self) -> AbstractSystem:
@@ -79,6 +80,19 @@ class AbstractOpenSystem(AbstractMachine):
     def operate(self) -> OperatingPoint:
         """Stationary currents, entropy production, COP, bounds, mode; see `qtd.OperatingPoint`."""
         return operate(self.system(), self.cooled, self.driven_by)
+
+    def resonant_jumps(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Pairs of levels whose jumps go by the filter of a reservoir where that is explicit; all
+        jumps of a reservoir that it does not name. The others are driven by the tails."""
+        return {}
+
+    def with_explicit_filters(
+        self, levels: Mapping[str, int | None] | Sequence[str], **how: Any
+    ) -> "AbstractOpenSystem":
+        """The same machine with the filters of some reservoirs as damped modes inside it, `levels`:
+        the most quanta in each, by reservoir (None: chosen by its occupation), or names; `how`: see
+        `qtd.explicit.ExplicitFilters`."""
+        return explicit_filters(self, levels, **how)
 
     def survey(self) -> "Survey":
         """The cooling current, if something is cooled, over the temperature of the cooled reservoir
@@ -100,6 +114,65 @@ class AbstractOpenSystem(AbstractMachine):
         """Scaled cumulants, up to `order`, of the current of `quantity` that `weights` counts; see
         `qtd.counting.cumulants`."""
         return cumulants(self.system(), weights, order, quantity)
+
+
+class ExplicitMachine(AbstractOpenSystem):
+    """A `machine` whose chosen filters are damped modes inside it, as
+    `machine.with_explicit_filters({"cold": 3})` makes it.
+
+    Its parameters are those of the machine, such as `machine.cold.temperature`; so are its roles.
+    `structure`, `treatment` and `coupling` as in `qtd.explicit.ExplicitFilters`, which is its
+    `system`. Raises `ValueError` as that does.
+
+    >>> fridge = qtd.machines.CollectiveRefrigerator(num_spins=5)
+    >>> fridge = qtd.replace(fridge, {"cold.spectral_density.height": 0.02})
+    >>> explicit = fridge.with_explicit_filters({"cold": 3})
+    >>> explicit.system().structure
+    Composite(12 states, 24 numbers kept, blocks of 4)
+    """
+
+    machine: AbstractOpenSystem
+    structure: Composite = eqx.field(static=True)
+    treatment: Treatment = eqx.field(static=True)
+    coupling: Coupling = eqx.field(static=True)
+
+    def __init__(self, machine: AbstractOpenSystem, levels: Any, **how: Any):
+        made = ExplicitFilters(machine.system(), levels, **how)
+        self.machine = machine
+        self.structure, self.treatment, self.coupling = (
+            made.structure,
+            made.treatment,
+            made.coupling,
+        )
+
+    @property
+    def cooled(self) -> str | None:
+        """The reservoir that the machine cools."""
+        return self.machine.cooled
+
+    @property
+    def driven_by(self) -> str | None:
+        """The reservoir that drives the machine."""
+        return self.machine.driven_by
+
+    def system(self) -> ExplicitFilters:
+        return ExplicitFilters.of(
+            self.machine.system(), self.structure, self.treatment, self.coupling
+        )
+
+    def alternatives(self) -> Mapping[str, AbstractSystem]:
+        """The machine as it is, with all filters implicit."""
+        return {"implicit filters": self.machine.system()}
+
+
+@explicit_filters.register
+def _(machine: AbstractOpenSystem, levels: Any, **how: Any) -> ExplicitMachine:
+    return ExplicitMachine(machine, levels, **{"resonant": machine.resonant_jumps(), **how})
+
+
+@role_of.register
+def _(machine: AbstractOpenSystem) -> tuple[AbstractSystem, str | None, str | None]:
+    return machine.system(), machine.cooled, machine.driven_by
 
 
 def at_work(machine: AbstractOpenSystem) -> OperatingPoint:

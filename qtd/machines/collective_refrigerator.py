@@ -156,6 +156,10 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             )
         return flip
 
+    def resonant_jumps(self) -> dict[str, list[tuple[int, int]]]:
+        """The cycle through the three lowest levels; all other jumps are driven by tails."""
+        return {"cold": [(0, 1)], "hot": [(0, 2)], "work": [(1, 2)]}
+
     @property
     def _has_few_levels(self):
         return len(self.levels) <= _FEW

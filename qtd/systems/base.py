@@ -128,3 +128,10 @@ def explicit_filters(system: Any, levels: Any, **how: Any) -> AbstractSystem:
     raise ValueError(
         f"`system` must be a network or a master equation, got {type(system).__name__}."
     )
+
+
+@functools.singledispatch
+def role_of(device: Any) -> tuple[Any, str | None, str | None]:
+    """What has a state at rest, and the names of the reservoirs that a `device` cools and is driven
+    by, where it says so. Machines register how."""
+    return device, None, None

@@ -1,24 +1,32 @@
 """The operating point of anything that has a state at rest."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import jax.numpy as jnp
 
 from .._numerics.compilation import compiled
 from ..counting import System, covariance
 from ..parameters import checked
 from ..status import Status, first, raise_if_known
-from ..systems.base import at_rest
+from ..systems.base import at_rest, role_of
 from ._operating_point import OperatingPoint
 
 
 @checked
 def operate(
-    system: System, cooled: str | None = None, driven_by: str | None = None
+    system: Any,
+    cooled: str | None = None,
+    driven_by: str | None = None,
+    explicit: Mapping[str, int | None] | Sequence[str] | None = None,
 ) -> OperatingPoint:
     """The stationary operating point of `system`: a network, a Lindbladian, the steady state of one
-    (`qtd.steady.solve`), or a conductor.
+    (`qtd.steady.solve`), a conductor, or a machine made of one of these.
 
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out
-    for an engine or a conductor. Raises `ValueError` where values are known and illegal or the
+    for an engine or a conductor, and for a machine that knows. `explicit`: reservoirs whose
+    filters are damped modes inside the device, and the most quanta in each (None: chosen), where
+    rates outgrow the widths of filters: see `qtd.explicit`. Raises `ValueError` where values are known and illegal or the
     steady state is not unique; in compiled code `status` says so and every number of that point is
     NaN.
 
@@ -35,6 +43,10 @@ def operate(
     >>> print(f"{point.power:.4f} {point.entropy_production:.4f} {point.mode}")
     -20.0000 20.0000 heater
     """
+    if explicit is not None:
+        system = system.with_explicit_filters(explicit)
+    system, own_cooled, own_driven_by = role_of(system)
+    cooled, driven_by = cooled or own_cooled, driven_by or own_driven_by
     for role, name in (("cooled", cooled), ("driven_by", driven_by)):
         if name is not None and name not in system.reservoirs:
             raise ValueError(
