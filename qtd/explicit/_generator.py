@@ -123,14 +123,12 @@ class Generator(eqx.Module):
     def bands(self) -> Bands:
         """The matrix of `apply`, as `structure.blocks` has its numbers, on, above and below the
         diagonal."""
-        places = self.flows.structure.number_places
-        layers = {shift: _rolled(places, -shift) for shift in (-1, 0, 1)}
-        made = {shift: [] for shift in layers}
+        structure = self.flows.structure
         # What is known when it is compiled would be worked out by the compiler, number by number.
-        operators, here = lax.optimization_barrier((self.flows.operators, places))
-        rows = lax.optimization_barrier(layers)
-        columns = _Columns(*here)
-        own = rows[0]
+        here, rows, operators = lax.optimization_barrier(
+            (structure.number_places, structure.rows, self.flows.operators)
+        )
+        columns, own = _Columns(*here), rows.at(1)
         left, right = columns.of_rows(self.losses), columns.of_columns(self.losses)
         commuted = columns.of_columns(self.hamiltonian), columns.of_rows(self.hamiltonian)
         local = (
@@ -140,27 +138,22 @@ class Generator(eqx.Module):
             - _pick(own.row, commuted[0]) * _equal(own.column, here.row)
         )
         same = _equal(own.sector, here.sector) & (own.sector >= 0)[..., :, None]
-        made[0].append(jnp.where(same, local, 0.0))
-        for flow, targets in enumerate(self.flows.targets):
-            weight = self.flows.weighed[flow]
-            parts = [
-                (columns.of_rows(weight), columns.of_columns(operators[flow])),
-                (columns.of_rows(operators[flow]), columns.of_columns(weight)),
-            ]
-            known = np.where(places.sector >= 0, targets[places.sector], -2)
-            arriving = lax.optimization_barrier(jnp.asarray(known))
-            for shift, row in rows.items():
-                if not any(
-                    np.intersect1d(a, b).size for a, b in zip(layers[shift].sector, known)
-                ):
-                    continue
-                values = add(_pick(row.row, a) * _pick(row.column, b) for a, b in parts)
-                meets = _equal(row.sector, arriving)
-                made[shift].append(jnp.where(meets, values, 0.0))
-        zero = jnp.zeros_like(made[0][0])
-        on, next_to, before = (add([zero, *made[shift]]) for shift in (0, 1, -1))
+        start = jnp.zeros((3, *local.shape), local.dtype).at[1].set(jnp.where(same, local, 0.0))
+
+        def add_flow(made, which):
+            flow, shift, arriving = which
+            row, operator, weight = rows.at(shift), operators[flow], self.flows.weighed[flow]
+            values = _pick(row.row, columns.of_rows(weight)) * _pick(
+                row.column, columns.of_columns(operator)
+            ) + _pick(row.row, columns.of_rows(operator)) * _pick(
+                row.column, columns.of_columns(weight)
+            )
+            meets = _equal(row.sector, arriving)
+            return made.at[shift].add(jnp.where(meets, values, 0.0)), None
+
+        (before, on, after), _ = lax.scan(add_flow, start, structure.meetings)
         # They are listed by the block of their columns.
-        above, below = jnp.roll(before, -1, axis=0), jnp.roll(next_to, 1, axis=0)
+        above, below = jnp.roll(before, -1, axis=0), jnp.roll(after, 1, axis=0)
         diagonal = np.arange(on.shape[1])
         missing = jnp.where(here.sector < 0, 1.0, 0.0).astype(on.dtype)
         return Bands(on.at[:, diagonal, diagonal].add(missing), above, below)
@@ -228,16 +221,6 @@ class _Columns:
     def of_columns(self, matrix):
         """The same for its column."""
         return jnp.swapaxes(matrix[self._sector, :, self._column], 1, 2)
-
-
-def _rolled(places, shift):
-    """Places of the rows that meet each block from `shift` blocks before it, none where there is
-    no such block."""
-    if shift == 0:
-        return places
-    moved = type(places)(*(np.roll(x, shift, axis=0) for x in places))
-    moved.sector[0 if shift > 0 else -1] = -1
-    return moved
 
 
 def _pick(rows, table):

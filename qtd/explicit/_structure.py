@@ -57,6 +57,17 @@ class Places(NamedTuple):
     row: np.ndarray
     column: np.ndarray
 
+    def at(self, index) -> "Places":
+        """The entries at one place of the first axis."""
+        return Places(*(x[index] for x in self))
+
+    def rolled(self, shift: int) -> "Places":
+        """What stands so many blocks before, nothing where there is no such block."""
+        moved = Places(*(np.roll(x, shift, axis=0) for x in self))
+        if shift:
+            moved.sector[0 if shift > 0 else -1] = -1
+        return moved
+
 
 class Composite:
     """A device of `size` levels with modes of `levels` quanta at most: basis, operators, kept
@@ -234,7 +245,24 @@ class Composite:
         sector = np.where(flat >= 0, flat // square, -1)
         row, column = np.divmod(np.where(flat >= 0, flat % square, 0), sectors.width)
         self.number_places = Places(sector, row, column)
+        # The rows that the columns of a block meet stand in the block before it, in itself and in
+        # the one after it.
+        layers = [self.number_places.rolled(-shift) for shift in (-1, 0, 1)]
+        self.rows = Places(*(np.stack(x) for x in zip(*layers)))
+        self.meetings = self._meetings(layers)
         return blocks
+
+    def _meetings(self, layers):
+        """Which direction takes numbers from blocks into which of the three `layers` about them,
+        and the classes that they arrive in: three lists."""
+        here, found = self.number_places.sector, []
+        for i, targets in enumerate(self.targets):
+            arriving = np.where(here >= 0, targets[here], -2)
+            arriving[arriving == -1] = -2
+            for shift, layer in enumerate(layers):
+                if any(np.intersect1d(a, b).size for a, b in zip(layer.sector, arriving)):
+                    found.append((i, shift, arriving))
+        return tuple(np.array(x) for x in zip(*found))
 
 
 @functools.lru_cache(maxsize=64)
