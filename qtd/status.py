@@ -178,6 +178,14 @@ class Status(enum.IntEnum):
         " and heat are"
         " right, particle currents and their noise do not exist; let the window begin above it",
     )
+    TREATMENT = (
+        21,
+        Severity.DOUBTFUL,
+        True,
+        "this treatment of explicit filters does not hold here: the rotating wave needs widths, and"
+        " the root of height times width, well below the centres, and jumps that go up in energy; a"
+        " local one filters in tune; take the default, the full coupling, or a hierarchy",
+    )
 
 
 def first(*checks: tuple[Bool[Array, ""], Status | Int[Array, ""]]) -> Int[Array, ""]:

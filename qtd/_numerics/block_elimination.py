@@ -38,7 +38,7 @@ class Blocks:
     number that the trace counts.
     """
 
-    def __init__(self, parts: Sequence[Sequence[int]], trace: np.ndarray):
+    def __init__(self, parts: Sequence[Any], trace: np.ndarray):
         self.size, self.count = len(trace), len(parts)
         self.width = max(map(len, parts))
         self.index = np.full((self.count, self.width), self.size)

@@ -2,7 +2,7 @@
 populations, whatever the numbers are."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ class Pattern(NamedTuple):
     places: np.ndarray
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[int, int, float, int]]) -> "Pattern":
+    def of(cls, entries: Sequence[tuple[Any, Any, float, Any]]) -> "Pattern":
         """From `entries` (row, column, factor, place)."""
         table = np.array(entries, float).reshape(-1, 4)
         rows, columns, places = (table[:, i].astype(int) for i in (0, 1, 3))

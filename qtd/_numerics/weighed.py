@@ -68,9 +68,7 @@ def _weighed_jvp(weight, targets, is_there, primals, tangents):
     # What levels and their states do to it is in the tangent of the Hamiltonian.
     numbers_dot, hamiltonian_dot, _, _, operators_dot = tangents
     gaps, turned, back = _between(targets, is_there, energies, states, operators)
-    values, change = jax.jvp(
-        lambda x: jax.vmap(weight)(x, gaps), (numbers,), (numbers_dot,)
-    )
+    values, change = jax.jvp(lambda x: jax.vmap(weight)(x, gaps), (numbers,), (numbers_dot,))
     tangent = turned * change + _turned(targets, states, operators_dot) * values
     mixing = jnp.swapaxes(states, 1, 2) @ hamiltonian_dot @ states
 
@@ -80,18 +78,22 @@ def _weighed_jvp(weight, targets, is_there, primals, tangents):
     def divided(x, y, f_x, f_y):
         is_close = jnp.abs(x - y) <= _CLOSE * (jnp.abs(x) + jnp.abs(y))
         apart = jnp.where(is_close, 1.0, x - y)
-        means = [
-            jax.vmap(slope)(numbers, y + float(node) * (x - y)) for node in _NODES
-        ]
+        means = [jax.vmap(slope)(numbers, y + float(node) * (x - y)) for node in _NODES]
         return jnp.where(is_close, 0.5 * (means[0] + means[1]), (f_x - f_y) / apart)
 
     # [a, b, c]: between E_a - E_c and E_b - E_c, then between E_a - E_b and E_a - E_c.
     above = divided(
-        gaps[..., :, None, :], gaps[..., None, :, :], values[..., :, None, :], values[..., None, :, :]
+        gaps[..., :, None, :],
+        gaps[..., None, :, :],
+        values[..., :, None, :],
+        values[..., None, :, :],
     )
     tangent = tangent + jnp.einsum("fsab,fsbc,fsabc->fsac", mixing[targets], turned, above)
     below = divided(
-        gaps[..., :, :, None], gaps[..., :, None, :], values[..., :, :, None], values[..., :, None, :]
+        gaps[..., :, :, None],
+        gaps[..., :, None, :],
+        values[..., :, :, None],
+        values[..., :, None, :],
     )
     tangent = tangent - jnp.einsum("fsab,sbc,fsabc->fsac", turned, mixing, below)
     return back(turned * values), back(tangent)

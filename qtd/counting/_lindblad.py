@@ -2,6 +2,7 @@
 counted."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -40,12 +41,23 @@ def _(
     )
 
 
-def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
+def responses(elimination: Any, drift: dict[str, Array]) -> dict[str, Array]:
+    """What each drift, by name, leads to, by the factors of an `elimination`."""
+    return {name: settle(elimination.solve(settle(each))) for name, each in drift.items()}
+
+
+def rows(
+    state,
+    names: tuple[str, ...],
+    quantity: str,
+    share: float,
+    respond: Callable[[Any, dict[str, Array]], dict[str, Array]] = responses,
+) -> Rows:
     """S_rs = Tr[J2_r rho] (r = s) + Tr[J1_r x_s] + Tr[J1_s x_r] with M x_s = (I_s - J1_s) rho, Jk_r
     the jumps weighed with quantum^k.
 
     Of a state whose `dissipators` jump and count, between reservoirs of these `names`; `share`, by
-    which a covariance may exceed what the variances allow.
+    which a covariance may exceed what the variances allow; `respond`: how responses are solved for.
     """
     parts, vector = state.dissipators, state.vector
     currents = {name: state.current(name, quantity) for name in names}
@@ -53,7 +65,7 @@ def rows(state, names: tuple[str, ...], quantity: str, share: float) -> Rows:
         name: _scaled(vector, currents[name]) - parts[name].jump(vector, quantity, 1)
         for name in names
     }
-    response = {name: settle(state.elimination.solve(settle(drift[name]))) for name in names}
+    response = respond(state.elimination, drift)
 
     allowed = max(share, 1e4 * float(jnp.finfo(vector.dtype).eps))
 

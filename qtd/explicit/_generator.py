@@ -7,7 +7,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from .._numerics.batching import add
 from .._numerics.block_elimination import Bands
 from ._structure import Composite
 
@@ -52,11 +51,11 @@ class Flows(eqx.Module):
         return self.structure.targets[list(self.which)]
 
     def losses(self) -> Blocks:
-        """The sum of C^T \Lambda."""
+        r"""The sum of C^T \Lambda."""
         return jnp.sum(_turned(self.operators) @ self.weighed, axis=0)
 
     def gains(self, blocks: Blocks, operators: Several) -> Blocks:
-        """The sum of \Lambda \rho C^T + C \rho \Lambda^T, with other `operators` in place of C."""
+        r"""The sum of \Lambda \rho C^T + C \rho \Lambda^T, with other `operators` in place of C."""
         made = self.weighed @ blocks @ _turned(operators)
         made = made + operators @ blocks @ _turned(self.weighed)
         sources = self.structure.sources[list(self.which)]

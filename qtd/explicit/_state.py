@@ -4,7 +4,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._numerics.batching import follow
 from .._numerics.block_elimination import BlockElimination
 from .._numerics.hermitian import smallest_pivots, spectra
 from ..reservoirs import AbstractReservoir
@@ -12,14 +11,20 @@ from ..status import Status, first
 from ..systems.base import AbstractState, at_rest
 from ._device import ExplicitFilters, lost
 from ._generator import FilterDissipator, Generator
-from ._bare import bare
 
 # Currents are off by less where nothing is said; probabilities below this are no state.
 _LOST, _NEGATIVE = 1e-3, 1e-4
 
 
 class ExplicitState(AbstractState):
-    """TODO"""
+    """A device with explicit filters at rest, from which everything stationary is computed.
+
+    `system`: the device; `generator`: what happens to it, and `dissipators`: what each reservoir
+    does, by name; `elimination`: the factors of the generator; `vector`: the numbers of the density
+    matrix that are kept. `status` is 0 where all is well (`qtd.Status`): besides what spoils any
+    state, NOT_POSITIVE where a probability is below -1e-4, TRUNCATED where what was cut off may
+    move currents by 1e-3, TREATMENT where the treatment does not hold.
+    """
 
     system: ExplicitFilters
     generator: Generator
@@ -44,6 +49,7 @@ class ExplicitState(AbstractState):
             (~is_regular, Status.NO_UNIQUE_STEADY_STATE),
             (self._is_no_state(), Status.NOT_POSITIVE),
             (self._is_cut(), Status.TRUNCATED),
+            (system.is_outside(), Status.TREATMENT),
         )
 
     @property
@@ -122,9 +128,7 @@ class ExplicitState(AbstractState):
     def _is_cut(self):
         tops = self.top_populations
         return jnp.any(
-            jnp.stack(
-                [lost(top, tops[name]) > _LOST for name, top in self.system.structure.levels]
-            )
+            jnp.stack([lost(top, tops[name]) > _LOST for name, top in self.system.structure.levels])
         )
 
 

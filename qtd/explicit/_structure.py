@@ -193,7 +193,9 @@ class Composite:
                 for a, b in zip(self._at(mode, n), self._at(mode, n + 1))
             ]
             yield self._channel(edge.name, True, (), 0, lowering)
-        left = [i for i, is_resonant in enumerate(edge.resonant) if not (is_explicit and is_resonant)]
+        left = [
+            i for i, is_resonant in enumerate(edge.resonant) if not (is_explicit and is_resonant)
+        ]
         # With the whole coupling the jumps of a reservoir act together, else one by one: those
         # that raise the same charges by different energies would make coherence that turns.
         groups = [left] if self._is_joint and left else [[i] for i in left]

@@ -16,11 +16,18 @@ from ..explicit import Composite, Coupling, ExplicitFilters, Treatment
 from ..findings import Checks
 from ..observables import observables
 from ..parameters import checked, parameters
-from ..systems.base import AbstractSystem, explicit_filters, role_of
+from ..systems.base import AbstractSystem, role_of
 from ..thermodynamics import AbstractPoint, OperatingPoint, operate
 from ..thermodynamics._operate import existing
 
-__all__ = ["AbstractMachine", "AbstractOpenSystem", "DesignProblem", "ExplicitMachine", "Survey", "around"]
+__all__ = [
+    "AbstractMachine",
+    "AbstractOpenSystem",
+    "DesignProblem",
+    "ExplicitMachine",
+    "Survey",
+    "around",
+]
 
 
 class AbstractMachine(Module):
@@ -88,11 +95,11 @@ class AbstractOpenSystem(AbstractMachine):
 
     def with_explicit_filters(
         self, levels: Mapping[str, int | None] | Sequence[str], **how: Any
-    ) -> "AbstractOpenSystem":
+    ) -> "ExplicitMachine":
         """The same machine with the filters of some reservoirs as damped modes inside it, `levels`:
         the most quanta in each, by reservoir (None: chosen by its occupation), or names; `how`: see
         `qtd.explicit.ExplicitFilters`."""
-        return explicit_filters(self, levels, **how)
+        return ExplicitMachine(self, levels, **{"resonant": self.resonant_jumps(), **how})
 
     def survey(self) -> "Survey":
         """The cooling current, if something is cooled, over the temperature of the cooled reservoir
@@ -163,11 +170,6 @@ class ExplicitMachine(AbstractOpenSystem):
     def alternatives(self) -> Mapping[str, AbstractSystem]:
         """The machine as it is, with all filters implicit."""
         return {"implicit filters": self.machine.system()}
-
-
-@explicit_filters.register
-def _(machine: AbstractOpenSystem, levels: Any, **how: Any) -> ExplicitMachine:
-    return ExplicitMachine(machine, levels, **{"resonant": machine.resonant_jumps(), **how})
 
 
 @role_of.register

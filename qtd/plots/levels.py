@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from ..explicit import ExplicitFilters
 from ..lindblad import Lindbladian
 from ..machines import AbstractOpenSystem
 from ..networks import RateNetwork
@@ -116,6 +117,13 @@ def _(system: AbstractOpenSystem) -> RateNetwork:
 @network_of.register
 def _(system: RateNetwork) -> RateNetwork:
     return system
+
+
+@network_of.register
+def _(system: ExplicitFilters) -> RateNetwork:
+    raise ValueError(
+        "`network` has explicit filters, whose coherences carry its currents; draw its `device`."
+    )
 
 
 @network_of.register

@@ -26,9 +26,9 @@ def operate(
     `cooled` and `driven_by` name the reservoirs whose heat currents make the COP; leave them out
     for an engine or a conductor, and for a machine that knows. `explicit`: reservoirs whose
     filters are damped modes inside the device, and the most quanta in each (None: chosen), where
-    rates outgrow the widths of filters: see `qtd.explicit`. Raises `ValueError` where values are known and illegal or the
-    steady state is not unique; in compiled code `status` says so and every number of that point is
-    NaN.
+    rates outgrow the widths of filters: see `qtd.explicit`. Raises `ValueError` where values are
+    known and illegal or the steady state is not unique; in compiled code `status` says so and every
+    number of that point is NaN.
 
     Electrons that fall from one lead through a level into another turn work into heat:
 
