@@ -64,7 +64,7 @@ def weighed(
 
 @weighed.defjvp
 def _weighed_jvp(weight, targets, is_there, primals, tangents):
-    numbers, hamiltonian, energies, states, operators = primals
+    numbers, _, energies, states, operators = primals
     # What levels and their states do to it is in the tangent of the Hamiltonian.
     numbers_dot, hamiltonian_dot, _, _, operators_dot = tangents
     gaps, turned, back = _between(targets, is_there, energies, states, operators)

@@ -17,10 +17,11 @@ from ._structure import Edges
 
 class Bare(NamedTuple):
     """Numbers of a device: `energies` of its levels, and by reservoir the `amplitudes` A_ab of its
-    jumps, in the order of their `Edges`."""
+    jumps and their `strengths`, the squares of these, in the order of their `Edges`."""
 
     energies: Float[Array, " levels"]
     amplitudes: dict[str, Float[Array, " jumps"]]
+    strengths: dict[str, Float[Array, " jumps"]]
 
 
 @functools.singledispatch
@@ -54,13 +55,13 @@ def _(system: RateNetwork) -> dict[str, np.ndarray]:
 
 @bare.register
 def _(system: RateNetwork) -> Bare:
-    topology, amplitudes = system.topology, {}
+    topology, strengths = system.topology, {}
     for name in topology.names:
         pairs, which = _pairs(topology, name)
-        strengths = nonnegative(system.strengths[name])
-        total = jnp.zeros(len(pairs), strengths.dtype).at[which].add(strengths)
-        amplitudes[name] = jnp.sqrt(total)
-    return Bare(system.energies, amplitudes)
+        given = nonnegative(system.strengths[name])
+        strengths[name] = jnp.zeros(len(pairs), given.dtype).at[which].add(given)
+    amplitudes = {name: jnp.sqrt(strength) for name, strength in strengths.items()}
+    return Bare(system.energies, amplitudes, strengths)
 
 
 def _pairs(topology, name):
@@ -88,12 +89,14 @@ def _(system: Lindbladian) -> dict[str, np.ndarray]:
 def _(system: Lindbladian) -> Bare:
     whole = system.using("redfield")
     energies, states = whole.levels()
-    amplitudes = {}
+    amplitudes, strengths = {}, {}
     for name, edges in whole.structure.edges.items():
         coupling = states.T @ jnp.asarray(whole.structure.couplings[name], states.dtype) @ states
         lower, upper = edges.rising.T
-        amplitudes[name] = jnp.sqrt(nonnegative(whole.strengths[name])) * coupling[upper, lower]
-    return Bare(energies, amplitudes)
+        elements, strength = coupling[upper, lower], nonnegative(whole.strengths[name])
+        amplitudes[name] = jnp.sqrt(strength) * elements
+        strengths[name] = strength * elements**2
+    return Bare(energies, amplitudes, strengths)
 
 
 def edges_of(system: AbstractSystem, resonant: Any) -> tuple[Edges, ...]:

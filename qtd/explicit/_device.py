@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool
 from .._numerics.batching import alike
 from .._numerics.memory import require_memory
 from .._numerics.printing import one_line
-from .._numerics.validation import check, is_concrete
+from .._numerics.validation import check, is_concrete, rule
 from .._numerics.weighed import levels, weighed
 from ..reservoirs import AbstractReservoir
 from ..systems.base import AbstractSystem, explicit_filters
@@ -168,8 +168,18 @@ class ExplicitFilters(AbstractSystem):
 
     def rules(self) -> None:
         for name in self.structure.modes:
-            potential = self.reservoirs[name].chemical_potential
-            check(f"chemical_potential of {name!r}", -jnp.abs(potential), "nonnegative")
+            reservoir = self.reservoirs[name]
+            rule(
+                (reservoir.chemical_potential,),
+                lambda x: x == 0,
+                f"`chemical_potential` of {name!r} must be 0, as quanta of filters are no"
+                " particles, got {}.".format,
+            )
+            check(
+                f"height of the explicit filter of {name!r}",
+                self._mode(reservoir.spectral_density).coupling,
+                "positive",
+            )
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
@@ -209,6 +219,7 @@ class ExplicitFilters(AbstractSystem):
             rates, quanta = self._local(known, modes)
             weights = 0.5 * rates[:, None, None, None] * operators
             quanta = quanta if self.treatment == "gap" else None
+        weights = self._strengths(known)[:, None, None, None] * weights
         every = tuple(range(len(structure.directions)))
         return Generator(hamiltonian, Flows(operators, weights, quanta, structure, every))
 
@@ -324,9 +335,21 @@ class ExplicitFilters(AbstractSystem):
 
     def _operator(self, channel, amplitudes):
         pattern = channel.pattern
-        factors = jnp.asarray(pattern.factors, amplitudes.dtype)
-        values = factors if channel.is_mode else factors * amplitudes[pattern.places]
+        values = jnp.asarray(pattern.factors, amplitudes.dtype)
+        if len(channel.edges) > 1:
+            values = values * amplitudes[pattern.places]
         return self.structure.sectors.matrices(pattern, values)
+
+    def _strengths(self, known):
+        """What multiplies the rates of each direction: what its operator does not hold. The root
+        of a strength has no derivative at 0."""
+        one = jnp.ones_like(known.energies[0])
+        found = []
+        for direction in self.structure.directions:
+            edges = self.structure.channels[direction.channel].edges
+            is_single = len(edges) == 1
+            found.append(known.strengths[direction.reservoir][edges[0]] if is_single else one)
+        return jnp.stack(found)
 
     def _gap(self, channel, known, modes):
         """The energy at which a local treatment makes the jumps of a channel."""

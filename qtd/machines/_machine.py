@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 from .._numerics.compilation import compiled
 from .._numerics.modules import Module
 from ..counting import Covariance, Weights, covariance, cumulants
-from ..explicit import Composite, Coupling, ExplicitFilters, Treatment
+from ..explicit import Composite, ExplicitFilters
+from ..explicit._device import Coupling, Treatment
 from ..findings import Checks
 from ..observables import observables
 from ..parameters import checked, parameters

@@ -3,6 +3,7 @@ all that is stationary follows."""
 
 import abc
 import functools
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ class AbstractSystem(Module):
         """The same device with the filters of some reservoirs as damped modes inside it, `levels`:
         the most quanta in each, by reservoir, or names; `how`: see `qtd.explicit.ExplicitFilters`.
         """
+        # Loaded when it is asked for: it is made of kinds of systems, which are made of this one.
+        importlib.import_module("qtd.explicit")
         return explicit_filters(self, levels, **how)
 
 
