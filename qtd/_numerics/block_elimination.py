@@ -190,7 +190,8 @@ class BlockElimination(eqx.Module):
 
 def _factored(blocks: Blocks, bands: Bands) -> _Factors:
     kind = bands.diagonal.dtype
-    scale = jnp.max(jnp.abs(bands.diagonal) * jnp.asarray(blocks.index < blocks.size)[:, :, None])
+    is_there = jnp.asarray(blocks.index < blocks.size)[:, :, None]
+    scale = jnp.max(jnp.where(is_there, jnp.abs(bands.diagonal), 0))
     traces = scale * blocks.split(jnp.asarray(blocks.trace, kind))
     last = jnp.arange(blocks.count) == blocks.count - 1
     border = jnp.zeros(blocks.width, kind).at[blocks.pivot].set(1)
