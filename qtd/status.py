@@ -159,8 +159,8 @@ class Status(enum.IntEnum):
         True,
         "a law is broken by more than rounding (`certificate` says which): some currents are too"
         " small against what goes to"
-        " and fro, or the equation is not valid here; raise the temperature or the precision, or"
-        " take another approach",
+        " and fro, a line is hardly wider than rounding, or the equation is not valid here; raise"
+        " the temperature or the precision, or take another approach",
     )
     INFINITE_RATE = (
         19,

@@ -30,7 +30,7 @@ LAYERS = {
     ),
     "systems": 1.5,
     **dict.fromkeys(("networks", "lindblad", "jumps", "scattering", "greens"), 2),
-    "explicit": 2.5,
+    **dict.fromkeys(("explicit", "oscillators"), 2.5),
     **dict.fromkeys(("steady", "certificates"), 3),
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
