@@ -80,7 +80,7 @@ class Blocks:
         """The inverse of `split`, of numbers `x` by block."""
         return x.reshape(-1)[self.place]
 
-    def read(self, operator: Generator, like: Inexact[Array, "..."]) -> "_Bands":
+    def read(self, operator: Generator, like: Inexact[Array, "..."]) -> "Bands":
         """The blocks of an `operator` on, above and below the diagonal, of the kind of number
         `like`; 1 on the diagonal where a block has no number.
 
@@ -110,12 +110,32 @@ class Blocks:
             columns_there = is_there[source][:, None, :]
             return jnp.where(exists & columns_there, rows[source % colours, blocks], 0)
 
-        missing = jnp.where(is_there, 0, 1).astype(kind)
-        diagonal = band(0) + jax.vmap(jnp.diag)(missing)
-        return _Bands(diagonal, band(1), band(-1))
+        return Bands(band(0) + self._where_missing(kind), band(1), band(-1))
+
+    def of_entries(
+        self, rows: np.ndarray, columns: np.ndarray, values: Inexact[Array, " entries"]
+    ) -> "Bands":
+        """The blocks of a matrix whose `values` at some `rows` and `columns`, no place twice, are
+        known, as by `read`: for who has them, far cheaper than its products."""
+        shape = self.count, self.width, self.width
+        block, row = np.divmod(self.place[rows], self.width)
+        other, column = np.divmod(self.place[columns], self.width)
+
+        def band(shift):
+            here = other - block == shift
+            places = block[here], row[here], column[here]
+            return jnp.zeros(shape, values.dtype).at[places].set(values[here])
+
+        return Bands(band(0) + self._where_missing(values.dtype), band(1), band(-1))
+
+    def _where_missing(self, kind):
+        """1 on the diagonal where a block has no number."""
+        return jax.vmap(jnp.diag)(jnp.asarray(self.index == self.size).astype(kind))
 
 
-class _Bands(eqx.Module):
+class Bands(eqx.Module):
+    """The blocks of an operator on, above and below the diagonal."""
+
     diagonal: Inexact[Array, "blocks width width"]
     above: Inexact[Array, "blocks width width"]  # [k, k + 1]
     below: Inexact[Array, "blocks width width"]  # [k, k - 1]
@@ -145,10 +165,19 @@ class BlockElimination(eqx.Module):
     factors: _Factors
     blocks: Blocks = eqx.field(static=True)
 
-    def __init__(self, operator: Any, blocks: Blocks, like: Inexact[Array, "..."]):
+    def __init__(
+        self,
+        operator: Any,
+        blocks: Blocks,
+        like: Inexact[Array, "..."],
+        bands: Bands | None = None,
+    ):
+        """`like`: a number of the kind of the state's; `bands`: the blocks, where they are
+        known."""
         self.operator, self.blocks = operator, blocks
-        known = lax.stop_gradient(operator)
-        self.factors = lax.stop_gradient(_factored(blocks, blocks.read(known, like)))
+        if bands is None:
+            bands = blocks.read(lax.stop_gradient(operator), like)
+        self.factors = lax.stop_gradient(_factored(blocks, lax.stop_gradient(bands)))
 
     def solve(self, y: Inexact[Array, " m"]) -> Inexact[Array, " m"]:
         """x with L x = y and no trace, for y without trace."""
@@ -186,9 +215,10 @@ class BlockElimination(eqx.Module):
         )
 
 
-def _factored(blocks: Blocks, bands: _Bands) -> _Factors:
+def _factored(blocks: Blocks, bands: Bands) -> _Factors:
     kind = bands.diagonal.dtype
-    scale = jnp.max(jnp.abs(bands.diagonal) * jnp.asarray(blocks.index < blocks.size)[:, :, None])
+    is_there = jnp.asarray(blocks.index < blocks.size)[:, :, None]
+    scale = jnp.max(jnp.where(is_there, jnp.abs(bands.diagonal), 0))
     traces = scale * blocks.split(jnp.asarray(blocks.trace, kind))
     last = jnp.arange(blocks.count) == blocks.count - 1
     border = jnp.zeros(blocks.width, kind).at[blocks.pivot].set(1)
