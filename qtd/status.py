@@ -74,7 +74,9 @@ class Status(enum.IntEnum):
         6,
         Severity.DOUBTFUL,
         True,
-        "the top level of a resonator holds more than 1e-3 of its population; give it more levels",
+        "what is cut off matters: the top level of a resonator holds more than 1e-3 of its"
+        " population, or the last tier of a hierarchy, or terms that it lacks, may move a current"
+        " by more than 1e-3; give it more levels, or more `tiers` and `terms`",
     )
     STRONG_CORRELATION = (
         7,

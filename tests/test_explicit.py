@@ -148,7 +148,7 @@ DEEP = {
 def is_record(record):
     device, levels, treatment, quanta, heat, noise, populations = record
     found = rest(device.with_explicit_filters(levels, treatment=treatment))
-    names = list(found[0])
+    names = list(device.reservoirs)
     np.testing.assert_allclose([found[1][name] for name in names], quanta, rtol=1e-10)
     np.testing.assert_allclose([found[0][name] for name in names], heat, rtol=1e-10)
     np.testing.assert_allclose(found[2][0, :2], noise, rtol=1e-10)
@@ -156,7 +156,7 @@ def is_record(record):
     assert abs(sum(found[0].values())) < 1e-12 * max(map(abs, heat))
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", ["two levels", "three levels, work implicit, local"])
 def test_independent_numbers(name):
     """Truncated models by sparse LU, of another implementation."""
     is_record(RECORDS[name])
@@ -164,9 +164,9 @@ def test_independent_numbers(name):
 
 @pytest.mark.deep
 @pytest.mark.quick
-@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("name", ["two levels, local", "three levels", *DEEP])
 def test_more_independent_numbers(name):
-    is_record(DEEP[name])
+    is_record((RECORDS | DEEP)[name])
 
 
 SLOPES = {
@@ -216,6 +216,8 @@ def test_independent_derivatives(name):
         )
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_full_coupling_of_two_levels():
     """Independent numbers at T = 0.5 and 0.3 with at most (4, 3) quanta."""
     device = two_levels((1.0, 0.05, 0.05, 0.5), (1.0, 0.05, 0.05, 0.3))
@@ -354,13 +356,15 @@ def test_a_local_treatment_pumps_heat_uphill_and_says_so():
     assert abs(heat["1"]) < 1e-16
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_low_heights_give_back_the_rate_equation():
     """Current and noise, relative to it, go as 1 - 0.66 h / d: published 0.99335 at 0.01, 0.999318
     at 0.001, of the tuned refrigerator; and of a detuned one to first order."""
     for ratio, share in ((0.01, 0.99335), (0.001, 0.999318)):
-        filters = ((c, 0.05, 0.05 * ratio, t) for c, t in zip((2.0, 4.0, 6.0), (0.5, 5.0, 1.0)))
+        filters = ((c, 0.05, 0.05 * ratio, t) for c, t in zip((2.0, 4.0, 6.0), (0.5, 2.5, 1.0)))
         device = fridge(*filters)
-        explicit = rest(device.with_explicit_filters({"cold": 3, "work": 7, "hot": 2}))
+        explicit = rest(device.with_explicit_filters({"cold": 3, "work": 8, "hot": 2}))
         point = qtd.operate(device)
         assert abs(explicit[0]["cold"] / point.heat_currents["cold"] / share - 1) < 3e-4
         noise = covariance(device, "energy")["cold", "cold"]
@@ -379,6 +383,8 @@ def test_heat_of_a_detuned_filter_is_counted_at_the_gap():
     assert abs(noise / counted - 1) < 1e-3  # the gap is 1, the energy of the mode 1.02
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_tuned_noise_of_energy_is_that_of_quanta():
     system = fridge().with_explicit_filters({"cold": 3, "hot": 2}, treatment="gap")
     energy, quanta = covariance(system, "energy"), covariance(system, "particles")
@@ -429,6 +435,8 @@ def test_derivatives_against_differences():
         assert np.all(np.abs(known[path] - differences) < 1e-6 * scale), path
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 @pytest.mark.parametrize("height", [1e-5, 1e-7, 1e-9])
 def test_derivatives_where_joint_levels_meet(height):
     """Where heights split tuned levels by no more than 1e-6 of their energy, value and derivatives
@@ -447,6 +455,8 @@ def test_derivatives_where_joint_levels_meet(height):
         assert abs(share - 1) < 2 * height / 0.02 + 1e-5, path
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_a_batch_is_its_points_and_one_illegal_point_spoils_no_other():
     systems = [network_of(*three_levels(np.random.default_rng(s))) for s in (5, 6)]
     systems = [each.with_explicit_filters(SMALL) for each in systems]
@@ -482,6 +492,8 @@ def test_gradients_of_two_thousand_refrigerators_do_not_hang():
     assert abs(found[700] / expected - 1) < 1e-6
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_single_precision_runs_and_stays():
     system = as_float32(fridge().with_explicit_filters(SMALL))
     heat, _, _, populations, *_ = rest(system)
@@ -491,10 +503,13 @@ def test_single_precision_runs_and_stays():
     np.testing.assert_allclose(populations, double[3], atol=2e-6)
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_other_filters_are_modes_too():
     """`Lorentzian`, and `Resonator` with what damps it in proportion to the energy: at low
-    couplings both give the rate equation of their own density at the gap, detuned too."""
-    densities = Lorentzian(1.05, 0.02, 1e-5), Resonator(1.05, 0.02, 2e-7)
+    couplings both give the rate equation of their own density at the gap, detuned too, up to the
+    width over the temperature."""
+    densities = Lorentzian(1.004, 0.002, 1e-6), Resonator(1.004, 0.002, 2e-9)
     for density in densities:
         baths = {
             "1": qtd.Reservoir(0.3, spectral_density=density),
@@ -520,6 +535,8 @@ def test_only_what_meets_the_populations_is_kept():
         assert len(structure.kept) == kept
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_levels_are_chosen_so_that_little_is_cut():
     system = fridge().with_explicit_filters(["cold", "hot"])
     assert system.structure.levels == (("cold", 3), ("hot", 2))
@@ -529,6 +546,8 @@ def test_levels_are_chosen_so_that_little_is_cut():
     assert abs(rest(system)[0]["cold"] / more - 1) < 1e-3
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_a_master_equation_has_explicit_filters_too():
     """A device given by operators, in another basis than its levels, is the network of its
     levels."""
@@ -589,7 +608,7 @@ def test_bad_input_is_named():
         ({"cold": 2}, {"coupling": "half"}, "`coupling` must be one of"),
         ({"cold": 2}, {"resonant": {"warm": []}}, "`resonant` names 'warm'"),
         ({"cold": 2}, {"resonant": {"cold": [(0, 2)]}}, "`resonant` of 'cold' must be pairs"),
-        ({"cold": 300, "work": 300}, {}, "GB of memory"),
+        ({"cold": 300, "work": 300}, {}, "`explicit` makes 271803 states"),
     ):
         with pytest.raises(ValueError, match=re.escape(text)):
             device.with_explicit_filters(levels, **how)
@@ -603,10 +622,12 @@ def test_bad_input_is_named():
         qtd.replace(device, {"reservoirs.cold.spectral_density.height": 0.0}).with_explicit_filters(
             {"cold": 3}
         )
-    with pytest.raises(ValueError, match="must be a network or a master equation"):
+    with pytest.raises(ValueError, match="needs a machine of levels between filters"):
         qtd.machines.QuantumMotor().with_explicit_filters({"left": 2})
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_an_audit_of_explicit_filters():
     text = str(qtd.audit(fridge().with_explicit_filters({"cold": 3, "hot": 2})))
     assert "mode in the device" in text and "are implicit" in text

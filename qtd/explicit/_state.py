@@ -91,7 +91,8 @@ class ExplicitState(AbstractState):
         """Mean number of quanta in each mode, by reservoir."""
         structure, joint = self.system.structure, self._joint()
         return {
-            name: jnp.sum(jnp.asarray(structure.number(i), joint.dtype) * joint) for i, name in enumerate(structure.modes)
+            name: jnp.sum(jnp.asarray(structure.number(i), joint.dtype) * joint)
+            for i, name in enumerate(structure.modes)
         }
 
     @property
