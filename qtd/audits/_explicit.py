@@ -2,7 +2,7 @@
 
 from ..explicit import ExplicitFilters, ExplicitState
 from ..findings import Checks, Finding, Severity
-from ..limits import TRUNCATED
+from ..limits import FIRST_ORDER, TRUNCATED
 from ..systems.base import AbstractSystem
 from ._coherent import positive
 from ._systems import checks_of, other_approaches
@@ -58,14 +58,15 @@ def damping(state: ExplicitState) -> list[Finding]:
         found.append(
             Finding(severity, "weak coupling", text, {"ratio": worst}, f"mode, {name}", worst)
         )
-    implicit = [name for name in state.reservoirs if name not in state.system.structure.modes]
-    if implicit:
-        listed = ", ".join(map(repr, implicit))
+    for name, meter in state.meters().items():
         text = (
-            f"The filters of {listed} are implicit: what an audit of the device without explicit"
-            " filters says of their rates still holds."
+            f"The filter of {name!r} is implicit: rates over its width, weighted by traffic, are"
+            f" {float(meter):.3g} by the rate equation, which is off by about half of that."
         )
-        found.append(Finding(Severity.NOTE, "weak coupling", text, kind="implicit"))
+        severity = FIRST_ORDER.rate(float(meter) / 2)
+        found.append(
+            Finding(severity, "weak coupling", text, {"meter": float(meter)}, f"meter, {name}")
+        )
     return found
 
 

@@ -75,6 +75,12 @@ class ExplicitState(AbstractState):
         eps = jnp.finfo(self.vector.dtype).eps
         return lax.stop_gradient(32 * eps * self.dissipators[reservoir].gross(self.vector))
 
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        """Those of the implicit reservoirs, of the device without explicit filters: see
+        `AbstractState`. The rates of an explicit filter need not be slow against its width."""
+        known = at_rest(self.system.device).meters()
+        return {name: m for name, m in known.items() if name not in self.system.structure.modes}
+
     def array(self) -> Float[Array, " levels"]:
         """`populations`."""
         return self.populations
