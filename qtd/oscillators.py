@@ -46,8 +46,8 @@ class HarmonicDevice(AbstractSystem):
     is the heat that leaves r per time; its noise is that of Levitov and Lesovik for bosons. No
     coupling is weak, no filter broad, no counter-rotating term is left out: this is what every
     master equation of such a device is to be compared with. No counter term is added either: the
-    reservoirs shift the levels, by about -h d / (2 e) W for a `Peaked` one, and may make the device
-    unstable.
+    reservoirs shift the levels, and make the device unstable where they are coupled too strongly,
+    one oscillator at sum_r h e d / (e^2 + d^2) >= W / 2 in `Peaked` ones.
 
     - `energies`: W_i > 0, one for each oscillator. `couplings`: g, symmetric with a diagonal of 0;
       none by default.
