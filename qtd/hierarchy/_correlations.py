@@ -137,7 +137,7 @@ def correlation(
 
     >>> cold = qtd.Reservoir(0.5, spectral_density=qtd.spectral.Peaked(1.0, 0.05, 0.1))
     >>> print(qtd.hierarchy.correlation(cold, [0.0, 1.0], terms=2).round(6))
-    [0.003262+0.j       0.001676-0.002001j]
+    [0.00326 +0.j       0.001756-0.002001j]
     """
     whole(terms, "terms", 0)
     if series not in ("pade", "matsubara"):

@@ -76,7 +76,7 @@ class Hierarchy(AbstractSystem):
     ...     np.diag([0.0, 1.0]), {"hot": flip, "cold": flip}, filters, tiers=5
     ... )
     >>> print(f"{qtd.operate(device).heat_currents['hot']:.3e}")
-    3.716e-03
+    3.721e-03
     """
 
     bare: dict[str, Float[Array, ""]] = parameter("any", "E")
