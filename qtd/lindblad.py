@@ -400,6 +400,16 @@ class Dissipator(eqx.Module):
         rates = self.gains()[0]
         return self.edges.up(rates), self.edges.down(rates)
 
+    def exits(self) -> Float[Array, " m"]:
+        """Rates at which jumps between populations leave each level."""
+        up, down = self.jumps
+        return self.edges.at_lower(up) + self.edges.at_upper(down)
+
+    def traffic(self, state: Float[Array, " m"]) -> Float[Array, " upward"]:
+        """Jumps between populations per time, in both directions, by upward jumps."""
+        up, down = self.jumps
+        return up * self.edges.read_lower(state) + down * self.edges.read_upper(state)
+
     def rate_equation(self) -> Float[Array, "m m"]:
         """The part of D_r that acts between populations."""
         up, down = self.jumps

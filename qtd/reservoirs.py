@@ -54,6 +54,14 @@ class AbstractReservoir(Module):
         """`breaks` for a window between `low` and `high`."""
         return self.breaks()
 
+    def bandwidth(self) -> Float[Array, ""] | None:
+        """The rate at which it forgets, the `bandwidth` of its spectral density; None where that is
+        not known, and where the density is flat, so that there is no limit."""
+        density = self.spectral_density
+        if not hasattr(density, "bandwidth") or getattr(density, "is_flat", False):
+            return None
+        return density.bandwidth()
+
     @abc.abstractmethod
     def rates(
         self, gap: Float[Array, "*batch"], particles: Float[Array, "*batch"] | None = None

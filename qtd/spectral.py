@@ -46,6 +46,12 @@ class AbstractSpectralDensity(Module):
         where it is not known."""
         return None
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether J is the same at all energies, whatever its numbers: then `bandwidth` is
+        infinite."""
+        return False
+
 
 class Peaked(AbstractSpectralDensity):
     r"""A peak of height h near w = e, as one damped bosonic mode between reservoir and device makes
@@ -259,6 +265,10 @@ class WideBand(AbstractSpectralDensity):
 
     def bandwidth(self) -> Float[Array, ""]:
         return jnp.full_like(self.height, jnp.inf)
+
+    @property
+    def is_flat(self) -> bool:
+        return True
 
 
 class ReactionCoordinate(Module):

@@ -126,6 +126,20 @@ class SteadyState(AbstractState):
         ]
         return add([jnp.zeros((), self.populations.dtype), *parts])
 
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        """Rates over the bandwidth of each reservoir, weighted by traffic: see `AbstractState`."""
+        topology = self.network.topology
+        exits = topology.hand_down({i: up for i, (up, _) in enumerate(self.rates)})
+        exits = settle(exits + add(down for _, down in self.rates))
+        decays = [(below + exits) / 2 for below in topology.lower(exits)]
+        found = {}
+        for name, bandwidth in _bandwidths(self.reservoirs).items():
+            if chosen := topology.of(name):
+                traffic = add(total(self.activity[i]) for i in chosen)
+                weighted = add(total(self.activity[i] * decays[i]) for i in chosen)
+                found[name] = _mean(weighted, traffic) / bandwidth
+        return found
+
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without
         derivatives."""
@@ -263,6 +277,19 @@ class CoherentSteadyState(AbstractState):
             self.energy * product(part.coherent(), self.vector)
         )
 
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        """Rates over the bandwidth of each reservoir, weighted by traffic, of the jumps between
+        populations: see `AbstractState`."""
+        exits = settle(add(part.exits() for part in self.dissipators.values()))
+        found = {}
+        for name, bandwidth in _bandwidths(self.reservoirs).items():
+            part, edges = self.dissipators[name], self.dissipators[name].edges
+            if len(edges.rising):
+                decays = (edges.read_lower(exits) + edges.read_upper(exits)) / 2
+                traffic = part.traffic(self.vector)
+                found[name] = _mean(total(traffic * decays), total(traffic)) / bandwidth
+        return found
+
     def array(self) -> Array:
         """`density_matrix`."""
         return self.density_matrix
@@ -281,6 +308,20 @@ class CoherentSteadyState(AbstractState):
 
 at_rest.register(RateNetwork, SteadyState)
 at_rest.register(Lindbladian, CoherentSteadyState)
+
+
+def _bandwidths(reservoirs):
+    """By name, of those that have one."""
+    found = {name: reservoir.bandwidth() for name, reservoir in reservoirs.items()}
+    return {name: bandwidth for name, bandwidth in found.items() if bandwidth is not None}
+
+
+def _mean(weighted, weight):
+    """A weighted sum over the weight, 0 where there is none."""
+    # In units of the weight, which may be so small that its square, in derivatives, underflows.
+    unit = lax.stop_gradient(jnp.where(weight == 0, 1.0, weight))
+    share = jnp.where(weight == 0, 1.0, weight / unit)
+    return weighted / unit / share
 
 
 def stationary(

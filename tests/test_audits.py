@@ -71,6 +71,8 @@ def test_a_local_equation_that_cools_by_exchange_alone_is_found_out():
     assert others.numbers["global"] == pytest.approx(-5.0201302e-4, rel=1e-7)
     assert others.numbers["redfield"] < 0
     sigma = [x for x in audit.of("energy of the device") if "entropy_production" in x.numbers]
+    (level,) = audit.of("equal temperatures")
+    assert level.severity == WRONG and level.numbers["share"] == pytest.approx(1.4, abs=0.2)
     assert sigma[0].severity == WRONG and sigma[0].numbers["entropy_production"] == pytest.approx(
         -1.608e-4, rel=1e-3
     )

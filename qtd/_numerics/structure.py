@@ -123,6 +123,8 @@ class Edges:
         )
         self.read_lower = selection(lower, len(variables))
         self.read_upper = selection(upper, len(variables))
+        self.at_lower = LinearMap(self.read_lower.matrix.T)
+        self.at_upper = LinearMap(self.read_upper.matrix.T)
         self.arrive = LinearMap(self.read_upper.matrix.T - self.read_lower.matrix.T)
         self.hop_up, self.hop_down = (
             LinearMap.of(

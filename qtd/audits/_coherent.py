@@ -15,8 +15,9 @@ from ..limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..lindblad import Lindbladian
 from ..steady import CoherentSteadyState, solve
 from . import _networks
-from ._coupling import advised, secular, weak_coupling
+from ._coupling import advised, filters, secular, weak_coupling
 from ._jumps import tabulated
+from ._local import equal_temperatures
 from ._systems import checks_of, other_approaches
 
 
@@ -32,7 +33,9 @@ def _(lindbladian: Lindbladian) -> Checks:
     def weak():
         known = jumps()
         found = weak_coupling(known, state.reservoirs)
-        return advised([*found, *secular(known)]) if approach == "global" else found
+        if approach == "global":
+            found = advised([*found, *secular(known)])
+        return [*found, *filters(state)]
 
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),
@@ -40,6 +43,7 @@ def _(lindbladian: Lindbladian) -> Checks:
         "steady state": lambda: relaxation(state, lindbladian.structure.size),
         "positivity": lambda: positivity(state),
         "kinetic uncertainty": lambda: kinetic_uncertainty(state),
+        **(equal_temperatures(lindbladian) if approach == "local" else {}),
     }
 
 

@@ -8,6 +8,7 @@ from ..jumps import ConstantRate, JumpLindbladian, JumpSteadyState
 from ..limits import FIRST_ORDER
 from ..steady import solve
 from ._coherent import positive, relaxation
+from ._local import equal_temperatures
 from ._systems import checks_of
 
 
@@ -19,6 +20,7 @@ def _(lindbladian: JumpLindbladian) -> Checks:
         "weak coupling": lambda: weak_coupling(state),
         "steady state": lambda: relaxation(state, 1),
         "positivity": lambda: positivity(state),
+        **equal_temperatures(lindbladian),
     }
 
 

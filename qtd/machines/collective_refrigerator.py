@@ -222,6 +222,7 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             "particle_currents",
             "device_energy_currents",
             "heat_covariance",
+            "meters",
         )
 
         def parts(point):

@@ -207,6 +207,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             },
             heat_covariance=unknown,
             particle_covariance=None,
+            meters={},
             status=state.status,
             names=NAMES,
             cooled=self.cooled,

@@ -103,6 +103,36 @@ class AbstractState(eqx.Module):
         """Whether `reservoir` is coupled to anything."""
         return True
 
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        r"""How far rates are from being slow against what reservoirs forget, by reservoir, where
+        that is known: pure numbers, which should be at most 0.1.
+
+        $$ m_r = \sum_{e \in r} \frac{t_e}{\sum_{e' \in r} t_{e'}} \frac{\Gamma_e}{d_r}, \qquad
+           t_e = W_{ba}\, p_a + W_{ab}\, p_b, \qquad
+           \Gamma_e = \tfrac12 \sum_{s, c} (W^s_{ca} + W^s_{cb}) $$
+
+        over the jumps e of the reservoir r between levels a and b: t_e, its traffic, are the jumps
+        in both directions per time, Gamma_e is half of all rates out of both levels, by all
+        reservoirs s, at which the coherence of a and b decays, and d_r is the `bandwidth` of the
+        spectral density. A smooth function of all parameters, in proportion to all rates together;
+        0 where r makes no jumps.
+
+        A rate equation is off by about half the mean of m_r over the reservoirs: its currents are
+        too large by 5 % at 0.1, by 10 % at worst. This was measured against hierarchies of
+        equations of motion, of two and of three levels between peaked filters; with unequal widths
+        and heights the one was 0.6 to 1.9 times the other. Where the steps of a ladder are equal,
+        coherences hand one another on and live longer than Gamma_e says: of an oscillator with n
+        quanta the meter is too large by the factor 1 + 8 n (1 + n).
+
+        Needed besides, of a filter at e of width d and height h: d << e, as J at the gap is h (1 -
+        d^2 / 4 e^2), and h d << e^2. A bound on the meter alone does not bound d: the best tuned
+        devices run off to wide filters, so that d needs a bound of its own.
+
+        A reservoir has none where its density is flat or its bandwidth is not known; nor has any
+        of a kind of system without jumps between levels, such as a conductor.
+        """
+        return {}
+
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding, where that is
         known; without derivatives."""

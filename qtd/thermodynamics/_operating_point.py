@@ -13,6 +13,7 @@ from .._numerics.special import carried
 from .._numerics.validation import as_scalar, is_concrete
 from ..certificates import Certificate
 from ..counting import Covariance
+from ..limits import FIRST_ORDER
 from ..status import Status
 from ._efficiencies import Efficiencies
 from ._points import AbstractPoint, Law, Mode, Observable, chemical_work
@@ -27,8 +28,10 @@ class OperatingPoint(AbstractPoint):
     that the device takes up, Tr[H D_r rho], which always adds up to zero and differs from the
     quanta only in a local master equation whose Hamiltonian does not conserve them.
     `heat_covariance` is the zero-frequency noise of the heat currents, `particle_covariance` that
-    of particles, None of a device that exchanges none. `status` is 0 where all is well
-    (`qtd.Status`).
+    of particles, None of a device that exchanges none. `meters` (pure numbers), of the
+    reservoirs that have a bandwidth: rates over it, weighted by traffic, which weak coupling asks
+    to be small; see `expected_error` and `qtd.systems.AbstractState.meters`. `status` is 0 where
+    all is well (`qtd.Status`).
 
     `temperatures` and `chemical_potentials` of the reservoirs called `names`; `cooled` and
     `driven_by` as in `operate`; `of_jumps`: not of a coherent device. A nonthermal reservoir has no
@@ -46,6 +49,7 @@ class OperatingPoint(AbstractPoint):
     chemical_potentials: dict[str, Float[Array, ""]]
     heat_covariance: Covariance
     particle_covariance: Covariance | None
+    meters: dict[str, Float[Array, ""]]
     status: Int[Array, ""]
     names: tuple[str, ...] = eqx.field(static=True)
     cooled: str | None = eqx.field(static=True)
@@ -193,6 +197,21 @@ class OperatingPoint(AbstractPoint):
         )
 
     @property
+    def expected_error(self) -> Float[Array, ""]:
+        """By how much the currents are about too large, as a share of the true ones, because the
+        reservoirs do not forget at once: half the mean of `meters` over all reservoirs, of which
+        those without one count as 0. NaN where there is none.
+
+        To first order in rates over widths, and within a factor of two: 0.05 means 5 %, 10 % at
+        worst. `qtd.systems.AbstractState.meters` says what was measured, and what is not seen.
+        """
+        if not self.meters:
+            return jnp.full_like(self.power, jnp.nan)
+        return add(self.meters[name] for name in self.names if name in self.meters) / (
+            2 * len(self.names)
+        )
+
+    @property
     def certificate(self) -> Certificate:
         """How well these numbers obey the laws that bind them."""
         return Certificate.of(self)
@@ -303,6 +322,15 @@ class OperatingPoint(AbstractPoint):
             dissipation=reference * self.entropy_production,
         )
 
+    @property
+    def _metered(self):
+        """Reservoirs whose meters are large enough for a note, anywhere in a batch; one of them of
+        points that are not known."""
+        if is_concrete(self):
+            meters = {name: np.asarray(meter) for name, meter in self.meters.items()}
+            return [name for name in meters if np.any(meters[name] > FIRST_ORDER.note)]
+        return [name for name in (self.cooled, *self.names) if name in self.meters][:1]
+
     def _counts_what_is_taken(self):
         """Whether the quanta counted are the energy that the device takes up, of known points."""
         pairs = ((self.device_energy_currents[x], self.energy_currents[x]) for x in self.names)
@@ -379,7 +407,8 @@ class OperatingPoint(AbstractPoint):
     def observables(self) -> dict[str, Observable]:
         """All scalars by name: J_* and their noise S_*, TUR_* of each reservoir, sigma; of devices
         that exchange particles I_*, power, its noise and what engines are judged by; COP where a
-        reservoir is cooled; E_* of coherent devices."""
+        reservoir is cooled; E_* of coherent devices; meter_* of each reservoir that has a
+        bandwidth."""
         table = {
             f"J_{name}": Observable(
                 self.heat_currents[name], "E^2", f"heat current out of {name!r}"
@@ -420,16 +449,22 @@ class OperatingPoint(AbstractPoint):
             table[f"TUR_{name}"] = Observable(
                 self.tur(name), "1", f"thermodynamic uncertainty of that current{self._bound}"
             )
+        for name in self.names:
+            if name in self.meters:
+                meaning = f"rates over the bandwidth of {name!r}, to be below 0.1"
+                table[f"meter_{name}"] = Observable(self.meters[name], "1", meaning)
         return table
 
     def headlines(self) -> list[str]:
         """Names of the observables that are worth a line of print: of the noise of heat that of the
-        cooled reservoir, or else of the first, and energy that the device takes up only where it is
-        not what is counted."""
+        cooled reservoir, or else of the first; energy that the device takes up only where it is
+        not what is counted; and meters where they are worth a note, or one of them where that is
+        not known."""
         shown = self.cooled or self.names[0]
         hidden = {f"{kind}_{name}" for kind in ("S", "TUR") for name in self.names if name != shown}
         if is_concrete(self) and self._counts_what_is_taken():
             hidden |= {f"E_{name}" for name in self.names}
+        hidden |= {f"meter_{name}" for name in self.meters if name not in self._metered}
         return [name for name in self.observables() if name not in hidden]
 
     def laws(self) -> list["Law"]:
