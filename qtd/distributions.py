@@ -283,7 +283,9 @@ def shares(
     `logit` u; `statistics`: "fermi" or "bose".
     """
     if statistics == "bose":
-        more = -1 / jnp.expm1(-positive(logit))
+        # Infinite, it is as legal as any other above 0.
+        legal = positive(jnp.minimum(jax.lax.stop_gradient(logit), 1.0))
+        more = -(legal / legal) / jnp.expm1(-logit)
         return more * jnp.exp(-logit), more
     decay = jnp.exp(jnp.where(logit > 0, -logit, logit))
     large = 1 / (1 + decay)

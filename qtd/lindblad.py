@@ -2,7 +2,7 @@
 (Davies) or Redfield form."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from ._numerics.hermitian import eigensystem
 from ._numerics.modules import parameter
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, nonnegative
+from .hierarchy import Hierarchy
 from .jumps import JumpLindbladian
 from .networks import RateNetwork
 from .reservoirs import AbstractReservoir
@@ -50,6 +51,8 @@ class Lindbladian(AbstractSystem):
     - `"redfield"`: E are the levels of H; all products, without Lamb shift. First law exact; close
       gaps are resolved; but populations may become negative: look at `smallest_eigenvalue` of the
       steady state.
+    - `using("hierarchy")` makes another kind of device of it, which keeps what the reservoirs
+      remember: `qtd.hierarchy.Hierarchy`.
 
     Arguments:
 
@@ -194,8 +197,27 @@ class Lindbladian(AbstractSystem):
         """ "local", "global" or "redfield"."""
         return self.structure.approach
 
-    def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian":
-        """The same device in another `approach`, with these `coherences`."""
+    @overload
+    def using(self, approach: Approach, coherences: Coherences = "all") -> "Lindbladian": ...
+    @overload
+    def using(self, approach: Literal["hierarchy"], **depth: Any) -> Hierarchy: ...
+    def using(
+        self,
+        approach: Approach | Literal["hierarchy"],
+        coherences: Coherences = "all",
+        **depth: Any,
+    ) -> "Lindbladian | Hierarchy":
+        """The same device in another `approach`, with these `coherences`.
+
+        "hierarchy" is a kind of its own, exact as it goes deeper: `qtd.hierarchy.Hierarchy`, with
+        the same parameters, to this `depth` (`tiers`, `terms`, `term_tiers`, `series`). The others
+        have no depth. Raises `ValueError` where the hierarchy does, and of a device with particles.
+        """
+        if approach == "hierarchy":
+            return self._hierarchy(**depth)
+        if depth:
+            named = ", ".join(f"`{name}`" for name in depth)
+            raise ValueError(f'{named}: only approach="hierarchy" has a depth, got {approach!r}.')
         return self._with(self.structure.using(approach, coherences))
 
     def complete(self) -> "Lindbladian":
@@ -273,6 +295,22 @@ class Lindbladian(AbstractSystem):
             -1
         )
         return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
+
+    def _hierarchy(self, **depth):
+        known = self.structure
+        if np.any(known.particles):
+            raise ValueError(
+                "`particles` must all be 0 in a hierarchy, whose reservoirs are bosons."
+            )
+        bare, interaction, couplings = (
+            {name: (values[name], operator) for name, operator in operators.items()}
+            for values, operators in (
+                (self.bare, known.bare),
+                (self.interaction, known.interaction),
+                (self.strengths, known.couplings),
+            )
+        )
+        return Hierarchy(bare, couplings, self.reservoirs, interaction, **depth)
 
     def _with(self, structure):
         return Lindbladian.of(

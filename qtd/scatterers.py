@@ -9,13 +9,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
-from ._numerics.coherent_elimination import inverse, matmul
+from ._numerics.coherent_elimination import inverse_of_parts
 from ._numerics.eigenvalues import eigenvalues
 from ._numerics.modules import Module, parameter
 from ._numerics.quadrature import FAR, graded
 from ._numerics.validation import as_real, check, rule
+from .status import Status
 
 __all__ = ["AbstractScatterer", "Levels", "ScatteringMatrix", "TransmissionMatrix"]
 
@@ -43,8 +44,28 @@ class AbstractScatterer(Module):
         self, energy: Float[Array, " points"]
     ) -> Float[Array, "channels channels points"]:
         """Squares of the amplitudes at each `energy`, [a, b] from b to a."""
-        real, imaginary = self.amplitudes(energy)  # pyright: ignore[reportGeneralTypeIssues]
-        return real**2 + imaginary**2
+        return squares(self.similar(energy))  # pyright: ignore[reportArgumentType]
+
+    def similar(self, energy: Float[Array, " points"]) -> tuple[Parts, Parts] | None:
+        """Parts of D S D^-1 and of D^-1 S D at each `energy`, with the scattering matrix S and any
+        diagonal D; of S twice where there is no better choice.
+
+        All that is measured is made of products in which D cancels. Where S has square roots of
+        coupling strengths, these are free of them, and have derivatives where a strength is 0.
+        """
+        amplitudes = self.amplitudes(energy)
+        return None if amplitudes is None else (amplitudes, amplitudes)
+
+    def status(self) -> Int[Array, ""]:
+        """What makes its matrix meaningless, whatever the energy; 0 where nothing does
+        (`qtd.Status`)."""
+        return jnp.asarray(int(Status.OK))
+
+
+def squares(similar: tuple[Parts, Parts]) -> Float[Array, "channels channels points"]:
+    """|s_ab|^2 of the scattering matrix from two matrices that are `similar` to it."""
+    (real, imaginary), (other, turned) = similar
+    return real * other + imaginary * turned
 
 
 class Levels(AbstractScatterer):
@@ -106,13 +127,11 @@ class Levels(AbstractScatterer):
 
     def amplitudes(self, energy):
         columns = self._columns()
-        n = len(self.real)
-        found = _inverse_at(energy, *self._effective())
-
-        def between(part):
-            return jnp.einsum("ia,ijp,jb->abp", columns, part, columns)
-
-        real, imaginary = between(found[:n, :n]), between(found[n:, :n])
+        real, imaginary = self._effective()
+        unit = jnp.eye(len(real), dtype=energy.dtype)[..., None]
+        width = jnp.broadcast_to(-imaginary[..., None], (*imaginary.shape, len(energy)))
+        found = inverse_of_parts(unit * energy[None, None] - real[..., None], width)
+        real, imaginary = (jnp.einsum("ia,ijp,jb->abp", columns, x, columns) for x in found)
         return jnp.eye(columns.shape[1], dtype=energy.dtype)[..., None] + imaginary, -real
 
     def breaks(self):
@@ -139,20 +158,6 @@ class Levels(AbstractScatterer):
         """Real and imaginary part of H - (i/2) sum_r w_r w_r^T."""
         columns = self._columns()
         return self.real, self.imaginary - columns @ columns.T / 2
-
-
-def _inverse_at(energy, real, imaginary):
-    """1 / (E - A - i B) at every energy as the real matrix [[., -.], [., .]] of its parts."""
-
-    def block(a, b):
-        return jnp.concatenate([jnp.concatenate([a, -b], 1), jnp.concatenate([b, a], 1)])
-
-    unit = jnp.eye(2 * len(real), dtype=energy.dtype)
-    matrix = unit[..., None] * energy[None, None] - block(real, imaginary)[..., None]
-    found = inverse(matrix)
-    for _ in range(2):  # Newton steps carry the derivatives
-        found = 2 * found - matmul(found, matmul(matrix, found))
-    return found
 
 
 class ScatteringMatrix(AbstractScatterer):

@@ -14,13 +14,13 @@ from jaxtyping import Array, Float, Int
 from ._numerics.batching import add, alike, settle
 from ._numerics.compilation import compiled
 from ._numerics.printing import by_name, readable
-from ._numerics.quadrature import panels, unresolved
+from ._numerics.quadrature import panels, shaken, unresolved
 from ._numerics.special import carried
 from ._numerics.validation import is_concrete
 from .distributions import difference
 from .parameters import checked
 from .reservoirs import AbstractReservoir
-from .scatterers import AbstractScatterer
+from .scatterers import AbstractScatterer, squares
 from .status import Status, first, raise_if_known
 from .systems.base import AbstractState, AbstractSystem, at_rest
 from .transmissions import AbstractTransmission
@@ -159,8 +159,10 @@ def currents(conductor: Conductor) -> Currents:
     Bosons must have mu below every coupled energy; at mu = 0 = E their energy and heat are finite,
     and their number, which is not, is NaN (UNCOUNTABLE). Raises `ValueError` where they have not
     (status INVALID_PARAMETER in compiled code), where a scatterer conserves no probability
-    (NOT_UNITARY), and where an integral is not resolved, or the occupations differ where it should
-    end (UNRESOLVED).
+    (NOT_UNITARY), or stands for something unstable (UNSTABLE), and where an integral is not
+    resolved, or the occupations differ where it should end (UNRESOLVED). Where a scatterer has
+    lines so narrow that rounding of energies moves a current by more than 1e-9, the status is
+    INACCURATE: at a width g around the energy E it does so by about 1e-15 E / g.
 
     **Source:** Deghi and Bustos-Marun, Eqs. (6), (17)-(19), (C1); Buettiker, Phys. Rev. B 46, 12485
     (1992).
@@ -188,7 +190,7 @@ def _require(conductor, found):
             " must agree far above and far below: an integral over energy is not resolved, or does"
             " not end."
         )
-    raise_if_known(found.status, Status.NOT_UNITARY, Status.INVALID_PARAMETER)
+    raise_if_known(found.status, Status.NOT_UNITARY, Status.UNSTABLE, Status.INVALID_PARAMETER)
 
 
 class ConductorState(AbstractState):
@@ -238,9 +240,11 @@ def _of(currents, quantity, what):
 def _currents(conductor):
     names = conductor.names
     parts: list = [_of_links(conductor, *links) for links in _alike(conductor)]
-    lost = jnp.zeros(())
+    lost = moved = jnp.zeros(())
+    own = jnp.asarray(int(Status.OK))
     if conductor.scatterer is not None:
-        *scattered, lost = _of_scatterer(conductor)
+        own = conductor.scatterer.status()
+        *scattered, lost, moved = _of_scatterer(conductor)
         parts.append(scattered)
     *sums, missed = zip(*parts)
     flows, noise, produced = (add(x) / (2 * jnp.pi) for x in sums)
@@ -252,13 +256,14 @@ def _currents(conductor):
     illegal = jnp.any(jnp.isnan(flows)) | has_none
     status = first(
         (illegal, Status.INVALID_PARAMETER),
+        (own > 0, own),
         (not_unitary, Status.NOT_UNITARY),
         (unsure, Status.UNRESOLVED),
         (uncountable, Status.UNCOUNTABLE),
+        (moved > max(1e-9, 1e4 * float(jnp.finfo(flows.dtype).eps)), Status.INACCURATE),
     )
-    flows, noise, produced = (
-        jnp.where(illegal | not_unitary | unsure, jnp.nan, x) for x in (flows, noise, produced)
-    )
+    refused = illegal | (own > 0) | not_unitary | unsure
+    flows, noise, produced = (jnp.where(refused, jnp.nan, x) for x in (flows, noise, produced))
 
     def listed(k):
         return {name: flows[k][i] for i, name in enumerate(names)}
@@ -368,14 +373,16 @@ def _of_link(conductor, pair, transmission, signs):
 
 
 def _of_scatterer(conductor):
-    """The same for a scatterer, and by how much it fails to conserve probability."""
+    """The same for a scatterer, by how much it fails to conserve probability, and how far rounding
+    of energies moves its currents."""
     scatterer, names = conductor.scatterer, conductor.names
     owners = np.concatenate(
         [np.full(count, names.index(name)) for name, count in scatterer.channels]
     )
     coupled = [conductor.reservoirs[name] for name, _ in scatterer.channels]
     energy, weights, missed = _points(conductor, coupled, None, scatterer.breaks())
-    amplitudes, probabilities = scatterer.amplitudes(energy), scatterer.probabilities(energy)
+    similar = scatterer.similar(energy)
+    probabilities = scatterer.probabilities(energy) if similar is None else squares(similar)
     belongs = jnp.asarray(np.eye(len(names))[owners], energy.dtype)  # (channels, reservoirs)
     passed = jnp.einsum("abp,ai,bj->ijp", probabilities, belongs, belongs)  # from j to i
     logits = jnp.stack([conductor.reservoirs[name].logit(energy) for name in names])
@@ -384,24 +391,29 @@ def _of_scatterer(conductor):
     )
     of_both = (filled[:, None], others[:, None]), (filled[None], others[None])
     gaps = difference(logits[:, None], logits[None], conductor.statistics, of_both)
-    flow = (weights[None, None] * passed * gaps).sum(1)
+    density = (passed * gaps).sum(1)
+    flow = weights[None] * density
     flows = jnp.stack([flow.sum(1), (energy[None] * flow).sum(1), carried(logits, flow).sum(1)])
     missed = jnp.maximum(missed, unresolved(lax.stop_gradient(flow)))
+    moved = shaken(
+        *lax.stop_gradient((energy, weights, jnp.concatenate([density, energy[None] * density])))
+    )
     lost = (
         jnp.zeros(())
         if scatterer.by_construction
-        else _lost(passed, probabilities if amplitudes else None)
+        else _lost(passed, probabilities if similar else None)
     )
-    if amplitudes is None:
+    if similar is None:
         return (
             flows,
             jnp.full((3, len(names), len(names)), jnp.nan, energy.dtype),
             -flows[2].sum(),
             missed,
             lost,
+            moved,
         )
-    noise = _scattered_noise(energy, weights, amplitudes, filled[owners], others[owners], belongs)
-    return flows, noise, -flows[2].sum(), missed, lost
+    noise = _scattered_noise(energy, weights, similar, filled[owners], others[owners], belongs)
+    return flows, noise, -flows[2].sum(), missed, lost, moved
 
 
 def _lost(passed, probabilities):
@@ -413,13 +425,14 @@ def _lost(passed, probabilities):
     return jnp.max(jnp.stack(sizes))
 
 
-def _scattered_noise(energy, weights, amplitudes, f, other, belongs):
+def _scattered_noise(energy, weights, similar, f, other, belongs):
     """int dE E^n sum_kl A_kl(i) A_lk(j) f_k (1 -+ f_l), with A_kl(i) = delta_ik delta_il -
-    conj(s_ik) s_il of each channel i, and `other` 1 -+ f."""
-    scattered = lax.complex(*amplitudes)
+    conj(s_ik) s_il of each channel i, the first s of two that are `similar`, and `other` 1 -+
+    f."""
+    left, right = (lax.complex(*parts) for parts in similar)
     unit = jnp.eye(len(f), dtype=energy.dtype)
-    ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None].astype(scattered.dtype)
-    a = ones - scattered.conj()[:, :, None] * scattered[:, None]
+    ones = jnp.einsum("ik,il->ikl", unit, unit)[..., None].astype(left.dtype)
+    a = ones - left.conj()[:, :, None] * right[:, None]
     pairs = (f[:, None] * other[None] + f[None] * other[:, None]) / 2
     power = jnp.einsum("iklp,jlkp,klp->ijp", a, a, pairs.astype(a.dtype)).real
     power = jnp.einsum("ijp,ia,jb->abp", power * weights[None, None], belongs, belongs)

@@ -8,6 +8,7 @@ J(E) itself as the tunnelling rate at the electron's energy E, of either sign.
 """
 
 import abc
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
@@ -18,6 +19,7 @@ from ._numerics.validation import as_scalar, nonnegative, positive
 
 __all__ = [
     "AbstractSpectralDensity",
+    "Embedding",
     "LorentzDrude",
     "Lorentzian",
     "Ohmic",
@@ -27,6 +29,16 @@ __all__ = [
     "WideBand",
     "reaction_coordinate",
 ]
+
+
+class Embedding(NamedTuple):
+    """A few damped variables s that answer as a bosonic reservoir does: ds/dt = `dynamics` s +
+    `into` x(t) for the coordinate x = a + a^dagger that it is coupled to, which feels `out_of` . s;
+    chi(w) = out_of . (-i w - dynamics)^-1 into. All in units of energy."""
+
+    dynamics: Float[Array, "k k"]
+    into: Float[Array, " k"]
+    out_of: Float[Array, " k"]
 
 
 class AbstractSpectralDensity(Module):
@@ -51,6 +63,31 @@ class AbstractSpectralDensity(Module):
         """Whether J is the same at all energies, whatever its numbers: then `bandwidth` is
         infinite."""
         return False
+
+    def susceptibility(
+        self, energy: Float[Array, "*batch"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        r"""Real and imaginary part of the answer of a bosonic reservoir to what it is coupled to,
+        at any real `energy` w, in units of energy.
+
+        $$ \chi(\omega) = \int_0^\infty \frac{dx}{2\pi} J(x) \Big[ \frac{1}{\omega - x + i0}
+           - \frac{1}{\omega + x + i0} \Big], \qquad \mathrm{Im}\, \chi = -J(\omega) / 2 $$
+
+        of J continued as an odd function. No counter term is added: the real part shifts levels.
+        Raises `ValueError` for densities of which no closed form is known.
+        """
+        raise ValueError(self._unanswered("susceptibility"))
+
+    def embedding(self) -> Embedding:
+        """Damped variables whose answer is the `susceptibility`; their poles are where it has
+        lines. Raises `ValueError` for densities that are not that of finitely many."""
+        raise ValueError(self._unanswered("embedding"))
+
+    def _unanswered(self, what):
+        return (
+            f"`spectral_density` must be one whose {what} is known, such as `Peaked` or"
+            f" `LorentzDrude`, got {type(self).__name__}."
+        )
 
 
 class Peaked(AbstractSpectralDensity):
@@ -86,6 +123,28 @@ class Peaked(AbstractSpectralDensity):
 
     def bandwidth(self) -> Float[Array, ""]:
         return self.width
+
+    def susceptibility(
+        self, energy: Float[Array, "*batch"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        r"""$\chi(\omega) = -h\, e\, d / (e^2 + d^2 - \omega^2 - 2 i d\, \omega)$ at this
+        `energy`."""
+        per = self.per_energy(energy)
+        center, width = self.center, positive(self.width)
+        detuned = (center - energy) * (center + energy) + width**2
+        return -per * detuned / (4 * width), -energy * per / 2
+
+    def embedding(self) -> Embedding:
+        """The mode itself: energy (e^2 + d^2)^(1/2), amplitude damped at the rate d."""
+        center, width = self.center, self.width
+        energy = jnp.sqrt(center**2 + width**2)
+        coupling = jnp.sqrt(nonnegative(self.height) * center * width / energy)
+        none = jnp.zeros_like(energy)
+        return Embedding(
+            jnp.stack([jnp.stack([none, energy]), jnp.stack([-energy, -2 * width])]),
+            jnp.stack([none, coupling]),
+            jnp.stack([-coupling, none]),
+        )
 
 
 class Lorentzian(AbstractSpectralDensity):
@@ -246,6 +305,18 @@ class LorentzDrude(AbstractSpectralDensity):
 
     def bandwidth(self) -> Float[Array, ""]:
         return self.cutoff
+
+    def susceptibility(
+        self, energy: Float[Array, "*batch"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        r"""$\chi(\omega) = -k\, \omega_c^2 / [2\, (\omega_c - i \omega)]$ at this `energy`."""
+        per = self.per_energy(energy)
+        return -self.cutoff * per / 2, -energy * per / 2
+
+    def embedding(self) -> Embedding:
+        """One variable that decays at the rate w_c."""
+        coupling = self.cutoff * jnp.sqrt(nonnegative(self.coupling) / 2)
+        return Embedding(-self.cutoff[None, None], coupling[None], -coupling[None])
 
 
 class WideBand(AbstractSpectralDensity):

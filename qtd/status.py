@@ -74,7 +74,9 @@ class Status(enum.IntEnum):
         6,
         Severity.DOUBTFUL,
         True,
-        "the top level of a resonator holds more than 1e-3 of its population; give it more levels",
+        "what is cut off matters: the top level of a resonator holds more than 1e-3 of its"
+        " population, or the last tier of a hierarchy, or terms that it lacks, may move a current"
+        " by more than 1e-3; give it more levels, or more `tiers` and `terms`",
     )
     STRONG_CORRELATION = (
         7,
@@ -159,8 +161,8 @@ class Status(enum.IntEnum):
         True,
         "a law is broken by more than rounding (`certificate` says which): some currents are too"
         " small against what goes to"
-        " and fro, or the equation is not valid here; raise the temperature or the precision, or"
-        " take another approach",
+        " and fro, a line is hardly wider than rounding, or the equation is not valid here; raise"
+        " the temperature or the precision, or take another approach",
     )
     INFINITE_RATE = (
         19,

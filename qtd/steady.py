@@ -17,6 +17,7 @@ from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.refinement import refinement
 from ._numerics.special import carried
+from .hierarchy import Hierarchy, HierarchySteadyState
 from .jumps import JumpLindbladian, JumpSteadyState
 from .lindblad import Dissipator, Lindbladian
 from .networks import Jumps, RateNetwork, Topology
@@ -371,6 +372,8 @@ def solve(system: RateNetwork) -> SteadyState: ...
 def solve(system: Lindbladian) -> CoherentSteadyState: ...
 @overload
 def solve(system: JumpLindbladian) -> JumpSteadyState: ...
+@overload
+def solve(system: Hierarchy) -> HierarchySteadyState: ...
 @overload
 def solve(system: AbstractSystem | AbstractState) -> AbstractState: ...
 @checked

@@ -294,3 +294,14 @@ def curve(sheet, label, panel="a"):
     rows = sheet.table.query("panel == @panel and curve == @label")
     assert len(rows), label
     return rows.x.to_numpy(), rows.y.to_numpy()
+
+
+def dense(blocks, bands):
+    """The matrix whose `bands` are given, of numbers in `blocks`; without what stands for missing
+    numbers."""
+    found = np.zeros((blocks.size + 1,) * 2)
+    for k, rows in enumerate(blocks.index):
+        for shift, part in ((0, bands.diagonal), (1, bands.above), (-1, bands.below)):
+            if 0 <= k + shift < blocks.count:
+                found[np.ix_(rows, blocks.index[k + shift])] += np.asarray(part[k])
+    return found[:-1, :-1]

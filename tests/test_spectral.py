@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -243,3 +245,38 @@ def test_resonator_filters_fall_to_zero_beyond_the_cutoff_and_have_the_stated_pe
     assert float(density(jnp.array(5.1))) == 0.0
     assert float(density.per_energy(jnp.array(0.0))) == pytest.approx(0.1 / 4, rel=1e-15)
     assert float(density.per_energy(jnp.array(-1.3))) == float(density.per_energy(jnp.array(1.3)))
+
+
+ANSWERING = [Peaked(1.0, 0.2, 0.7), LorentzDrude(0.7, 2.0)]
+
+
+@pytest.mark.parametrize("density", ANSWERING, ids=["peak", "drude"])
+@pytest.mark.parametrize("energy", [-0.7, 0.0, 0.6, 1.3, 4.0])
+def test_susceptibilities_obey_kramers_and_kronig(density, energy):
+    """Re chi(w) = P int dx / 2 pi J(x) / (w - x) over the whole axis, Im chi = -J / 2."""
+    real, imaginary = density.susceptibility(jnp.asarray(energy))
+    assert float(imaginary) == pytest.approx(-float(density(jnp.asarray(energy))) / 2, rel=1e-14)
+
+    def shifted(x):  # the principal value: what is odd around w goes out
+        return (formula(density, energy - x) - formula(density, energy + x)) / x
+
+    edges = [0.0, 0.3, 1.0, 3.0, 30.0]
+    near = sum(quad(shifted, a, b, epsrel=1e-11, limit=200)[0] for a, b in pairwise(edges))
+    far = quad(lambda y: shifted(1 / y) / y**2, 0, 1 / edges[-1], epsrel=1e-11, limit=200)[0]
+    assert float(real) == pytest.approx((near + far) / (2 * np.pi), rel=1e-8)
+
+
+@pytest.mark.parametrize("density", ANSWERING, ids=["peak", "drude"])
+def test_embeddings_answer_as_the_susceptibility(density):
+    dynamics, into, out_of = map(np.asarray, density.embedding())
+    for energy in (0.0, 0.6, 1.3):
+        found = out_of @ np.linalg.solve(-1j * energy * np.eye(len(into)) - dynamics, into)
+        real, imaginary = density.susceptibility(jnp.asarray(energy))
+        assert abs(found - complex(real, imaginary)) < 1e-14
+
+
+@pytest.mark.parametrize("density", [Ohmic(0.1, 5.0), WideBand(0.1), Resonator(1.0, 0.1)])
+def test_densities_whose_susceptibility_is_not_known_say_so(density):
+    for ask in (lambda: density.susceptibility(jnp.asarray(1.0)), density.embedding):
+        with pytest.raises(ValueError, match=f"is known, such as.*got {type(density).__name__}"):
+            ask()

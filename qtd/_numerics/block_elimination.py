@@ -1,8 +1,7 @@
 """Steady states and responses of large generators, whose numbers stand in a row of blocks of which
 each meets only its neighbours.
 
-Elimination goes from block to block, so that the cost is that of the blocks, not of the whole. An
-operator is asked for its product with vectors only; the blocks are read off from a few of these.
+Elimination goes from block to block, so that the cost is that of the blocks, not of the whole.
 """
 
 from collections.abc import Sequence
@@ -63,9 +62,8 @@ class Blocks:
 
     @property
     def memory(self) -> int:
-        """Bytes that the factors and what they are read from take, in double precision."""
-        colours = min(3, self.count)
-        return 8 * (4 * self.count * self.width**2 + 2 * colours * self.width * self.size)
+        """Bytes that the blocks, their factors and copies on the way take, in double precision."""
+        return 8 * 10 * self.count * self.width**2
 
     @property
     def operations(self) -> float:
@@ -80,38 +78,24 @@ class Blocks:
         """The inverse of `split`, of numbers `x` by block."""
         return x.reshape(-1)[self.place]
 
-    def read(self, operator: Generator, like: Inexact[Array, "..."]) -> "Bands":
-        """The blocks of an `operator`, of the kind of number `like`.
-
-        Vectors that are 1 at one place of every third block are enough: what comes out in one
-        block and its neighbours is a column of each.
-        """
-        colours, kind = min(3, self.count), like.dtype
-        blocks = np.arange(self.count)
-        is_there = jnp.asarray(self.index < self.size)
-
-        def image(colour, column):
-            chosen = (jnp.arange(self.width) == column)[None] & (
-                jnp.asarray(blocks % colours) == colour
-            )[:, None]
-            return self.split(operator.apply(self.join(chosen.astype(kind)), False))
-
-        columns = jnp.arange(self.width)
-        images = jax.vmap(lambda colour: jax.vmap(lambda column: image(colour, column))(columns))(
-            jnp.arange(colours)
-        )
-        rows = jnp.moveaxis(images, 1, -1)  # (colours, blocks, rows, columns)
+    def of_entries(
+        self, rows: np.ndarray, columns: np.ndarray, values: Inexact[Array, " entries"]
+    ) -> "Bands":
+        """The blocks of a matrix from its `values` at some `rows` and `columns`, no place twice."""
+        shape = self.count, self.width, self.width
+        block, row = np.divmod(self.place[rows], self.width)
+        other, column = np.divmod(self.place[columns], self.width)
 
         def band(shift):
-            """Blocks [k, k + shift], 0 where there is none."""
-            source = np.clip(blocks + shift, 0, self.count - 1)
-            exists = (blocks + shift == source)[:, None, None]
-            columns_there = is_there[source][:, None, :]
-            return jnp.where(exists & columns_there, rows[source % colours, blocks], 0)
+            here = other - block == shift
+            places = block[here], row[here], column[here]
+            return jnp.zeros(shape, values.dtype).at[places].set(values[here])
 
-        missing = jnp.where(is_there, 0, 1).astype(kind)
-        diagonal = band(0) + jax.vmap(jnp.diag)(missing)
-        return Bands(diagonal, band(1), band(-1))
+        return Bands(band(0) + self._where_missing(values.dtype), band(1), band(-1))
+
+    def _where_missing(self, kind):
+        """1 on the diagonal where a block has no number."""
+        return jax.vmap(jnp.diag)(jnp.asarray(self.index == self.size).astype(kind))
 
 
 class Bands(eqx.Module):
@@ -136,7 +120,7 @@ class _Factors(eqx.Module):
 
 class BlockElimination(eqx.Module):
     """The factors of the generator L of a state, an `operator`, whose numbers stand in `blocks`.
-    `bands` are its blocks, as `Blocks.read` finds them.
+    `bands` are its blocks.
 
     What is factored is M = L + s u t^T, with the trace t, a number s of the size of L, and u, 1 at
     one population of the last block: as t^T L = 0, M x = y has the solution of L x = y without
@@ -190,7 +174,8 @@ class BlockElimination(eqx.Module):
 
 def _factored(blocks: Blocks, bands: Bands) -> _Factors:
     kind = bands.diagonal.dtype
-    scale = jnp.max(jnp.abs(bands.diagonal) * jnp.asarray(blocks.index < blocks.size)[:, :, None])
+    is_there = jnp.asarray(blocks.index < blocks.size)[:, :, None]
+    scale = jnp.max(jnp.where(is_there, jnp.abs(bands.diagonal), 0))
     traces = scale * blocks.split(jnp.asarray(blocks.trace, kind))
     last = jnp.arange(blocks.count) == blocks.count - 1
     border = jnp.zeros(blocks.width, kind).at[blocks.pivot].set(1)

@@ -153,6 +153,23 @@ def inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return _eliminated(lax.stop_gradient(matrix), matrix[:, :0])[0]
 
 
+def inverse_of_parts(
+    real: Float[Array, "n n *batch"], imaginary: Float[Array, "n n *batch"]
+) -> tuple[Float[Array, "n n *batch"], Float[Array, "n n *batch"]]:
+    """Real and imaginary part of 1/(A + i B) from those of the matrix, with derivatives to second
+    order."""
+    n = len(real)
+    upper, lower = (
+        jnp.concatenate([real, -imaginary], 1),
+        jnp.concatenate([imaginary, real], 1),
+    )
+    matrix = jnp.concatenate([upper, lower])
+    found = inverse(matrix)
+    for _ in range(2):  # Newton steps carry the derivatives
+        found = 2 * found - matmul(found, matmul(matrix, found))
+    return found[:n, :n], found[n:, :n]
+
+
 def _eliminated(matrix, right):
     """1/A and 1/A B by Gauss-Jordan elimination of [A | B | 1] with partial pivoting; rows are
     swapped arithmetically, batch by batch. One large matrix is left to LAPACK."""

@@ -65,7 +65,7 @@ def smallest_pivots(matrices: Inexact[Array, "blocks n n"]) -> Real[Array, " blo
     def eliminate(k, carry):
         left, smallest = carry
         pivot = left[:, k, k].real
-        row = left[:, k] * (jnp.arange(size) > k)
+        row = jnp.where((jnp.arange(size) > k)[None], left[:, k], 0)
         share = row / pivot[:, None].astype(row.dtype)
         left = left - row.conj()[:, :, None] * share[:, None, :]
         return left, jnp.minimum(smallest, pivot)

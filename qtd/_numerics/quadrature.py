@@ -71,6 +71,23 @@ def unresolved(shares: Float[Array, "... points"]) -> Float[Array, ""]:
     return jnp.max(jnp.where(size > 0, tails / jnp.where(size > 0, size, 1.0), 0.0))
 
 
+def shaken(
+    points: Float[Array, " points"],
+    weights: Float[Array, " points"],
+    values: Float[Array, "kinds points"],
+) -> Float[Array, ""]:
+    """About how far rounding of the `points` of `panels` moves integrals of `values`, over those of
+    their sizes: each is off by what values change by within some roundings, either way, and these
+    add up in the square. A line of width g at w makes it some roundings times w / g."""
+    size = jnp.abs(weights[None] * values).sum(1, keepdims=True)
+    shares = values / jnp.where(size > 0, size, 1.0)
+    steps = jnp.diff(shares.reshape(len(shares), -1, len(_POINTS)))
+    reach = jnp.where(weights > 0, jnp.abs(points), 0).reshape(-1, len(_POINTS))[None, :, 1:]
+    # Of a point, and of the matrices that are inverted there.
+    rounding = 4 * float(jnp.finfo(points.dtype).eps)
+    return rounding * jnp.sqrt(jnp.max(((reach * steps) ** 2).sum((1, 2))))
+
+
 def following(function: Callable, known: Float[Array, " n"], count: int) -> Float[Array, " count"]:
     """Breakpoints for a logit, a `function` of energy, that share its changes evenly wherever they
     are between the ends of the `known` ones; constants to every derivative.

@@ -100,19 +100,19 @@ def _weighed_jvp(weight, targets, is_there, primals, tangents):
 
 
 def _turned(targets, states, operators):
-    return jnp.swapaxes(states[targets], -1, -2) @ operators @ states
+    return jnp.swapaxes(states[targets], -1, -2) @ operators @ states[None]
 
 
 def _between(targets, is_there, energies, states, operators):
     """Energies that the elements of operators between levels add, these elements, and the way
     back."""
     exists = jnp.einsum("sib,si->sb", states**2, jnp.asarray(is_there, states.dtype)) > 0.5
-    both = exists[targets][..., :, None] & exists[:, None, :]
+    both = exists[targets][..., :, None] & exists[None, :, None, :]
     both = both & (targets >= 0)[..., None, None]
-    gaps = jnp.where(both, energies[targets][..., :, None] - energies[:, None, :], 1.0)
+    gaps = jnp.where(both, energies[targets][..., :, None] - energies[None, :, None, :], 1.0)
     turned = jnp.where(both, _turned(targets, states, operators), 0.0)
 
     def back(elements):
-        return states[targets] @ elements @ jnp.swapaxes(states, -1, -2)
+        return states[targets] @ elements @ jnp.swapaxes(states, -1, -2)[None]
 
     return gaps, turned, back

@@ -10,7 +10,7 @@ from ..systems.base import AbstractSystem
 from ..thermodynamics import operate
 
 # Imported for the checks that they register.
-from . import _coherent, _conductors, _explicit, _networks, _operators  # noqa: F401
+from . import _coherent, _conductors, _explicit, _hierarchy, _networks, _operators  # noqa: F401
 from ._alternatives import compared
 from ._gradients import Probe, gradients
 from ._points import point_checks

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..findings import Checks, Finding, Severity
 from ..limits import FIRST_ORDER
+from ..oscillators import HarmonicDevice
 from ..scattering import Conductor
 from ._systems import checks_of
 
@@ -25,6 +26,11 @@ def _(conductor: Conductor) -> Checks:
     return (
         {**skipped, "narrow resonances": lambda: narrow(conductor)} if conductor.narrow else skipped
     )
+
+
+@checks_of.register
+def _(device: HarmonicDevice) -> Checks:
+    return checks_of(device.conductor())
 
 
 def narrow(conductor: Conductor) -> list[Finding]:

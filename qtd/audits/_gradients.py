@@ -23,8 +23,8 @@ class Probe:
     """A machine's operating point and the derivatives of its headlines, by one compiled program for
     each mode.
 
-    Only these are taken; the `others`, such as the noise of every reservoir, come from the same
-    formulas, and would take as long again to compile for each.
+    Only these are taken; most of the `others`, such as the noise of every reservoir, come from the
+    same formulas, and would take as long again to compile for each.
     """
 
     def __init__(self, machine: Any, operate: Callable[[Any], Any]):
@@ -221,9 +221,8 @@ def _forward(paths, exact, differences, errors, labels, others):
             " largest derivative."
         )
         if others:
-            text += (
-                f" Others come from the same formulas, and were not checked: {', '.join(others)}."
-            )
+            named = ", ".join(others)
+            text += f" Others, most of them from the same formulas, were not checked: {named}."
         if severity > Severity.NOTE:
             text = (
                 f"The derivative of {name(worst)}, per relative change, is {exact[worst]:.6g},"

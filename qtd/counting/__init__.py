@@ -2,7 +2,7 @@
 and large deviations."""
 
 # Imported for what they register: what is counted of their kinds of state.
-from . import _conductors, _explicit, _jumps, _lindblad, _networks  # noqa: F401
+from . import _conductors, _explicit, _hierarchy, _jumps, _lindblad, _networks  # noqa: F401
 from ._fronts import Covariance, System, Weights, covariance, cumulants, noise, series
 from ._large_deviations import LargeDeviations, generating_function, large_deviations
 

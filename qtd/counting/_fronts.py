@@ -176,7 +176,7 @@ def uncountable(name: str) -> str:
     """What is wrong with counting a reservoir called `name`, in words."""
     return (
         f"{name!r} exchanges no definite quanta, so that nothing is counted of it: ask for its"
-        " current, or name as `bare` what it lowers."
+        " current; jumps are counted where `bare` names what they lower."
     )
 
 

@@ -1,6 +1,7 @@
 """A device whose filters are damped modes inside it."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ Coupling = Literal["rotating-wave", "full"]
 # Where the rotating wave, and weak damping, are off by about 2 %; with the full coupling only the
 # second is asked. A local treatment is of a tuned filter up to rounding.
 _WEAK, _TUNED = 0.03, 1e-6
+_MOST_STATES = 10_000  # beyond, blocks alone would fill any memory
 
 
 class ExplicitFilters(AbstractSystem):
@@ -139,7 +141,14 @@ class ExplicitFilters(AbstractSystem):
                 )
         is_full, is_joint = coupling == "full", treatment == "redfield"
         ordered = tuple((edge.name, tops[edge.name]) for edge in edges if edge.name in tops)
-        self.structure = composite(len(_energies(device)), edges, ordered, is_full, is_joint)
+        size = len(_energies(device))
+        states = size * math.prod(top + 1 for _, top in ordered)
+        if states > _MOST_STATES:
+            raise ValueError(
+                f"`explicit` makes {states} states of device and modes, of {_MOST_STATES} at most:"
+                " take fewer quanta, or fewer filters."
+            )
+        self.structure = composite(size, edges, ordered, is_full, is_joint)
         require_memory(
             self.structure.blocks.memory,
             f"`explicit` keeps {len(self.structure.kept)} numbers, whose elimination",

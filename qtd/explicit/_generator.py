@@ -2,6 +2,7 @@
 the blocks of its state."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -56,8 +57,8 @@ class Flows(eqx.Module):
 
     def gains(self, blocks: Blocks, operators: Several) -> Blocks:
         r"""The sum of \Lambda \rho C^T + C \rho \Lambda^T, with other `operators` in place of C."""
-        made = self.weighed @ blocks @ _turned(operators)
-        made = made + operators @ blocks @ _turned(self.weighed)
+        made = self.weighed @ blocks[None] @ _turned(operators)
+        made = made + operators @ blocks[None] @ _turned(self.weighed)
         sources = self.structure.sources[list(self.which)]
         arrived = made[np.arange(len(sources))[:, None], sources]
         return jnp.sum(jnp.where((sources >= 0)[..., None, None], arrived, 0.0), axis=0)
@@ -65,12 +66,12 @@ class Flows(eqx.Module):
     def counted(self, blocks: Blocks, operators: Several) -> Float[Array, ""]:
         """The trace of `gains`."""
         even = 0.5 * (blocks + _turned(blocks))
-        return 2 * jnp.sum((self.weighed @ even) * operators)
+        return 2 * jnp.sum((self.weighed @ even[None]) * operators)
 
     def gross(self, blocks: Blocks, operators: Several) -> Float[Array, ""]:
         """The same without signs, of which rounding is a share."""
         even = 0.5 * (blocks + _turned(blocks))
-        return 2 * jnp.sum((jnp.abs(self.weighed) @ jnp.abs(even)) * jnp.abs(operators))
+        return 2 * jnp.sum((jnp.abs(self.weighed) @ jnp.abs(even)[None]) * jnp.abs(operators))
 
     def number(self, per_particle: bool) -> Float[Array, " flows"]:
         """What jumps take out of the reservoir: electrons `per_particle`, else quanta."""
@@ -115,7 +116,7 @@ class Generator(eqx.Module):
         found = flows.operators
         targets = flows.targets
         for _ in range(power):
-            step = self.hamiltonian[targets] @ found - found @ self.hamiltonian
+            step = self.hamiltonian[targets] @ found - found @ self.hamiltonian[None]
             found = step - offsets * found
         return found
 
@@ -130,11 +131,15 @@ class Generator(eqx.Module):
         columns, own = _Columns(*here), rows.at(1)
         left, right = columns.of_rows(self.losses), columns.of_columns(self.losses)
         commuted = columns.of_columns(self.hamiltonian), columns.of_rows(self.hamiltonian)
+
+        def where(rows, columns, values):
+            return jnp.where(_equal(rows, columns), values, 0.0)
+
         local = (
-            -_pick(own.row, left) * _equal(own.column, here.column)
-            - _equal(own.row, here.row) * _pick(own.column, right)
-            + _equal(own.row, here.column) * _pick(own.column, commuted[1])
-            - _pick(own.row, commuted[0]) * _equal(own.column, here.row)
+            where(own.row, here.column, _pick(own.column, commuted[1]))
+            - where(own.column, here.row, _pick(own.row, commuted[0]))
+            - where(own.column, here.column, _pick(own.row, left))
+            - where(own.row, here.row, _pick(own.column, right))
         )
         same = _equal(own.sector, here.sector) & (own.sector >= 0)[..., :, None]
         start = jnp.zeros((3, *local.shape), local.dtype).at[1].set(jnp.where(same, local, 0.0))
@@ -224,9 +229,7 @@ class _Columns:
 
 def _pick(rows, table):
     """[k, r, c]: the entry of `table` [k, :, c] at the place of row r."""
-    width = table.shape[1]
-    chosen = jnp.asarray(rows[..., None] == np.arange(width), table.dtype)
-    return chosen @ table
+    return jax.nn.one_hot(rows, table.shape[1], dtype=table.dtype) @ table
 
 
 def _equal(rows, columns):

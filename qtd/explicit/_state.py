@@ -73,7 +73,7 @@ class ExplicitState(AbstractState):
         """About how far the energy current of `reservoir` may be off by rounding of what goes to
         and fro; without derivatives."""
         eps = jnp.finfo(self.vector.dtype).eps
-        return lax.stop_gradient(4 * eps * self.dissipators[reservoir].gross(self.vector))
+        return lax.stop_gradient(32 * eps * self.dissipators[reservoir].gross(self.vector))
 
     def array(self) -> Float[Array, " levels"]:
         """`populations`."""
@@ -91,7 +91,8 @@ class ExplicitState(AbstractState):
         """Mean number of quanta in each mode, by reservoir."""
         structure, joint = self.system.structure, self._joint()
         return {
-            name: jnp.sum(structure.number(i) * joint) for i, name in enumerate(structure.modes)
+            name: jnp.sum(jnp.asarray(structure.number(i), joint.dtype) * joint)
+            for i, name in enumerate(structure.modes)
         }
 
     @property
@@ -122,7 +123,8 @@ class ExplicitState(AbstractState):
 
     def _is_no_state(self):
         unit = jnp.eye(self.system.structure.sectors.width, dtype=self.vector.dtype)
-        pivots = smallest_pivots(lax.stop_gradient(self._hermitian()) + _NEGATIVE * unit)
+        rho = lax.stop_gradient(self._hermitian())
+        pivots = smallest_pivots(rho + (_NEGATIVE * unit[None]).astype(rho.dtype))
         return jnp.min(pivots) < 0
 
     def _is_cut(self):

@@ -63,6 +63,15 @@ class AbstractMachine(Module):
             " to vary."
         )
 
+    def with_explicit_filters(
+        self, levels: Mapping[str, int | None] | Sequence[str], **how: Any
+    ) -> "AbstractMachine":
+        """The same machine with the filters of some reservoirs as damped modes inside it, where it
+        has any: see `AbstractOpenSystem.with_explicit_filters`. `ValueError` of others."""
+        raise ValueError(
+            f"`explicit` needs a machine of levels between filters, got {type(self).__name__}."
+        )
+
     def survey(self) -> "Survey":
         """What to look at first: by default the first observable, over two temperatures, or else
         two other numbers."""

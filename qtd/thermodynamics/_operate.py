@@ -68,6 +68,7 @@ def existing(point: OperatingPoint) -> OperatingPoint:
         Status.NO_UNIQUE_STEADY_STATE,
         Status.NOT_UNITARY,
         Status.INFINITE_RATE,
+        Status.UNSTABLE,
     )
     return point
 

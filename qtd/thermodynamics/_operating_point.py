@@ -324,12 +324,11 @@ class OperatingPoint(AbstractPoint):
 
     @property
     def _metered(self):
-        """Reservoirs whose meters are large enough for a note, anywhere in a batch; one of them of
-        points that are not known."""
-        if is_concrete(self):
-            meters = {name: np.asarray(meter) for name, meter in self.meters.items()}
-            return [name for name in meters if np.any(meters[name] > FIRST_ORDER.note)]
-        return [name for name in (self.cooled, *self.names) if name in self.meters][:1]
+        """Reservoirs whose meters are known, and large enough for a note anywhere in a batch."""
+        if not is_concrete(self):
+            return []
+        meters = {name: np.asarray(meter) for name, meter in self.meters.items()}
+        return [name for name in meters if np.any(meters[name] > FIRST_ORDER.note)]
 
     def _counts_what_is_taken(self):
         """Whether the quanta counted are the energy that the device takes up, of known points."""
@@ -458,8 +457,7 @@ class OperatingPoint(AbstractPoint):
     def headlines(self) -> list[str]:
         """Names of the observables that are worth a line of print: of the noise of heat that of the
         cooled reservoir, or else of the first; energy that the device takes up only where it is
-        not what is counted; and meters where they are worth a note, or one of them where that is
-        not known."""
+        not what is counted; and meters only where they are known to be worth a note."""
         shown = self.cooled or self.names[0]
         hidden = {f"{kind}_{name}" for kind in ("S", "TUR") for name in self.names if name != shown}
         if is_concrete(self) and self._counts_what_is_taken():

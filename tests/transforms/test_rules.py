@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import qtd
-from qtd import distributions, nonthermal, scatterers
+from qtd import distributions, nonthermal, oscillators, scatterers
 from qtd.expansion import work_generating_function
 from qtd.gases import FermiGas
 from qtd.greens import KerrModes
@@ -25,7 +25,7 @@ from qtd.machines import (
     QubitRefrigerator,
     ResonatorRefrigerator,
 )
-from qtd.spectral import Resonator, WideBand
+from qtd.spectral import Peaked, Resonator, WideBand
 from qtd.transmissions import Boxcar
 
 
@@ -93,6 +93,19 @@ def skewed(x):
         )
     )
     return found.particle_currents["left"], found.status
+
+
+def harmonic(potential=0.0, back=0.1):
+    density = Peaked(1.0, 0.1, 0.1)
+    reservoirs = {
+        "a": qtd.Reservoir(0.5, potential, spectral_density=density),
+        "b": qtd.Reservoir(1.0, spectral_density=density),
+    }
+    rows = [[0.0 * back, 0.1 + 0.0 * back], [back, 0.0 * back]]
+    couplings = jnp.stack([jnp.stack(row) for row in rows])
+    device = oscillators.HarmonicDevice([1.0, 1.1], {"a": 0, "b": 1}, reservoirs, couplings)
+    point = qtd.operate(device)
+    return point.heat_currents["a"], point.status
 
 
 def no_lead_at_all(height):
@@ -163,6 +176,8 @@ RULES = {
         lambda x: cold(qtd.replace(ResonatorRefrigerator(), {"shift": x}).operate()), 0.05, -1.0
     ),
     "a Hamiltonian that is not Hermitian": Rule(skewed, 0.3, 0.4),
+    "oscillators with a potential": Rule(lambda x: harmonic(potential=x), 0.0, -0.1),
+    "couplings that are not symmetric": Rule(lambda x: harmonic(back=x), 0.1, 0.2),
     "leads without any rate": Rule(no_lead_at_all, 0.25, 0.0),
     "a gas that is not degenerate": Rule(gas, 1.0, 20.0),
 }
