@@ -22,6 +22,7 @@ _MACHINES = (
     "collective-refrigerator",
     "quantum-motor",
     "finite-reservoirs",
+    "explicit-filters",
 )
 
 
