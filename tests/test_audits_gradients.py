@@ -109,7 +109,7 @@ def test_derivatives_of_noise_are_checked_and_those_that_are_not_are_named():
     assert wrong.severity == WRONG and "S_left" in wrong.text
     found = gradients(Probe(CollectiveRefrigerator(3), lambda machine: machine.operate()))
     assert [finding.severity for finding in found] == [FINE, FINE]
-    checked, _, rest = found[0].text.partition("Others come from")
+    checked, _, rest = found[0].text.partition("Others, most of them")
     assert (
         all(name in checked for name in ("S_cold", "TUR_cold", "COP", "J_hot"))
         and "TUR_hot" not in checked

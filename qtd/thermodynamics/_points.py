@@ -70,7 +70,7 @@ class AbstractPoint(eqx.Module):
 
     def headlines(self) -> list[str]:
         """Names of the observables that are worth a line of print each; the others are there, but
-        come from the same formulas."""
+        mostly come from the same formulas."""
         return list(self.observables())
 
     def laws(self) -> list[Law]:
