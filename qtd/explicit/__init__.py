@@ -2,15 +2,6 @@
 widths of the filters."""
 
 from ._device import ExplicitFilters
-from ._generator import FilterDissipator, Flows, Generator
 from ._state import ExplicitState
-from ._structure import Composite
 
-__all__ = [
-    "Composite",
-    "ExplicitFilters",
-    "ExplicitState",
-    "FilterDissipator",
-    "Flows",
-    "Generator",
-]
+__all__ = ["ExplicitFilters", "ExplicitState"]

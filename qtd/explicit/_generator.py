@@ -93,7 +93,7 @@ class Generator(eqx.Module):
         self.hamiltonian, self.flows, self.losses = hamiltonian, flows, flows.losses()
 
     def apply(self, x: Float[Array, " m"], transposed: bool = False) -> Float[Array, " m"]:
-        """What happens to a state per time, both as the numbers that are kept; only not
+        """What happens to a state `x` per time, both as the numbers that are kept; only not
         `transposed`."""
         blocks = self.blocks(x)
         # Of S + i A, kept as R = S + A, the commutator is this; see `Composite`.
@@ -103,7 +103,7 @@ class Generator(eqx.Module):
         return self.numbers(made + self.flows.gains(blocks, self.flows.operators))
 
     def blocks(self, x: Float[Array, " m"]) -> Blocks:
-        """The blocks of a state from the numbers that are kept."""
+        """The blocks of a state from the numbers `x` that are kept."""
         return jnp.concatenate([x, jnp.zeros_like(x[:1])])[self.flows.structure.spread]
 
     def numbers(self, blocks: Blocks) -> Float[Array, " m"]:
@@ -188,7 +188,7 @@ class FilterDissipator(eqx.Module):
         return self.flows.counted(self.generator.blocks(state), energies)
 
     def gross(self, state: Float[Array, " m"]) -> Float[Array, ""]:
-        """`taken` without signs: what goes to and fro."""
+        """`taken` of a `state` without signs: what goes to and fro."""
         energies = self.generator.energies(self.flows, 1)
         return self.flows.gross(self.generator.blocks(state), energies)
 

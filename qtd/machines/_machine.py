@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 from .._numerics.compilation import compiled
 from .._numerics.modules import Module
 from ..counting import Covariance, Weights, covariance, cumulants
-from ..explicit import Composite, ExplicitFilters
+from ..explicit import ExplicitFilters
 from ..explicit._device import Coupling, Treatment
+from ..explicit._structure import Composite
 from ..findings import Checks
 from ..observables import observables
 from ..parameters import checked, parameters
@@ -65,9 +66,10 @@ class AbstractMachine(Module):
 
     def with_explicit_filters(
         self, levels: Mapping[str, int | None] | Sequence[str], **how: Any
-    ) -> "AbstractMachine":
+    ) -> "ExplicitMachine":
         """The same machine with the filters of some reservoirs as damped modes inside it, where it
-        has any: see `AbstractOpenSystem.with_explicit_filters`. `ValueError` of others."""
+        has any; `levels` and `how` as in `AbstractOpenSystem.with_explicit_filters`. Raises
+        `ValueError` of others."""
         raise ValueError(
             f"`explicit` needs a machine of levels between filters, got {type(self).__name__}."
         )
@@ -134,18 +136,18 @@ class AbstractOpenSystem(AbstractMachine):
 
 
 class ExplicitMachine(AbstractOpenSystem):
-    """A `machine` whose chosen filters are damped modes inside it, as
-    `machine.with_explicit_filters({"cold": 3})` makes it.
+    """A `machine` whose chosen filters are damped modes inside it, with the most quanta in each by
+    `levels`, as `machine.with_explicit_filters({"cold": 3})` makes it.
 
     Its parameters are those of the machine, such as `machine.cold.temperature`; so are its roles.
-    `structure`, `treatment` and `coupling` as in `qtd.explicit.ExplicitFilters`, which is its
-    `system`. Raises `ValueError` as that does.
+    `how`, `structure`, `treatment` and `coupling` as in `qtd.explicit.ExplicitFilters`, which is
+    its `system`. Raises `ValueError` as that does. **Source:** as that.
 
     >>> fridge = qtd.machines.CollectiveRefrigerator(num_spins=5)
     >>> fridge = qtd.replace(fridge, {"cold.spectral_density.height": 0.02})
     >>> explicit = fridge.with_explicit_filters({"cold": 3})
     >>> explicit.system().structure
-    Composite(12 states, 24 numbers kept, blocks of 4)
+    Composite(12 states, 18 numbers kept, blocks of 5)
     """
 
     machine: AbstractOpenSystem

@@ -33,7 +33,6 @@ __all__ = [
     "SIZES",
     "Cooling",
     "Flow",
-    "Way",
     "best_width",
     "collective",
     "detuned",
@@ -77,8 +76,8 @@ EXACT_TWO_LEVELS = (
     (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
     (0.0411, 0.0747, 0.0944, 0.1050, 0.1110, 0.1120, 0.1096, 0.1014),
 )
-# At temperatures of 0.5 and 0.3, width and height 0.05, how the current of two levels in tune changes
-# with the centre of the hot filter, by the hierarchy.
+# At temperatures of 0.5 and 0.3, width and height 0.05, how the current of two levels in tune
+# changes with the centre of the hot filter, by the hierarchy.
 EXACT_GRADIENT = 2.76e-4
 # Widths and heights of the three filters, drawn with a spread of 0.7 in their logarithms.
 DRAWS = tuple(
@@ -202,8 +201,8 @@ def _turned(way, temperatures, centres):
 
 
 def slope(way: Way) -> float:
-    """How `detuned` changes with the centre of the hot filter, in tune, at temperatures of 0.5 and
-    0.3, by a difference."""
+    """How `detuned` in this `way` changes with the centre of the hot filter, in tune, at
+    temperatures of 0.5 and 0.3, by a difference."""
     above, below = (detuned(way, (0.5, 0.3), (1 + step, 1.0)) for step in (1e-4, -1e-4))
     return (above - below) / 2e-4
 
@@ -288,7 +287,8 @@ def within_the_meter(num_spins: int) -> Cooling:
 
 @functools.cache
 def fixed_heights(num_spins: int) -> Cooling:
-    """The collective refrigerator at the filters of its paper's Fig. 2, of height 1."""
+    """The collective refrigerator of `num_spins` at the filters of its paper's Fig. 2, of height
+    1."""
     return collective(num_spins, 1000.0, CENTRES, (0.1, 1e-3, 0.1), (1.0, 1.0, 1.0))
 
 

@@ -140,9 +140,7 @@ def figure_3() -> Sheet:
         half the meter, which an operating point tells as `expected_error`; dashed: 0.1, what a
         meter may be.""",
     )
-    ax = sheet.label(
-        "a", "mean meter", "rate equation / explicit - 1", xscale="log", yscale="log"
-    )
+    ax = sheet.label("a", "mean meter", "rate equation / explicit - 1", xscale="log", yscale="log")
     line = np.array([8e-3, 20.0])
     sheet.curve("a", "half the meter", line, line / 2, color="0.35", lw=1.0)
     equal = [((0.05,) * 3, (0.05 * x,) * 3) for x in RATIOS[1:10]]
