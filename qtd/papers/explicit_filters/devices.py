@@ -77,8 +77,8 @@ EXACT_TWO_LEVELS = (
     (0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
     (0.0411, 0.0747, 0.0944, 0.1050, 0.1110, 0.1120, 0.1096, 0.1014),
 )
-# At temperatures of 0.5 and 0.3, width and height 0.05, how the current of two levels in tune changes
-# with the centre of the hot filter, by the hierarchy.
+# How the current of two levels in tune changes with the centre of the hot filter, by the hierarchy,
+# at temperatures of 0.5 and 0.3, width and height 0.05.
 EXACT_GRADIENT = 2.76e-4
 # Widths and heights of the three filters, drawn with a spread of 0.7 in their logarithms.
 DRAWS = tuple(
