@@ -10,11 +10,11 @@ import gallery
 import pytest
 
 import qtd
+from qtd import papers
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MACHINES = [page.stem for page in PAGES if page.parent.name == "machines" and page.stem != "index"]
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 WITH_EXAMPLES = [page for page in (README, *PAGES) if BLOCK.search(page.read_text())]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -55,10 +55,10 @@ def test_the_examples_run_in_order_and_print_what_they_say(
 
 @pytest.mark.deep
 @pytest.mark.quick
-@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("machine", papers.names())
 def test_the_page_of_claims_says_what_comes_out(machine):
     page = html.unescape((ROOT / "docs" / "papers.md").read_text()).replace("\\", "")
-    for claim in gallery.claimed(machine.replace("_", "-")):
+    for claim in gallery.claimed(machine):
         row = f"| {claim.figure} | {claim.statement} | {claim.paper} | {claim.verdict} |"
         assert row in page, row
 

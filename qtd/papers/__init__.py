@@ -4,6 +4,7 @@ numbers, and a verdict on each claim made about them.
 A folder a machine, such as `qtd.papers.quantum_motor`: `devices`, the machines at the paper's
 parameters; `figures`, what draws them, with `FIGURES`, functions by the paper's number of a figure;
 `claims`, what the paper says and what comes out, with `CLAIMS`.
+`qtd.papers.explicit_filters` has no paper: it is judged by reference numbers.
 """
 
 import importlib

@@ -32,6 +32,7 @@ __all__ = [
     "RATIOS",
     "SIZES",
     "Cooling",
+    "Filters",
     "Flow",
     "best_width",
     "collective",
@@ -152,7 +153,7 @@ def is_doubtful(status: Any) -> np.ndarray:
     return np.asarray(status) == int(Status.TREATMENT)
 
 
-Way = Literal["rates", "redfield", "full", "local"]
+_Way = Literal["rates", "redfield", "full", "local"]
 # The most quanta of the hot and of the cold filter, by the way of solving and the temperature of
 # the hot one.
 _TOPS: Mapping[str, Mapping[float, tuple[int, int]]] = {
@@ -171,7 +172,7 @@ class Flow(NamedTuple):
 
 
 @functools.cache
-def two_levels(way: Way, temperatures: tuple[float, float], width: float, height: float) -> Flow:
+def two_levels(way: _Way, temperatures: tuple[float, float], width: float, height: float) -> Flow:
     """Levels 0 and 1 between a hot and a cold filter in tune, at `temperatures`, of one `width` and
     `height`, by a rate equation (`way` "rates"), or with explicit filters in the rotating wave
     ("redfield") or with the whole coupling ("full")."""
@@ -188,7 +189,7 @@ def _tuned(way, tops, temperatures, width, height):
 
 
 @functools.cache
-def detuned(way: Way, temperatures: tuple[float, float], centres: tuple[float, float]) -> float:
+def detuned(way: _Way, temperatures: tuple[float, float], centres: tuple[float, float]) -> float:
     """Heat current out of the hot filter of two levels, 0 and 1, between this one and a cold one,
     at `centres`, of width and height 0.05, at `temperatures` of 0.53 at most, in a `way` "redfield"
     or "local"."""
@@ -200,7 +201,7 @@ def _turned(way, temperatures, centres):
     return solve(_two(way, (6, 6), temperatures, centres, 0.05, 0.05)).device_current("hot")
 
 
-def slope(way: Way) -> float:
+def slope(way: _Way) -> float:
     """How `detuned` in this `way` changes with the centre of the hot filter, in tune, at
     temperatures of 0.5 and 0.3, by a difference."""
     above, below = (detuned(way, (0.5, 0.3), (1 + step, 1.0)) for step in (1e-4, -1e-4))

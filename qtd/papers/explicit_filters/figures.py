@@ -74,11 +74,12 @@ def figure_1() -> Sheet:
         currents = [f.current / width for f in found]
         _line(sheet, "a", label, ratios, currents, statuses, color=colour)
         _line(sheet, "b", label, ratios, [f.cop for f in found], statuses, color=colour)
-        x, currents, _, cops = map(np.asarray, exact)
+        x, currents, off, cops = map(np.asarray, exact)
         label = f"hierarchy, $d={width:g}$"
         marker = "o" if width == 0.05 else "s"
         sheet.curve("a", label, x, currents / width, marker, color=colour, mfc="w")
         sheet.curve("b", label, x, cops, marker, color=colour, mfc="w")
+        current.errorbar(x, currents / width, off / width, fmt="none", ecolor=colour, lw=0.8)
     current.axhline(0.0145, color="0.6", lw=0.6)
     current.legend(loc="lower right", fontsize=6)
     return sheet
