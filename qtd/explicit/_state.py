@@ -73,7 +73,7 @@ class ExplicitState(AbstractState):
         """About how far the energy current of `reservoir` may be off by rounding of what goes to
         and fro; without derivatives."""
         eps = jnp.finfo(self.vector.dtype).eps
-        return lax.stop_gradient(32 * eps * self.dissipators[reservoir].gross(self.vector))
+        return lax.stop_gradient(8 * eps * self.dissipators[reservoir].gross(self.vector))
 
     def meters(self) -> dict[str, Float[Array, ""]]:
         """Those of the implicit reservoirs, of the device without explicit filters: see
