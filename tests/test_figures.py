@@ -148,8 +148,12 @@ def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
 def test_a_rate_equation_is_drawn_where_the_hierarchy_is_not():
     sheet = drawn("explicit-filters", "1")
     for ratio, current, cop in ((0.1, 2.63366e-5, 0.49977), (1.0, 1.73184e-4, 0.49785)):
-        found = at(sheet, "explicit, $d=0.05$", ratio)
-        assert found == [pytest.approx(current / 0.05, rel=1e-3), pytest.approx(cop, abs=1e-5)]
+        cooling, efficiency = (
+            [x for x in at(sheet, "explicit, $d=0.05$", ratio, panel) if not np.isnan(x)]
+            for panel in ("a", "b")
+        )
+        assert cooling == [pytest.approx(current / 0.05, rel=1e-3)]
+        assert efficiency == [pytest.approx(cop, abs=1e-5)]
     promised = at(sheet, "rate equation", 10.0, "a")
     assert promised == [pytest.approx(2.83181e-3 / 0.05, rel=1e-5)]
     assert at(sheet, "hierarchy, $d=0.05$", 10.0) == [4.876e-4 / 0.05, 0.4820]

@@ -10,7 +10,7 @@ from qtd.status import Status, first, raise_if_known
 
 
 def test_codes_are_what_stores_hold_and_never_change():
-    assert [int(status) for status in Status] == list(range(21))
+    assert [int(status) for status in Status] == list(range(22))
     assert Status(18) is Status.INACCURATE and int(Status.OK) == 0
     assert np.asarray([Status.FOLD], np.int8).dtype == np.int8
 

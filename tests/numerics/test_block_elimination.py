@@ -57,11 +57,12 @@ def test_derivatives_of_both_orders_and_modes():
     entries, blocks = jnp.asarray(generator(rng, 12, 3)), chain(12, 3)
     change, right = jnp.asarray(generator(rng, 12, 3)), jnp.asarray(np.eye(12)[0] - 1 / 12)
 
+    @jax.jit
     def observed(t):
         elimination, _ = eliminated(entries + t * change, blocks)
         return jnp.sin(elimination.state()).sum() + (elimination.solve(right) ** 2).sum()
 
-    slope, step = jax.grad(observed), 1e-5
+    slope, step = jax.jit(jax.grad(observed)), 1e-5
     forward = jax.jacfwd(observed)(0.3)
     assert abs(slope(0.3) / forward - 1) < 1e-12
     difference = (observed(0.3 + step) - observed(0.3 - step)) / (2 * step)
@@ -77,6 +78,7 @@ def test_a_batch_is_its_points():
         chain(10, 3),
     )
 
+    @jax.jit
     def state(entries):
         return eliminated(entries, blocks)[0].state()
 
