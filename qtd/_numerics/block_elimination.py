@@ -25,7 +25,7 @@ _SMALL = 48
 class Generator(Protocol):
     """A linear operator, and a PyTree of the arrays that it is made of."""
 
-    def apply(self, x: Inexact[Array, " m"], transposed: bool) -> Inexact[Array, " m"]: ...
+    def apply(self, x: Inexact[Array, " m"]) -> Inexact[Array, " m"]: ...
 
 
 class Blocks:
@@ -138,7 +138,19 @@ class BlockElimination(eqx.Module):
 
     def solve(self, y: Inexact[Array, " m"]) -> Inexact[Array, " m"]:
         """x with L x = y and no trace, for y without trace."""
-        return self._solve(y)
+        blocks, factors = self.blocks, self.factors
+        place = blocks.index[-1, blocks.pivot]
+
+        def bordered(x):
+            trace = factors.scale * jnp.sum(jnp.asarray(blocks.trace, x.dtype) * x)
+            return self.operator.apply(x).at[place].add(trace)
+
+        return lax.custom_linear_solve(
+            bordered,
+            y,
+            lambda _, right: _substituted(blocks, factors, right),
+            lambda _, right: _substituted_back(blocks, factors, right),
+        )
 
     def state(self) -> Inexact[Array, " m"]:
         """The steady state, of trace 1, with its derivatives."""
@@ -148,28 +160,13 @@ class BlockElimination(eqx.Module):
         source = source.at[blocks.index[-1, blocks.pivot]].set(factors.scale.astype(kind))
         start = lax.stop_gradient(_substituted(blocks, factors, source))
         # One Newton step takes off what rounding has left, and carries the derivatives.
-        return start - self._solve(self.operator.apply(start, False))
+        return start - self.solve(self.operator.apply(start))
 
     @property
     def is_regular(self) -> Bool[Array, ""]:
         """Whether the state is unique, as far as rounding lets that be seen."""
         largest = jnp.max(jnp.abs(self.factors.inverses)) * self.factors.scale
         return largest < 0.01 / jnp.finfo(self.factors.scale.dtype).eps
-
-    def _solve(self, y):
-        blocks, factors = self.blocks, self.factors
-        place = blocks.index[-1, blocks.pivot]
-
-        def bordered(x):
-            trace = factors.scale * jnp.sum(jnp.asarray(blocks.trace, x.dtype) * x)
-            return self.operator.apply(x, False).at[place].add(trace)
-
-        return lax.custom_linear_solve(
-            bordered,
-            y,
-            lambda _, right: _substituted(blocks, factors, right),
-            lambda _, right: _substituted_back(blocks, factors, right),
-        )
 
 
 def _factored(blocks: Blocks, bands: Bands) -> _Factors:

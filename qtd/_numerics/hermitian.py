@@ -58,27 +58,6 @@ def smallest_pivot(matrix: Inexact[Array, "n n"]) -> Real[Array, ""]:
     return jnp.min(jnp.stack(pivots))
 
 
-def smallest_pivots(matrices: Inexact[Array, "blocks n n"]) -> Real[Array, " blocks"]:
-    """`smallest_pivot` of several matrices at once, in a loop."""
-    size = matrices.shape[-1]
-
-    def eliminate(k, carry):
-        left, smallest = carry
-        pivot = left[:, k, k].real
-        row = jnp.where((jnp.arange(size) > k)[None], left[:, k], 0)
-        share = row / pivot[:, None].astype(row.dtype)
-        left = left - row.conj()[:, :, None] * share[:, None, :]
-        return left, jnp.minimum(smallest, pivot)
-
-    start = jnp.full_like(matrices[:, 0, 0].real, jnp.inf)
-    return lax.fori_loop(0, size, eliminate, (matrices, start))[1]
-
-
-def spectra(matrices: Inexact[Array, "blocks n n"]) -> Real[Array, "blocks n"]:
-    """Eigenvalues of several Hermitian matrices."""
-    return jax.vmap(eigensystem)(matrices)[0]
-
-
 def _of_two(matrix, vectors):
     """The rotation of two levels, as a product; whatever else says the same was a tenth slower."""
     cosine, sine = _rotation(matrix[0, 1], (matrix[1, 1] - matrix[0, 0]).real)

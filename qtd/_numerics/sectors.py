@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .graphs import groups
+
 
 class Pattern(NamedTuple):
     """Entries of an operator between basis states: rows, columns, and factors of the numbers at
@@ -40,17 +42,17 @@ class Sectors:
 
     def __init__(self, size: int, hamiltonian: Pattern, jumps: Sequence[Pattern]):
         self.size = size
-        label = _joined(np.arange(size), hamiltonian.rows, hamiltonian.columns)
+        self.of = groups(np.stack([hamiltonian.rows, hamiltonian.columns], axis=1), size)
         while True:
-            before = label
+            before = self.of
             for jump in jumps:
                 # All that one class is taken to belongs together.
                 first = np.full(size, -1)
-                first[label[jump.columns]] = jump.rows
-                label = _joined(label, jump.rows, first[label[jump.columns]])
-            if np.array_equal(before, label):
+                first[self.of[jump.columns]] = self.of[jump.rows]
+                pairs = np.stack([self.of[jump.rows], first[self.of[jump.columns]]], axis=1)
+                self.of = groups(pairs, self.of.max() + 1)[self.of]
+            if self.of.max() == before.max():
                 break
-        _, self.of = np.unique(label, return_inverse=True)
         self.count = int(self.of.max()) + 1
         counts = np.bincount(self.of)
         self.width = int(counts.max())
@@ -75,16 +77,3 @@ class Sectors:
         zero = jnp.zeros((self.count, self.width, self.width), values.dtype)
         places = self.of[pattern.columns], self.slot[pattern.rows], self.slot[pattern.columns]
         return zero.at[places].add(values)
-
-
-def _joined(label, a, b):
-    """Labels, the smallest state of each class, once states a and b belong together."""
-    label = label.copy()
-    while True:
-        low = np.minimum(label[a], label[b])
-        before = label.copy()
-        np.minimum.at(label, label[a], low)
-        np.minimum.at(label, label[b], low)
-        label = label[label]
-        if np.array_equal(before, label):
-            return label

@@ -15,9 +15,8 @@ Blocks = Float[Array, "blocks n n"]
 Several = Float[Array, "operators blocks n n"]
 Weight = Callable[[Any, Array], Array]
 
-# Two gaps closer than this, relative to themselves, have a divided difference that rounding would
-# spoil; the mean of the derivative between them, by two points of Gauss, is exact to rounding.
-_CLOSE = 1e-5
+# Two gaps closer than eps^(1/3) of themselves have a divided difference that rounding would spoil;
+# the mean of the derivative between them, by two points of Gauss, is exact to rounding.
 _NODES = 0.5 * (1 + np.array([-1.0, 1.0]) / np.sqrt(3.0))
 
 
@@ -76,7 +75,8 @@ def _weighed_jvp(weight, targets, is_there, primals, tangents):
         return jax.jvp(lambda w: weight(known, w), (gap,), (jnp.ones_like(gap),))[1]
 
     def divided(x, y, f_x, f_y):
-        is_close = jnp.abs(x - y) <= _CLOSE * (jnp.abs(x) + jnp.abs(y))
+        close = float(jnp.finfo(gaps.dtype).eps) ** (1 / 3)
+        is_close = jnp.abs(x - y) <= close * (jnp.abs(x) + jnp.abs(y))
         apart = jnp.where(is_close, 1.0, x - y)
         means = [jax.vmap(slope)(numbers, y + float(node) * (x - y)) for node in _NODES]
         return jnp.where(is_close, 0.5 * (means[0] + means[1]), (f_x - f_y) / apart)

@@ -28,16 +28,13 @@ class Bare(NamedTuple):
 def joined(system: AbstractSystem) -> dict[str, np.ndarray]:
     """Pairs of levels, (jumps, 2), that each reservoir of a `system` joins, and the numbers of
     particles of the levels under "". Kinds of system register theirs."""
-    raise ValueError(
-        f"`explicit` needs a network or a master equation of couplings, got"
-        f" {type(system).__name__}."
-    )
+    raise ValueError(_unknown(system))
 
 
 @functools.singledispatch
 def bare(system: AbstractSystem) -> Bare:
     """The numbers of a `system`, in the order of `joined`. Kinds of system register theirs."""
-    raise NotImplementedError
+    raise ValueError(_unknown(system))
 
 
 @joined.register
@@ -64,6 +61,13 @@ def _(system: RateNetwork) -> Bare:
     return Bare(system.energies, amplitudes, strengths)
 
 
+def _unknown(system):
+    return (
+        f"`explicit` needs a network or a master equation of couplings, got"
+        f" {type(system).__name__}."
+    )
+
+
 def _pairs(topology, name):
     """Pairs of levels, each once, and which of them each jump of a reservoir belongs to."""
     every = {}
@@ -78,7 +82,7 @@ def _pairs(topology, name):
 
 @joined.register
 def _(system: Lindbladian) -> dict[str, np.ndarray]:
-    structure = system.using("redfield").structure
+    structure = _among_levels(system).structure
     if structure.is_complex:
         raise ValueError("`explicit` needs a device whose operators are real.")
     found = {name: edges.rising for name, edges in structure.edges.items()}
@@ -87,7 +91,7 @@ def _(system: Lindbladian) -> dict[str, np.ndarray]:
 
 @bare.register
 def _(system: Lindbladian) -> Bare:
-    whole = system.using("redfield")
+    whole = _among_levels(system)
     energies, states = whole.levels()
     amplitudes, strengths = {}, {}
     for name, edges in whole.structure.edges.items():
@@ -97,6 +101,11 @@ def _(system: Lindbladian) -> Bare:
         amplitudes[name] = jnp.sqrt(strength) * elements
         strengths[name] = strength * elements**2
     return Bare(energies, amplitudes, strengths)
+
+
+def _among_levels(system):
+    """The same device, with couplings between the levels of H."""
+    return system.using("redfield") if system.approach == "local" else system
 
 
 def edges_of(system: AbstractSystem, resonant: Any) -> tuple[Edges, ...]:

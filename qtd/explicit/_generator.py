@@ -92,9 +92,8 @@ class Generator(eqx.Module):
     def __init__(self, hamiltonian: Blocks, flows: Flows):
         self.hamiltonian, self.flows, self.losses = hamiltonian, flows, flows.losses()
 
-    def apply(self, x: Float[Array, " m"], transposed: bool = False) -> Float[Array, " m"]:
-        """What happens to a state `x` per time, both as the numbers that are kept; only not
-        `transposed`."""
+    def apply(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
+        """What happens to a state `x` per time, both as the numbers that are kept."""
         blocks = self.blocks(x)
         # Of S + i A, kept as R = S + A, the commutator is this; see `Composite`.
         turned = _turned(blocks)

@@ -1,11 +1,12 @@
 """A device with explicit filters at rest."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._numerics.block_elimination import BlockElimination
-from .._numerics.hermitian import smallest_pivots, spectra
+from .._numerics.hermitian import eigensystem, smallest_pivot
 from ..reservoirs import AbstractReservoir
 from ..status import Status, first
 from ..systems.base import AbstractState, at_rest
@@ -113,7 +114,7 @@ class ExplicitState(AbstractState):
     @property
     def smallest_eigenvalue(self) -> Float[Array, ""]:
         """The smallest eigenvalue of the density matrix of device and modes."""
-        values = spectra(self._hermitian())
+        values = jax.vmap(eigensystem)(self._hermitian())[0]
         is_there = jnp.asarray(self.system.structure.sectors.is_there)
         return jnp.min(jnp.where(is_there, values, jnp.inf))
 
@@ -130,7 +131,7 @@ class ExplicitState(AbstractState):
     def _is_no_state(self):
         unit = jnp.eye(self.system.structure.sectors.width, dtype=self.vector.dtype)
         rho = lax.stop_gradient(self._hermitian())
-        pivots = smallest_pivots(rho + (_NEGATIVE * unit[None]).astype(rho.dtype))
+        pivots = jax.vmap(smallest_pivot)(rho + (_NEGATIVE * unit[None]).astype(rho.dtype))
         return jnp.min(pivots) < 0
 
     def _is_cut(self):

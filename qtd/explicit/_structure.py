@@ -3,12 +3,12 @@ its state are kept."""
 
 import functools
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from .._numerics.block_elimination import Blocks, levels_apart
+from .._numerics.graphs import groups
 from .._numerics.linear_map import LinearMap
 from .._numerics.sectors import Pattern, Sectors
 
@@ -75,11 +75,11 @@ class Composite:
 
     `hamiltonian`: entries of H in terms of these coefficients: energies of the levels, energies of
     the modes, then couplings of resonant jumps, in the order of the reservoirs; where it `is_full`
-    also with what conserves no quanta. `channels`: what
-    reservoirs do, and `directions`, each of which takes a class to another one, `targets`, from
-    `sources`. `sectors`: classes of states, of which the density matrix has a block each;
-    `blocks`: the order of elimination of its numbers, `number_places`; `trace`: what makes their
-    trace.
+    also with what conserves no quanta, and where it `is_joint` too, operators of the reservoirs act
+    up and down together. `channels`: what reservoirs do, and `directions`, each of which takes a
+    class to another one, `targets`, from `sources`. `sectors`: classes of states, of which the
+    density matrix has a block each; `blocks`: the order of elimination of its numbers,
+    `number_places`; `trace`: what makes their trace.
 
     A block X = S + i A, with S symmetric and A antisymmetric, is kept as the real matrix S + A.
     """
@@ -232,7 +232,8 @@ class Composite:
                     starts.setdefault(direction.reservoir, []).append((a, int(b)))
         begin = [[ground]]
         for pairs in starts.values():
-            begin.append(_reached(ground, pairs, sectors.count))
+            part = groups(np.array(pairs), sectors.count)
+            begin.append(np.flatnonzero(part == part[ground]).tolist())
         weights = [int(n) ** 2 for n in sectors.sizes]
         layers = levels_apart(neighbours, weights, begin)
         own = np.repeat(np.arange(sectors.count), sectors.width**2)[self.kept]
@@ -277,16 +278,3 @@ def composite(
 ) -> Composite:
     """The same `Composite` for the same arguments, worked out once."""
     return Composite(size, edges, levels, is_full, is_joint)
-
-
-def _reached(start: int, pairs: Sequence[tuple[int, int]], size: int) -> list[int]:
-    """Nodes that pairs of nodes connect with this one."""
-    label = np.arange(size)
-    ends = np.array(pairs, int).reshape(-1, 2)
-    while True:
-        before = label.copy()
-        low = np.minimum(label[ends[:, 0]], label[ends[:, 1]])
-        np.minimum.at(label, ends[:, 0], low)
-        np.minimum.at(label, ends[:, 1], low)
-        if np.array_equal(before, label):
-            return np.flatnonzero(label == label[start]).tolist()

@@ -24,10 +24,8 @@ class Generator(eqx.Module):
     values: Float[Array, " entries"]
     tiers: Tiers = eqx.field(static=True)
 
-    def apply(self, x: Float[Array, " m"], transposed: bool) -> Float[Array, " m"]:
-        """The matrix, or its transpose, times `x`."""
-        if transposed:
-            return jax.linear_transpose(lambda y: self.apply(y, False), x)(x)[0]
+    def apply(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
+        """The matrix times `x`."""
         by_row = jnp.append(self.values, 0)[self.tiers.slots]
         return jnp.sum(by_row * x[self.tiers.meets], axis=0)
 

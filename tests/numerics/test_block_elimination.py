@@ -13,8 +13,8 @@ from qtd._numerics.block_elimination import BlockElimination, Blocks, levels_apa
 class Matrix(eqx.Module):
     entries: jax.Array
 
-    def apply(self, x, transposed):
-        return (self.entries.T if transposed else self.entries) @ x
+    def apply(self, x):
+        return self.entries @ x
 
 
 def generator(rng, size, reach):
