@@ -162,6 +162,15 @@ class BlockElimination(eqx.Module):
         # One Newton step takes off what rounding has left, and carries the derivatives.
         return start - self.solve(self.operator.apply(start))
 
+    def doubts(self, gross: Float[Array, " m"]) -> Inexact[Array, "2 m"]:
+        """What rounding of all that adds up to the rate of change of each number, `gross` without
+        signs, may have done to a state: for two patterns of signs, drawn once; without
+        derivatives."""
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], (2, self.blocks.size))
+        eps = float(jnp.finfo(gross.dtype).eps)
+        rounding = eps * jnp.asarray(signs, gross.dtype) * gross[None]
+        return lax.stop_gradient(jax.vmap(self.solve)(lax.stop_gradient(rounding)))
+
     @property
     def is_regular(self) -> Bool[Array, ""]:
         """Whether the state is unique, as far as rounding lets that be seen."""

@@ -68,11 +68,6 @@ class Flows(eqx.Module):
         even = 0.5 * (blocks + _turned(blocks))
         return 2 * jnp.sum((self.weighed @ even[None]) * operators)
 
-    def gross(self, blocks: Blocks, operators: Several) -> Float[Array, ""]:
-        """The same without signs, of which rounding is a share."""
-        even = 0.5 * (blocks + _turned(blocks))
-        return 2 * jnp.sum((jnp.abs(self.weighed) @ jnp.abs(even)[None]) * jnp.abs(operators))
-
     def number(self, per_particle: bool) -> Float[Array, " flows"]:
         """What jumps take out of the reservoir: electrons `per_particle`, else quanta."""
         directions = [self.structure.directions[place] for place in self.which]
@@ -100,6 +95,15 @@ class Generator(eqx.Module):
         made = turned @ self.hamiltonian - self.hamiltonian @ turned
         made = made - self.losses @ blocks - blocks @ _turned(self.losses)
         return self.numbers(made + self.flows.gains(blocks, self.flows.operators))
+
+    def gross(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
+        """What `apply` of a state `x` adds up, without signs; without derivatives."""
+        parts = lax.stop_gradient((self.hamiltonian, self.flows, self.blocks(x)))
+        hamiltonian, flows, blocks = jax.tree.map(jnp.abs, parts)
+        losses, turned = flows.losses(), _turned(blocks)
+        made = turned @ hamiltonian + hamiltonian @ turned
+        made = made + losses @ blocks + blocks @ _turned(losses)
+        return self.numbers(made + flows.gains(blocks, flows.operators))
 
     def blocks(self, x: Float[Array, " m"]) -> Blocks:
         """The blocks of a state from the numbers `x` that are kept."""
@@ -185,11 +189,6 @@ class FilterDissipator(eqx.Module):
         """Tr[H D rho] of a `state`."""
         energies = self.generator.energies(self.flows, 1)
         return self.flows.counted(self.generator.blocks(state), energies)
-
-    def gross(self, state: Float[Array, " m"]) -> Float[Array, ""]:
-        """`taken` of a `state` without signs: what goes to and fro."""
-        energies = self.generator.energies(self.flows, 1)
-        return self.flows.gross(self.generator.blocks(state), energies)
 
     def _counting(self, quantity, power):
         """Operators with each element times what it takes out of the reservoir, to some power."""

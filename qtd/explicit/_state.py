@@ -22,9 +22,10 @@ class ExplicitState(AbstractState):
 
     `system`: the device; `generator`: what happens to it, and `dissipators`: what each reservoir
     does, by name; `elimination`: the factors of the generator; `vector`: the numbers of the density
-    matrix that are kept. `status` is 0 where all is well (`qtd.Status`): besides what spoils any
-    state, NOT_POSITIVE where a probability is below -1e-4, TRUNCATED where what was cut off may
-    move currents by 1e-3, TREATMENT where the treatment does not hold.
+    matrix that are kept, and `doubts`: what rounding may have done to them, for two patterns of
+    signs. `status` is 0 where all is well (`qtd.Status`): besides what spoils any state,
+    NOT_POSITIVE where a probability is below -1e-4, TRUNCATED where what was cut off may move
+    currents by 1e-3, TREATMENT where the treatment does not hold.
     """
 
     system: ExplicitFilters
@@ -32,6 +33,7 @@ class ExplicitState(AbstractState):
     dissipators: dict[str, FilterDissipator]
     elimination: BlockElimination
     vector: Float[Array, " m"]
+    doubts: Float[Array, "2 m"]
     status: Int[Array, ""]
 
     def __init__(self, system: ExplicitFilters):
@@ -42,6 +44,7 @@ class ExplicitState(AbstractState):
         self.elimination = BlockElimination(self.generator, system.structure.blocks, bands)
         is_regular = self.elimination.is_regular
         vector = self.elimination.state()
+        self.doubts = self.elimination.doubts(self.generator.gross(vector))
         self.vector = vector + jnp.where(is_regular, 0.0, jnp.nan).astype(vector.dtype)
         weights = lax.stop_gradient(self.generator.flows.weighed)
         self.status = first(
@@ -71,10 +74,10 @@ class ExplicitState(AbstractState):
         return self.dissipators[reservoir].taken(self.vector)
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
-        """About how far the energy current of `reservoir` may be off by rounding of what goes to
-        and fro; without derivatives."""
-        eps = jnp.finfo(self.vector.dtype).eps
-        return lax.stop_gradient(8 * eps * self.dissipators[reservoir].gross(self.vector))
+        """About how far the energy current of `reservoir` may be off by rounding; without
+        derivatives."""
+        moved = jax.vmap(self.dissipators[reservoir].taken)(self.doubts)
+        return lax.stop_gradient(jnp.max(jnp.abs(moved)))
 
     def meters(self) -> dict[str, Float[Array, ""]]:
         """Those of the implicit reservoirs, of the device without explicit filters: see

@@ -94,7 +94,7 @@ class HierarchySteadyState(AbstractState):
         for ends, share in zip(numbers.tiers.last, (1.0, numbers.next_quantum())):
             # What is left of the equations of the others where these are missing.
             lost = jnp.asarray(ends, vector.dtype)
-            sources.append(share * (1 - lost) * known.operator.apply(lost * vector, False))
+            sources.append(share * (1 - lost) * known.operator.apply(lost * vector))
             direct.append({})
         for name, reservoir in lax.stop_gradient(self.reservoirs).items():
             made = numbers.missed(vector, name, reservoir)
