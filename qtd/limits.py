@@ -32,6 +32,10 @@ class Limits(NamedTuple):
 FIRST_ORDER = Limits(0.01, 0.1, 1.0)
 SECOND_ORDER = Limits(0.1, 0.3, 1.0)
 
+# (d / e)^2 and h d / e^2 of a filter that is a mode in the device, where weak damping and the
+# rotating wave are off by about 2 %.
+WEAK_FILTER = 0.03
+
 # A level that holds a smaller share of the time, of the jumps and of the heat cannot move a current
 # by more than what is worth a note.
 MATTERS = FIRST_ORDER.note

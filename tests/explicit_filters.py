@@ -94,6 +94,24 @@ def at_rest(hamiltonian, made):
     return {name: (row @ rho).real for name, row in heat.items()}, rho.reshape(size, size)
 
 
+def secular(hamiltonian, made):
+    """The same where all coherence among joint levels is dropped: energy taken up from each
+    reservoir, and the populations of the three levels of the device."""
+    energies, states = np.linalg.eigh(hamiltonian)
+    gaps = energies[:, None] - energies + np.eye(len(energies))
+    rates = {
+        name: sum(rate(gaps) * (states.T @ operator @ states) ** 2 for operator, rate in parts)
+        for name, parts in made.items()
+    }
+    generator = sum(rates.values())
+    generator = generator - np.diag(generator.sum(axis=0))
+    generator[0] = 1.0
+    populations = np.linalg.solve(generator, np.eye(len(energies))[0])
+    gained = energies[:, None] - energies
+    heat = {name: np.sum(gained * rate * populations) for name, rate in rates.items()}
+    return heat, (states**2 @ populations).reshape(3, -1).sum(axis=1)
+
+
 def _fall(size, jump):
     a, b, element = jump
     found = np.zeros((size, size))

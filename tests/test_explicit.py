@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from explicit_filters import at_rest, operators, three_levels
+from explicit_filters import at_rest, operators, secular, three_levels
 from helpers import as_float32, central_difference, examples, stack
 from hypothesis import given
 from hypothesis import strategies as st
@@ -240,11 +240,16 @@ def test_at_the_gap_of_the_device():
 
 
 TABLE = [  # d, x, local, Redfield, its COP: three levels, T_w = 5
+    (0.05, 0.01, 2.80974e-6, 2.80984e-6, 0.49998),
     (0.05, 0.1, 2.63374e-5, 2.63366e-5, 0.49977),
+    (0.05, 0.3, 7.00374e-5, 7.00292e-5, 0.49932),
     (0.05, 1.0, 1.732239e-4, 1.73184e-4, 0.49785),
+    (0.05, 3.0, 3.181426e-4, 3.18164e-4, 0.49408),
     (0.05, 10.0, 4.859335e-4, 4.87132e-4, 0.48227),
+    (0.2, 0.1, 1.05350e-4, 1.05275e-4, 0.49629),
     (0.2, 1.0, 6.92895e-4, 6.8958e-4, 0.46655),
     (0.2, 3.0, 1.27257e-3, 1.26181e-3, 0.41177),
+    (0.2, 10.0, 1.94373e-3, 1.81320e-3, 0.26189),
 ]
 
 
@@ -375,13 +380,159 @@ def test_low_heights_give_back_the_rate_equation():
 @pytest.mark.deep
 @pytest.mark.quick
 def test_heat_of_a_detuned_filter_is_counted_at_the_gap():
-    """In the limit of low heights the noise of heat is that of quanta of the device's gap, not of
-    the filter's energy, up to the width over the temperature."""
-    device = two_levels((1.02, 0.05, 5e-5, 1.0), (0.98, 0.05, 5e-5, 0.5))
-    system = device.with_explicit_filters({"1": 12, "2": 7})
-    noise = covariance(system, "energy")["1", "1"]
-    counted = covariance(system, "particles")["1", "1"]
-    assert abs(noise / counted - 1) < 1e-2  # the gap is 1, the square of the mode's energy 1.04
+    """In the limit of low heights and narrow filters the noise of heat is that of quanta of the
+    device's gap, 1, not of the filter's energy, whose square is 1.04: what is left falls with the
+    square of the width."""
+    off = []
+    for width in (0.1, 0.05):
+        shape = width, 1e-3 * width
+        device = two_levels((1.02, *shape, 1.0), (0.98, *shape, 0.5))
+        system = device.with_explicit_filters({"1": 12, "2": 7})
+        noise = covariance(system, "energy")["1", "1"]
+        off.append(float(noise / covariance(system, "particles")["1", "1"] - 1))
+    print(off)
+    assert 3 < off[0] / off[1] < 5 and abs(off[1]) < 1e-2
+
+
+@pytest.mark.deep
+@pytest.mark.quick
+def test_currents_saturate_at_the_width():
+    """Quanta over the width of three tuned levels, a function of h / d alone, at most (3, 9, 2)
+    quanta in the modes: published to four digits."""
+    saturating = {
+        0.1: 2.622e-4, 1.0: 1.7335e-3, 10.0: 4.861e-3, 30.0: 6.024e-3,
+        100.0: 6.750e-3, 300.0: 7.049e-3, 1000.0: 7.178e-3,
+    }  # fmt: skip
+    for ratio, expected in saturating.items():
+        for width in (0.05, 0.001):
+            shape = width, ratio * width
+            baths = ((c, *shape, t) for c, t in zip((2.0, 4.0, 6.0), (0.5, 5.0, 1.0)))
+            levels = dict(zip(PARTS, (3, 9, 2)))
+            quanta = rest(fridge(*baths).with_explicit_filters(levels, treatment="local"))[1]
+            assert abs(quanta["cold"] / width / expected - 1) < 2e-4
+
+
+def test_modes_have_the_density_that_they_stand_for():
+    """e = 2, d = 0.1, h = 0.3: published energies, couplings and densities; and the density of an
+    oscillator of this energy, coupling and friction is that of the filter at all energies."""
+    device = two_levels((2.0, 0.1, 0.3, 0.5), (2.0, 0.1, 0.3, 0.5))
+    local = device.with_explicit_filters({"1": 1}, treatment="local").modes()["1"]
+    whole = device.with_explicit_filters({"1": 1}, coupling="full").modes()["1"]
+    assert local.energy == 2 and abs(local.coupling - 0.015) < 1e-15
+    assert abs(whole.energy - 2.00249843945) < 1e-11
+    assert abs(whole.coupling - 0.0149812850832) < 1e-13
+    reservoir = device.reservoirs["1"]
+    assert abs(reservoir.spectral_density(2.05) - 0.239817212490) < 1e-12
+    assert abs(reservoir.occupation(2.05) - 0.0168519574220) < 1e-13
+    twice = (1 + 2 * reservoir.occupation(2.0)) * (2.05**2 + 2**2 + 0.1**2) / (2 * 2 * 2.05)
+    assert abs((twice - 1) / 2 - 0.0194479965838) < 1e-13
+    w = jnp.linspace(0.1, 5.0, 30)
+    friction = whole.residual(w)
+    made = 4 * whole.coupling * whole.energy**2 * friction
+    made = made / ((w**2 - whole.energy**2) ** 2 + (friction * whole.energy) ** 2)
+    np.testing.assert_allclose(made, reservoir.spectral_density(w), rtol=1e-13)
+
+
+def series_of_oscillators(energy, first, second):
+    """Quanta and heat out of the first of two filters with an oscillator between them, local and in
+    the rotating wave, by the second moments of the three modes."""
+    (e_1, d_1, h_1, t_1), (e_2, d_2, h_2, t_2) = first, second
+    couplings = np.sqrt([h_1 * d_1 / 2, h_2 * d_2 / 2])
+    hamiltonian = np.diag([energy, e_1, e_2])
+    hamiltonian[0, 1:] = hamiltonian[1:, 0] = couplings
+    damping = np.diag([0.0, d_1, d_2])
+    held = np.diag([0.0, 1 / np.expm1(e_1 / t_1), 1 / np.expm1(e_2 / t_2)])
+    drift = 1j * hamiltonian - damping
+    unit = np.eye(3)
+    rates = np.kron(drift, unit) + np.kron(unit, drift.conj())
+    moments = np.linalg.solve(rates, -2 * (damping @ held).ravel()).reshape(3, 3)
+    quanta = 2 * d_1 * (held[1, 1] - moments[1, 1].real)
+    return quanta, e_1 * quanta - 2 * d_1 * couplings[0] * moments[0, 1].real
+
+
+def test_an_oscillator_between_explicit_filters_is_three_coupled_modes():
+    """Published rows of the local treatment by second moments, the tuned one in closed form; and a
+    cold oscillator, cut off at four quanta, by explicit filters."""
+    tuned = (1.0, 0.05, 0.05, 1.0), (1.0, 0.05, 0.05, 0.5)
+    assert abs(series_of_oscillators(1.0, *tuned)[0] - 0.00709098440199) < 1e-14
+    detuned = (1.0, 0.04, 0.08, 1.2), (1.1, 0.06, 0.05, 0.4)
+    expected = 0.00775596893116, 0.00795463917633
+    np.testing.assert_allclose(series_of_oscillators(1.02, *detuned), expected, rtol=1e-11)
+    cold = (1.0, 0.04, 0.08, 0.12), (1.1, 0.06, 0.05, 0.08)
+    lowering = np.diag(np.sqrt(np.arange(1.0, 5.0)), 1)
+    oscillator = qtd.Lindbladian(
+        bare={"energy": (1.02, lowering.T @ lowering)},
+        couplings=dict.fromkeys("12", lowering + lowering.T),
+        reservoirs={"1": reservoir(*cold[0]), "2": reservoir(*cold[1])},
+        approach="redfield",
+    )
+    heat, quanta, *_ = rest(oscillator.with_explicit_filters({"1": 4, "2": 4}, treatment="local"))
+    np.testing.assert_allclose((quanta["1"], heat["1"]), series_of_oscillators(1.02, *cold), 1e-9)
+
+
+@pytest.mark.deep
+@pytest.mark.quick
+def test_davies_promises_the_same_at_any_height_and_says_so():
+    """Quanta over the width are the difference of the occupations; Redfield comes to that far above
+    the widths, and only there does the status say nothing."""
+    wanted = 1 / np.expm1(1.0) - 1 / np.expm1(2.0)
+    for ratio, width, status in ((0.1, 0.05, 21), (10.0, 0.001, 21), (3000.0, 1e-5, 0)):
+        shape = width, ratio * width
+        device = two_levels((1.0, *shape, 1.0), (1.0, *shape, 0.5))
+        levels = {"1": 12, "2": 12}
+        davies = rest(device.with_explicit_filters(levels, treatment="davies"))
+        assert abs(davies[1]["1"] / width / wanted - 1) < 1e-3
+        assert davies[-1] == status
+        assert abs(davies[0]["1"] + davies[0]["2"]) < 1e-14 * davies[0]["1"]
+        assert davies[4] > 0
+    redfield = rest(device.with_explicit_filters(levels))
+    assert abs(davies[0]["1"] / redfield[0]["1"] - 1) < 1e-2
+    np.testing.assert_allclose(davies[2], redfield[2], rtol=2e-2)
+    np.testing.assert_allclose(davies[3], redfield[3], rtol=1e-2)
+
+
+def test_davies_is_the_fully_secular_equation_of_device_and_modes():
+    """Of a detuned refrigerator, by dense linear algebra among its joint levels, with noise."""
+    energies, jumps, filters = three_levels(np.random.default_rng(5))
+    heat, populations = secular(*operators(energies, jumps, filters, SMALL))
+    system = network_of(energies, jumps, filters).with_explicit_filters(SMALL, treatment="davies")
+    found = rest(system)
+    np.testing.assert_allclose([found[0][x] for x in heat], list(heat.values()), rtol=1e-9)
+    np.testing.assert_allclose(found[3], populations, rtol=1e-11)
+    assert np.all(np.linalg.eigvalsh(found[2]) > -1e-15)
+    two = cumulants(system, "cold", 2, "particles")
+    np.testing.assert_allclose(two, (found[1]["cold"], found[2][0, 0]), rtol=1e-11)
+
+
+@pytest.mark.parametrize("coupling", ["rotating-wave", "full"])
+def test_electrons_pass_beside_an_explicit_filter(coupling):
+    """An electron that goes up by one quantum of a filter between two flat leads: what one lead
+    gives the other takes, quanta as many, and at low heights all is the rate equation."""
+
+    def lead(potential, temperature):
+        flat = qtd.spectral.WideBand(2e-5)
+        return qtd.Reservoir(temperature, potential, "fermi", spectral_density=flat)
+
+    device = qtd.RateNetwork(
+        [0.0, 1.0, 2.0],
+        [("left", 0, 1, 1.0), ("right", 0, 2, 1.0), ("filter", 1, 2, 1.0)],
+        {
+            "left": lead(1.0, 0.5),
+            "right": lead(1.5, 0.4),
+            "filter": reservoir(1.0, 0.01, 1e-5, 0.4),
+        },
+        particles=[0, 1, 1],
+    )
+    state = solve(device.with_explicit_filters({"filter": 4}, coupling=coupling))
+    taken = {name: state.current(name, "particles") for name in device.reservoirs}
+    assert abs(taken["left"] + taken["right"]) < 1e-14 * 0.02  # of the fastest rate
+    assert abs(taken["filter"] / taken["left"] - 1) < 2e-3
+    by_rates = qtd.operate(device).particle_currents["left"]
+    assert abs(taken["left"] / by_rates - 1) < 5e-3
+    noise = covariance(state, "particles")
+    assert abs(noise["left", "right"] / noise["left", "left"] + 1) < 1e-9
+    heat = state.current("right", "heat")
+    assert abs(heat / (state.device_current("right") - 1.5 * taken["right"]) - 1) < 1e-6
 
 
 @pytest.mark.deep
@@ -617,6 +768,16 @@ def test_derivatives_reach_the_parameters_of_the_machine():
     assert cooling(explicit) < machine.operate().heat_currents["cold"]
 
 
+def test_what_a_mode_cannot_be_is_refused_of_machines_too():
+    _, explicit = explicit_machine()
+    for path, value, text in (
+        ("machine.cold.spectral_density.height", 0.0, "height of the explicit filter of 'cold'"),
+        ("machine.hot.chemical_potential", 0.1, "`chemical_potential` of 'hot' must be 0"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            qtd.replace(explicit, {path: value})
+
+
 def test_bad_input_is_named():
     device = fridge()
     for levels, how, text in (
@@ -625,7 +786,8 @@ def test_bad_input_is_named():
         ({"warm": 3}, {}, "`explicit` names 'warm'"),
         ({"cold": 0}, {}, "`explicit` of 'cold' must be a number of quanta, at least 1"),
         ({"cold": 2.5}, {}, "got 2.5"),
-        ({"cold": 2}, {"treatment": "davies"}, "`treatment` must be one of"),
+        ({"cold": 2}, {"treatment": "exact"}, "`treatment` must be one of"),
+        ({"cold": 2}, {"treatment": "davies", "coupling": "full"}, "`coupling` must be"),
         ({"cold": 2}, {"coupling": "half"}, "`coupling` must be one of"),
         ({"cold": 2}, {"resonant": {"warm": []}}, "`resonant` names 'warm'"),
         ({"cold": 2}, {"resonant": {"cold": [(0, 2)]}}, "`resonant` of 'cold' must be pairs"),

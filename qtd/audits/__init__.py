@@ -12,6 +12,7 @@ from ..thermodynamics import operate
 # Imported for the checks that they register.
 from . import _coherent, _conductors, _explicit, _hierarchy, _networks, _operators  # noqa: F401
 from ._alternatives import compared
+from ._filters import against_explicit
 from ._gradients import Probe, gradients
 from ._points import point_checks
 from ._report import Audit
@@ -53,6 +54,18 @@ def audit(machine: Any, **how: Any) -> Audit:
         found += [*_asked(point_checks(point, coherent)), *_own(machine, point)]
     if point is not None and not _about([*found, *of_systems], "other approaches"):
         found += _asked({"other approaches": lambda: _others(machine, systems, point, how)})
+    if point is not None:
+
+        def operate_explicit(device):
+            return operating_point(device, **how)
+
+        found += _asked(
+            {
+                "explicit filters": lambda: against_explicit(
+                    machine, systems, operate_explicit, point
+                )
+            }
+        )
     if not systems and not unknown:
         of_systems = _not_looked_at([topic for topic in _OF_SYSTEMS if not _about(found, topic)])
     return Audit(type(machine).__name__, [*found, *of_systems])

@@ -1,16 +1,17 @@
 """What can be asked of a device with explicit filters."""
 
-from ..explicit import ExplicitFilters, ExplicitState
+from ..explicit import AbstractExplicitState, ExplicitFilters
 from ..findings import Checks, Finding, Severity
-from ..limits import FIRST_ORDER, TRUNCATED
-from ..systems.base import AbstractSystem
+from ..limits import FIRST_ORDER, TRUNCATED, WEAK_FILTER
+from ..systems.base import AbstractSystem, at_rest
 from ._coherent import positive
 from ._systems import checks_of, other_approaches
 
 
 @checks_of.register
 def _(system: ExplicitFilters) -> Checks:
-    state = ExplicitState(system)
+    state = at_rest(system)
+    assert isinstance(state, AbstractExplicitState)
     state.require()
     return {
         "truncation": lambda: truncation(state),
@@ -19,7 +20,7 @@ def _(system: ExplicitFilters) -> Checks:
     }
 
 
-def truncation(state: ExplicitState) -> list[Finding]:
+def truncation(state: AbstractExplicitState) -> list[Finding]:
     """What the last level that is kept of each mode holds."""
     found = []
     for name, share in state.top_populations.items():
@@ -35,12 +36,14 @@ def truncation(state: ExplicitState) -> list[Finding]:
     return found
 
 
-def positivity(state: ExplicitState) -> list[Finding]:
+def positivity(state: AbstractExplicitState) -> list[Finding]:
     """The smallest eigenvalue of the density matrix of device and modes."""
-    return positive(float(state.smallest_eigenvalue), state.vector.dtype, state.system.treatment)
+    return positive(
+        float(state.smallest_eigenvalue), state.populations.dtype, state.system.treatment
+    )
 
 
-def damping(state: ExplicitState) -> list[Finding]:
+def damping(state: AbstractExplicitState) -> list[Finding]:
     """Whether the damping of each mode is weak against its energy, as its own width need not be
     compared with any rate."""
     found = []
@@ -54,7 +57,7 @@ def damping(state: ExplicitState) -> list[Finding]:
             " square of that, which must be well below 1."
         )
         worst = max(ratio**2, strength)
-        severity = Severity.DOUBTFUL if worst > 0.03 else Severity.FINE
+        severity = Severity.DOUBTFUL if worst > WEAK_FILTER else Severity.FINE
         found.append(
             Finding(severity, "weak coupling", text, {"ratio": worst}, f"mode, {name}", worst)
         )

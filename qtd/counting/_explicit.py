@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..explicit import ExplicitState
+from ..explicit import DaviesState, ExplicitState
 from ..limits import FIRST_ORDER
 from ._fronts import Covariance, Weights, noise, series
 from ._lindblad import coherent_cumulants, named, rows
+from ._networks import network_cumulants
+from ._networks import rows as network_rows
 
 
 @noise.register
@@ -22,6 +24,22 @@ def _(state: ExplicitState, quantity: str) -> Covariance:
 def _(state: ExplicitState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
     factors = named(state, weights)
     return coherent_cumulants(state, factors, state.system.structure.trace, order, quantity)
+
+
+@noise.register
+def _(state: DaviesState, quantity: str) -> Covariance:
+    charges = {name: state.charges(name, quantity) for name in state.reservoirs}
+    is_conserved = quantity == "energy" or (not state.exchanges_particles and quantity == "heat")
+    return Covariance(tuple(charges), network_rows(state.rest, charges), is_conserved)
+
+
+@series.register
+def _(state: DaviesState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
+    charges = {}
+    for name, factor in named(state, weights).items():
+        for i, quanta in state.charges(name, quantity).items():
+            charges[i] = factor * quanta
+    return network_cumulants(state.rest, charges, order)
 
 
 def _responses(elimination, drift):

@@ -1,5 +1,7 @@
 """Counting the jumps of a network: noise as a sum of squares, and cumulants of any order."""
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -13,30 +15,32 @@ from ._fronts import Covariance, Weights, check_known, noise, series
 
 @noise.register
 def _(state: SteadyState, quantity: str) -> Covariance:
-    carries = np.ptp(state.network.topology.particles) > 0
-    return Covariance(
-        tuple(state.reservoirs), _rows(state, quantity), quantity != "heat" or not carries
-    )
+    topology = state.network.topology
+    carries = np.ptp(topology.particles) > 0
+    charges = {
+        name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names
+    }
+    found = rows(state, charges)
+    return Covariance(topology.names, found, quantity != "heat" or not carries)
 
 
 @series.register
 def _(state: SteadyState, weights: Weights, order: int, quantity: str) -> Float[Array, " order"]:
-    return _cumulants(state, _charges(state, weights, quantity), order)
+    return network_cumulants(state, _charges(state, weights, quantity), order)
 
 
-def _rows(state, quantity):
-    topology = state.network.topology
-    charges = {
-        name: {i: state.quanta(i, quantity) for i in topology.of(name)} for name in topology.names
-    }
-    gains = {name: _martingale(state, charges[name]) for name in topology.names}
+def rows(
+    state: SteadyState, charges: Mapping[str, Mapping[int, Float[Array, " levels"]]]
+) -> tuple[tuple[Float[Array, ""], ...], ...]:
+    """Covariances of the currents of `charges`, what upward jumps carry, by name and diagonal, of a
+    network at rest, `state`: the rows of a `Covariance`."""
+    names = list(charges)
+    gains = {name: _martingale(state, charges[name]) for name in names}
 
     def entry(r, s):
         return add(total(a * x * y) for a, x, y in zip(state.activity, gains[r], gains[s]))
 
-    return tuple(
-        tuple(entry(r, s) for s in topology.names[i:]) for i, r in enumerate(topology.names)
-    )
+    return tuple(tuple(entry(r, s) for s in names[i:]) for i, r in enumerate(names))
 
 
 def _martingale(state, charges):
@@ -50,7 +54,11 @@ def _martingale(state, charges):
 
 
 @compiled
-def _cumulants(state, charges, order):
+def network_cumulants(
+    state: SteadyState, charges: Mapping[int, Float[Array, " levels"]], order: int
+) -> Float[Array, " order"]:
+    """Scaled cumulants, up to `order`, of the current of `charges`, what upward jumps carry, by
+    diagonal, of a network at rest, `state`."""
     mean = sum(jnp.sum(charge * state.flows[i]) for i, charge in charges.items())
     # A charge that only passes through, however large, is no part of the surplus: without it no
     # digits are lost to it.

@@ -68,12 +68,20 @@ class Flows(eqx.Module):
         even = 0.5 * (blocks + _turned(blocks))
         return 2 * jnp.sum((self.weighed @ even[None]) * operators)
 
-    def number(self, per_particle: bool) -> Float[Array, " flows"]:
-        """What jumps take out of the reservoir: electrons `per_particle`, else quanta."""
-        directions = [self.structure.directions[place] for place in self.which]
-        signs = [1.0 if direction.is_up else -1.0 for direction in directions]
-        sizes = [x.particles if per_particle else 1 for x in directions]
-        return jnp.asarray(np.multiply(signs, sizes), self.operators.dtype)
+    @property
+    def carries_particles(self) -> bool:
+        """Whether any of them changes the device's number of particles."""
+        return any(self.structure.directions[place].particles for place in self.which)
+
+    def number(self) -> Float[Array, "flows #sectors #n #n"]:
+        """Particles that the elements of jumps take out of the reservoir, or, where they carry
+        none, quanta."""
+        which = list(self.which)
+        found = self.structure.quanta[which]
+        if self.carries_particles:
+            sizes = [self.structure.directions[place].particles for place in which]
+            found = found * np.array(sizes)[:, None, None, None]
+        return jnp.asarray(found, self.operators.dtype)
 
 
 class Generator(eqx.Module):
@@ -168,12 +176,11 @@ class Generator(eqx.Module):
 
 class FilterDissipator(eqx.Module):
     """What one reservoir does, jump by jump: the `flows` that are its own, of a `generator`.
-    `potential`: its chemical potential; `is_fermionic`: whether electrons jump."""
+    `potential`: its chemical potential."""
 
     generator: Generator
     flows: Flows
     potential: Float[Array, ""]
-    is_fermionic: bool = eqx.field(static=True)
 
     def jump(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, " m"]:
         """The jump part applied to a `state`, each quantum of a `quantity` counted to some
@@ -196,16 +203,16 @@ class FilterDissipator(eqx.Module):
             raise ValueError(
                 f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
             )
-        number = self.flows.number(self.is_fermionic)
+        number = self.flows.number()
         if quantity == "particles":
-            return self.flows.operators * (number**power)[:, None, None, None]
+            return self.flows.operators * number**power
         work = jnp.zeros_like(number)
-        if quantity == "heat" and self.is_fermionic:
+        if quantity == "heat" and self.flows.carries_particles:
             work = self.potential * number
         if self.flows.quanta is not None:
-            taken = (self.flows.quanta - work) ** power
-            return self.flows.operators * taken[:, None, None, None]
-        return self.generator.energies(self.flows, power, work[:, None, None, None])
+            taken = self.flows.quanta[:, None, None, None] - work
+            return self.flows.operators * taken**power
+        return self.generator.energies(self.flows, power, work)
 
 
 class _Columns:

@@ -1,9 +1,12 @@
 """A device with explicit filters at rest."""
 
+import abc
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._numerics.block_elimination import BlockElimination
 from .._numerics.hermitian import eigensystem, smallest_pivot
@@ -17,7 +20,74 @@ from ._generator import FilterDissipator, Generator
 _LOST, _NEGATIVE = 1e-3, 1e-4
 
 
-class ExplicitState(AbstractState):
+class AbstractExplicitState(AbstractState):
+    """A device with explicit filters at rest: its `system`, and what the populations of device and
+    modes together say of each."""
+
+    system: eqx.AbstractVar[ExplicitFilters]
+
+    @abc.abstractmethod
+    def joint_populations(self) -> Float[Array, " states"]:
+        """Those of the states of device and modes, in the order of `structure.basis`."""
+
+    @property
+    @abc.abstractmethod
+    def smallest_eigenvalue(self) -> Float[Array, ""]:
+        """The smallest eigenvalue of the density matrix of device and modes."""
+
+    @property
+    def reservoirs(self) -> dict[str, AbstractReservoir]:
+        return self.system.reservoirs
+
+    @property
+    def exchanges_particles(self) -> bool:
+        """Whether electrons pass; quanta of filters are no particles."""
+        return any(edge.particles and any(edge.particles) for edge in self.system.structure.edges)
+
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        """Those of the implicit reservoirs, of the device without explicit filters: see
+        `AbstractState`. The rates of an explicit filter need not be slow against its width."""
+        known = at_rest(self.system.device).meters()
+        return {name: m for name, m in known.items() if name not in self.system.structure.modes}
+
+    def array(self) -> Float[Array, " levels"]:
+        """`populations`."""
+        return self.populations
+
+    @property
+    def populations(self) -> Float[Array, " levels"]:
+        """Those of the levels of the device, whatever its modes do."""
+        structure = self.system.structure
+        joint = self.joint_populations()
+        return jnp.zeros(structure.size, joint.dtype).at[structure.basis[:, 0]].add(joint)
+
+    @property
+    def occupations(self) -> dict[str, Float[Array, ""]]:
+        """Mean number of quanta in each mode, by reservoir."""
+        structure, joint = self.system.structure, self.joint_populations()
+        return {
+            name: jnp.sum(jnp.asarray(structure.number(i), joint.dtype) * joint)
+            for i, name in enumerate(structure.modes)
+        }
+
+    @property
+    def top_populations(self) -> dict[str, Float[Array, ""]]:
+        """What the last level that is kept of each mode holds, by reservoir."""
+        structure, joint = self.system.structure, self.joint_populations()
+        return {
+            name: jnp.sum(jnp.where(structure.number(i) == top, joint, 0.0))
+            for i, (name, top) in enumerate(structure.levels)
+        }
+
+    def is_cut(self) -> Bool[Array, ""]:
+        """Whether what was cut off may move currents by 1e-3."""
+        tops = self.top_populations
+        return jnp.any(
+            jnp.stack([lost(top, tops[name]) > _LOST for name, top in self.system.structure.levels])
+        )
+
+
+class ExplicitState(AbstractExplicitState):
     """A device with explicit filters at rest, from which everything stationary is computed.
 
     `system`: the device; `generator`: what happens to it, and `dissipators`: what each reservoir
@@ -52,18 +122,9 @@ class ExplicitState(AbstractState):
             (~jnp.all(jnp.isfinite(weights)), Status.INVALID_PARAMETER),
             (~is_regular, Status.NO_UNIQUE_STEADY_STATE),
             (self._is_no_state(), Status.NOT_POSITIVE),
-            (self._is_cut(), Status.TRUNCATED),
+            (self.is_cut(), Status.TRUNCATED),
             (system.is_outside(), Status.TREATMENT),
         )
-
-    @property
-    def reservoirs(self) -> dict[str, AbstractReservoir]:
-        return self.system.reservoirs
-
-    @property
-    def exchanges_particles(self) -> bool:
-        """Whether electrons pass; quanta of filters are no particles."""
-        return any(edge.particles and any(edge.particles) for edge in self.system.structure.edges)
 
     def current(self, reservoir: str, quantity: str) -> Float[Array, ""]:
         return self.dissipators[reservoir].counted(self.vector, quantity, 1)
@@ -79,40 +140,9 @@ class ExplicitState(AbstractState):
         moved = jax.vmap(self.dissipators[reservoir].taken)(self.doubts)
         return lax.stop_gradient(jnp.max(jnp.abs(moved)))
 
-    def meters(self) -> dict[str, Float[Array, ""]]:
-        """Those of the implicit reservoirs, of the device without explicit filters: see
-        `AbstractState`. The rates of an explicit filter need not be slow against its width."""
-        known = at_rest(self.system.device).meters()
-        return {name: m for name, m in known.items() if name not in self.system.structure.modes}
-
-    def array(self) -> Float[Array, " levels"]:
-        """`populations`."""
-        return self.populations
-
-    @property
-    def populations(self) -> Float[Array, " levels"]:
-        """Those of the levels of the device, whatever its modes do."""
-        structure = self.system.structure
-        joint = self._joint()
-        return jnp.zeros(structure.size, joint.dtype).at[structure.basis[:, 0]].add(joint)
-
-    @property
-    def occupations(self) -> dict[str, Float[Array, ""]]:
-        """Mean number of quanta in each mode, by reservoir."""
-        structure, joint = self.system.structure, self._joint()
-        return {
-            name: jnp.sum(jnp.asarray(structure.number(i), joint.dtype) * joint)
-            for i, name in enumerate(structure.modes)
-        }
-
-    @property
-    def top_populations(self) -> dict[str, Float[Array, ""]]:
-        """What the last level that is kept of each mode holds, by reservoir."""
-        structure, joint = self.system.structure, self._joint()
-        return {
-            name: jnp.sum(jnp.where(structure.number(i) == top, joint, 0.0))
-            for i, (name, top) in enumerate(structure.levels)
-        }
+    def joint_populations(self) -> Float[Array, " states"]:
+        sectors = self.system.structure.sectors
+        return self.generator.blocks(self.vector)[sectors.of, sectors.slot, sectors.slot]
 
     @property
     def smallest_eigenvalue(self) -> Float[Array, ""]:
@@ -120,11 +150,6 @@ class ExplicitState(AbstractState):
         values = jax.vmap(eigensystem)(self._hermitian())[0]
         is_there = jnp.asarray(self.system.structure.sectors.is_there)
         return jnp.min(jnp.where(is_there, values, jnp.inf))
-
-    def _joint(self):
-        """Populations of the basis states."""
-        sectors = self.system.structure.sectors
-        return self.generator.blocks(self.vector)[sectors.of, sectors.slot, sectors.slot]
 
     def _hermitian(self):
         blocks = self.generator.blocks(self.vector)
@@ -136,12 +161,3 @@ class ExplicitState(AbstractState):
         rho = lax.stop_gradient(self._hermitian())
         pivots = jax.vmap(smallest_pivot)(rho + (_NEGATIVE * unit[None]).astype(rho.dtype))
         return jnp.min(pivots) < 0
-
-    def _is_cut(self):
-        tops = self.top_populations
-        return jnp.any(
-            jnp.stack([lost(top, tops[name]) > _LOST for name, top in self.system.structure.levels])
-        )
-
-
-at_rest.register(ExplicitFilters, ExplicitState)

@@ -77,9 +77,10 @@ class Composite:
     the modes, then couplings of resonant jumps, in the order of the reservoirs; where it `is_full`
     also with what conserves no quanta, and where it `is_joint` too, operators of the reservoirs act
     up and down together. `channels`: what reservoirs do, and `directions`, each of which takes a
-    class to another one, `targets`, from `sources`. `sectors`: classes of states, of which the
-    density matrix has a block each; `blocks`: the order of elimination of its numbers,
-    `number_places`; `trace`: what makes their trace.
+    class to another one, `targets`, from `sources`; `quanta`: how many each of its elements takes
+    out of the reservoir, the same for all unless an operator takes and brings them. `sectors`:
+    classes of states, of which the density matrix has a block each; `blocks`: the order of
+    elimination of its numbers, `number_places`; `trace`: what makes their trace.
 
     A block X = S + i A, with S symmetric and A antisymmetric, is kept as the real matrix S + A.
     """
@@ -116,6 +117,7 @@ class Composite:
         ]
         self.targets = np.stack([ends[x.channel][x.is_up] for x in self.directions])
         self.sources = np.stack([ends[x.channel][not x.is_up] for x in self.directions])
+        self.quanta = self._quanta()
         is_there = self.sectors.is_there
         both = is_there[:, :, None] & is_there[:, None, :]
         self.kept = np.flatnonzero(both)
@@ -197,8 +199,10 @@ class Composite:
             i for i, is_resonant in enumerate(edge.resonant) if not (is_explicit and is_resonant)
         ]
         # With the whole coupling the jumps of a reservoir act together, else one by one: those
-        # that raise the same charges by different energies would make coherence that turns.
-        groups = [left] if self._is_joint and left else [[i] for i in left]
+        # that raise the same charges by different energies would make coherence that turns. What
+        # takes particles differs from what brings them.
+        is_whole = self._is_joint and not any(edge.particles)
+        groups = [left] if is_whole and left else [[i] for i in left]
         for group in groups:
             jump = [
                 (a, b, 1.0, i)
@@ -212,9 +216,26 @@ class Composite:
             yield self._channel(edge.name, False, tuple(group), particles, jump)
 
     def _channel(self, name, is_mode, edges, particles, entries):
-        if self._is_joint:
+        is_hermitian = self._is_joint and not particles
+        if is_hermitian:
             entries = entries + [(b, a, factor, place) for a, b, factor, place in entries]
-        return Channel(name, is_mode, edges, particles, Pattern.of(entries), self._is_joint)
+        return Channel(name, is_mode, edges, particles, Pattern.of(entries), is_hermitian)
+
+    def _quanta(self):
+        """What `quanta` holds."""
+        signs = np.array([1.0 if direction.is_up else -1.0 for direction in self.directions])
+        signs = signs[:, None, None, None]
+        if not any(channel.is_hermitian for channel in self.channels):
+            return signs
+        signs = np.tile(signs, (1, *self.sectors.is_there.shape, self.sectors.width))
+        for i, direction in enumerate(self.directions):
+            channel = self.channels[direction.channel]
+            if channel.is_hermitian:
+                rising = slice(len(channel.pattern.rows) // 2, None)
+                rows, columns = channel.pattern.rows[rising], channel.pattern.columns[rising]
+                of, slot = self.sectors.of, self.sectors.slot
+                signs[i, of[columns], slot[rows], slot[columns]] = 1.0
+        return signs
 
     def _at(self, mode, quanta):
         return np.flatnonzero(self.number(mode) == quanta)

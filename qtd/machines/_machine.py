@@ -164,6 +164,9 @@ class ExplicitMachine(AbstractOpenSystem):
             made.coupling,
         )
 
+    def rules(self) -> None:
+        self.system().rules()
+
     @property
     def cooled(self) -> str | None:
         """The reservoir that the machine cools."""
