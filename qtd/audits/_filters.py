@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._numerics.compilation import quickly
-from ..explicit._bare import bare
+from ..explicit._bare import joined
 from ..explicit._device import quanta_needed
 from ..explicit._modes import rotating_mode
 from ..findings import Finding, Severity
@@ -12,7 +12,7 @@ from ..limits import DIFFERENCE, FIRST_ORDER
 from ..lindblad import Lindbladian
 from ..networks import RateNetwork
 from ..status import Status
-from ..systems.base import AbstractSystem, at_rest, role_of
+from ..systems.base import AbstractSystem, role_of
 
 _TOPIC = "explicit filters"
 # States of device and modes up to which an audit solves them: then compiling takes the longest.
@@ -31,16 +31,15 @@ def against_explicit(
     system = next(iter(systems.values()), None)
     if len(systems) != 1 or not isinstance(system, RateNetwork | Lindbladian):
         return []
-    meters = {name: float(meter) for name, meter in at_rest(system).meters().items()}
-    error = sum(meters.values()) / (2 * len(system.reservoirs))
-    if FIRST_ORDER.rate(error) == Severity.FINE:
+    meters = {name: float(meter) for name, meter in getattr(point, "meters", {}).items()}
+    if not meters or FIRST_ORDER.rate(float(point.expected_error)) == Severity.FINE:
         return []
     try:
         names = _affordable(system, sorted(meters, key=lambda name: -meters[name]))
         explicit = device.with_explicit_filters(names)
     except ValueError as failure:
         return [_not_compared(str(failure))]
-    if bool(role_of(explicit)[0].is_outside()):
+    if bool(quickly(lambda device: role_of(device)[0].is_outside())(explicit)):
         return [_not_compared("its filters are too wide, or too high, to be weakly damped modes.")]
     currents, status = quickly(lambda device: _currents(operate(device)))(explicit)
     left = {name: meter for name, meter in meters.items() if name not in names}
@@ -49,7 +48,7 @@ def against_explicit(
 
 def _affordable(system, names):
     """Those of the `names` whose filters can be modes, together with all before them."""
-    states, chosen = bare(system).energies.size, []
+    states, chosen = len(joined(system)[""]), []
     for name in names:
         reservoir = system.reservoirs[name]
         try:
