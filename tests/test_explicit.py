@@ -263,8 +263,9 @@ def test_the_table_of_the_refrigerator(width, ratio, local, redfield, cop):
     heat = rest(device.with_explicit_filters(levels))[0]
     assert abs(heat["cold"] / redfield - 1) < 1e-5
     assert abs(heat["cold"] / heat["work"] - cop) < 1e-5
-    heat = rest(device.with_explicit_filters(levels, treatment="local"))[0]
-    assert abs(heat["cold"] / local - 1) < 1e-5
+    # These numbers have the digits of at most 16 quanta: 4e-5 less than of 17 at low heights.
+    heat = rest(device.with_explicit_filters(levels | {"work": 16}, treatment="local"))[0]
+    assert abs(heat["cold"] / local - 1) < 3e-6
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -390,7 +391,6 @@ def test_heat_of_a_detuned_filter_is_counted_at_the_gap():
         system = device.with_explicit_filters({"1": 12, "2": 7})
         noise = covariance(system, "energy")["1", "1"]
         off.append(float(noise / covariance(system, "particles")["1", "1"] - 1))
-    print(off)
     assert 3 < off[0] / off[1] < 5 and abs(off[1]) < 1e-2
 
 
@@ -766,6 +766,49 @@ def test_derivatives_reach_the_parameters_of_the_machine():
     same = qtd.operate(machine, explicit=["cold", "hot"]).heat_currents["cold"]
     assert abs(cooling(explicit) / same - 1) < 1e-12
     assert cooling(explicit) < machine.operate().heat_currents["cold"]
+
+
+def seven_spins(height):
+    return qtd.machines.CollectiveRefrigerator(
+        7,
+        cold=reservoir(2.0, 0.02, height, 0.5),
+        work=reservoir(4.0, 0.02, height / 10, 5.0),
+        hot=reservoir(6.0, 0.02, height, 1.0),
+    )
+
+
+def resonant(height, center, temperature):
+    density = Resonator(center, 0.01, height / 200)
+    return qtd.Reservoir(temperature, spectral_density=density)
+
+
+def qubits(height):
+    baths = {"hot": (2.0, 1.2), "sink": (2.4, 1.0), "cold": (2.4, 0.6)}
+    baths = {name: resonant(height, *x) for name, x in baths.items()}
+    return qtd.machines.QubitRefrigerator(shift=0.4, **baths)
+
+
+def resonators(height):
+    baths = {"hot": (2.0, 1.2), "sink": (2.2, 1.0), "cold": (2.2, 0.6)}
+    baths = {name: resonant(height, *x) for name, x in baths.items()}
+    return qtd.machines.ResonatorRefrigerator((3, 3), 2.0, 2.0, 0.2, **baths)
+
+
+@pytest.mark.deep
+@pytest.mark.quick
+@pytest.mark.parametrize("make", [seven_spins, qubits, resonators])
+def test_machines_leave_their_rate_equation_as_their_heights_grow(make):
+    """Cold and hot filters explicit: what the rate equation promises where its meters are below
+    1e-3, to a tenth of a percent or two; less cooling where they are of the order of 1."""
+    low, high = make(2e-5), make(2e-2)
+    assert max(low.operate().meters.values()) < 3e-3
+    assert max(high.operate().meters.values()) > 0.3
+    for machine, least, most in ((low, 0.997, 1.0), (high, 0.3, 0.97)):
+        point = machine.with_explicit_filters(["cold", "hot"]).operate()
+        share = point.heat_currents["cold"] / machine.operate().heat_currents["cold"]
+        assert least < share < most
+        assert abs(sum(point.heat_currents.values())) < 1e-12 * 0.02
+    assert point.status == 0
 
 
 def test_what_a_mode_cannot_be_is_refused_of_machines_too():

@@ -311,9 +311,14 @@ class ExplicitFilters(AbstractSystem):
 
     def dissipators(self, generator: Generator) -> dict[str, FilterDissipator]:
         """What each reservoir does, by name, of a `generator`."""
+        flows = generator.flows
+        energies = generator.added(flows, flows.operators)
         return {
             name: FilterDissipator(
-                generator, generator.flows.of(name), reservoir.chemical_potential
+                generator,
+                flows.of(name),
+                energies[flows.places(name)],
+                reservoir.chemical_potential,
             )
             for name, reservoir in self.reservoirs.items()
         }

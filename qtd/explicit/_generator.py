@@ -30,20 +30,21 @@ class Flows(eqx.Module):
     structure: Composite = eqx.field(static=True)
     which: tuple[int, ...] = eqx.field(static=True)
 
+    def places(self, reservoir: str) -> np.ndarray:
+        """Which of them are of one `reservoir`, by name."""
+        directions = self.structure.directions
+        own = [directions[place].reservoir == reservoir for place in self.which]
+        return np.flatnonzero(own)
+
     def of(self, reservoir: str) -> "Flows":
         """Those of one `reservoir`, by name."""
-        own = [
-            i
-            for i, place in enumerate(self.which)
-            if self.structure.directions[place].reservoir == reservoir
-        ]
-        chosen = np.array(own, int)
+        chosen = self.places(reservoir)
         return Flows(
             self.operators[chosen],
             self.weighed[chosen],
             None if self.quanta is None else self.quanta[chosen],
             self.structure,
-            tuple(self.which[i] for i in own),
+            tuple(self.which[i] for i in chosen),
         )
 
     @property
@@ -121,15 +122,10 @@ class Generator(eqx.Module):
         """The inverse of `blocks`."""
         return blocks.reshape(-1)[self.flows.structure.kept]
 
-    def energies(self, flows: Flows, power: int, offsets: Array | float = 0.0) -> Several:
-        """C with its elements times the energy that they add to the device, less `offsets`, to
-        some `power`: nested commutators with H."""
-        found = flows.operators
-        targets = flows.targets
-        for _ in range(power):
-            step = self.hamiltonian[targets] @ found - found @ self.hamiltonian[None]
-            found = step - offsets * found
-        return found
+    def added(self, flows: Flows, operators: Several) -> Several:
+        """`operators` in place of those of `flows`, each element times the energy that it adds to
+        the device: the commutator with H."""
+        return self.hamiltonian[flows.targets] @ operators - operators @ self.hamiltonian[None]
 
     def bands(self) -> Bands:
         """The matrix of `apply`, as `structure.blocks` has its numbers, on, above and below the
@@ -176,10 +172,12 @@ class Generator(eqx.Module):
 
 class FilterDissipator(eqx.Module):
     """What one reservoir does, jump by jump: the `flows` that are its own, of a `generator`.
-    `potential`: its chemical potential."""
+    `energies`: their operators with each element times the energy that it adds to the device;
+    `potential`: the chemical potential of the reservoir."""
 
     generator: Generator
     flows: Flows
+    energies: Several
     potential: Float[Array, ""]
 
     def jump(self, state: Float[Array, " m"], quantity: str, power: int) -> Float[Array, " m"]:
@@ -194,8 +192,7 @@ class FilterDissipator(eqx.Module):
 
     def taken(self, state: Float[Array, " m"]) -> Float[Array, ""]:
         """Tr[H D rho] of a `state`."""
-        energies = self.generator.energies(self.flows, 1)
-        return self.flows.counted(self.generator.blocks(state), energies)
+        return self.flows.counted(self.generator.blocks(state), self.energies)
 
     def _counting(self, quantity, power):
         """Operators with each element times what it takes out of the reservoir, to some power."""
@@ -203,16 +200,20 @@ class FilterDissipator(eqx.Module):
             raise ValueError(
                 f'`quantity` must be "energy", "particles" or "heat", got {quantity!r}.'
             )
-        number = self.flows.number()
-        if quantity == "particles":
-            return self.flows.operators * number**power
-        work = jnp.zeros_like(number)
-        if quantity == "heat" and self.flows.carries_particles:
+        flows, number = self.flows, self.flows.number()
+        if quantity == "particles" or not power:
+            return flows.operators * number**power
+        work = None
+        if quantity == "heat" and flows.carries_particles:
             work = self.potential * number
-        if self.flows.quanta is not None:
-            taken = self.flows.quanta[:, None, None, None] - work
-            return self.flows.operators * taken**power
-        return self.generator.energies(self.flows, power, work)
+        if flows.quanta is not None:
+            quanta = flows.quanta[:, None, None, None]
+            return flows.operators * (quanta if work is None else quanta - work) ** power
+        found = self.energies if work is None else self.energies - work * flows.operators
+        for _ in range(power - 1):
+            energies = self.generator.added(flows, found)
+            found = energies if work is None else energies - work * found
+        return found
 
 
 class _Columns:

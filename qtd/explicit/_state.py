@@ -47,8 +47,11 @@ class AbstractExplicitState(AbstractState):
     def meters(self) -> dict[str, Float[Array, ""]]:
         """Those of the implicit reservoirs, of the device without explicit filters: see
         `AbstractState`. The rates of an explicit filter need not be slow against its width."""
+        implicit = set(self.reservoirs) - set(self.system.structure.modes)
+        if all(self.reservoirs[name].bandwidth() is None for name in implicit):
+            return {}  # without the steady state of the device, which would be a program of its own
         known = at_rest(self.system.device).meters()
-        return {name: m for name, m in known.items() if name not in self.system.structure.modes}
+        return {name: meter for name, meter in known.items() if name in implicit}
 
     def array(self) -> Float[Array, " levels"]:
         """`populations`."""
