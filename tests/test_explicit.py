@@ -265,7 +265,7 @@ def test_the_table_of_the_refrigerator(width, ratio, local, redfield, cop):
     assert abs(heat["cold"] / heat["work"] - cop) < 1e-5
     # These numbers have the digits of at most 16 quanta: 4e-5 less than of 17 at low heights.
     heat = rest(device.with_explicit_filters(levels | {"work": 16}, treatment="local"))[0]
-    assert abs(heat["cold"] / local - 1) < 3e-6
+    assert abs(heat["cold"] / local - 1) < 5e-6
 
 
 @pytest.mark.parametrize("seed", range(10))
