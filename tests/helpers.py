@@ -1,6 +1,9 @@
 """Small systems with closed forms, random devices, and independent arithmetic that several tests
 share."""
 
+import functools
+import html
+import pathlib
 from typing import NamedTuple
 
 import hypothesis
@@ -274,9 +277,18 @@ def partly(*fails):
     return f"partly, without: {'; '.join(fails)}"
 
 
+@functools.cache
+def page_of_claims():
+    """The text of the page that lists all claims."""
+    page = pathlib.Path(__file__).parent.parent / "docs" / "papers.md"
+    return html.unescape(page.read_text()).replace("\\", "")
+
+
 def assert_claim(claim, expected):
-    """The claim has the verdict expected of it, and each of its numbers is the one printed, none
-    left out."""
+    """The claim has the verdict expected of it, each of its numbers is the one printed, none left
+    out, and its page says so."""
+    row = f"| {claim.figure} | {claim.statement} | {claim.paper} | {claim.verdict} |"
+    assert row in page_of_claims(), row
     assert claim.statement.startswith(expected.begins)
     verdict = partly(*claim.fails) if claim.verdict == "partly" else str(claim.verdict)
     assert verdict == expected.verdict

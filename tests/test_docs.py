@@ -1,16 +1,13 @@
 """What the README and the pages in docs/ say works as printed, and nothing public is left out."""
 
 import doctest
-import html
 import pkgutil
 import re
 from pathlib import Path
 
-import gallery
 import pytest
 
 import qtd
-from qtd import papers
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -51,16 +48,6 @@ def test_the_examples_run_in_order_and_print_what_they_say(
         doctest.DocTestRunner(optionflags=OPTIONS).run(example, out=told.append, clear_globs=False)
         names.update(example.globs)
     assert not told, "".join(told)
-
-
-@pytest.mark.deep
-@pytest.mark.quick
-@pytest.mark.parametrize("machine", papers.names())
-def test_the_page_of_claims_says_what_comes_out(machine):
-    page = html.unescape((ROOT / "docs" / "papers.md").read_text()).replace("\\", "")
-    for claim in gallery.claimed(machine):
-        row = f"| {claim.figure} | {claim.statement} | {claim.paper} | {claim.verdict} |"
-        assert row in page, row
 
 
 def test_there_are_exactly_two_set_up_commands():
