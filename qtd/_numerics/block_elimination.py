@@ -17,9 +17,9 @@ from jaxtyping import Array, Bool, Float, Inexact
 from .coherent_elimination import inverse
 from .jax_internals.primitives import primitive
 
-# Rows of a block, up to which a batch of blocks is inverted along the batch; of larger ones, one
-# after another.
-_SMALL = 48
+# Rows of a block, up to which a batch of blocks is inverted along the batch, on processors and on
+# accelerators; of larger ones, one after another.
+_SMALL, _SMALL_ELSEWHERE = 16, 48
 
 
 class Generator(Protocol):
@@ -260,11 +260,18 @@ def _substituted_back(blocks, factors, y):
 
 
 def _inverted(matrix):
-    rest = matrix.shape[2:]
+    size, rest = len(matrix), matrix.shape[2:]
     if not rest:
         return jnp.linalg.inv(matrix)
-    if len(matrix) <= _SMALL:
+    if size <= _SMALL:
         return inverse(matrix)
+    if size > _SMALL_ELSEWHERE:
+        return _one_after_another(matrix)
+    return lax.platform_dependent(matrix, cpu=_one_after_another, default=inverse)
+
+
+def _one_after_another(matrix):
+    # LAPACK in a batch may hang; in a loop it has never.
     every = jnp.moveaxis(matrix.reshape(*matrix.shape[:2], -1), -1, 0)
     return jnp.moveaxis(lax.map(jnp.linalg.inv, every), 0, -1).reshape(matrix.shape)
 
