@@ -86,9 +86,9 @@ class DaviesState(AbstractExplicitState):
 
 
 class _Drive(NamedTuple):
-    """What one `reservoir` does to joint levels by its filter, or by its tail, under a `name`: the
-    classes that each of its `directions`, those down, starts from and `raised`, the upper level of
-    each of its jumps."""
+    """What one `reservoir` does to joint levels by its filter, or by its tail, under its own `name`:
+    places of its `directions` down, and the joint levels at the ends of its jumps, `lower` and
+    `raised` by a quantum; `carries_particles`: whether jumps change the device's number."""
 
     reservoir: str
     name: str
