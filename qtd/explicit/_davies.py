@@ -86,7 +86,7 @@ class DaviesState(AbstractExplicitState):
 
 
 class _Drive(NamedTuple):
-    """What one `reservoir` does to joint levels by its filter, or by its tail, under its own `name`:
+    """What one `reservoir` does to joint levels by its filter, or by its tail, under a `name`:
     places of its `directions` down, and the joint levels at the ends of its jumps, `lower` and
     `raised` by a quantum; `carries_particles`: whether jumps change the device's number."""
 
