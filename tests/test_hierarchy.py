@@ -252,23 +252,21 @@ def test_a_two_level_device_has_the_currents_of_the_reference(d, x, tiers, curre
 
 
 @pytest.mark.parametrize(
-    "d, x, tiers, terms, current, cop, accuracy",
+    "d, x, tiers, terms, current, cop, off, accuracy",
     [
-        (0.05, 0.1, 3, 2, 2.6335e-5, 0.49977, 1e-3),
-        pytest.param(0.05, 1.0, 5, 2, 1.7310e-4, 0.49786, 1e-3, marks=pytest.mark.deep),
-        pytest.param(0.05, 10.0, 7, 1, 4.876e-4, 0.4820, 2e-3, marks=pytest.mark.deep),
-        pytest.param(0.2, 0.1, 4, 2, 1.0506e-4, 0.4962, 2e-3, marks=pytest.mark.deep),
-        pytest.param(0.2, 1.0, 5, 2, 6.834e-4, 0.4653, 3e-3, marks=pytest.mark.deep),
-        pytest.param(0.2, 3.0, 6, 2, 1.241e-3, 0.407, 4e-3, marks=pytest.mark.deep),
+        (0.05, 0.1, 3, 2, 2.6335e-5, 0.49977, 1e-4, 1e-3),
+        pytest.param(0.05, 1.0, 5, 2, 1.7310e-4, 0.49786, 1e-4, 1e-3, marks=pytest.mark.deep),
+        pytest.param(0.05, 10.0, 7, 1, 4.876e-4, 0.4820, 1e-4, 2e-3, marks=pytest.mark.deep),
+        pytest.param(0.2, 0.1, 4, 2, 1.0506e-4, 0.4962, 1e-4, 2e-3, marks=pytest.mark.deep),
+        pytest.param(0.2, 1.0, 5, 2, 6.834e-4, 0.4653, 1e-4, 3e-3, marks=pytest.mark.deep),
+        pytest.param(0.2, 3.0, 6, 2, 1.241e-3, 0.407, 5e-4, 4e-3, marks=pytest.mark.deep),
     ],
 )
-def test_a_refrigerator_is_that_of_the_reference(d, x, tiers, terms, current, cop, accuracy):
+def test_a_refrigerator_is_that_of_the_reference(d, x, tiers, terms, current, cop, off, accuracy):
     """The heat that leaves the reservoirs: what the device takes up has the COP 1/2, whatever the
     coupling."""
     state = solved(three_level, d, x, tiers=tiers, terms=terms)
     np.testing.assert_allclose(heat(state, "c"), current, rtol=accuracy)
-    digits = len(f"{cop}") - 2
-    off = max(1e-4, 0.5 * 10.0**-digits)
     np.testing.assert_allclose(heat(state, "c") / heat(state, "w"), cop, rtol=0, atol=off)
     taken = {name: state.device_current(name) for name in "cw"}
     np.testing.assert_allclose(taken["c"] / taken["w"], 0.5, rtol=1e-9)

@@ -55,16 +55,8 @@ def audit(machine: Any, **how: Any) -> Audit:
     if point is not None and not _about([*found, *of_systems], "other approaches"):
         found += _asked({"other approaches": lambda: _others(machine, systems, point, how)})
     if point is not None:
-
-        def operate_explicit(device):
-            return operating_point(device, **how)
-
         found += _asked(
-            {
-                "explicit filters": lambda: against_explicit(
-                    machine, systems, operate_explicit, point
-                )
-            }
+            {"explicit filters": lambda: against_explicit(machine, systems, point, how)}
         )
     if not systems and not unknown:
         of_systems = _not_looked_at([topic for topic in _OF_SYSTEMS if not _about(found, topic)])

@@ -1,6 +1,6 @@
 """What other descriptions of the same device would have given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,13 +62,13 @@ def compared(
         name: _deviation(here, heat(other.heat_currents)) for name, other in known.items()
     }
     judge = next((name for name in known if name.startswith("redfield")), None)
-    focus = _focus(point, here, [heat(other.heat_currents) for other in known.values()])
-    numbers = {"here": float(point.heat_currents[focus])} | {
-        name: float(other.heat_currents[focus]) for name, other in known.items()
+    quoted = focus(point, here, [heat(other.heat_currents) for other in known.values()])
+    numbers = {"here": float(point.heat_currents[quoted])} | {
+        name: float(other.heat_currents[quoted]) for name, other in known.items()
     }
     listed = ", ".join(f"{numbers[name]:.4g} ({name})" for name in known)
     text = (
-        f"The heat current out of {focus!r} is {numbers['here']:.4g} here, {listed} in other"
+        f"The heat current out of {quoted!r} is {numbers['here']:.4g} here, {listed} in other"
         " approaches."
     )
     if judge is None:
@@ -137,7 +137,7 @@ def _currents(point):
     return _Currents(point.heat_currents, point.status)
 
 
-def _differences(here, there):
+def differences(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Differences of each current, relative to the larger of the two; those that are 0 against the
     others are left out."""
     size = np.maximum(np.abs(here), np.abs(there))
@@ -147,13 +147,13 @@ def _differences(here, there):
 
 
 def _deviation(here, there):
-    return float(_differences(here, there).max())
+    return float(differences(here, there).max())
 
 
-def _focus(point, here, others):
+def focus(point: Any, here: np.ndarray, others: Sequence[np.ndarray]) -> str:
     """The current to quote: that of the cooled reservoir where the descriptions differ about it,
     else the one they differ about most."""
-    apart = np.max([_differences(here, there) for there in others], axis=0)
+    apart = np.max([differences(here, there) for there in others], axis=0)
     cooled = point.cooled if isinstance(point, OperatingPoint | DemonPoint) else None
     return (
         cooled

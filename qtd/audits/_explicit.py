@@ -1,17 +1,17 @@
 """What can be asked of a device with explicit filters."""
 
 from ..explicit import AbstractExplicitState, ExplicitFilters
+from ..explicit._davies import explicit_state
 from ..findings import Checks, Finding, Severity
 from ..limits import FIRST_ORDER, TRUNCATED, WEAK_FILTER
-from ..systems.base import AbstractSystem, at_rest
+from ..systems.base import AbstractSystem
 from ._coherent import positive
 from ._systems import checks_of, other_approaches
 
 
 @checks_of.register
 def _(system: ExplicitFilters) -> Checks:
-    state = at_rest(system)
-    assert isinstance(state, AbstractExplicitState)
+    state = explicit_state(system)
     state.require()
     return {
         "truncation": lambda: truncation(state),

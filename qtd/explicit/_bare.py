@@ -31,6 +31,11 @@ def joined(system: AbstractSystem) -> dict[str, np.ndarray]:
     raise ValueError(_unknown(system))
 
 
+def has_levels(system: AbstractSystem) -> bool:
+    """Whether a `system` is of a kind whose filters can be explicit."""
+    return joined.dispatch(type(system)) is not joined.dispatch(object)
+
+
 @functools.singledispatch
 def bare(system: AbstractSystem) -> Bare:
     """The numbers of a `system`, in the order of `joined`. Kinds of system register theirs."""

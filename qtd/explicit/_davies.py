@@ -154,6 +154,9 @@ def joint_network(system: ExplicitFilters) -> tuple[RateNetwork, Float[Array, "s
     return RateNetwork(energies[sectors.is_there], jumps, reservoirs, particles), states
 
 
-@at_rest.register
-def _(system: ExplicitFilters) -> AbstractExplicitState:
+def explicit_state(system: ExplicitFilters) -> AbstractExplicitState:
+    """The state that a `system` settles in, in its treatment."""
     return DaviesState(system) if system.treatment == "davies" else ExplicitState(system)
+
+
+at_rest.register(ExplicitFilters, explicit_state)
