@@ -155,8 +155,7 @@ def focus(point: Any, here: np.ndarray, others: Sequence[np.ndarray]) -> str:
     else the one they differ about most."""
     apart = np.max([differences(here, there) for there in others], axis=0)
     cooled = point.cooled if isinstance(point, OperatingPoint | DemonPoint) else None
-    return (
-        cooled
-        if cooled in point.names and apart[point.names.index(cooled)] > QUOTED
-        else point.names[int(np.argmax(apart))]
-    )
+    names = list(point.names)
+    if cooled is not None and cooled in names and apart[names.index(cooled)] > QUOTED:
+        return cooled
+    return names[int(np.argmax(apart))]
