@@ -877,3 +877,17 @@ def test_an_audit_of_explicit_filters():
     text = str(qtd.audit(fridge().with_explicit_filters({"cold": 3, "hot": 2})))
     assert "mode in the device" in text and "'work' is implicit" in text
     assert isinstance(fridge().with_explicit_filters({"cold": 3}), ExplicitFilters)
+
+
+@pytest.mark.deep
+@pytest.mark.quick
+def test_an_audit_solves_explicit_filters_where_it_doubts_rates():
+    """All three filters, as the numbers of quanta are small; and nothing where meters are low."""
+    (found,) = qtd.audit(fridge(), cooled="cold", driven_by="work").of("explicit filters")
+    levels = {"cold": 3, "work": 8, "hot": 2}
+    expected = rest(fridge().with_explicit_filters(levels))[0]["cold"]
+    assert found.severity == qtd.audits.Severity.DOUBTFUL
+    assert abs(found.numbers["explicit"] / expected - 1) < 1e-2
+    assert found.numbers["here"] == qtd.operate(fridge()).heat_currents["cold"]
+    low = qtd.replace(fridge(), {f"reservoirs.{x}.spectral_density.height": 1e-5 for x in PARTS})
+    assert not qtd.audit(low).of("explicit filters")
