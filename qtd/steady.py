@@ -24,7 +24,7 @@ from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .status import Status, first
-from .systems.base import AbstractState, AbstractSystem, at_rest
+from .systems.base import ENERGY, TEMPERATURE, WIDTH, AbstractState, AbstractSystem, at_rest
 
 __all__ = ["CoherentSteadyState", "SteadyState", "solve", "stationary", "steady_state"]
 
@@ -127,19 +127,19 @@ class SteadyState(AbstractState):
         ]
         return add([jnp.zeros((), self.populations.dtype), *parts])
 
-    def meters(self) -> dict[str, Float[Array, ""]]:
-        """Rates over the bandwidth of each reservoir, weighted by traffic: see `AbstractState`."""
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        """Rates over what they must stay below, weighted by traffic: see `AbstractState`."""
         topology = self.network.topology
         exits = topology.hand_down({i: up for i, (up, _) in enumerate(self.rates)})
         exits = settle(exits + add(down for _, down in self.rates))
         decays = [(below + exits) / 2 for below in topology.lower(exits)]
-        found = {}
-        for name, bandwidth in _bandwidths(self.reservoirs).items():
-            if chosen := topology.of(name):
-                traffic = add(total(self.activity[i]) for i in chosen)
-                weighted = add(total(self.activity[i] * decays[i]) for i in chosen)
-                found[name] = _mean(weighted, traffic) / bandwidth
-        return found
+        jumps = {
+            name: [
+                (self.activity[i], decays[i], self.quanta(i, "energy")) for i in topology.of(name)
+            ]
+            for name in self.reservoirs
+        }
+        return _ratios(self.reservoirs, jumps)
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without
@@ -278,18 +278,18 @@ class CoherentSteadyState(AbstractState):
             self.energy * product(part.coherent(), self.vector)
         )
 
-    def meters(self) -> dict[str, Float[Array, ""]]:
-        """Rates over the bandwidth of each reservoir, weighted by traffic, of the jumps between
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        """Rates over what they must stay below, weighted by traffic, of the jumps between
         populations: see `AbstractState`."""
         exits = settle(add(part.exits() for part in self.dissipators.values()))
-        found = {}
-        for name, bandwidth in _bandwidths(self.reservoirs).items():
-            part, edges = self.dissipators[name], self.dissipators[name].edges
+        jumps = {}
+        for name, part in self.dissipators.items():
+            edges = part.edges
             if len(edges.rising):
                 decays = (edges.read_lower(exits) + edges.read_upper(exits)) / 2
-                traffic = part.traffic(self.vector)
-                found[name] = _mean(total(traffic * decays), total(traffic)) / bandwidth
-        return found
+                gaps = edges.upward(part.quanta["energy"])
+                jumps[name] = [(part.traffic(self.vector), decays, gaps)]
+        return _ratios(self.reservoirs, jumps)
 
     def array(self) -> Array:
         """`density_matrix`."""
@@ -311,10 +311,32 @@ at_rest.register(RateNetwork, SteadyState)
 at_rest.register(Lindbladian, CoherentSteadyState)
 
 
-def _bandwidths(reservoirs):
-    """By name, of those that have one."""
-    found = {name: reservoir.bandwidth() for name, reservoir in reservoirs.items()}
-    return {name: bandwidth for name, bandwidth in found.items() if bandwidth is not None}
+def _ratios(reservoirs, jumps):
+    """`AbstractState.ratios` from the jumps of each reservoir: their traffic, the decay rates of
+    the coherences of the levels that they join, and the energies that they carry."""
+    found = {}
+    for name, reservoir in reservoirs.items():
+        if not jumps.get(name):
+            continue
+        traffic = add(total(each) for each, _, _ in jumps[name])
+        decay = _mean(add(total(each * rate) for each, rate, _ in jumps[name]), traffic)
+        bandwidth = reservoir.bandwidth()
+        if bandwidth is not None:
+            found[name, WIDTH] = decay / bandwidth
+        if reservoir.statistics == "bose":
+            weighted = add(total(each * _per(rate, gap)) for each, rate, gap in jumps[name])
+            found[name, ENERGY] = _mean(weighted, traffic)
+        elif reservoir.temperature is not None:
+            frozen = reservoir.temperature == 0
+            endless = carried(jnp.full_like(decay, jnp.inf), decay)
+            warm = decay / jnp.where(frozen, 1.0, reservoir.temperature)
+            found[name, TEMPERATURE] = jnp.where(frozen, endless, warm)
+    return found
+
+
+def _per(rate, gap):
+    """A rate over the size of a gap; 0 where that is 0."""
+    return jnp.where(gap == 0, 0.0, rate / jnp.where(gap == 0, 1.0, jnp.abs(gap)))
 
 
 def _mean(weighted, weight):

@@ -156,7 +156,7 @@ def test_less_noise_than_jumps_allow_is_a_fault_of_networks_and_a_feature_of_coh
 
 def test_weak_coupling_of_two_qubits_is_their_own_validity():
     machine = qtd.replace(QubitRefrigerator("global", 2.0, 2.1, 0.2, 0.002), {"coupling": 0.01})
-    own, found = machine.validity(), weak(machine.network())
+    own, found = machine.rate_ratios(), weak(machine.network())
     # There of the level, here of the filter.
     assert found["width"].numbers["ratio"] == pytest.approx(float(own.rate_over_width), rel=0.01)
     assert found["energy of the jump"].numbers["ratio"] == pytest.approx(

@@ -130,10 +130,12 @@ def test_global_keeps_its_currents_when_the_exchange_changes_sign():
 
 
 def test_the_validity_meter_reads_the_strength_of_the_coupling():
-    meter = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002).validity()
+    meter = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002).rate_ratios()
     # The paper's own point is far outside.
     assert float(meter.rate_over_width) > 100 and float(meter.rate_over_splitting) > 100
-    weak = QubitRefrigerator(energy_2=2.1, model="global", exchange=0.002, coupling=1e-5).validity()
+    weak = QubitRefrigerator(
+        energy_2=2.1, model="global", exchange=0.002, coupling=1e-5
+    ).rate_ratios()
     assert max(float(x) for x in jax.tree.leaves(weak)) < 1e-2
 
 

@@ -198,8 +198,8 @@ def test_batches_and_traced_points_print_as_well():
     assert "array(2,)" in repr(batch) and "<table>" in batch._repr_html_()
     seen = []
     jax.jit(lambda p: (seen.append(repr(p)), p.cop)[1])(triangle())
-    # Whether a meter is worth a line only its value tells.
-    always = [name for name in triangle().headlines() if not name.startswith("meter_")]
+    # Whether the validity is worth a line only its value tells.
+    always = [name for name in triangle().headlines() if name != "validity"]
     assert seen == [f"OperatingPoint({', '.join(always)})"]
 
 

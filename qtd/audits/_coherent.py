@@ -15,7 +15,7 @@ from ..limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..lindblad import Lindbladian
 from ..steady import CoherentSteadyState, solve
 from . import _networks
-from ._coupling import advised, filters, secular, weak_coupling
+from ._coupling import advised, secular, weak_coupling
 from ._jumps import tabulated
 from ._local import equal_temperatures
 from ._systems import checks_of, other_approaches
@@ -35,7 +35,7 @@ def _(lindbladian: Lindbladian) -> Checks:
         found = weak_coupling(known, state.reservoirs)
         if approach == "global":
             found = advised([*found, *secular(known)])
-        return [*found, *filters(state)]
+        return found
 
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),

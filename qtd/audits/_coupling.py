@@ -9,8 +9,6 @@ import numpy as np
 from ..findings import Finding, Severity
 from ..limits import FIRST_ORDER, IDLE
 from ..reservoirs import AbstractReservoir
-from ..spectral import Peaked
-from ..systems.base import AbstractState
 from ._jumps import Jumps
 
 _TOPIC = "weak coupling"
@@ -29,8 +27,8 @@ def weak_coupling(jumps: Jumps, reservoirs: Mapping[str, AbstractReservoir]) -> 
 
     What counts is net, not jumps in both directions: else a fast jump to and fro between two levels
     that are hardly ever met would vouch for its own importance. What this does not see: a level
-    that only virtual transitions reach. Of filters this is the one jump that their mean, `filters`,
-    may hide.
+    that only virtual transitions reach. This is the one jump that a mean over all, `validity`, may
+    hide; what passes through it is off by about half of its ratio.
     """
     found = {}
     for name, reservoir in reservoirs.items():
@@ -67,39 +65,13 @@ def _too_fast(jumps, jump, what, ratio, limit):
         f" {ratio:.3g} times {what} ({limit:.3g}). A rate equation needs this well below 1."
     )
     return Finding(
-        FIRST_ORDER.rate(ratio),
+        FIRST_ORDER.rate(ratio / 2),
         _TOPIC,
         text,
         {"ratio": ratio, "rate": rate, "limit": limit},
         what,
         ratio,
     )
-
-
-def filters(state: AbstractState) -> list[Finding]:
-    """How far off the currents are because rates are not slow against the widths of the filters:
-    about half the mean of `state.meters()` over all reservoirs.
-
-    This is the error itself, rate equation over truth less 1, and no ratio that it grows with. The
-    limits of a theory of first order are therefore those of a difference of two answers: at an
-    error of 1 the larger one is twice the other.
-    """
-    meters = {name: float(meter) for name, meter in state.meters().items()}
-    if not meters:
-        return []
-    error = sum(meters.values()) / (2 * len(state.reservoirs))
-    known = [name for name in state.reservoirs if name in meters]
-    listed = ", ".join(f"{meters[name]:.3g} ({name})" for name in known)
-    text = (
-        f"Rates over the widths of the filters, weighted by traffic: {listed}. Currents are off by"
-        f" about half their mean over all reservoirs: {error:.2g} of the true ones."
-    )
-    severity = FIRST_ORDER.rate(error)
-    densities = (reservoir.spectral_density for reservoir in state.reservoirs.values())
-    if severity > Severity.FINE and any(isinstance(density, Peaked) for density in densities):
-        text += " Compare with explicit filters: `with_explicit_filters`."
-    numbers = {"expected_error": error, **{f"meter_{name}": x for name, x in meters.items()}}
-    return [Finding(severity, _TOPIC, text, numbers, "filters", error)]
 
 
 def advised(found: list[Finding]) -> list[Finding]:

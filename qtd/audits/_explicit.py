@@ -3,7 +3,7 @@
 from ..explicit import AbstractExplicitState, ExplicitFilters
 from ..explicit._davies import explicit_state
 from ..findings import Checks, Finding, Severity
-from ..limits import FIRST_ORDER, TRUNCATED, WEAK_FILTER
+from ..limits import TRUNCATED, WEAK_FILTER
 from ..systems.base import AbstractSystem
 from ._coherent import positive
 from ._systems import checks_of, other_approaches
@@ -60,15 +60,6 @@ def damping(state: AbstractExplicitState) -> list[Finding]:
         severity = Severity.DOUBTFUL if worst > WEAK_FILTER else Severity.FINE
         found.append(
             Finding(severity, "weak coupling", text, {"ratio": worst}, f"mode, {name}", worst)
-        )
-    for name, meter in state.meters().items():
-        text = (
-            f"The filter of {name!r} is implicit: rates over its width, weighted by traffic, are"
-            f" {float(meter):.3g} by the rate equation, which is off by about half of that."
-        )
-        severity = FIRST_ORDER.rate(float(meter) / 2)
-        found.append(
-            Finding(severity, "weak coupling", text, {"meter": float(meter)}, f"meter, {name}")
         )
     return found
 

@@ -34,7 +34,7 @@ def against_explicit(
     if system is None or len(systems) != 1 or not has_levels(system):
         return []
     meters = {name: float(meter) for name, meter in getattr(point, "meters", {}).items()}
-    if not meters or FIRST_ORDER.rate(float(point.expected_error)) == Severity.FINE:
+    if not meters or FIRST_ORDER.rate(max(meters.values())) == Severity.FINE:
         return []
     try:
         names = _affordable(system, sorted(meters, key=lambda name: -meters[name]))

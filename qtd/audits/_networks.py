@@ -16,7 +16,7 @@ from ..limits import DENSE, DIGITS, NOTHING, OF_A_RATE, OF_A_SUM, SLOW
 from ..networks import RateNetwork
 from ..reservoirs import AbstractReservoir
 from ..steady import SteadyState, solve
-from ._coupling import advised, filters, secular, weak_coupling
+from ._coupling import advised, secular, weak_coupling
 from ._jumps import Jumps, tabulated
 from ._systems import checks_of
 
@@ -27,10 +27,7 @@ def _(network: RateNetwork) -> Checks:
     jumps, reservoirs = tabulated(state), state.reservoirs
     return {
         "detailed balance": lambda: detailed_balance(jumps, reservoirs),
-        "weak coupling": lambda: [
-            *advised([*weak_coupling(jumps, reservoirs), *secular(jumps)]),
-            *filters(state),
-        ],
+        "weak coupling": lambda: advised([*weak_coupling(jumps, reservoirs), *secular(jumps)]),
         "steady state": lambda: relaxation(state, jumps),
         "precision": lambda: [*cancellation(jumps), *stiffness(jumps)],
         "kinetic uncertainty": lambda: kinetic_uncertainty(state, jumps),

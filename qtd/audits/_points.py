@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..findings import Checks, Finding, Severity
-from ..limits import OF_A_SUM, UNBALANCED
+from ..limits import FIRST_ORDER, OF_A_SUM, UNBALANCED
 from ..status import Status
 from ..thermodynamics import AbstractPoint, OperatingPoint
 
@@ -23,6 +23,8 @@ def point_checks(point: Any, coherent: bool) -> Checks:
             for topic in ("status", "laws")
         }
     checks = {"status": lambda: status(point), "laws": lambda: laws(point, coherent)}
+    if point.ratios():
+        checks["weak coupling"] = lambda: validity(point)
     if isinstance(point, OperatingPoint):
         checks["energy of the device"] = lambda: device_energy(point)
     return checks
@@ -46,6 +48,20 @@ def status(point: AbstractPoint) -> list[Finding]:
             numbers,
         )
     ]
+
+
+def validity(point: AbstractPoint) -> list[Finding]:
+    """The validity of the point: rates over what they must stay below, the largest of which is
+    twice the error of what flows."""
+    largest, ratios = float(point.validity), point.ratios()
+    listed = ", ".join(f"{float(x):.3g} ({who!r} over {what})" for (who, what), x in ratios.items())
+    text = (
+        f"Rates over what they must stay below are at most {largest:.3g}: {point.binding()}."
+        f" Currents are off by about half of that. All of them: {listed}."
+    )
+    severity = FIRST_ORDER.rate(largest)
+    numbers = {"validity": largest}
+    return [Finding(severity, "weak coupling", text, numbers, "validity", largest)]
 
 
 def laws(point: AbstractPoint, coherent: bool) -> list[Finding]:

@@ -323,10 +323,27 @@ class ExplicitFilters(AbstractSystem):
             for name, reservoir in self.reservoirs.items()
         }
 
+    def damping_ratios(self) -> dict[str, Float[Array, ""]]:
+        """What must be small of each mode for its damping to be weak, by reservoir: the square of
+        its width over its energy, or height times width over the square of its energy (which full
+        coupling does not ask for), whichever is larger."""
+        known, found = bare(self.device), {}
+        for name, mode in self.modes().items():
+            found[name] = (mode.residual(mode.energy) / (2 * mode.energy)) ** 2
+        if self.coupling != "rotating-wave":
+            return found
+        for edge in self.structure.edges:
+            if edge.name in found:
+                mode, own = self.modes()[edge.name], np.flatnonzero(edge.resonant)
+                largest = jnp.max(known.amplitudes[edge.name][own] ** 2)
+                strength = 2 * mode.coupling * largest / mode.energy**2
+                found[edge.name] = jnp.maximum(found[edge.name], strength)
+        return found
+
     def is_outside(self) -> Bool[Array, ""]:
         """Whether this treatment does not hold at these numbers."""
         known, modes = bare(self.device), self.modes()
-        found = []
+        found = [ratio > WEAK_FILTER for ratio in self.damping_ratios().values()]
         for edge in self.structure.edges:
             if edge.name not in modes:
                 continue
@@ -334,10 +351,6 @@ class ExplicitFilters(AbstractSystem):
             gaps = known.energies[np.array(edge.upper)[own]]
             gaps = gaps - known.energies[np.array(edge.lower)[own]]
             found.append(jnp.any(gaps <= 0))
-            found.append((mode.residual(mode.energy) / (2 * mode.energy)) ** 2 > WEAK_FILTER)
-            if self.coupling == "rotating-wave":
-                largest = jnp.max(known.amplitudes[edge.name][own] ** 2)
-                found.append(2 * mode.coupling * largest > WEAK_FILTER * mode.energy**2)
             if self.treatment == "local":
                 found.append(jnp.any(jnp.abs(gaps - mode.energy) > _TUNED * mode.energy))
             if self.treatment == "davies":

@@ -12,7 +12,7 @@ from .._numerics.block_elimination import BlockElimination
 from .._numerics.hermitian import eigensystem, smallest_pivot
 from ..reservoirs import AbstractReservoir
 from ..status import Status, first
-from ..systems.base import AbstractState, at_rest
+from ..systems.base import MODE, AbstractState, at_rest
 from ._device import ExplicitFilters, lost
 from ._generator import FilterDissipator, Generator
 
@@ -44,14 +44,16 @@ class AbstractExplicitState(AbstractState):
         """Whether electrons pass; quanta of filters are no particles."""
         return any(edge.particles and any(edge.particles) for edge in self.system.structure.edges)
 
-    def meters(self) -> dict[str, Float[Array, ""]]:
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
         """Those of the implicit reservoirs, of the device without explicit filters: see
-        `AbstractState`. The rates of an explicit filter need not be slow against its width."""
+        `AbstractState`. The rates of an explicit filter need not be slow against its width; that
+        must be narrow against its energy: (d / e)^2 or, where larger, h d / e^2."""
+        own = {(name, MODE): ratio for name, ratio in self.system.damping_ratios().items()}
         implicit = set(self.reservoirs) - set(self.system.structure.modes)
         if all(self.reservoirs[name].bandwidth() is None for name in implicit):
-            return {}  # without the steady state of the device, which would be a program of its own
-        known = at_rest(self.system.device).meters()
-        return {name: meter for name, meter in known.items() if name in implicit}
+            return own  # the steady state of the device would be a program of its own
+        known = at_rest(self.system.device).ratios()
+        return own | {key: ratio for key, ratio in known.items() if key[0] in implicit}
 
     def array(self) -> Float[Array, " levels"]:
         """`populations`."""

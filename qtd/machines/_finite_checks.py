@@ -12,38 +12,12 @@ from ..parameters import replace
 def finite_checks(machine, point) -> Checks:
     """Checks by topic; `point` is what flows at time 0."""
     return {
-        "weak coupling": lambda: _weak(machine),
         "quasi-stationary modes": lambda: _quasi_stationary(machine),
         "equilibrium": lambda: _equilibrium(machine),
         "conservation": lambda: _conservation(machine),
         "closure": lambda: _closure(machine, point),
         "signs": lambda: _signs(machine),
     }
-
-
-def _weak(machine):
-    width = float(machine.rates.sum(0).max())
-    energies = np.unique(np.asarray(machine.energies, float))
-    limits = {"lowest temperature": float(machine.gases.temperature.min())}
-    if len(energies) > 1:
-        limits["smallest distance of two modes"] = float(np.diff(energies).min())
-    what = min(limits, key=lambda what: limits[what])
-    ratio, limit = width / limits[what], limits[what]
-    text = (
-        f"The fastest mode exchanges electrons at the rate {width:.3g}, {ratio:.3g} times the"
-        f" {what} ({limit:.3g}). It has to be small."
-    )
-    severity = FIRST_ORDER.rate(ratio)
-    if severity > Severity.NOTE:
-        factor = FIRST_ORDER.note / ratio
-        text += (
-            " Rates only set the pace, so read times in units of one over a rate:"
-            f" with all rates times {factor:.1g} everything happens as much more slowly and is else"
-            " the same."
-        )
-    return [
-        Finding(severity, "weak coupling", text, {"ratio": ratio, "rate": width, "limit": limit})
-    ]
 
 
 def _quasi_stationary(machine):

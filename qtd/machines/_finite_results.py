@@ -17,7 +17,8 @@ class Flows(AbstractPoint):
     follows for it at its `temperatures`.
 
     `temperature_rates`, `potential_rates`: dT/dt, dmu/dt. `entropy_production` is a sum of terms
-    none of which is negative. `occupations` of the modes. `status`: NOT_DEGENERATE where the
+    none of which is negative. `occupations` of the modes. `rates_over`: the rate of the fastest
+    mode over what makes modes narrow; see `validity`. `status`: NOT_DEGENERATE where the
     Sommerfeld expansion is used at mu / T < 10.
     """
 
@@ -29,7 +30,11 @@ class Flows(AbstractPoint):
     potential_rates: Float[Array, " reservoirs"]
     entropy_production: Float[Array, ""]
     temperatures: Float[Array, " reservoirs"]
+    rates_over: dict[tuple[str, str], Float[Array, ""]]
     status: Int[Array, ""]
+
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        return self.rates_over
 
     @property
     def mode_code(self) -> Int[Array, ""]:
@@ -62,7 +67,7 @@ class Flows(AbstractPoint):
         ):
             for j in range(entries.shape[-1]):
                 table[f"{symbol}_{j}"] = Observable(entries[..., j], unit, f"{meaning} {j}")
-        return table
+        return table | self.about_validity()
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""

@@ -16,7 +16,7 @@ from ..explicit import ExplicitFilters
 from ..explicit._device import Coupling, Treatment
 from ..explicit._structure import Composite
 from ..findings import Checks
-from ..observables import observables
+from ..observables import observables, operating_point
 from ..parameters import checked, parameters
 from ..systems.base import AbstractSystem, role_of
 from ..thermodynamics import AbstractPoint, OperatingPoint, operate
@@ -40,6 +40,12 @@ class AbstractMachine(Module):
     def operate(self) -> AbstractPoint:
         """What the machine does: an `AbstractPoint`, with observables by name and the laws that
         they obey."""
+
+    def validity(self) -> Float[Array, ""]:
+        """The largest rate over what it must stay below: widths of filters, energies of jumps,
+        temperatures; see `AbstractPoint.validity`. At most 0.1 where currents are to be right to
+        about 5 %. The observable "validity"."""
+        return operating_point(self).validity
 
     def systems(self) -> Mapping[str, AbstractSystem]:
         """The networks, master equations and conductors that its numbers come from, by where they

@@ -17,7 +17,8 @@ class MotorPoint(AbstractPoint):
     `heat_currents`, averages over a turn, positive out of a lead; `power` delivered to the load.
     `temperatures` and `chemical_potentials` of the leads called `names`.
 
-    `omitted` as in `Velocities`, 0 where `exact`. `status` is 0 where all is well (`qtd.Status`).
+    `omitted` as in `Velocities`, 0 where `exact`. `rates_over`: what has to be small for rates of
+    lowest order that follow the rotor at once; see `validity`. `status` is 0 where all is well (`qtd.Status`).
     """
 
     velocity: Float[Array, ""]
@@ -28,8 +29,12 @@ class MotorPoint(AbstractPoint):
     temperatures: dict[str, Float[Array, ""]]
     chemical_potentials: dict[str, Float[Array, ""]]
     omitted: Float[Array, ""]
+    rates_over: dict[tuple[str, str], Float[Array, ""]]
     status: Int[Array, ""]
     names: tuple[str, ...] = eqx.field(static=True)
+
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        return self.rates_over
 
     @property
     def electric_power(self) -> Float[Array, ""]:
@@ -92,7 +97,7 @@ class MotorPoint(AbstractPoint):
         table["omitted"] = Observable(
             self.omitted, "1", "next two terms of the series over those kept"
         )
-        return table
+        return table | self.about_validity()
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point. The first holds order by order; the second

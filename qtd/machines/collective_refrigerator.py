@@ -222,7 +222,7 @@ class CollectiveRefrigerator(AbstractOpenSystem):
             "particle_currents",
             "device_energy_currents",
             "heat_covariance",
-            "meters",
+            "rates_over",
         )
 
         def parts(point):

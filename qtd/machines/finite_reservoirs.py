@@ -257,8 +257,21 @@ def _flows(machine):
         *rates,
         sigma,
         gases.temperature,
+        _rates_over(machine),
         status,
     )
+
+
+def _rates_over(machine):
+    """The rate of the fastest mode over what makes modes narrow: temperatures, and the smallest
+    distance of two modes that are not at one energy."""
+    fastest = machine.rates.sum(0).max()
+    distances = jnp.diff(jnp.sort(machine.energies))
+    found = {("modes", "the lowest temperature"): fastest / machine.gases.temperature.min()}
+    if len(machine.energies) > 1:
+        apart = jnp.min(jnp.where(distances > 0, distances, jnp.inf))
+        found["modes", "the smallest distance of two of them"] = fastest / apart
+    return found
 
 
 @compiled

@@ -286,6 +286,7 @@ class DemonPoint(AbstractPoint):
     At energies of a thousand temperatures occupations and currents underflow to 0 (where the margin
     keeps its sign), while logits, COP, status and their derivatives are computed from logarithms
     and stay right. A derivative by `exchange` is of the size of 1 / f, and ends at e^600.
+    `rates_over`: the width of the resonances over what makes them narrow; see `validity`.
     """
 
     cooled: ClassVar[str] = "cold"
@@ -299,12 +300,16 @@ class DemonPoint(AbstractPoint):
     occupations: Float[Array, "4"]
     logits: Float[Array, "4"]
     margin: Float[Array, ""]
+    rates_over: dict[tuple[str, str], Float[Array, ""]]
     status: Int[Array, ""]
 
     @property
     def names(self) -> tuple[str, ...]:
         """The leads."""
         return ("hot", "cold")
+
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        return self.rates_over
 
     @property
     def mode_code(self) -> Int[Array, ""]:
@@ -337,7 +342,7 @@ class DemonPoint(AbstractPoint):
             table[f"f_{j + 1}"] = Observable(
                 self.occupations[..., j], "1", f"occupation of the demon at energy_{j + 1}"
             )
-        return table
+        return table | self.about_validity()
 
     def laws(self) -> list[Law]:
         """The laws of thermodynamics at one known point."""
@@ -403,12 +408,24 @@ def _operate(machine):
         occupations=found.filled.value,
         logits=found.logits(),
         margin=found.margin,
+        rates_over=_rates_over(machine),
         status=first(
             (~jnp.isfinite(found.margin), Status.INVALID_PARAMETER),
             (~physical, Status.NO_OCCUPATION),
             (~meets & (heat.mantissa == 0), Status.COP_UNDEFINED),
         ),
     )
+
+
+def _rates_over(machine):
+    """The width of the resonances over what makes them narrow: temperatures, and their distance."""
+    temperature = jnp.minimum(machine.hot.temperature, machine.cold.temperature)
+    distances = jnp.diff(jnp.sort(jnp.stack(machine.energies)))
+    apart = jnp.min(jnp.where(distances > 0, distances, jnp.inf))
+    return {
+        ("resonances", "the lower temperature"): machine.width / positive(temperature),
+        ("resonances", "their distance"): machine.width / apart,
+    }
 
 
 @compiled

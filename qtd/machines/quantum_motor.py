@@ -1,6 +1,7 @@
 """The quantum motor of Bustos-Marun and Calvo: two dots between leads that turn a rotor, or are
 turned by it (their equation numbers)."""
 
+import functools
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -23,6 +24,7 @@ from ..parameters import checked
 from ..reservoirs import Reservoir
 from ..spectral import WideBand
 from ..status import Status, first, raise_if_known
+from ..systems.base import TEMPERATURE
 from ._machine import AbstractMachine, DesignProblem, Survey, around
 from ._motor_checks import motor_checks
 from ._motor_point import Mode, MotorPoint
@@ -403,6 +405,7 @@ def _operate(motor, load, order, exact, panels):
         temperatures={name: lead.temperature for name, lead in motor.leads.items()},
         chemical_potentials={name: lead.chemical_potential for name, lead in motor.leads.items()},
         omitted=omitted,
+        rates_over=_rates_over(motor, velocity),
         status=status,
         names=tuple(name for name, _ in motor.dots),
     )
@@ -414,3 +417,19 @@ def _operate(motor, load, order, exact, panels):
         (status > 0, status), (impossible, Status.UNTRUSTED), (jnp.asarray(True), motor._validity())
     )
     return eqx.tree_at(lambda point: point.status, point, status)
+
+
+def _rates_over(motor, velocity):
+    """What the expansion in rates and in the velocity asks to be small: the rates of all leads over
+    the temperature of each, and over the splitting of the dots; and how far the rotor moves the
+    levels, in temperatures, within the time 1 / T, of which the square counts."""
+    dots = motor.energy_left, motor.energy_right
+    rates = add(
+        lead.spectral_density(dots[dot]) for lead, (_, dot) in zip(motor.leads.values(), motor.dots)
+    )
+    temperatures = {name: lead.temperature for name, lead in motor.leads.items()}
+    found = {(name, TEMPERATURE): rates / t for name, t in temperatures.items()}
+    found["leads", "the tunnelling between the dots"] = rates / motor.tunnelling
+    moved = velocity * motor.radius / functools.reduce(jnp.minimum, temperatures.values()) ** 2
+    found["rotor", "the square of the temperature"] = moved**2
+    return found

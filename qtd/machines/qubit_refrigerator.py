@@ -27,7 +27,7 @@ from ..thermodynamics._operate import existing, point_of
 from ._filtered import NAMES, AbstractFilteredRefrigerator, resonances, resonator
 from ._machine import at_work
 
-__all__ = ["QubitRefrigerator", "Ring", "Validity"]
+__all__ = ["QubitRefrigerator", "RateRatios", "Ring"]
 
 Model = Literal["zz", "global", "local", "redfield", "redfield-partial"]
 _MODELS = ("zz", "global", "local", "redfield", "redfield-partial")
@@ -248,7 +248,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         below = (1 + jnp.exp(-x)) ** 2 * (high * jnp.exp(-x) + low) * -jnp.expm1(-x)
         return -jnp.exp(-2 * x) * low * high * bias / below * (self.shift / temperature) ** 2
 
-    def validity(self) -> "Validity":
+    def rate_ratios(self) -> "RateRatios":
         """How far the rates are from being slow; every ratio should be well below 1."""
         rates, widths = [], []
         for name, reservoir in self.reservoirs.items():
@@ -264,7 +264,7 @@ class QubitRefrigerator(AbstractFilteredRefrigerator):
         largest = functools.reduce(jnp.maximum, rates)
         gaps = self.energy_1, self.energy_2, self.energy_1 + self.shift, self.energy_2 + self.shift
         smallest = functools.reduce(jnp.minimum, map(jnp.abs, gaps))
-        return Validity(
+        return RateRatios(
             functools.reduce(jnp.maximum, widths), largest / smallest, largest / self._splitting()
         )
 
@@ -333,7 +333,7 @@ class Ring(eqx.Module):
     cools: Float[Array, ""]
 
 
-class Validity(eqx.Module):
+class RateRatios(eqx.Module):
     """Largest golden-rule rate over the half width of its filter (`rate_over_width`), over the
     smallest gap (`rate_over_gap`), and over the splitting of the qubits (`rate_over_splitting`).
 

@@ -207,7 +207,7 @@ class ResonatorRefrigerator(AbstractFilteredRefrigerator):
             },
             heat_covariance=unknown,
             particle_covariance=None,
-            meters={},
+            rates_over={},
             status=state.status,
             names=NAMES,
             cooled=self.cooled,

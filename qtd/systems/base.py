@@ -17,6 +17,10 @@ from ..status import Status, raise_if_known
 
 __all__ = ["AbstractState", "AbstractSystem", "at_rest"]
 
+# What the rates of a reservoir have to stay below, in words.
+WIDTH, ENERGY = "the width of its filter", "the energy of the jump"
+TEMPERATURE, MODE = "its temperature", "the energy of its mode"
+
 
 class AbstractSystem(Module):
     """What describes a device: levels and jumps, a master equation, a conductor. `reservoirs`: what
@@ -128,8 +132,23 @@ class AbstractState(eqx.Module):
         d^2 / 4 e^2), and h d << e^2. A bound on the meter alone does not bound d: the best tuned
         devices run off to wide filters, so that d needs a bound of its own.
 
-        A reservoir has none where its density is flat or its bandwidth is not known; nor has any
-        of a kind of system without jumps between levels, such as a conductor.
+        A reservoir has none where its bandwidth is not known; nor has any of a kind of system
+        without jumps between levels, such as a conductor.
+        """
+        return {name: ratio for (name, what), ratio in self.ratios().items() if what == WIDTH}
+
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        r"""Rates over all that they must stay below, by reservoir and what that is, in words: pure
+        numbers, the largest of which is the validity of what flows.
+
+        Over the width of its filter those of `meters`; of bosons also over the energy of each
+        jump, and of electrons over the temperature, weighted by traffic as there:
+
+        $$ \sum_e \frac{t_e}{\sum_{e'} t_{e'}} \frac{\Gamma_e}{|\Delta_e|}, \qquad
+           \sum_e \frac{t_e}{\sum_{e'} t_{e'}} \frac{\Gamma_e}{T_r} $$
+
+        Jumps between levels of one energy, which carry none, count as 0. Empty of a kind of system
+        that is no expansion in rates.
         """
         return {}
 

@@ -96,7 +96,7 @@ def point_of(system: System, cooled: str | None, driven_by: str | None) -> Opera
         chemical_potentials={name: reservoirs[name].chemical_potential for name in names},
         heat_covariance=covariance(state, "heat"),
         particle_covariance=covariance(state, "particles") if state.exchanges_particles else None,
-        meters=state.meters(),
+        rates_over=state.ratios(),
         status=first((state.status > 0, state.status), (jnp.asarray(idle), Status.COP_UNDEFINED)),
         names=names,
         cooled=cooled,

@@ -15,6 +15,7 @@ from ..certificates import Certificate
 from ..counting import Covariance
 from ..limits import FIRST_ORDER
 from ..status import Status
+from ..systems.base import WIDTH
 from ._efficiencies import Efficiencies
 from ._points import AbstractPoint, Law, Mode, Observable, chemical_work
 
@@ -28,10 +29,10 @@ class OperatingPoint(AbstractPoint):
     that the device takes up, Tr[H D_r rho], which always adds up to zero and differs from the
     quanta only in a local master equation whose Hamiltonian does not conserve them.
     `heat_covariance` is the zero-frequency noise of the heat currents, `particle_covariance` that
-    of particles, None of a device that exchanges none. `meters` (pure numbers), of the
-    reservoirs that have a bandwidth: rates over it, weighted by traffic, which weak coupling asks
-    to be small; see `expected_error` and `qtd.systems.AbstractState.meters`. `status` is 0 where
-    all is well (`qtd.Status`).
+    of particles, None of a device that exchanges none. `rates_over` (pure numbers), by reservoir
+    and what that is: rates over all that weak coupling asks them to be small against, weighted by
+    traffic; see `validity`, `expected_error` and `qtd.systems.AbstractState.ratios`. `status` is 0
+    where all is well (`qtd.Status`).
 
     `temperatures` and `chemical_potentials` of the reservoirs called `names`; `cooled` and
     `driven_by` as in `operate`; `of_jumps`: not of a coherent device. A nonthermal reservoir has no
@@ -49,7 +50,7 @@ class OperatingPoint(AbstractPoint):
     chemical_potentials: dict[str, Float[Array, ""]]
     heat_covariance: Covariance
     particle_covariance: Covariance | None
-    meters: dict[str, Float[Array, ""]]
+    rates_over: dict[tuple[str, str], Float[Array, ""]]
     status: Int[Array, ""]
     names: tuple[str, ...] = eqx.field(static=True)
     cooled: str | None = eqx.field(static=True)
@@ -197,6 +198,15 @@ class OperatingPoint(AbstractPoint):
         )
 
     @property
+    def meters(self) -> dict[str, Float[Array, ""]]:
+        """Rates over the bandwidths of the reservoirs that have one: those of `rates_over` that are
+        about the widths of filters."""
+        return {name: ratio for (name, what), ratio in self.rates_over.items() if what == WIDTH}
+
+    def ratios(self) -> dict[tuple[str, str], Float[Array, ""]]:
+        return self.rates_over
+
+    @property
     def expected_error(self) -> Float[Array, ""]:
         """By how much the currents are about too large, as a share of the true ones, because the
         reservoirs do not forget at once: half the mean of `meters` over all reservoirs, of which
@@ -322,14 +332,6 @@ class OperatingPoint(AbstractPoint):
             dissipation=reference * self.entropy_production,
         )
 
-    @property
-    def _metered(self):
-        """Reservoirs whose meters are known, and large enough for a note anywhere in a batch."""
-        if not is_concrete(self):
-            return []
-        meters = {name: np.asarray(meter) for name, meter in self.meters.items()}
-        return [name for name in meters if np.any(meters[name] > FIRST_ORDER.note)]
-
     def _counts_what_is_taken(self):
         """Whether the quanta counted are the energy that the device takes up, of known points."""
         pairs = ((self.device_energy_currents[x], self.energy_currents[x]) for x in self.names)
@@ -452,17 +454,19 @@ class OperatingPoint(AbstractPoint):
             if name in self.meters:
                 meaning = f"rates over the bandwidth of {name!r}, to be below 0.1"
                 table[f"meter_{name}"] = Observable(self.meters[name], "1", meaning)
-        return table
+        return table | self.about_validity()
 
     def headlines(self) -> list[str]:
         """Names of the observables that are worth a line of print: of the noise of heat that of the
         cooled reservoir, or else of the first; energy that the device takes up only where it is
-        not what is counted; and meters only where they are known to be worth a note."""
+        not what is counted; and validity only where it is known to be worth a note."""
         shown = self.cooled or self.names[0]
         hidden = {f"{kind}_{name}" for kind in ("S", "TUR") for name in self.names if name != shown}
         if is_concrete(self) and self._counts_what_is_taken():
             hidden |= {f"E_{name}" for name in self.names}
-        hidden |= {f"meter_{name}" for name in self.meters if name not in self._metered}
+        hidden |= {f"meter_{name}" for name in self.meters}
+        if not (is_concrete(self) and np.any(np.asarray(self.validity) > FIRST_ORDER.note)):
+            hidden.add("validity")
         return [name for name in self.observables() if name not in hidden]
 
     def laws(self) -> list["Law"]:

@@ -63,6 +63,34 @@ class AbstractPoint(eqx.Module):
 
     status: eqx.AbstractVar[Int[Array, ""]]
 
+    def ratios(self) -> Mapping[tuple[str, str], Float[Array, ""]]:
+        """Rates over what they must stay below, by whose they are and what that is, in words: pure
+        numbers. Empty where nothing is an expansion in rates."""
+        return {}
+
+    @property
+    def validity(self) -> Float[Array, ""]:
+        """The largest of the `ratios`, of rates over what they must stay below: currents are right
+        to about half of it, so that it should be at most 0.1; from 1 on they are no answer. 0 where
+        nothing is an expansion in rates."""
+        values = list(self.ratios().values())
+        if not values:
+            return jnp.zeros(jnp.shape(self.status))
+        return jnp.max(jnp.stack(values), axis=0)
+
+    def binding(self) -> str:
+        """Which of the `ratios` of one known point is the largest, in words."""
+        ratios = self.ratios()
+        if not ratios:
+            return "nothing here is an expansion in rates"
+        name, what = max(ratios, key=lambda key: float(ratios[key]))
+        return f"rates of {name!r} over {what}"
+
+    def about_validity(self) -> dict[str, Observable]:
+        """The row of `validity` in a table of observables."""
+        meaning = "largest rate over what it must stay below, to be below 0.1"
+        return {"validity": Observable(self.validity, "1", meaning)}
+
     @abc.abstractmethod
     def observables(self) -> dict[str, Observable]:
         """All scalars by name, with units and meanings: the one table that prints, sweeps, designs,

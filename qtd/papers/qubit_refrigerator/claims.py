@@ -92,16 +92,16 @@ def coupling_is_weak() -> Outcome:
     energies = device.energy_1, device.energy_2
     shifts = 0.0, device.shift
     gap = min(abs(float(energy + shift)) for energy in energies for shift in shifts)
-    validity = device.validity()
+    ratios = device.rate_ratios()
     return Outcome(
-        {"rates far below all energies": validity.rate_over_gap < 0.1},
+        {"rates far below all energies": ratios.rate_over_gap < 0.1},
         {
-            "largest rate (dT = 0.3, D_z = 0.1)": float(validity.rate_over_gap) * gap,
+            "largest rate (dT = 0.3, D_z = 0.1)": float(ratios.rate_over_gap) * gap,
             "smallest gap": gap,
         },
         "by Eq. (3) a narrow filter is a strong one, K = 1 / (Gamma Omega) at its centre; rates "
         "fall below the widths of the filters with a prefactor kappa < "
-        f"{1 / float(validity.rate_over_width):.1e}, which would scale all currents of Figs. 3 "
+        f"{1 / float(ratios.rate_over_width):.1e}, which would scale all currents of Figs. 3 "
         "and 4 alike",
     )
 
@@ -328,14 +328,14 @@ def the_local_equation_is_better() -> Outcome:
     for name, values in currents.items():
         for coupling, current in values.items():
             numbers[f"J_C/kappa, {name}, kappa = {coupling:g}"] = current
-    validity = machine("zz", 0.1, 0.1, 2.0, 2.1).validity()
+    ratios = machine("zz", 0.1, 0.1, 2.0, 2.1).rate_ratios()
     listed = ", ".join(f"{coupling:g}" for coupling in couplings if nearer[coupling])
     return Outcome(
         {"at kappa = 1": nearer[1.0], "at kappa = 1e-4": nearer[1e-4]},
         numbers,
         "D_x = 0.002, D_z = 0.1, dT = 0.1: it is nearer to the Redfield equation, of these "
         f"couplings, where kappa = {listed}; but rates are below the widths of the filters, as any "
-        f"master equation needs, where kappa < {1 / float(validity.rate_over_width):.1e}",
+        f"master equation needs, where kappa < {1 / float(ratios.rate_over_width):.1e}",
     )
 
 
