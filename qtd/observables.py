@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ._numerics.compilation import compiled
+from ._numerics.compilation import compiled, evaluated_once
 from .thermodynamics import operate
 
 __all__ = ["Named", "observables", "observe", "operating_point", "units_of"]
@@ -61,8 +61,11 @@ def observe(wanted: Iterable[Observable], machine: Any) -> list[Any]:
     point."""
     wanted = list(wanted)
     by_name = any(isinstance(each, Named) for each in wanted)
-    table = operating_point(machine).observables() if by_name else {}
-    return [table[each.name].value if isinstance(each, Named) else each(machine) for each in wanted]
+    with evaluated_once():
+        table = operating_point(machine).observables() if by_name else {}
+        return [
+            table[each.name].value if isinstance(each, Named) else each(machine) for each in wanted
+        ]
 
 
 def _table(machine):

@@ -55,7 +55,7 @@ def test_the_refrigerator_of_the_paper_is_outside_weak_coupling_and_is_to_be_rea
     assert advised.topic == "weak coupling" and "per height" in advised.text
     # |<3/2|J_x|5/2>|^2 n (T = 1000) over the width of the filter, on resonance.
     rate = (15.5 * 16.5 - 1.5 * 2.5) / 4 * (1 + 1 / np.expm1(4 / 1000))
-    assert worst.numbers["ratio"] == pytest.approx(rate / 1e-3, rel=1e-5)
+    assert advised.numbers["ratio"] == pytest.approx(rate / 1e-3, rel=1e-5)
     assert all(
         finding.severity == FINE
         for finding in audit.findings

@@ -122,16 +122,6 @@ def test_an_objective_that_is_nowhere_finite_raises():
         )
 
 
-def test_the_default_problem_starts_from_a_machine_that_does_not_cool():
-    problem = qtd.design.problem(qtd.machines.CollectiveRefrigerator())
-    assert cooling(problem.machine) < 0
-    assert set(problem.over) == {
-        f"{name}.spectral_density.{part}"
-        for name in ("cold", "hot", "work")
-        for part in ("center", "width")
-    }
-
-
 def test_a_kink_is_not_called_converged():
     best = qtd.design.maximize(
         lambda m: -jnp.abs(m.cold.spectral_density.center - 2.1),

@@ -1,7 +1,9 @@
 """Compilation of public functions for those who call them by hand."""
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -63,10 +65,47 @@ def _by_hand(function: Function, jit: Callable[[Callable], Callable]) -> Functio
     @functools.wraps(function)
     def call(*args, **kwargs):
         if _is_being_traced():
-            return function(*args, **kwargs)
+            return _once(function, args, kwargs)
         return (known() if is_concrete(args, kwargs) else transformed)(*args, **kwargs)
 
     return call  # pyright: ignore[reportReturnType]
+
+
+_FOUND: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar(
+    "found", default=None
+)
+
+
+@contextlib.contextmanager
+def evaluated_once() -> Iterator[None]:
+    """Within a program, a function that is `compiled` by hand is written down once for the same
+    arguments: several observables of one machine share its operating point, which spares the
+    compiler the copies."""
+    token = _FOUND.set({})
+    try:
+        yield
+    finally:
+        _FOUND.reset(token)
+
+
+def _once(function, args, kwargs):
+    """What `function` returned for these very arguments at this place of the program, or returns
+    now; what it calls itself is not looked at."""
+    found = _FOUND.get()
+    if found is None:
+        return function(*args, **kwargs)
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    # What was written down inside a loop cannot be used outside of it.
+    place = getattr(jnp.zeros(()), "_trace", None)
+    key = function, structure, tuple(map(id, leaves)), id(place)
+    if key not in found:
+        token = _FOUND.set(None)
+        try:
+            # With the arguments, so that nothing else gets their identities.
+            found[key] = leaves, place, function(*args, **kwargs)
+        finally:
+            _FOUND.reset(token)
+    return found[key][-1]
 
 
 def _is_being_traced():

@@ -1,6 +1,6 @@
 """All starts downhill together, on the augmented Lagrangian of the limits."""
 
-from collections.abc import Callable
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
-from tqdm import tqdm
 
-from ._landscape import Landscape
-from ._results import History
+from ._history import History
+from ._landscape import Goal, Landscape
+from ._progress import Progress
 
 _BLOCK = 20  # steps between updates of the multipliers
 _NEARLY = 1e-3  # largest violation of a limit, relative to it, of what the descent calls feasible
@@ -30,78 +30,125 @@ class Descent(NamedTuple):
     best: Float[Array, " parameters"]
 
 
-def descend(
-    landscape: Landscape,
-    points: Float[Array, "starts parameters"],
-    optimizer: optax.GradientTransformation,
-    steps: int,
-    progress: bool,
-) -> tuple[Float[Array, "starts parameters"], History]:
-    """The best point that each start met, the best first, and the history of the search."""
-    scale = _scale(landscape, points)
-    start = jax.vmap(lambda point: _begun(landscape, optimizer, point))
-    block = jax.jit(jax.vmap(_block(landscape, optimizer, scale, steps), in_axes=(0, None)))
-    states, traces = start(points), []
-    with tqdm(total=steps, disable=not progress, unit="step", desc="compiling") as bar:
-        for done in range(0, steps, _BLOCK):
-            # Waiting for each keeps the bar honest, and an interrupt from waiting for all that
-            # would be under way.
-            states, trace = jax.block_until_ready(block(states, done))
-            traces.append(jax.tree.map(lambda x: x.T, trace))
-            bar.set_description("design", refresh=False)
-            bar.update(min(_BLOCK, steps - done))
-    values, violations = (jnp.concatenate(parts)[:steps] for parts in zip(*traces))
-    order = jnp.argsort(-states.merit)
-    return jax.nn.sigmoid(states.best)[order], _history(values, violations)
+class Search(NamedTuple):
+    """Where a descent is: the `states` of all starts, and the `values` and worst `violations` that
+    they have met so far, (steps, starts)."""
+
+    states: Descent
+    values: np.ndarray
+    violations: np.ndarray
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return len(self.values)
+
+    def ends(self) -> Float[Array, "starts parameters"]:
+        """The best point that each start has met, the best first."""
+        order = jnp.argsort(-self.states.merit)
+        return jax.nn.sigmoid(self.states.best)[order]
+
+    def history(self, sign: float) -> History:
+        """Step by step, the goal times `sign`."""
+        met = np.where(self.violations <= _NEARLY, self.values, -np.inf).max(axis=1)
+        best = np.maximum.accumulate(met)
+        known = np.where(np.isfinite(best), best, np.nan)
+        # A start that is no number anywhere violates everything.
+        violations = np.where(np.isnan(self.violations), np.inf, self.violations).min(axis=1)
+        parts = sign * known, violations, sign * self.values
+        return History(*(jnp.asarray(part) for part in parts))
 
 
-def _scale(landscape, points):
-    """The size of the objective, by which it is measured against the prices of the limits."""
-    values = jnp.stack([landscape.at(point)[0] for point in points])
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.any():
-        raise ValueError(
-            "`objective` or a constraint is not finite at any start; check it on the machine"
-            " itself, or the bounds."
-        )
-    return float(np.median(np.abs(values[finite, 0]))) or 1.0
+class Descender:
+    """Descents on one landscape; all goals, and all calls of as many starts, by one program of
+    `steps` steps of an `optimizer`."""
+
+    def __init__(self, landscape: Landscape, optimizer: optax.GradientTransformation, steps: int):
+        self._landscape, self._optimizer, self._steps = landscape, optimizer, steps
+
+    def begun(self, points: Float[Array, "starts parameters"]) -> Search:
+        """A search from these points."""
+        limits = [limit.term.places for limit in self._landscape.limits]
+        count = max(sum(places.stop - places.start for places in limits), 1)
+        empty = np.empty((0, len(points)))
+        states = jax.vmap(lambda point: _started(point, self._optimizer, count))(points)
+        return Search(states, empty, empty)
+
+    def run(self, goal: Goal, search: Search, progress: Progress | None = None) -> Search:
+        """The search up to all steps, or as far as it got when a person interrupted it."""
+        try:
+            while search.done < self._steps:
+                # Waiting for each keeps the progress honest, and an interrupt from waiting for all
+                # that would be under way.
+                following = self._block(search.states, goal, search.done)
+                states, (values, violations) = jax.block_until_ready(following)
+                kept = min(_BLOCK, self._steps - search.done)
+                search = Search(
+                    states,
+                    np.concatenate([search.values, np.asarray(values).T[:kept]]),
+                    np.concatenate([search.violations, np.asarray(violations).T[:kept]]),
+                )
+                if progress is not None:
+                    progress.advance(kept)
+        except KeyboardInterrupt:
+            if not search.done:
+                raise
+        return search
+
+    @functools.cached_property
+    def _block(self):
+        """Some steps of all starts and new prices after them; what is done after the last of all
+        steps is thrown away."""
+
+        def step(state, number, goal):
+            merit, violations, pressures, slope = self._slope(state, goal)
+            state = _remembered(state, merit, violations.max(), number < self._steps)
+            state = self._moved(state, slope)
+            priced = _raised(state, pressures)
+            is_last = number % _BLOCK == _BLOCK - 1
+            state = jax.tree.map(lambda new, old: jnp.where(is_last, new, old), priced, state)
+            return state, (merit, violations.max())
+
+        def block(state, goal, done):
+            def one(state, number):
+                return step(state, number, goal)
+
+            return jax.lax.scan(one, state, done + jnp.arange(_BLOCK))
+
+        return jax.jit(jax.vmap(block, in_axes=(0, None, None)))
+
+    def _slope(self, state, goal):
+        """Merit and violations at the point of a start, and the slope of the augmented Lagrangian
+        there."""
+
+        def lagrangian(logit):
+            values = self._landscape.values(jax.nn.sigmoid(logit))
+            merit = self._landscape.merits(values, goal).min()
+            pressures = self._landscape.pressures(values, goal)
+            due = state.multipliers + state.penalty * pressures
+            prices = jnp.maximum(due, 0) ** 2 - state.multipliers**2
+            violations = self._landscape.violations(values, goal)
+            sought = jnp.arcsinh(merit / goal.unit)
+            return -sought + prices.sum() / (2 * state.penalty), (merit, violations, pressures)
+
+        (_, found), slope = jax.value_and_grad(lagrangian, has_aux=True)(state.logit)
+        return *found, slope
+
+    def _moved(self, state, slope):
+        """One step of the optimizer; a start without a finite slope stays where it is."""
+        usable = jnp.all(jnp.isfinite(slope))
+        kept = jnp.where(usable, slope, 0)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
+            change, memory = self._optimizer.update(kept, state.memory, state.logit)
+        logit = jnp.clip(state.logit + change, -_FARTHEST, _FARTHEST)
+        return state._replace(logit=jnp.where(usable, logit, state.logit), memory=memory)
 
 
-def _begun(landscape, optimizer, point):
+def _started(point, optimizer, limits):
     logit = jax.scipy.special.logit(point)
     one = jnp.ones((), point.dtype)
-    free = jnp.zeros(max(len(landscape.limits), 1), point.dtype)
+    free = jnp.zeros(limits, point.dtype)
     return Descent(logit, optimizer.init(logit), free, 10 * one, -jnp.inf * one, logit)
-
-
-def _block(landscape, optimizer, scale, steps) -> Callable[[Descent, Array], tuple]:
-    """Some steps of one start and new prices after them; what is done after the last of all `steps`
-    is thrown away."""
-
-    def step(state, number):
-        values, slope = _slope(landscape, scale, state)
-        violations = landscape.violations(values)
-        state = _remembered(state, values[0], violations.max(), number < steps)
-        state = _moved(state, slope, optimizer)
-        priced = _raised(state, violations)
-        is_last = number % _BLOCK == _BLOCK - 1
-        state = jax.tree.map(lambda new, old: jnp.where(is_last, new, old), priced, state)
-        return state, (values[0], violations.max())
-
-    return lambda state, done: jax.lax.scan(step, state, done + jnp.arange(_BLOCK))
-
-
-def _slope(landscape, scale, state):
-    """Values at the point of a start, and the slope of the augmented Lagrangian there."""
-
-    def lagrangian(logit):
-        values = landscape.values(jax.nn.sigmoid(logit))
-        due = state.multipliers + state.penalty * landscape.violations(values)
-        prices = jnp.maximum(due, 0) ** 2 - state.multipliers**2
-        return -values[0] / scale + prices.sum() / (2 * state.penalty), values
-
-    (_, values), slope = jax.value_and_grad(lagrangian, has_aux=True)(state.logit)
-    return values, slope
 
 
 def _remembered(state, value, worst, counts):
@@ -114,26 +161,10 @@ def _remembered(state, value, worst, counts):
     )
 
 
-def _moved(state, slope, optimizer):
-    """One step of the optimizer; a start without a finite slope stays where it is."""
-    usable = jnp.all(jnp.isfinite(slope))
-    with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
-        change, memory = optimizer.update(jnp.where(usable, slope, 0), state.memory, state.logit)
-    logit = jnp.clip(state.logit + change, -_FARTHEST, _FARTHEST)
-    return state._replace(logit=jnp.where(usable, logit, state.logit), memory=memory)
-
-
-def _raised(state, violations):
-    """The multipliers that the last violations ask for, and a larger penalty."""
-    raised = jnp.maximum(state.multipliers + state.penalty * violations, 0)
+def _raised(state, pressures):
+    """The multipliers that the last pressures ask for, and a larger penalty."""
+    raised = jnp.maximum(state.multipliers + state.penalty * pressures, 0)
     return state._replace(
         multipliers=jnp.where(jnp.isfinite(raised), raised, 0),
         penalty=jnp.minimum(2 * state.penalty, 1e3),
     )
-
-
-def _history(values, violations):
-    met = jnp.where(violations <= _NEARLY, values, -jnp.inf).max(axis=1)
-    best = jax.lax.cummax(met)
-    known = jnp.where(jnp.isfinite(best), best, jnp.nan)
-    return History(known, jnp.nanmin(violations, axis=1), values)

@@ -1,53 +1,110 @@
 """A design problem in the coordinates of the search, every bound a wall of the unit cube."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 from scipy.stats import qmc
 
 from .._numerics.compilation import quickly
+from .._numerics.jax_internals.extrema import Extremum, taken_apart
 from ..observables import Observable, observe
 from ..parameters import parameters, replace
+from ._workshop import Workshop, measured
 
 Bounds = Mapping[str, tuple[float, float]]
 Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
+Side = Literal["low", "high"]
 
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
 
 
-class Limit(NamedTuple):
-    """One side of a constraint: value number `place` must not exceed `bound` where `factor` is
-    positive, and not fall below it where it is negative; 1 / |factor| is its unit."""
+class Term(NamedTuple):
+    """One side of a function: the numbers at these `places`, whose smallest ("low") or largest
+    ("high") is the function."""
 
-    place: int
-    factor: float
+    name: str
+    side: Side
+    places: slice
+
+    def value(self, values: Array) -> Array:
+        """The function itself, from all numbers (..., numbers)."""
+        own = values[..., self.places]
+        return own.min(-1) if self.side == "low" else own.max(-1)
+
+
+class Limit(NamedTuple):
+    """A term of which no number may lie beyond the `bound`: none below it on the "low" side, none
+    above it on the "high" one."""
+
+    term: Term
     bound: float
 
-    def excess(self, value: Any) -> Any:
-        """How far a value exceeds this limit, in units of it; negative with room to spare."""
-        return self.factor * (value - self.bound)
+    @property
+    def sign(self) -> float:
+        """1 where the bound is an upper one, -1 where it is a lower one."""
+        return 1.0 if self.term.side == "high" else -1.0
+
+
+class Goal(NamedTuple):
+    """What is sought: the largest value of the least of `scales` * objective + `shifts`, objectives
+    that are to be small with a minus sign, where no limit is exceeded. `bounds` of the limits, and
+    the `units` that they are exceeded in. All are numbers that go into compiled programs, so that
+    another goal is no other program. `unit`: the size of what is sought."""
+
+    scales: Float[Array, " objectives"]
+    shifts: Float[Array, " objectives"]
+    bounds: Float[Array, " limits"]
+    units: Float[Array, " limits"]
+    unit: Float[Array, ""]
+
+    def slopes(self) -> "Goal":
+        """Without its constants: what it makes of the slopes of numbers are the slopes of what it
+        makes of the numbers."""
+        return self._replace(shifts=jnp.zeros_like(self.shifts), bounds=jnp.zeros_like(self.bounds))
 
 
 class Landscape:
-    """Objective and constraints over the unit cube, each edge of which is the interval of one
-    parameter, on a logarithmic scale where that is natural."""
+    """Objectives, those to be small of the sign -1, and constraints, over the unit cube, each edge
+    of which is the interval of one parameter, on a logarithmic scale where that is natural.
 
-    def __init__(self, objective: Observable, machine: Any, over: Bounds, subject_to: Constraints):
+    Functions that are the smallest or the largest of several numbers are kept as these, see
+    `taken_apart`, and where a `workshop` makes the machine as what a sample of its machines does.
+    `limits` are those of the constraints, and, of several objectives, a lower one for each, which
+    only a goal puts anywhere.
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[tuple[str, Observable, float]],
+        machine: Any,
+        over: Bounds,
+        subject_to: Constraints,
+        workshop: Workshop | None = None,
+    ):
         self.machine = machine
         self.over = over
         self.names = list(subject_to)
-        self.functions = [objective, *(function for function, _, _ in subject_to.values())]
-        self.limits = [
-            Limit(place, sign / (abs(bound) or 1.0), bound)
-            for place, (_, low, high) in enumerate(subject_to.values(), start=1)
-            for sign, bound in ((-1.0, low), (1.0, high))
-            if bound is not None
-        ]
+        self.signs = np.array([sign for _, _, sign in objectives])
+        self.workshop = workshop
+        self._functions = [function for _, function, _ in objectives]
+        self._functions += [function for function, _, _ in subject_to.values()]
+        known = [*(name for name, _, _ in objectives), *subject_to]
+        shapes = self._checked_shapes(known)
+        asked = [("low" if sign > 0 else "high",) for sign in self.signs]
+        asked += [_sides(low, high) for _, low, high in subject_to.values()]
+        self.terms = self._laid_out(known, shapes, asked)
+        count = len(objectives)
+        self.objectives = self.terms[:count]
+        self.limits = [Limit(term, -np.inf) for term in self.objectives] if count > 1 else []
+        for term in self.terms[count:]:
+            _, low, high = subject_to[term.name]
+            bound = low if term.side == "low" else high
+            self.limits.append(Limit(term, np.nan if bound is None else bound))
         self._looked_at: dict[bytes, tuple[Array, Array]] = {}
 
     def machine_at(self, point: Array) -> Any:
@@ -55,17 +112,90 @@ class Landscape:
         moved = {path: _scaled(point[i], *self.over[path]) for i, path in enumerate(self.over)}
         return replace(self.machine, moved)
 
-    def values(self, point: Array) -> Array:
-        """Objective and constraints, as part of a program."""
-        return jnp.stack(observe(self.functions, self.machine_at(point)))
+    def values(self, point: Array) -> Float[Array, " numbers"]:
+        """All numbers of all terms, as part of a program."""
+        found = self._observed(self.machine_at(point))
+        sides = zip(self._sides, found)
+        return jnp.concatenate(
+            [measured(each, side, self.workshop) for asked, each in sides for side in asked]
+        )
 
     def at(self, point: Array) -> tuple[Array, Array]:
         """The same and their slopes at one known point; who optimises asks again and again for what
-        belongs to the last one."""
+        belongs to the last few."""
         key = np.asarray(point).tobytes()
         if key not in self._looked_at:
-            self._looked_at = {key: self._differentiated(point)}
+            if len(self._looked_at) > 8:
+                self._looked_at.pop(next(iter(self._looked_at)))
+            self._looked_at[key] = self._differentiated(point)
         return self._looked_at[key]
+
+    def merits(self, values: Array, goal: Goal) -> Array:
+        """What the goal makes of each number of the objectives; the least of them counts."""
+        parts = [
+            goal.scales[i] * self.signs[i] * values[..., term.places] + goal.shifts[i]
+            for i, term in enumerate(self.objectives)
+        ]
+        return jnp.concatenate(parts, axis=-1)
+
+    def excesses(self, values: Array, goal: Goal) -> list[Array]:
+        """How far the numbers of each limit exceed it, in its units: negative with room to
+        spare."""
+        return [
+            limit.sign * (values[..., limit.term.places] - goal.bounds[k]) / goal.units[k]
+            for k, limit in enumerate(self.limits)
+        ]
+
+    def violations(self, values: Array, goal: Goal) -> Array:
+        """`excesses` in one array; -1 where there are no limits."""
+        found = self.excesses(values, goal)
+        return jnp.concatenate(found or [0 * values[..., :1] - 1], axis=-1)
+
+    def pressures(self, values: Array, goal: Goal) -> Array:
+        """`violations` on a scale that is logarithmic far from the limits, in either direction: the
+        same limits, for a search that comes from decades away."""
+        found = [
+            limit.sign * (jnp.arcsinh(own) - jnp.arcsinh(goal.bounds[k] / goal.units[k]))
+            for k, limit in enumerate(self.limits)
+            for own in [values[..., limit.term.places] / goal.units[k]]
+        ]
+        return jnp.concatenate(found or [0 * values[..., :1] - 1], axis=-1)
+
+    def goal(self, values: Float[Array, "points numbers"]) -> Goal:
+        """The first objective, with the limits of the problem. Limits of 0 have the size of the
+        `values` at some points as their unit, and so has what is sought. `ValueError` if nothing is
+        finite at any of these points."""
+        known = np.asarray(values, float)
+        known = known[np.isfinite(known).all(axis=1)]
+        if not len(known):
+            raise ValueError(
+                "`objective` or a constraint is not finite at any start; check it on the machine"
+                " itself, or the bounds."
+            )
+        count = len(self.objectives)
+        bounds = [limit.bound for limit in self.limits]
+        sizes = [_typical(limit.term.value(known)) for limit in self.limits]
+        units = [
+            abs(bound) if bound and np.isfinite(bound) else size
+            for bound, size in zip(bounds, sizes)
+        ]
+        unit = _typical(self.objectives[0].value(known))
+        numbers = np.eye(count)[0], np.zeros(count), np.array(bounds), np.array(units), unit
+        return Goal(*(jnp.asarray(x, values.dtype) for x in numbers))
+
+    def walls(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Which coordinates are at their lower and which at their upper bound."""
+        place = np.asarray(point, float)
+        return place < 1e-6, place > 1 - 1e-6
+
+    def stretch(self, point: Array) -> np.ndarray:
+        """By how much each parameter moves with its coordinate."""
+        found = []
+        for place, (low, high) in zip(np.asarray(point, float), self.over.values()):
+            change = np.log(high / low) if _is_logarithmic(low, high) else 1.0
+            value = low * (high / low) ** place if _is_logarithmic(low, high) else high - low
+            found.append(change * value)
+        return np.array(found)
 
     @functools.cached_property
     def _differentiated(self):
@@ -73,35 +203,101 @@ class Landscape:
             values = self.values(point)
             return values, values
 
-        return quickly(lambda point: jax.jacrev(twice, has_aux=True)(point)[::-1])
+        # Whichever mode has fewer directions to go.
+        mode = jax.jacfwd if len(self.over) < self._count else jax.jacrev
+        return quickly(lambda point: mode(twice, has_aux=True)(point)[::-1])
 
-    def violations(self, values: Array) -> Array:
-        """How far each limit is exceeded, in units of the limit: negative where it is met with room
-        to spare."""
-        excesses = [limit.excess(values[..., limit.place]) for limit in self.limits]
-        return jnp.stack(excesses or [0 * values[..., 0] - 1], axis=-1)
+    def _observed(self, machine) -> list[Extremum]:
+        """Every function of a machine, taken apart; with a workshop, a sample of each number."""
+        if self.workshop is None:
+            return self._taken_apart(machine)
+        found = jax.vmap(lambda draw: _arrays(self._taken_apart(self.workshop.made(machine, draw))))
+        parts = found(jnp.asarray(self.workshop.sample, self.workshop.dtype))
+        return [Extremum(kind, part) for kind, part in zip(self._kinds, parts)]
 
-    def walls(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
-        """Which coordinates are at their lower and which at their upper bound."""
-        place = np.asarray(point, float)
-        return place < 1e-6, place > 1 - 1e-6
+    def _taken_apart(self, machine):
+        return taken_apart(lambda machine: observe(self._functions, machine), machine)
+
+    def _checked_shapes(self, names):
+        """The shapes of the parts of each function; `ValueError` where one is no scalar."""
+        kinds = []
+
+        def scalars(machine):
+            found = observe(self._functions, machine)
+            for name, value in zip(names, found):
+                if jnp.shape(value) != ():
+                    raise ValueError(
+                        f"`{name}` must return one number, got shape {jnp.shape(value)}; take a"
+                        " mean, a norm or an entry of it."
+                    )
+            return [jnp.asarray(value) for value in found]
+
+        def parts(machine):
+            found = taken_apart(scalars, machine)
+            kinds.extend(each.kind for each in found)
+            return _arrays(found)
+
+        try:
+            shapes = jax.eval_shape(parts, self.machine)
+        except jax.errors.ConcretizationTypeError as error:
+            raise ValueError(
+                f"{' or '.join(f'`{name}`' for name in names)} cannot be differentiated: it asks"
+                " for the value of a number, by `float`, `if` or NumPy; use jax.numpy."
+            ) from error
+        self._kinds = kinds
+        return [shape.shape[0] for shape in shapes]
+
+    def _laid_out(self, names, sizes, asked):
+        """The terms, one after the other."""
+        draws = 1 if self.workshop is None else len(self.workshop.sample)
+        self._sides, terms, done = asked, [], 0
+        for name, size, kind, sides in zip(names, sizes, self._kinds, asked):
+            for side in sides:
+                is_apart = kind == ("min" if side == "low" else "max")
+                count = size if is_apart else 1
+                if self.workshop is not None:
+                    count = count * draws if self.workshop.measure == "worst" else 1
+                terms.append(Term(name, side, slice(done, done + count)))
+                done += count
+        self._count = done
+        return terms
+
+
+def _arrays(found):
+    return [each.parts for each in found]
+
+
+def _typical(values):
+    """The size of some numbers; 1 where they are 0."""
+    return float(np.median(np.abs(values))) or 1.0
+
+
+def _sides(low, high) -> tuple[Side, ...]:
+    sides: list[Side] = [] if low is None else ["low"]
+    return tuple(sides if high is None else [*sides, "high"])
 
 
 def initial_points(machine: Any, over: Bounds, starts: int, seed: int) -> Array:
     """The machine as given, and points that fill the cube evenly, (starts, parameters)."""
     known = parameters(machine, over)
     dtype = next(iter(known.values())).dtype
-    given = []
-    for path, (low, high) in over.items():
-        value = float(known[path])
-        if _is_logarithmic(low, high):
-            given.append(np.log(max(value, low) / low) / np.log(high / low))
-        else:
-            given.append((value - low) / (high - low))
+    given = place_of({path: float(known[path]) for path in over}, over)
     sequence = qmc.Sobol(len(over), seed=seed)  # pyright: ignore[reportCallIssue]
     filling = sequence.random_base2(max(int(np.ceil(np.log2(starts))), 0))[: starts - 1]
     every = np.vstack([given, filling.reshape(-1, len(over))])
     return jnp.asarray(np.clip(every, 0.02, 0.98), dtype)
+
+
+def place_of(values: Mapping[str, float], over: Bounds) -> np.ndarray:
+    """The point of the cube where parameters have these `values`."""
+    place = []
+    for path, (low, high) in over.items():
+        value = values[path]
+        if _is_logarithmic(low, high):
+            place.append(np.log(max(value, low) / low) / np.log(high / low))
+        else:
+            place.append((value - low) / (high - low))
+    return np.array(place)
 
 
 def _is_logarithmic(low, high):

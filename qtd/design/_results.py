@@ -6,31 +6,25 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._numerics.printing import digits
-
-
-class History(eqx.Module):
-    """How the search went, step by step.
-
-    `values`: the best objective of a start that meets the constraints so far, NaN while none does.
-    `violations`: by how much the start that meets them best exceeds a limit, relative to the limit;
-    negative with room to spare. `all_values`: the objective of every start.
-    """
-
-    values: Float[Array, " steps"]
-    violations: Float[Array, " steps"]
-    all_values: Float[Array, "steps starts"]
+from ._certificate import Certificate
+from ._history import History
+from ._workshop import Robustness
 
 
 class Optimum(eqx.Module):
-    """What `maximize` found. `machine` is the design, `start` what it began with; `message` says in
-    words whether to trust it.
+    """What `maximize` or `minimize` found. `machine` is the design, `start` what it began with;
+    `message` says in words whether to trust it.
 
     - `value`: the objective. `parameters`, `bounds`: by path, where it is and between what it was
       sought.
     - `active_bounds`: "lower" or "upper" by path, where one is met. `constraints`: their values by
       name; `active_constraints`: names of those that are met with equality.
+    - `certificate`: what kind of optimum it is, and what holds it there; None of an interrupted
+      search. `robustness`: what a workshop makes of it, of a search with a tolerance, whose `value`
+      and `constraints` are its measure over the sample that it used.
     - `history`: of the search. `feasible`: all constraints are met, to 1e-6. `converged`: and the
-      first-order conditions of an optimum too.
+      first-order conditions of an optimum too. `is_largest`: whether the objective was to be large.
+    - `interrupted`: a person stopped it; `search`: where its starts are, for `resume`.
     """
 
     machine: Any
@@ -41,10 +35,15 @@ class Optimum(eqx.Module):
     active_bounds: dict[str, str] = eqx.field(static=True)
     constraints: dict[str, Float[Array, ""]]
     active_constraints: tuple[str, ...] = eqx.field(static=True)
+    certificate: Certificate | None
+    robustness: Robustness | None
     history: History
     feasible: bool = eqx.field(static=True)
     converged: bool = eqx.field(static=True)
+    is_largest: bool = eqx.field(static=True)
+    interrupted: bool = eqx.field(static=True)
     message: str = eqx.field(static=True)
+    search: Any
 
     def __repr__(self) -> str:
         lines = [f"Optimum: {digits(self.value)} ({self.message})"]
@@ -55,8 +54,29 @@ class Optimum(eqx.Module):
             )
             lines.append(f"  {path:<32} {float(value):>14.8g}   in [{low:g}, {high:g}]{mark}")
         for name, value in self.constraints.items():
-            lines.append(
-                f"  {name:<32} {float(value):>14.8g}  "
-                f" constraint{', active' if name in self.active_constraints else ''}"
-            )
+            mark = ", active" if name in self.active_constraints else ""
+            lines.append(f"  {name:<32} {float(value):>14.8g}   constraint{mark}")
+        lines += [f"  {text}" for text in self.worths()]
+        if self.robustness is not None:
+            lines.append(f"  {self.robustness!r}")
         return "\n".join(lines)
+
+    def worths(self) -> list[str]:
+        """What one per cent more of each limit and bound that holds the design is worth, a sentence
+        each, the most valuable first."""
+        if self.certificate is None:
+            return []
+        limits = {
+            name: float(value) for name, value in {**self.constraints, **self.parameters}.items()
+        }
+        found = []
+        for name, worth in self.certificate.multipliers.items():
+            change = 0.01 * abs(limits[name]) * worth
+            share = change / abs(float(self.value)) if float(self.value) else float("nan")
+            what = (
+                f"the {self.active_bounds[name]} bound of"
+                if name in self.active_bounds
+                else "the limit of"
+            )
+            found.append((abs(share), f"1 % more of {what} {name} is worth {share:+.3%}"))
+        return [text for _, text in sorted(found, reverse=True)]

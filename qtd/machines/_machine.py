@@ -210,16 +210,17 @@ def _at_work(machine):
 
 
 class DesignProblem(NamedTuple):
-    """What a person would ask of the machine `start`: `maximize` an observable `over` bounds,
-    `subject_to` limits (low, high) on others, all by name, from so many `starts` and by so many
-    `steps`."""
+    """What a person would ask of the machine `start`: the largest `objective`, an observable, or
+    the smallest one unless `is_largest`, `over` bounds, `subject_to` limits (low, high) on others,
+    all by name, from so many `starts` and by so many `steps`."""
 
     start: "AbstractMachine"
-    maximize: str
+    objective: str
     over: dict[str, tuple[float, float]]
     subject_to: dict[str, tuple[float | None, float | None]]
     starts: int = 32
     steps: int = 300
+    is_largest: bool = True
 
 
 class Survey(NamedTuple):

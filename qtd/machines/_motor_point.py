@@ -18,7 +18,8 @@ class MotorPoint(AbstractPoint):
     `temperatures` and `chemical_potentials` of the leads called `names`.
 
     `omitted` as in `Velocities`, 0 where `exact`. `rates_over`: what has to be small for rates of
-    lowest order that follow the rotor at once; see `validity`. `status` is 0 where all is well (`qtd.Status`).
+    lowest order that follow the rotor at once; see `validity`. `status` is 0 where all is well
+    (`qtd.Status`).
     """
 
     velocity: Float[Array, ""]
