@@ -3,6 +3,7 @@ or as small as constraints and tolerances allow; fronts between several; referen
 
 from ..observables import observables
 from ._certificate import Certificate
+from ._front import Front, pareto_front
 from ._history import History
 from ._problem import Problem, problem
 from ._results import Optimum
@@ -11,6 +12,7 @@ from ._workshop import Robustness
 
 __all__ = [
     "Certificate",
+    "Front",
     "History",
     "Optimum",
     "Problem",
@@ -18,5 +20,6 @@ __all__ = [
     "maximize",
     "minimize",
     "observables",
+    "pareto_front",
     "problem",
 ]

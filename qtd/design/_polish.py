@@ -17,17 +17,25 @@ _SAME, _ALIKE = 0.05, 2e-2  # of the cube, and relative: points that lead to one
 _ROUGH, _ITERATIONS = 60, 300  # of sequential quadratic programming
 _STEPS = 8  # of Newton's method
 _NEAR = 1e-2  # limits so close, relative to themselves, may be those that hold a rough optimum
+_FEW = 3
 _LOST = 1e-3  # relative, of the merit that a step may cost
 _FARTHEST = 0.2  # of the cube, in one step
 _SAME = 0.02  # of the cube: ends of the descent as close, at nearly one value, are one optimum
 _ALIKE = 1e-2  # relative
 
 
-def polished_ends(landscape: Landscape, goal: Goal, points: Iterable[Array]) -> list[Array]:
+def polished_ends(
+    landscape: Landscape,
+    goal: Goal,
+    points: Iterable[Array],
+    most: int = _MOST,
+    refined: int = _REFINED,
+) -> list[Array]:
     """Where each of the `points`, the best first, leads, the best first.
 
-    Points at nearly one place lead to one; of those at different places the first few are followed
-    roughly, and the best of these to the last digit."""
+    Points at nearly one place lead to one; of those at different places the first, at `most` so
+    many, are followed roughly, and the best of these, so many as are to be `refined`, to the last
+    digit."""
     led: dict[int, Array] = {}
     groups: list[tuple[Array, list[int]]] = []
     for number, point in enumerate(points):
@@ -36,7 +44,7 @@ def polished_ends(landscape: Landscape, goal: Goal, points: Iterable[Array]) -> 
         near = [group for begun, group in groups if _is_near(landscape, goal, point, begun)]
         if near:
             near[0].append(number)
-        elif len(groups) < _MOST:
+        elif len(groups) < most:
             groups.append((point, [number]))
     for begun, group in groups:
         end = _programmed(landscape, goal, begun, _ROUGH)
@@ -44,7 +52,7 @@ def polished_ends(landscape: Landscape, goal: Goal, points: Iterable[Array]) -> 
     best: list[Array] = []
     for number in sorted(led, key=lambda k: rank(landscape, goal, led[k]), reverse=True):
         near = [end for end in best if _is_near(landscape, goal, led[number], end)]
-        if not near and len(best) < _REFINED:
+        if not near and len(best) < refined:
             best.append(polished(landscape, goal, led[number]))
             near = best[-1:]
         led[number] = near[0] if near else led[number]
@@ -56,6 +64,14 @@ def polished(landscape: Landscape, goal: Goal, point: Array) -> Array:
     this one if that is no better."""
     found = _programmed(landscape, goal, point, _ITERATIONS)
     return _refined(landscape, goal, _better(landscape, goal, found, point))
+
+
+def continued(landscape: Landscape, goal: Goal, point: Array) -> Array:
+    """The optimum of a `goal` from that of a goal close to it, by Newton's method alone where that
+    gets there."""
+    found, tiny = _refined(landscape, goal, point), float(jnp.finfo(point.dtype).eps)
+    is_there = rank(landscape, goal, found)[0] and slope_left(landscape, goal, found) <= tiny**0.5
+    return found if is_there else polished(landscape, goal, point)
 
 
 def _better(landscape, goal, found, point):
@@ -159,7 +175,8 @@ def _newton_step(landscape, merits, limits, point):
     place, tiny = np.asarray(point, float), float(jnp.finfo(point.dtype).eps)
     values, slopes = (np.asarray(x, float) for x in landscape.at(point))
     sought, room = merits.values(values), limits.values(values)
-    merits = merits.of(sought <= sought.min() + _NEAR)
+    # Of few, as on a front, all are to become equal.
+    merits = merits.of((sought <= sought.min() + _NEAR) | (len(sought) <= _FEW))
     limits = limits.of(room >= -_NEAR)
     rising, falling = merits.slopes(values, slopes), limits.slopes(values, slopes)
     low, high = landscape.walls(point)
@@ -206,7 +223,9 @@ class _Scaled(NamedTuple):
     def merits(cls, landscape, goal, point):
         """Those that the goal asks for, in units of their size at a point."""
         begin = np.asarray(landscape.merits(landscape.at(point)[0], goal), float)
-        unit = max(np.abs(begin[np.isfinite(begin)]).min(), 1e-3 * float(goal.unit))
+        unit = float(goal.unit)
+        if len(landscape.objectives) == 1:
+            unit = max(np.abs(begin).min(), 1e-3 * unit)
         rows = [
             (place, goal.scales[i] * landscape.signs[i] / unit, goal.shifts[i] / unit, 0.0)
             for i, term in enumerate(landscape.objectives)
