@@ -106,7 +106,7 @@ def test_a_level_scheme_draws_the_net_current_of_every_jump_in_its_direction():
     assert ends == [(0.0, 1.0), (1.0, 0.0)] and numbers == [f"{current:.2g}"] * 2
     populations = qtd.steady_state(CONTACT)
     assert [text.get_text() for text in ax.texts if "$" in text.get_text()] == [
-        f"$p$ = {float(p):.3g}" for p in populations
+        f"$p_{{{level}}}$ = {float(p):.3g}" for level, p in enumerate(populations)
     ]
 
 

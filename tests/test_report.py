@@ -25,7 +25,7 @@ from qtd.machines import (
     ResonatorRefrigerator,
 )
 from qtd.report._recipe import command
-from qtd.report._sensitivities import sensitivities
+from qtd.sensitivities import sensitivities
 from qtd.thermodynamics import AbstractPoint, Observable
 
 FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})

@@ -1,6 +1,8 @@
 """How modules and results print: with their numbers, and results one line for each, with what it
 is."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,3 +58,21 @@ def digits(value: Array) -> str:
 def by_name(symbol: str, values: dict[str, Array], meaning: str) -> list[tuple[str, Array, str]]:
     """A row for each entry of a dictionary over reservoirs."""
     return [(f"{symbol}_{name}", value, f"{meaning} {name!r}") for name, value in values.items()]
+
+
+def typeset(text: str) -> str:
+    """Numbers as they are printed by Python, as they are set: with minus signs, and with powers of
+    ten, as in 1.2·10⁻⁵.
+
+    >>> typeset(f"{-1.2e-5:.6g}")
+    '\N{MINUS SIGN}1.2·10⁻⁵'
+    """
+    return _EXPONENT.sub(_power_of_ten, text).replace("-", "\N{MINUS SIGN}")
+
+
+_EXPONENT = re.compile(r"(?<=\d)e([+-]\d+)")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(found):
+    return "·10" + str(int(found[1])).translate(_RAISED)

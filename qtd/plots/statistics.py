@@ -10,7 +10,18 @@ from matplotlib.figure import Figure
 from scipy.interpolate import make_interp_spline
 
 from ..counting import Covariance, LargeDeviations
-from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, set_title, two_axes, unit_text
+from ._axes import (
+    GREY,
+    PALETTE,
+    Drawing,
+    axes_or_new,
+    colors_of,
+    figure_of,
+    set_title,
+    two_axes,
+    unit_text,
+    write_across,
+)
 from ._sweeps import is_geometric, quantity_label
 
 if TYPE_CHECKING:
@@ -65,6 +76,9 @@ def cumulants(
     for n, ax in enumerate(panels, start=1):
         columns = {label: array[..., n - 1] for label, array in table.items()}
         _bars(ax, columns) if places is None else _curves(ax, places, columns)
+        if not any(np.isfinite(column).any() for column in columns.values()):
+            ax.set_yticks([])
+            write_across(ax, "no numbers")
         unit = unit_text(f"E^{n * _POWERS[quantity] + 1}".removesuffix("^1"))
         name = f"{_NAMES[n - 1]}  " if n <= len(_NAMES) else ""
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
@@ -103,7 +117,7 @@ def _bars(ax, columns):
     ax.bar(
         range(len(heights)),
         heights,
-        color=[PALETTE[i % len(PALETTE)] for i in range(len(heights))],
+        color=list(colors_of(columns).values()),
         width=0.7,
     )
     for i, value in enumerate(heights):
@@ -122,8 +136,9 @@ def _bars(ax, columns):
 
 
 def _curves(ax, places, columns):
-    for i, (label, curve) in enumerate(columns.items()):
-        ax.plot(places, curve, color=PALETTE[i % len(PALETTE)], label=label)
+    colors = colors_of(columns)
+    for label, curve in columns.items():
+        ax.plot(places, curve, color=colors[label], label=label)
     ax.ticklabel_format(axis="y", scilimits=(-2, 3))
 
 

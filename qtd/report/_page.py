@@ -10,13 +10,13 @@ from markupsafe import Markup, escape
 from ..machines import AbstractMachine
 from ..observables import operating_point
 from ..parameters import options, parameters
+from ..sensitivities import sensitivities
 from ..status import Status
 from ..systems.base import AbstractSystem
 from ..thermodynamics import Mode
 from ..units import unit_of_parameter
 from ._pictures import pictures
 from ._recipe import command
-from ._sensitivities import sensitivities
 from ._survey import survey
 
 __all__ = ["page"]
