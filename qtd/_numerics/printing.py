@@ -61,16 +61,17 @@ def by_name(symbol: str, values: dict[str, Array], meaning: str) -> list[tuple[s
 
 
 def typeset(text: str) -> str:
-    """Numbers as they are printed by Python, as they are set: with minus signs, and with powers of
-    ten, as in 1.2·10⁻⁵.
+    """`text` with its numbers as they are set, not as programs write them: with minus signs, and
+    with powers of ten, as in 1.2·10⁻⁵.
 
-    >>> typeset(f"{-1.2e-5:.6g}")
-    '\N{MINUS SIGN}1.2·10⁻⁵'
+    >>> typeset("from -0.5 to 1.2e-05")
+    'from \N{MINUS SIGN}0.5 to 1.2·10⁻⁵'
     """
-    return _EXPONENT.sub(_power_of_ten, text).replace("-", "\N{MINUS SIGN}")
+    return _MINUS.sub("\N{MINUS SIGN}", _EXPONENT.sub(_power_of_ten, text))
 
 
-_EXPONENT = re.compile(r"(?<=\d)e([+-]\d+)")
+_EXPONENT = re.compile(r"(?<=\d)e([+-]?\d+)\b")
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

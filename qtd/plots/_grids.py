@@ -39,7 +39,7 @@ class Grid(NamedTuple):
             [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(row)
         )
         # `add_patch` would visit every corner in Python, for limits already set.
-        ax.add_artist(PathPatch(Path(corners, codes), **style))
+        return ax.add_artist(PathPatch(Path(corners, codes), **style))
 
     def contour(self, ax, values, levels, **style):
         """Contour lines between the centres; across a single row there are none, so its only cell

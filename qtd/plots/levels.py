@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from .._numerics.printing import typeset
 from ..explicit import ExplicitFilters
 from ..lindblad import Lindbladian
 from ..machines import AbstractOpenSystem
@@ -73,7 +74,7 @@ def level_scheme(
     named = _with_room(ax, heights)
     for level in named:
         ax.annotate(
-            f"$p_{{{level}}}$ = {populations[level]:.3g}",
+            f"$p_{{{level}}}$ = {typeset(f'{populations[level]:.3g}')}",
             (width, heights[level]),
             (5, 0),
             textcoords="offset points",
@@ -82,7 +83,9 @@ def level_scheme(
         )
     colors = colors_in(network, driven_by)
     _draw_columns(ax, columns, heights, largest, width, colors, numbered)
-    ax.set_yticks([heights[level] for level in named], [f"{energies[k]:.4g}" for k in named])
+    ax.set_yticks(
+        [heights[level] for level in named], [typeset(f"{energies[k]:.4g}") for k in named]
+    )
     ax.set(xlim=(0, width), ylabel=r"energy of the level  ($E$)")
     remarks = [f"lowest {len(shown)} of {len(energies)} levels"] * (len(shown) < len(energies))
     remarks += ["too many arrows for numbers"] * (not numbered)
@@ -260,7 +263,7 @@ def _draw_columns(ax, columns, heights, largest, width, colors, numbered):
             halo = [withStroke(linewidth=2.5, foreground="white")]
             beside = (1.5 + 0.28 * (7 + 1.8 * thick), 0)
             ax.annotate(
-                f"{jump.flow:.2g}",
+                typeset(f"{jump.flow:.2g}"),
                 (x, (start + end) / 2),
                 beside,
                 color=colors[name],

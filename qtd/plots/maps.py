@@ -46,7 +46,7 @@ __all__ = ["lines", "operating_map"]
 
 _NOT_POSITIVE = "#D0D0D0"
 _HATCHES = ("////", "....", "xxxx", "oo", "++", "**")
-_INVALID = {FIRST_ORDER.doubtful: "\\\\", FIRST_ORDER.wrong: "\\\\\\\\\\"}
+_INVALID = {FIRST_ORDER.doubtful: "\\", FIRST_ORDER.wrong: "\\\\\\"}
 _LINE_STYLES = ("solid", "dashed", "dotted", "dashdot")
 _MOST_NAMED = 8  # curves in a legend
 
@@ -165,16 +165,18 @@ def _validity(dataset, value):
 
 def _mark_validity(ax, grid, status, ratio):
     """Hatches where rates are too large for the theory, and the lines where that begins."""
-    worst = np.nanmax(ratio, initial=0.0)
-    limits = [limit for limit in _INVALID if worst > limit]
     fine = Refined.of(grid, status == 0)
     beyond = fine(ratio)
+    limits = list(_INVALID)
     for limit, above in itertools.zip_longest(limits, limits[1:], fillvalue=np.inf):
-        style: Any = {"edgecolor": "#222222", "linewidth": 0, "label": f"validity > {limit:g}"}
-        pale = (1, 1, 1, 0.15 if limit == limits[0] else 0.35)
         cells = (beyond > limit) & (beyond <= above)
-        fine.grid.fill(ax, cells, facecolor=pale, hatch=_INVALID[limit], **style)
-    crossed = [limit for limit in limits if np.nanmin(ratio) <= limit]
+        if cells.any():
+            style: Any = {"edgecolor": GREY, "linewidth": 0, "label": f"validity > {limit:g}"}
+            pale = (1, 1, 1, 0.1 if limit == limits[0] else 0.25)
+            patch = fine.grid.fill(ax, cells, facecolor=pale, hatch=_INVALID[limit], **style)
+            patch.set_hatch_linewidth(0.6)
+    known = ratio[np.isfinite(ratio)]
+    crossed = [limit for limit in limits if known.size and known.min() <= limit < known.max()]
     if crossed:
         lines = grid.contour(
             ax, ratio, crossed, colors="black", linewidths=1.0, linestyles="dotted"

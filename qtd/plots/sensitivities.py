@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .._numerics.printing import typeset
+from ..parameters import parameters
 from ..sensitivities import Sensitivity
 from ..sensitivities import sensitivities as sensitivities_of
-from ..systems.base import role_of
-from ._axes import GREY, axes_or_new, colors_in, figure_of, say_instead, symbol
+from ._axes import GREY, axes_or_new, colors_of, figure_of, say_instead, symbol
 
 __all__ = ["sensitivities"]
 
@@ -64,10 +64,16 @@ def sensitivities(
 
 
 def _colors(machine):
-    """Colours of the reservoirs, of what has any."""
-    device, _, driven_by = role_of(machine)
-    systems = device.systems() if hasattr(device, "systems") else {"itself": device}
-    return next((colors_in(system, driven_by) for system in systems.values()), {})
+    """Colours of the reservoirs that have parameters; the machine itself is asked for nothing."""
+    ending = ".temperature"
+    temperatures = {
+        path.removesuffix(ending).rpartition(".")[2]: value
+        for path, value in parameters(machine).items()
+        if path.endswith(ending) and value.ndim == 0
+    }
+    driven_by = getattr(machine, "driven_by", None)
+    names = dict.fromkeys([*temperatures, *filter(None, [driven_by])])
+    return colors_of(names, temperatures, driven_by)
 
 
 def _owner(path, names):
