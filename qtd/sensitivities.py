@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
 
 from ._numerics.compilation import compiled
 from ._numerics.paths import overlapping
@@ -19,7 +18,7 @@ from .units import unit_of_parameter
 
 __all__ = ["Sensitivity", "Uncertainty", "sensitivities", "sensitivity_table", "uncertainty"]
 
-Sigma = ArrayLike | tuple[ArrayLike, Literal["relative", "absolute"]]
+Sigma = float | tuple[float, Literal["relative", "absolute"]]
 
 
 class Sensitivity(NamedTuple):
@@ -78,12 +77,12 @@ def uncertainty(machine: Any, observable: str, sigmas: Mapping[str, Sigma]) -> U
 
 @overload
 def uncertainty(
-    machine: Any, observable: Sequence[str], sigmas: Mapping[str, Sigma]
+    machine: Any, observable: list[str] | tuple[str, ...], sigmas: Mapping[str, Sigma]
 ) -> dict[str, Uncertainty]: ...
 
 
 def uncertainty(
-    machine: Any, observable: str | Sequence[str], sigmas: Mapping[str, Sigma]
+    machine: Any, observable: str | list[str] | tuple[str, ...], sigmas: Mapping[str, Sigma]
 ) -> Uncertainty | dict[str, Uncertainty]:
     r"""The error bar of an `observable` of a `machine` whose parameters are known up to `sigmas`,
     standard deviations by path, independent of one another and small:

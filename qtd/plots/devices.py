@@ -161,6 +161,8 @@ class _SignedDecades(Locator):
     """Ticks at 0 and at powers of ten on both sides of it, beyond the linear part of the scale, as
     many as have room for their labels when they are drawn."""
 
+    axis: Any  # set by Matplotlib
+
     def __init__(self, linear):
         self.linear = linear
 
@@ -183,7 +185,7 @@ class _SignedDecades(Locator):
             if abs(height - zero) >= room
         ]
         ticks = np.array([0.0, *clear, *(-x for x in clear)])
-        return np.sort(ticks[(ticks >= vmin) & (ticks <= vmax)])
+        return np.sort(ticks[(ticks >= vmin) & (ticks <= vmax)]).tolist()
 
     def _heights(self, values):
         """Where values lie on the page, in pixels."""

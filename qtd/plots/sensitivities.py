@@ -46,8 +46,7 @@ def sensitivities(
         say_instead(ax, f"No elasticities of {symbol(observable)}: {reason}.")
         return figure_of(ax)
     values, colors = [each.logarithmic for each in shown], _colors(machine)
-    owners = [_owner(each.path, colors) for each in shown]
-    bars = [colors.get(owner, GREY) for owner in owners]
+    bars = [_color(each.path, colors) for each in shown]
     ax.barh(range(len(shown)), values, color=bars, height=0.7)
     for row, value in enumerate(values):
         side: Any = {"ha": "left" if value > 0 else "right", "va": "center", "fontsize": 8}
@@ -76,7 +75,7 @@ def _colors(machine):
     return colors_of(names, temperatures, driven_by)
 
 
-def _owner(path, names):
-    """The reservoir that a parameter is one of, by the parts of its path."""
+def _color(path, colors):
+    """The colour of the reservoir that a parameter is one of, by the parts of its path."""
     parts = path.partition("[")[0].split(".")
-    return next((part for part in parts if part in names), None)
+    return next((colors[part] for part in parts if part in colors), GREY)
