@@ -64,7 +64,7 @@ def typeset(text: str) -> str:
     """`text` with its numbers as they are set, not as programs write them: with minus signs, and
     with powers of ten, as in 1.2·10⁻⁵.
 
-    >>> typeset("from -0.5 to 1.2e-05")
+    >>> qtd._numerics.printing.typeset("from -0.5 to 1.2e-05")
     'from \N{MINUS SIGN}0.5 to 1.2·10⁻⁵'
     """
     return _MINUS.sub("\N{MINUS SIGN}", _EXPONENT.sub(_power_of_ten, text))

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.interpolate import make_interp_spline
 
+from .._numerics.printing import typeset
 from ..counting import Covariance, LargeDeviations
 from ._axes import (
     GREY,
@@ -123,7 +124,7 @@ def _bars(ax, columns):
     for i, value in enumerate(heights):
         place: Any = {"ha": "center", "va": "bottom" if value >= 0 else "top", "fontsize": 8}
         ax.annotate(
-            f"{value:.3g}",
+            typeset(f"{value:.3g}"),
             (i, value),
             (0, 2 if value >= 0 else -2),
             textcoords="offset points",
@@ -160,8 +161,10 @@ def correlations(covariance: Covariance, ax: Axes | None = None, *, unit: str = 
     ax.imshow(shares, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         place: Any = {"ha": "center", "color": "white" if abs(share) > 0.6 else "black"}
-        ax.text(column, row - 0.05, f"{share:+.2f}", va="bottom", fontsize=11, **place)
-        ax.text(column, row + 0.1, f"{noise[row, column]:.3g}", va="top", fontsize=8, **place)
+        ax.text(column, row - 0.05, typeset(f"{share:+.2f}"), va="bottom", fontsize=11, **place)
+        ax.text(
+            column, row + 0.1, typeset(f"{noise[row, column]:.3g}"), va="top", fontsize=8, **place
+        )
     ax.set_xticks(range(len(scale)), covariance.names)
     ax.set_yticks(range(len(scale)), covariance.names)
     ax.tick_params(length=0)
