@@ -37,7 +37,7 @@ LAYERS = {
     **dict.fromkeys(("thermodynamics", "rotor", "cooling"), 5),
     "observables": 5.5,
     "machines": 6,
-    **dict.fromkeys(("design", "sweeps", "audits"), 7),
+    **dict.fromkeys(("design", "sweeps", "audits", "sensitivities"), 7),
     **dict.fromkeys(("plots", "report", "cli", "papers"), 8),
     "__main__": 9,
 }

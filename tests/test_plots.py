@@ -1,15 +1,18 @@
 import io
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import qtd
 from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, QuantumMotor, QubitRefrigerator
-from qtd.plots import evolution, level_scheme, torque
+from qtd.plots import currents, evolution, level_scheme, sensitivities, torque
+from qtd.plots._axes import PALETTE, WORK, colors_of
 
 FRIDGE = CollectiveRefrigerator(num_spins=5)
 OHMIC = qtd.spectral.Ohmic(0.1, 10.0)
@@ -106,7 +109,7 @@ def test_a_level_scheme_draws_the_net_current_of_every_jump_in_its_direction():
     assert ends == [(0.0, 1.0), (1.0, 0.0)] and numbers == [f"{current:.2g}"] * 2
     populations = qtd.steady_state(CONTACT)
     assert [text.get_text() for text in ax.texts if "$" in text.get_text()] == [
-        f"$p$ = {float(p):.3g}" for p in populations
+        f"$p_{{{level}}}$ = {float(p):.3g}" for level, p in enumerate(populations)
     ]
 
 
@@ -128,6 +131,105 @@ def test_numbers_beside_arrows_do_not_overlap_at_column_width():
             for b in boxes[:i]
         )
         assert overlaps == 0, type(machine).__name__
+
+
+def labels_overlap(texts):
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_names_of_levels_at_one_energy_and_of_sixty_levels_do_not_overlap():
+    quiet = {"hot": qtd.Reservoir(1.0, spectral_density=OHMIC)}
+    pairs = [("hot", 0, k, 1.0) for k in range(1, 6)]
+    one_energy = qtd.RateNetwork([0.0, 1.0, 1.0, 1.0, 1.0 + 1e-9, 2.0], pairs, quiet)
+    sixty = CollectiveRefrigerator(num_spins=119).network()
+    for network, count in ((one_energy, 6), (sixty, 60)):
+        figure = Figure(figsize=(5.0, 3.9), layout="constrained")
+        ax = rendered(level_scheme(network, figure.subplots(), levels=count))[0]
+        figure.draw_without_rendering()
+        populations = [text for text in ax.texts if "$p_" in text.get_text()]
+        assert not labels_overlap(ax.get_yticklabels()) and not labels_overlap(populations)
+        assert (len(populations) == count) == (count == 6) and len(populations) >= 6
+        (levels,) = [each for each in ax.collections if len(each.get_segments()) == count]
+        assert len({segment[0, 1] for segment in levels.get_segments()}) == count
+
+
+def point_with(heat, temperatures=(), driven_by=None):
+    return SimpleNamespace(
+        names=tuple(heat),
+        heat_currents=heat,
+        temperatures=dict(temperatures),
+        driven_by=driven_by,
+        observables=dict,
+    )
+
+
+@pytest.mark.parametrize(
+    "heat",
+    [
+        {"cold": 1e-2, "hot": -1e-6, "work": 3e-4},
+        {"cold": 1e-2, "hot": 2e-2, "work": 5e-6},
+        {"cold": 1e-8, "hot": -1.0, "work": 0.5},
+        {"cold": -1e-9, "hot": -0.1, "work": 0.0},
+        {"cold": -1e-1, "hot": 7e-4, "work": np.nan},
+    ],
+)
+@pytest.mark.parametrize("size", [(3.4, 2.8), (5.0, 3.9)])
+def test_ticks_of_currents_decades_apart_do_not_overlap(heat, size):
+    figure = Figure(figsize=size, layout="constrained")
+    ax = rendered(currents(point_with(heat), figure.subplots()))[0]
+    figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert len(ticks) >= 3 and not labels_overlap([tick.label1 for tick in ticks])
+
+
+def test_a_sentence_stands_where_a_drawing_would_be_empty():
+    still = point_with({"cold": 0.0, "hot": 0.0})
+    unknown = point_with({"cold": np.nan, "hot": np.nan})
+    nothing = sensitivities(CONTACT, "J_hot", found=[])
+    for figure, words in (
+        (currents(still), "no heat flows"),
+        (currents(unknown), "none of them is a number"),
+        (nothing, "No elasticities"),
+    ):
+        (ax,) = rendered(figure)
+        assert words in ax.texts[0].get_text() and not ax.axison
+
+
+def test_what_works_has_its_own_colour_and_the_others_go_from_cool_to_warm():
+    blue, vermillion, green = PALETTE[:3]
+    three = colors_of(["hot", "work", "cold"], {"hot": 1.0, "work": 20.0, "cold": 0.5}, "work")
+    assert three == {"hot": vermillion, "work": WORK, "cold": blue}
+    heat_driven = colors_of(("hot", "sink", "cold"), {"hot": 1.2, "sink": 1, "cold": 0.8}, "hot")
+    assert heat_driven == {"hot": vermillion, "sink": green, "cold": blue}
+    renamed = colors_of(["a", "b", "c"], {"a": 2.0, "b": 1.0, "c": 3.0}, "c")
+    assert renamed == {"a": vermillion, "b": blue, "c": WORK}
+    leads = colors_of(["left", "right"], {"left": 1.0, "right": 1.0})
+    assert len({*leads.values(), blue, vermillion, WORK}) == 5
+    many = [f"r{k}" for k in range(6)]
+    assert len(set(colors_of(many, dict(zip(many, range(1, 7)))).values())) == 6
+
+
+def test_a_reservoir_has_one_colour_in_all_drawings_of_a_machine():
+    fridge = QubitRefrigerator()
+    point = fridge.operate()
+    expected = colors_of(point.names, point.temperatures, point.driven_by)
+    filters = {x.get_label(): x.get_color() for x in qtd.plots.filters(fridge).axes[0].lines}
+    bars = [to_hex(bar.get_facecolor()).upper() for bar in currents(point).axes[0].patches]
+    levels = level_scheme(fridge).axes[0].get_xticklabels()
+    assert filters == expected == dict(zip(point.names, bars))
+    assert {tick.get_text(): tick.get_color() for tick in levels} == expected
+
+
+def test_bars_of_elasticities_are_the_largest_and_have_the_colours_of_reservoirs():
+    found = qtd.sensitivities.sensitivities(FRIDGE, "J_cold")
+    ax = rendered(sensitivities(FRIDGE, "J_cold", found=found, most=5))[0]
+    assert [bar.get_width() for bar in ax.patches] == [s.logarithmic for s in found[:5]]
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == [s.path for s in found[:5]] and "elasticity" in ax.get_xlabel()
+    colors = dict(zip(names, [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]))
+    assert colors["cold.temperature"] == PALETTE[0] and colors["hot.temperature"] == PALETTE[1]
 
 
 def test_a_level_scheme_takes_what_rates_describe_and_refuses_the_rest():

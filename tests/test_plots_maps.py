@@ -57,6 +57,16 @@ def mesh(ax):
     return found
 
 
+def at_points(ax, grid):
+    """Colours, as numbers, in the middle of the cell of every point, (y, x)."""
+    shape = len(grid["cold.temperature"]), len(grid["hot.temperature"])
+    rows, columns = (
+        (np.arange(count) + 0.5) * size / count
+        for size, count in zip(mesh(ax).get_array().shape, shape)
+    )
+    return mesh(ax).get_array()[np.ix_(rows.astype(int), columns.astype(int))]
+
+
 def star(ax):
     found = [line for line in ax.lines if line.get_marker() == "*"]
     return [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in found]
@@ -81,9 +91,7 @@ def test_a_map_is_labelled_with_symbols_and_units(grid):
 def test_cells_are_coloured_where_the_machine_cools_and_grey_elsewhere(grid):
     ax = drawn(operating_map(grid, "J_cold"))
     values = grid.J_cold.transpose("cold.temperature", "hot.temperature").to_numpy()
-    assert np.array_equal(
-        ~np.ma.getmaskarray(mesh(ax).get_array()).reshape(values.shape), values > 0
-    )
+    assert np.array_equal(~np.ma.getmaskarray(at_points(ax, grid)), values > 0)
     grey = patch(ax, r"$J_{\mathrm{cold}}$ ≤ 0").get_path()
     corners = np.stack(
         np.meshgrid(grid["hot.temperature"], grid["cold.temperature"]), axis=-1
@@ -92,13 +100,52 @@ def test_cells_are_coloured_where_the_machine_cools_and_grey_elsewhere(grid):
     assert r"$J_{\mathrm{cold}}$ = 0" in legend(ax)
 
 
+def test_colours_and_border_lie_on_straight_lines_between_the_points(grid):
+    """The made-up current is linear, so that these are exact between its points."""
+    ax = drawn(operating_map(grid, "J_cold"))
+    edges, shown = mesh(ax).get_coordinates(), mesh(ax).get_array()
+    x, y = np.moveaxis((edges[1:, 1:] + edges[:-1, :-1]) / 2, -1, 0)
+    inside = (x > 1) & (x < 2) & (y > 0.4) & (y < 1.2)
+    assert np.array_equal(~np.ma.getmaskarray(shown)[inside], (y - x / 2 > 1e-12)[inside])
+    assert np.allclose((shown - (y - x / 2))[inside], 0, atol=1e-12)
+
+
+def test_cells_beside_a_gap_or_a_status_keep_the_colour_of_their_point(grid):
+    grid["J_cold"][3, 6] = np.nan
+    grid["status"][7, 7] = 6
+    shown = mesh(drawn(operating_map(grid, "J_cold"))).get_array()
+    parts = shown.shape[0] // 9, shown.shape[1] // 11
+    for i, j in ((3, 7), (7, 7), (6, 6)):  # above the gap, the doubtful one, and one beside it
+        cell = shown[j * parts[0] : (j + 1) * parts[0], i * parts[1] : (i + 1) * parts[1]]
+        towards = cell[: parts[0] // 2] if (i, j) == (3, 7) else cell[parts[0] // 2 + 1 :]
+        towards = towards[:, parts[1] // 2 + 1 :]
+        assert np.ptp(towards) == 0 and towards[0, 0] == grid.J_cold[i, j], (i, j)
+    assert np.ma.getmaskarray(shown)[6 * parts[0] : 7 * parts[0], 3 * parts[1] : 4 * parts[1]].all()
+
+
+def test_validity_is_hatched_and_lined_where_the_theory_ends(grid):
+    ratio = 10 ** (4 * (grid["hot.temperature"] - 1.5) + 0 * grid.J_cold - 0.5)
+    ax = drawn(operating_map(grid.assign(validity=ratio), "J_cold"))
+    assert {"validity > 0.1", "validity > 1"} <= set(legend(ax))
+    light, dense = (patch(ax, f"validity > {limit:g}") for limit in (0.1, 1))
+    assert len(light.get_hatch()) < len(dense.get_hatch())
+    points = [(hot, 0.8) for hot in (1.2, 1.45, 1.8)]
+    assert light.get_path().contains_points(points).tolist() == [False, True, False]
+    assert dense.get_path().contains_points(points).tolist() == [False, False, True]
+    assert {"0.1", "1"} <= {text.get_text() for text in ax.texts}
+    safe = drawn(operating_map(grid.assign(validity=ratio / 1e3), "J_cold"))
+    assert not any("validity" in text for text in legend(safe))
+
+
 def test_edges_lie_between_the_points_on_the_scale_of_each_axis():
     hot = np.geomspace(0.1, 10, 5)
     ax = drawn(operating_map(sweep(hot, np.linspace(0.4, 1.2, 5)), "J_cold"))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
     edges = mesh(ax).get_coordinates()
-    assert np.allclose(edges[0, :, 0], 0.1 * np.sqrt(10) ** (np.arange(6) - 0.5))
-    assert np.allclose(edges[:, 0, 1], 0.4 + 0.2 * (np.arange(6) - 0.5))
+    parts = (len(edges) - 1) // 5  # of each cell
+    assert parts % 2 == 1
+    assert np.allclose(edges[0, ::parts, 0], 0.1 * np.sqrt(10) ** (np.arange(6) - 0.5))
+    assert np.allclose(edges[::parts, 0, 1], 0.4 + 0.2 * (np.arange(6) - 0.5))
     assert np.allclose(ax.get_xlim(), edges[0, [0, -1], 0])
 
 
@@ -196,6 +243,7 @@ def test_maps_without_a_good_point_say_so(grid):
     for signed in (False, True):
         ax = drawn(operating_map(grid, "J_cold", contours="COP", signed=signed))
         assert "no numbers" in ax.get_title(loc="left") and legend(ax) == ["no number"]
+        assert [text.get_text() for text in ax.texts] == ["no numbers"]
     assert drawn(operating_map(0 * grid.assign(J_cold=grid.COP), "J_cold", signed=True))
 
 
@@ -347,7 +395,8 @@ def test_lines_accept_names_as_values_and_no_numbers_at_all(grid):
     )
     assert legend(drawn(lines(named, "J_cold"))) == ["local", "global"]
     assert drawn(lines(named, "J_cold", x="cold.temperature")).get_xlabel() == "cold.temperature"
-    assert "no numbers" in drawn(lines(grid * np.nan, "J_cold")).get_title(loc="left")
+    empty = drawn(lines(grid * np.nan, "J_cold"))
+    assert "no numbers" in empty.get_title(loc="left") and "no numbers" in empty.texts[0].get_text()
 
 
 def test_lines_refuse_more_than_two_dimensions():

@@ -4,6 +4,7 @@ import pytest
 from test_plots import CONTACT, line, rendered
 
 import qtd
+from qtd._numerics.printing import typeset
 from qtd.counting import LargeDeviations
 from qtd.machines import CollectiveRefrigerator
 from qtd.plots import correlations, cumulants, large_deviations
@@ -48,7 +49,7 @@ def test_each_cell_of_the_map_holds_correlation_and_noise():
     texts = [text.get_text() for text in ax.texts]
     share = float(noise["cold", "work"] / jnp.sqrt(noise["cold", "cold"] * noise["work", "work"]))
     assert (
-        texts[4:6] == [f"{share:+.2f}", f"{float(noise['cold', 'work']):.3g}"]
+        texts[4:6] == [typeset(f"{share:+.2f}"), typeset(f"{float(noise['cold', 'work']):.3g}")]
         and texts[0] == "+1.00"
     )
 

@@ -17,6 +17,7 @@ from selenium import webdriver
 
 import qtd
 from qtd.cli._machines import build
+from qtd.findings import Finding, Severity
 from qtd.machines import (
     CollectiveRefrigerator,
     FiniteReservoirs,
@@ -25,13 +26,14 @@ from qtd.machines import (
     ResonatorRefrigerator,
 )
 from qtd.report._recipe import command
-from qtd.report._sensitivities import sensitivities
+from qtd.report._verdict import verdict
 from qtd.thermodynamics import AbstractPoint, Observable
 
 FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})
 AUDIT = SimpleNamespace(
     findings=[
-        SimpleNamespace(severity="warning", topic="filters", text="wider than <levels> & more")
+        Finding(Severity.FINE, "first law", "It holds; the number is -1e-16."),
+        Finding(Severity.DOUBTFUL, "filters", "Wider than <levels> & more. Make them narrower."),
     ]
 )
 
@@ -118,15 +120,21 @@ def test_a_page_shows_the_machine_without_a_network(opened, fridge_page):
         "Operating point",
         "Audit",
         "Pictures",
-        "Sensitivities of J_cold",
+        "Elasticities of J_cold",
         "Parameters",
         "Again",
     ]
     assert texts(browser, "#audit tbody td, #audit tbody th") == [
-        "warning",
+        "▲ doubtful",
         "filters",
-        "wider than <levels> & more",
+        "Wider than <levels> & more. Make them narrower.",
+        "✓ fine",
+        "first law",
+        "It holds; the number is \N{MINUS SIGN}1·10⁻¹⁶.",
     ]
+    linked = "return [...document.querySelectorAll('nav a')].map((a) => a.hash.slice(1))"
+    links = browser.execute_script(linked)
+    assert len(links) >= 9 and all(browser.find_elements("id", link) for link in links)
     pictures = (
         "return [...document.images].map((x) => [x.parentElement.id, x.complete &&"
         " x.naturalWidth, x.alt, x.src.slice(0, 19)])"
@@ -201,18 +209,74 @@ def test_no_command_is_given_where_none_makes_the_machine():
     assert command(CollectiveRefrigerator(num_spins=5, cold=ohmic)) is None
 
 
-def test_sensitivities_to_filter_heights_add_up_to_one():
-    """All currents are of first order in the three heights together."""
-    found = {each.path: each for each in sensitivities(FRIDGE, "J_cold")}
-    assert sum(
-        found[f"{name}.spectral_density.height"].logarithmic for name in ("cold", "hot", "work")
-    ) == pytest.approx(1, rel=1e-9)
-    sizes = [abs(each.logarithmic) for each in found.values()]
-    assert sizes == sorted(sizes, reverse=True) and set(found) == set(qtd.parameters(FRIDGE))
-    cold = found["cold.temperature"]
-    assert cold.logarithmic == pytest.approx(
-        cold.slope * cold.value / float(FRIDGE.operate().heat_currents["cold"]), rel=1e-12
+def test_the_verdict_stands_above_the_operating_point(opened, fridge_page):
+    browser = opened(fridge_page)
+    (verdict,) = texts(browser, ".verdict strong")
+    assert verdict == "These numbers are in doubt: wider than <levels> & more."
+    before = (
+        "return document.querySelector('.verdict').compareDocumentPosition("
+        "document.getElementById('point')) & Node.DOCUMENT_POSITION_FOLLOWING"
     )
+    assert browser.execute_script(before)
+    # Shapes are for the eye; a screen reader has the word.
+    hidden = "return [...document.querySelectorAll('.symbol')].every((x) => x.ariaHidden)"
+    assert browser.execute_script(hidden)
+
+
+WIDE = Finding(Severity.WRONG, "weak coupling", "Rates are large.", kind="validity")
+NOTE = Finding(Severity.NOTE, "modes", "They lag.")
+UNSURE = Finding(Severity.UNCHECKED, "systems", "Not looked at.")
+SLOPE = Finding(Severity.WRONG, "gradients", "The derivative is off by 3e-05. Do not use it.")
+
+
+@pytest.mark.parametrize(
+    ("findings", "trusted", "sentence"),
+    [
+        ([NOTE, WIDE], False, "These numbers are wrong: {validity}."),
+        ([SLOPE, WIDE], False, "These numbers are wrong: {validity}; as grave: gradients."),
+        ([SLOPE], False, "These numbers are wrong: the derivative is off by 3e-05."),
+        ([NOTE], True, "Nothing speaks against these numbers; mind the notes on modes."),
+        ([NOTE, UNSURE], True, "Nothing speaks against these numbers that was checked; not"
+         " checked: systems."),
+        ([UNSURE], False, "Too little could be checked to trust these numbers."),
+        ([NOTE._replace(severity=Severity.FINE)], True, "Nothing speaks against these numbers."),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_one_sentence_on_the_gravest_finding(findings, trusted, sentence):
+    point = FRIDGE.operate()
+    rates = f"rates of 'work' are {float(point.validity):.2g} times the width of its filter"
+    found = verdict(SimpleNamespace(findings=findings, trusted=trusted), point)
+    assert found.sentence == sentence.format(validity=rates)
+    assert found.severity == max(finding.severity for finding in findings)
+
+
+def test_a_page_has_error_bars_where_it_is_told_how_well_parameters_are_known(opened, table):
+    sigmas = {"cold.temperature": 0.01, "work.spectral_density.width": (1e-5, "absolute")}
+    browser = opened(qtd.report.page(FRIDGE, table=table, sigmas=sigmas))
+    names = texts(browser, "#point .stacked tbody th")
+    values = browser.execute_script(
+        "return [...document.querySelectorAll('#point .bar data')].map((x) => Number(x.value))"
+    )
+    bars = qtd.sensitivities.uncertainty(FRIDGE, names, sigmas)
+    assert dict(zip(names, values)) == pytest.approx(
+        {n: b.sigma for n, b in bars.items()}, rel=0.06
+    )
+    caption = texts(browser, "#point caption")[0]
+    assert "cold.temperature 1 %, work.spectral_density.width 1·10⁻⁵" in caption
+    assert not browser.find_elements("css selector", "#audit, .verdict")
+
+
+def test_nothing_of_a_page_is_cut_in_print(opened, fridge_page):
+    browser = opened(fridge_page, 680)  # A4 less its margins, in pixels
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        wider = "return [...document.querySelectorAll('.wide, figure, pre')].filter((x) =>"
+        assert browser.execute_script(wider + " x.scrollWidth > x.clientWidth + 1).length") == 0
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 680
+        plain = "return getComputedStyle(document.body).backgroundColor"
+        assert browser.execute_script(plain) == "rgb(255, 255, 255)"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
@@ -225,6 +289,7 @@ def test_a_survey_holds_the_machine_itself_and_names_entries_of_arrays(table):
         float(here.J_cold) == pytest.approx(float(point.heat_currents["cold"]), rel=1e-9)
         and table.attrs["observable"] == "J_cold"
     )
+    assert float(here.validity) == pytest.approx(float(point.validity), rel=1e-9)
     gases = qtd.report.survey(FiniteReservoirs())
     assert gases.J_0.dims == ("gases.temperature[0]", "gases.chemical_potential[0]")
     assert (
@@ -277,7 +342,8 @@ def test_a_machine_of_ones_own_that_offers_observables_alone_has_a_page(opened):
     ]
     assert texts(browser, "#point tbody th") == ["J"] and not texts(browser, ".caution")
     rows = zip(texts(browser, "#slopes tbody th"), texts(browser, "#slopes tbody td:last-child"))
-    assert dict(rows) == {"temperature": "+2", "gap": "-1", "scale": "-1"}  # by hand
+    minus = "\N{MINUS SIGN}1"
+    assert dict(rows) == {"temperature": "+2", "gap": minus, "scale": minus}  # by hand
     opened(qtd.report.explorer(qtd.report.survey(machine)))
 
 

@@ -1,6 +1,8 @@
 """How modules and results print: with their numbers, and results one line for each, with what it
 is."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,3 +58,22 @@ def digits(value: Array) -> str:
 def by_name(symbol: str, values: dict[str, Array], meaning: str) -> list[tuple[str, Array, str]]:
     """A row for each entry of a dictionary over reservoirs."""
     return [(f"{symbol}_{name}", value, f"{meaning} {name!r}") for name, value in values.items()]
+
+
+def typeset(text: str) -> str:
+    """`text` with its numbers as they are set, not as programs write them: with minus signs, and
+    with powers of ten, as in 1.2·10⁻⁵.
+
+    >>> qtd._numerics.printing.typeset("from -0.5 to 1.2e-05")
+    'from \N{MINUS SIGN}0.5 to 1.2·10⁻⁵'
+    """
+    return _MINUS.sub("\N{MINUS SIGN}", _EXPONENT.sub(_power_of_ten, text))
+
+
+_EXPONENT = re.compile(r"(?<=\d)e([+-]?\d+)\b")
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=[\d.])")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(found):
+    return "·10" + str(int(found[1])).translate(_RAISED)

@@ -11,6 +11,7 @@ from .histories import evolution
 from .levels import level_scheme
 from .maps import lines, operating_map
 from .motors import torque
+from .sensitivities import sensitivities
 from .statistics import correlations, cumulants, large_deviations
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "lines",
     "moves",
     "operating_map",
+    "sensitivities",
     "torque",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._numerics.printing import typeset
 from ..status import Status
 from ._axes import symbol, unit_text
 
@@ -144,7 +145,7 @@ def unit_of(variable: "DataArray") -> str:
 
 def written(value: object) -> str:
     """One coordinate or result, four digits if it is a number."""
-    return f"{value:.4g}" if isinstance(value, (float, int, np.number)) else str(value)
+    return typeset(f"{value:.4g}") if isinstance(value, (float, int, np.number)) else str(value)
 
 
 def headline(table: "Dataset", remark: str = "") -> str:

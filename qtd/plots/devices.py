@@ -3,13 +3,24 @@
 from typing import Any
 
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import SymmetricalLogLocator
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import Locator, LogFormatterSciNotation
 
+from .._numerics.printing import typeset
 from ..steady import solve
-from ._axes import PALETTE, axes_or_new, colors_of, figure_of, room_for_marks, set_title
+from ._axes import (
+    axes_or_new,
+    colors_in,
+    colors_of,
+    figure_of,
+    room_for_marks,
+    say_instead,
+    set_title,
+)
 
 __all__ = ["currents", "filters"]
 
@@ -23,11 +34,16 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     """
     ax = axes_or_new(ax)
     networks = [machine.network()] + ([] if before is None else [before.network()])
+    if not any(_densities(network) for network in networks):
+        say_instead(ax, "No reservoir has a spectral density of energy.")
+        return figure_of(ax)
     low, high = _window(networks)
-    for row, (name, color) in enumerate(colors_of(networks[0].topology.names).items()):
+    colors = colors_in(networks[0], getattr(machine, "driven_by", None))
+    for row, name in enumerate(networks[0].topology.names):
+        color = colors[name]
         for network, width, line in zip(networks, (1.8, 1.3), ("solid", (0, (4, 2)))):
-            density = getattr(network.reservoirs.get(name), "spectral_density", None)
-            if not callable(density):
+            density = _densities(network).get(name)
+            if density is None:
                 continue
             energies = _grid(low, high, density, _transitions(network, name))
             values = np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
@@ -53,6 +69,12 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     return figure_of(ax)
 
 
+def _densities(network):
+    """The spectral densities by reservoir, where there are any."""
+    found = {name: each.spectral_density for name, each in network.reservoirs.items()}
+    return {name: density for name, density in found.items() if callable(density)}
+
+
 def currents(points: Any, ax: Axes | None = None) -> Figure:
     """Heat currents of operating `points`, of one or of several by label, as bars: upwards where
     heat leaves the reservoir.
@@ -64,10 +86,15 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
     points = points if isinstance(points, dict) else {"": points}
     first = next(iter(points.values()))
     names, width = first.names, 0.8 / len(points)
-    colors = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     table = np.array(
         [[float(point.heat_currents[name]) for name in names] for point in points.values()]
     )
+    if not np.nan_to_num(table).any():
+        nothing = "no heat flows" if (table == 0).any() else "none of them is a number"
+        say_instead(ax, f"Heat currents: {nothing}.")
+        return figure_of(ax)
+    by_name = colors_of(names, first.temperatures, getattr(first, "driven_by", None))
+    colors = [by_name[name] for name in names]
     scale = _signed_scale(ax, table)
     for i, (label, values) in enumerate(zip(points, table)):
         places = np.arange(len(names)) + (i - (len(points) - 1) / 2) * width
@@ -77,27 +104,29 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
             if last
             else {"facecolor": "white", "edgecolor": colors, "hatch": "///"}
         )
-        ax.bar(places, values, 0.9 * width, **style)
+        ax.bar(places, np.nan_to_num(values), 0.9 * width, **style)
         for place, value in zip(places, values):
-            text, shift, side = (
-                (f"{label}\n{value:+.3g}", 3, "bottom")
-                if value >= 0
-                else (f"{value:+.3g}\n{label}", -3, "top")
-            )
-            ax.annotate(
-                text.strip(),
-                (place, value),
-                (0, shift),
-                textcoords="offset points",
-                ha="center",
-                va=side,
-                fontsize=8.5,
-            )
+            _write_value(ax, place, value, label)
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(range(len(names)), [_reservoir_label(name, first.temperatures) for name in names])
     ax.set_ylabel(rf"heat out of the reservoir  ($E^2${scale})")
     set_title(ax, "Heat currents" + _performance(points))
     return figure_of(ax)
+
+
+def _write_value(ax, place, value, label):
+    """The number of a bar at its end, and whose bar it is."""
+    number = typeset(f"{value:+.3g}") if np.isfinite(value) else "undefined"
+    lines, upwards = [label, number], not value < 0
+    ax.annotate(
+        "\n".join(lines if upwards else lines[::-1]).strip(),
+        (place, np.nan_to_num(value)),
+        (0, 3 if upwards else -3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if upwards else "top",
+        fontsize=8.5,
+    )
 
 
 def _reservoir_label(name, temperatures):
@@ -123,8 +152,44 @@ def _signed_scale(ax, table):
     room = 10 ** (0.22 * decades)
     ax.set_yscale("symlog", linthresh=smallest / 3, linscale=0.5)
     ax.set_ylim(*(sign * max(abs(end), smallest / 3) * room for sign, end in zip((-1, 1), ends)))
-    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=smallest / 3))
+    ax.yaxis.set_major_locator(_SignedDecades(smallest / 3))
+    ax.yaxis.set_major_formatter(LogFormatterSciNotation(linthresh=smallest / 3))
     return ", logarithmic"
+
+
+class _SignedDecades(Locator):
+    """Ticks at 0 and at powers of ten on both sides of it, beyond the linear part of the scale, as
+    many as have room for their labels when they are drawn."""
+
+    axis: Any  # set by Matplotlib
+
+    def __init__(self, linear):
+        self.linear = linear
+
+    def __call__(self):
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin, vmax):
+        size = FontProperties(size=matplotlib.rcParams["ytick.labelsize"]).get_size_in_points()
+        figure = figure_of(self.axis.axes)
+        room = 1.5 * size * figure.dpi / 72
+        top = int(np.floor(np.log10(max(-vmin, vmax))))
+        decades = range(top, int(np.ceil(np.log10(self.linear))) - 1, -1)
+        zero, *heights = self._heights([0.0, *(10.0**k for k in decades)])
+        step = 1
+        if len(heights) > 1:
+            step = max(1, int(np.ceil(room / abs(heights[0] - heights[1]))))
+        clear = [
+            10.0**k
+            for k, height in list(zip(decades, heights))[::step]
+            if abs(height - zero) >= room
+        ]
+        ticks = np.array([0.0, *clear, *(-x for x in clear)])
+        return np.sort(ticks[(ticks >= vmin) & (ticks <= vmax)]).tolist()
+
+    def _heights(self, values):
+        """Where values lie on the page, in pixels."""
+        return self.axis.axes.transData.transform([(0, value) for value in values])[:, 1]
 
 
 def _transitions(network, name):
@@ -161,7 +226,7 @@ def _window(networks):
             found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
             found += [
                 float(x)
-                for x in [getattr(network.reservoirs[name].spectral_density, "center", None)]
+                for x in [getattr(_densities(network).get(name), "center", None)]
                 if x is not None
             ]
     low, high = min(found), max(found)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..machines import FiniteReservoirs
 from ..machines.finite_reservoirs import Evolution
-from ._axes import GREY, PALETTE, figure_of, set_title, two_axes
+from ._axes import GREY, WORK, colors_of, figure_of, set_title, two_axes
 
 __all__ = ["evolution"]
 
@@ -38,9 +38,11 @@ def evolution(
         np.asarray(x, float)[order]
         for x in (found.times, found.temperatures, found.chemical_potentials)
     )
+    labels = [f"reservoir {j}" for j in range(temperatures.shape[1])]
+    colors = colors_of(labels, dict(zip(labels, temperatures[0])))
     for ax, table in ((left, temperatures), (right, potentials)):
-        for j, curve in enumerate(table.T):
-            ax.plot(times, curve, color=PALETTE[j % len(PALETTE)], label=f"reservoir {j}")
+        for label, curve in zip(labels, table.T):
+            ax.plot(times, curve, color=colors[label], label=label)
         ax.set(xscale="log", xlim=times[[0, -1]], xlabel=r"time  ($1/E$)")
     low, high = right.get_ylim()
     if machine is not None:
@@ -64,7 +66,7 @@ def evolution(
         right.plot(
             times,
             _crossover(temperatures, potentials),
-            color=PALETTE[3],
+            color=WORK,  # which no reservoir here does
             linestyle="dotted",
             label="equally occupied",
         )

@@ -9,35 +9,47 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from .._numerics.printing import typeset
 from ..explicit import ExplicitFilters
 from ..lindblad import Lindbladian
 from ..machines import AbstractOpenSystem
 from ..networks import RateNetwork
 from ..steady import SteadyState, solve
-from ._axes import GREY, axes_or_new, colors_of, figure_of, set_title
+from ._axes import GREY, axes_or_new, colors_in, figure_of, set_title
 
 __all__ = ["level_scheme"]
 
 _BETWEEN = 0.7  # room between the columns of two reservoirs, in lanes
+_ENOUGH = 11.0  # a lane for an arrow and the number beside it, in points
 _COHERENT = 1e-9  # coherences, relative to 1, that are more than rounding
 
 
-def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = None) -> Figure:
+def level_scheme(
+    network: Any,
+    ax: Axes | None = None,
+    *,
+    levels: int | None = None,
+    driven_by: str | None = None,
+) -> Figure:
     """The lowest levels of a network, to scale where they are not too close, with each reservoir's
     net jumps as arrows.
 
     One column for each reservoir; arrows as wide as the net jumps per time, those below a
-    thousandth of the largest left out. Beside the levels stand their populations.
+    thousandth of the largest left out. Beside the levels stand their populations, p_0 of the first
+    level of the network. Levels of one energy are drawn apart, so that jumps between them are seen.
+    Where levels or jumps are many, some go without their numbers.
 
     - `network`: a `qtd.RateNetwork`, or a machine or `qtd.Lindbladian` whose steady state has no
       coherences, so that rates describe it.
     - `levels`: how many to show; by default those between which something flows, 3 to 8. `ax`:
       where to draw, a new figure by default.
+    - `driven_by`: the reservoir that does work, which has a colour of its own; a machine knows.
 
     **Raises** `ValueError` for what has no levels with jumps, a network at every angle, or
     coherences that carry part of the currents.
     """
     ax = axes_or_new(ax)
+    driven_by = driven_by or getattr(network, "driven_by", None)
     network = network_of(network)
     state = solve(network)
     jumps = _net_jumps(state)
@@ -53,28 +65,31 @@ def level_scheme(network: Any, ax: Axes | None = None, *, levels: int | None = N
         for jump in jumps
         if {jump.source, jump.target} <= set(heights) and jump.flow >= 1e-3 * largest
     ]
-    columns = {
-        name: _lanes([jump for jump in seen if jump.reservoir == name], heights)
-        for name in network.topology.names
-    }
-    width = sum(max(len(lanes), 1) for lanes in columns.values()) + _BETWEEN * len(columns)
-    ax.hlines(list(heights.values()), 0, width, color="black", linewidth=1.4, zorder=1)
-    for level, height in heights.items():
+    columns, width = _columns(network.topology.names, seen, heights, numbered=True)
+    numbered = _lane(ax, width) >= _ENOUGH
+    if not numbered:
+        columns, width = _columns(network.topology.names, seen, heights, numbered=False)
+    thick = np.clip(0.35 * _tall(ax) / len(heights), 0.3, 1.4)
+    ax.hlines(list(heights.values()), 0, width, color="black", linewidth=thick, zorder=1)
+    named = _with_room(ax, heights)
+    for level in named:
         ax.annotate(
-            f"$p$ = {populations[level]:.3g}",
-            (width, height),
+            f"$p_{{{level}}}$ = {typeset(f'{populations[level]:.3g}')}",
+            (width, heights[level]),
             (5, 0),
             textcoords="offset points",
             va="center",
             **_SMALL,
         )
-    _draw_columns(ax, columns, heights, largest, width)
-    ax.set_yticks(list(heights.values()), [f"{energies[level]:.4g}" for level in heights])
-    ax.set(xlim=(0, width), ylabel=r"energy of the level  ($E$)")
-    ax.set_xlabel(
-        "reservoir that drives the jump"
-        + (f"\nlowest {len(shown)} of {len(energies)} levels" * (len(shown) < len(energies)))
+    colors = colors_in(network, driven_by)
+    _draw_columns(ax, columns, heights, largest, width, colors, numbered)
+    ax.set_yticks(
+        [heights[level] for level in named], [typeset(f"{energies[k]:.4g}") for k in named]
     )
+    ax.set(xlim=(0, width), ylabel=r"energy of the level  ($E$)")
+    remarks = [f"lowest {len(shown)} of {len(energies)} levels"] * (len(shown) < len(energies))
+    remarks += ["too many arrows for numbers"] * (not numbered)
+    ax.set_xlabel("\n".join(["reservoir that drives the jump", ", ".join(remarks)]).strip())
     set_title(ax, r"Net jumps per time  ($E$)")
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     return figure_of(ax)
@@ -162,17 +177,49 @@ def _levels_to_show(energies, jumps, largest):
 def _heights(energies):
     """Heights at which to draw ascending levels: at their energies, but no closer to the one below
     than the eye can tell."""
-    apart = 0.075 * (energies[-1] - energies[0]) or 1.0
+    share = min(0.075, 0.7 / max(len(energies) - 1, 1))  # of many levels most stay to scale
+    apart = share * (energies[-1] - energies[0]) or 1.0
     heights = [float(energies[0])]
     for energy in energies[1:]:
         heights.append(max(float(energy), heights[-1] + apart))
     return heights
 
 
-def _lanes(jumps, heights):
-    """The jumps of one reservoir in as few vertical lanes as there is room for, arrows and the
-    numbers beside them."""
-    room = 0.11 * (max(heights.values()) - min(heights.values()))  # half of what a number needs
+def _with_room(ax, heights):
+    """The levels, from the lowest up, that have room for the words beside them."""
+    span = max(heights.values()) - min(heights.values())
+    chosen: list[int] = []
+    for level, height in heights.items():
+        if not chosen or (height - heights[chosen[-1]]) * _tall(ax) >= 11 * span:
+            chosen.append(level)
+    return chosen
+
+
+def _tall(ax):
+    """From the lowest level to the highest, in points: a tenth of the frame is margin, and the
+    layout may yet take as much."""
+    return 0.8 * 72 * ax.bbox.height / figure_of(ax).dpi
+
+
+def _columns(names, jumps, heights, numbered):
+    """The lanes of each reservoir, and the width of all of them."""
+    columns = {
+        name: _lanes([jump for jump in jumps if jump.reservoir == name], heights, numbered)
+        for name in names
+    }
+    return columns, sum(max(len(lanes), 1) for lanes in columns.values()) + _BETWEEN * len(columns)
+
+
+def _lane(ax, width):
+    """The width of a lane in points; levels and populations are written beside the lanes."""
+    return 0.75 * 72 * ax.bbox.width / figure_of(ax).dpi / width
+
+
+def _lanes(jumps, heights, numbered):
+    """The jumps of one reservoir in as few vertical lanes as there is room for, arrows and, if
+    `numbered`, the numbers beside them."""
+    span = max(heights.values()) - min(heights.values())
+    room = (0.11 if numbered else 0.005) * span  # half of what a number needs
     lanes: list[tuple[float, list[_Jump]]] = []
 
     def ends(jump):
@@ -190,12 +237,11 @@ def _lanes(jumps, heights):
     return [own for _, own in lanes]
 
 
-def _draw_columns(ax, columns, heights, largest, width):
-    # In points; levels and populations are written beside the lanes.
-    lane = 0.75 * 72 * ax.bbox.width / figure_of(ax).dpi / width
+def _draw_columns(ax, columns, heights, largest, width, colors, numbered):
+    lane = _lane(ax, width)
     thickest, size = np.clip(0.2 * lane, 1.5, 6.0), np.clip(0.45 * lane, 6.0, 8.5)
     left, centers = _BETWEEN / 2, []
-    for lanes, color in zip(columns.values(), colors_of(columns).values()):
+    for name, lanes in columns.items():
         for i, jump in ((i, jump) for i, own in enumerate(lanes) for jump in own):
             thick = 0.8 + (thickest - 0.8) * jump.flow / largest
             x = left + i + 0.35
@@ -205,8 +251,10 @@ def _draw_columns(ax, columns, heights, largest, width):
                 "arrowstyle": "-|>,head_width=0.28,head_length=0.55",
                 "mutation_scale": 7 + 1.8 * thick,
             }
-            style |= {"color": color, "linewidth": thick, "shrinkA": 0, "shrinkB": 0}
+            style |= {"color": colors[name], "linewidth": thick, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", (x, end), (x, start), arrowprops=style, zorder=2)
+            if not numbered:
+                continue
             place: Any = {
                 "textcoords": "offset points",
                 "va": "center",
@@ -215,10 +263,10 @@ def _draw_columns(ax, columns, heights, largest, width):
             halo = [withStroke(linewidth=2.5, foreground="white")]
             beside = (1.5 + 0.28 * (7 + 1.8 * thick), 0)
             ax.annotate(
-                f"{jump.flow:.2g}",
+                typeset(f"{jump.flow:.2g}"),
                 (x, (start + end) / 2),
                 beside,
-                color=color,
+                color=colors[name],
                 fontsize=size,
                 path_effects=halo,
                 **place,
@@ -227,5 +275,5 @@ def _draw_columns(ax, columns, heights, largest, width):
         left += max(len(lanes), 1) + _BETWEEN
     ax.set_xticks(centers, list(columns))
     ax.tick_params(axis="x", length=0)
-    for tick, color in zip(ax.get_xticklabels(), colors_of(columns).values()):
-        tick.set_color(color)
+    for name, tick in zip(columns, ax.get_xticklabels()):
+        tick.set_color(colors[name])

@@ -3,19 +3,28 @@ is no number."""
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, legend_below, set_title
+from ..limits import FIRST_ORDER
+from ._axes import (
+    GREY,
+    PALETTE,
+    Drawing,
+    axes_or_new,
+    figure_of,
+    legend_below,
+    set_title,
+    write_across,
+)
+from ._grids import Grid, Refined
 from ._sweeps import (
     arranged,
     flagged,
@@ -36,7 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["lines", "operating_map"]
 
 _NOT_POSITIVE = "#D0D0D0"
-_HATCHES = ("////", "....", "\\\\\\\\", "xxxx", "oo", "++")
+_HATCHES = ("////", "....", "xxxx", "oo", "++", "**")
+_INVALID = {FIRST_ORDER.doubtful: "\\", FIRST_ORDER.wrong: "\\\\\\"}
 _LINE_STYLES = ("solid", "dashed", "dotted", "dashdot")
 _MOST_NAMED = 8  # curves in a legend
 
@@ -60,8 +70,13 @@ def operating_map(
     largest value that works with status OK. Colours are logarithmic where values lie decades apart,
     axes where a grid is geometric.
 
+    Between four points that have numbers and status OK, colours and the border are interpolated,
+    in straight lines that pass through the points; elsewhere each cell has the colour of its point.
+
     - `dataset`: an `xarray.Dataset` with two dimensions of more than one value; choose values of
-      others first, with `dataset.sel(...)`.
+      others first, with `dataset.sel(...)`. Where it has the observable `validity`, the largest
+      rate over what it must stay below, lines run where that is 0.1 and 1, with hatches beyond,
+      light and dense: currents are off by some 5 % there, and are no answer.
     - `where`: the observable that tells whether the machine works, by default `value` itself. A COP
       needs `where="J_cold"`: it is a ratio, positive too where both of its currents are reversed.
     - `contours`: a second observable, as labelled lines in the coloured region. `x`, `y`: the
@@ -74,11 +89,11 @@ def operating_map(
     dimensions to draw.
     """
     sign = where or value
-    table, (x, y) = arranged(
-        dataset, [name for name in (value, sign, contours) if name], (x, y), needs=2
-    )
+    validity = _validity(dataset, value)
+    names = [name for name in (value, sign, contours, validity) if name]
+    table, (x, y) = arranged(dataset, names, (x, y), needs=2)
     ax = axes_or_new(ax, (6.4, 5.8))
-    grid = _Grid.of(numbers(table, x, x), numbers(table, y, y))
+    grid = Grid.of(numbers(table, x, x), numbers(table, y, y))
     values = numbers(table, value, y, x)
     signs = numbers(table, sign, y, x)
     status = statuses(table, y, x)
@@ -91,13 +106,24 @@ def operating_map(
         ylim=grid.y_edges[[0, -1]],
     )
     ax.set(xlabel=quantity_label(table[x]), ylabel=quantity_label(table[y]))
+    fine = Refined.of(grid, (status == 0) & np.isfinite(values))
+    fine_signs = fine(signs)
     if works.any():
-        _colours(ax, grid, np.where(works, values, np.nan), quantity_label(table[value]), signed)
+        norm = _norm(values[works], signed)
+        continuous = np.issubdtype(table[value].dtype, np.floating)
+        drawn = fine(values, isinstance(norm, LogNorm)) if continuous else fine.steps(values)
+        shown = np.isfinite(drawn) & (everywhere | (fine_signs > 0))
+        _colours(ax, fine.grid, np.where(shown, drawn, np.nan), quantity_label(table[value]), norm)
     if not signed:
         _mark_largest(
             ax, grid, np.where(works & (status == 0), values, np.nan), table[value], (x, y)
         )
-    _border(ax, grid, signs, name_of(table[sign]), fill=not everywhere)
+    _border(ax, grid, signs, name_of(table[sign]))
+    if not everywhere and (signs <= 0).any():
+        label = f"{name_of(table[sign])} ≤ 0"
+        fine.grid.fill(ax, fine_signs <= 0, facecolor=_NOT_POSITIVE, linewidth=0, label=label)
+    if validity is not None:
+        _mark_validity(ax, grid, status, numbers(table, validity, y, x))
     if contours is not None:
         _contour_lines(
             ax,
@@ -118,14 +144,45 @@ def operating_map(
             hatch=hatch,
             label=name,
         )
-    failure = (
-        f"{sign} is nowhere positive"
-        if (signs <= 0).any() and not (signs > 0).any()
-        else "no numbers"
-    )
-    set_title(ax, headline(table, "" if works.any() else failure))
+    remark = ""
+    if not works.any():
+        positive = (signs <= 0).any() and not (signs > 0).any()
+        remark = f"{sign} is nowhere positive" if positive else "no numbers"
+        write_across(ax, f"{name_of(table[sign])} is nowhere positive" if positive else remark)
+    set_title(ax, headline(table, remark))
     legend_below(ax)
     return figure_of(ax)
+
+
+def _validity(dataset, value):
+    """The name of the observable that says how far a map of `value` is to be trusted."""
+    name = "validity"
+    known = name in dataset.data_vars and value in dataset.data_vars
+    if not known or name == value or not set(dataset[name].dims) <= set(dataset[value].dims):
+        return None
+    return name
+
+
+def _mark_validity(ax, grid, status, ratio):
+    """Hatches where rates are too large for the theory, and the lines where that begins."""
+    fine = Refined.of(grid, status == 0)
+    beyond = fine(ratio)
+    limits = list(_INVALID)
+    for limit, above in itertools.zip_longest(limits, limits[1:], fillvalue=np.inf):
+        cells = (beyond > limit) & (beyond <= above)
+        if cells.any():
+            style: Any = {"edgecolor": GREY, "linewidth": 0, "label": f"validity > {limit:g}"}
+            pale = (1, 1, 1, 0.1 if limit == limits[0] else 0.25)
+            patch = fine.grid.fill(ax, cells, facecolor=pale, hatch=_INVALID[limit], **style)
+            patch.set_hatch_linewidth(0.6)
+    known = ratio[np.isfinite(ratio)]
+    crossed = [limit for limit in limits if known.size and known.min() <= limit < known.max()]
+    if crossed:
+        lines = grid.contour(
+            ax, ratio, crossed, colors="black", linewidths=1.0, linestyles="dotted"
+        )
+        for text in ax.clabel(lines, fmt="%g", fontsize=9):
+            text.set(path_effects=[withStroke(linewidth=2, foreground="white")], clip_on=True)
 
 
 def lines(
@@ -162,80 +219,31 @@ def lines(
         _curves(panel, table, group, x, second)
     _legends(panels, table[second[0]] if second else None)
     panels[-1].set_xlabel(quantity_label(table[x]))
+    for panel, group in zip(panels, groups.values()):
+        if all(np.isnan(numbers(table, name, *second, x)).all() for name in group):
+            panel.set_yticks([])
+            write_across(panel, f"{', '.join(name_of(table[name]) for name in group)}: no numbers")
     empty = all(np.isnan(numbers(table, name, *second, x)).all() for name in names)
     set_title(panels[0], headline(table, "no numbers" if empty else ""))
     return figure_of(panels[0])
-
-
-class _Grid(NamedTuple):
-    """The cells of a map: their centres, which are the points of the sweep, and their edges."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_edges: np.ndarray
-    y_edges: np.ndarray
-
-    @classmethod
-    def of(cls, x, y):
-        return cls(x, y, _edges(x), _edges(y))
-
-    def fill(self, ax, inside, **style):
-        """Fill or hatch some cells, as one patch of a rectangle for each run in a row: exact
-        borders, and few shapes in a vector file."""
-        steps = np.diff(np.pad(inside.astype(int), ((0, 0), (1, 1))), axis=1)
-        (row, first), (_, last) = np.nonzero(steps == 1), np.nonzero(steps == -1)
-        left = self.x_edges[first]
-        right = self.x_edges[last]
-        low = self.y_edges[row]
-        high = self.y_edges[row + 1]
-        corners = np.stack(
-            [left, low, right, low, right, high, left, high, left, low], axis=1
-        ).reshape(-1, 2)
-        codes = np.tile(
-            [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(row)
-        )
-        # `add_patch` would visit every corner in Python, for limits already set.
-        ax.add_artist(PathPatch(Path(corners, codes), **style))
-
-    def contour(self, ax, values, levels, **style):
-        """Contour lines between the centres; across a single row there are none, so its only cell
-        is taken for two."""
-        x, y = (
-            edges if len(centers) == 1 else centers
-            for centers, edges in ((self.x, self.x_edges), (self.y, self.y_edges))
-        )
-        wide = np.broadcast_to(values, (len(y), len(x)))
-        return ax.contour(x, y, np.ma.masked_invalid(wide), levels, **style)
-
-
-def _edges(centers):
-    """Half-way between the centres, on the scale they are drawn on; a single value gets a narrow
-    cell around it."""
-    if len(centers) == 1:
-        return centers + np.array([-0.05, 0.05]) * (abs(centers[0]) or 1.0)
-    if is_geometric(centers):
-        return np.exp(_midpoints(np.log(centers)))
-    return _midpoints(centers)
-
-
-def _midpoints(centers):
-    beyond = np.pad(centers, 1, mode="reflect", reflect_type="odd")
-    return (beyond[1:] + beyond[:-1]) / 2
 
 
 def _scale(values):
     return "log" if is_geometric(values) else "linear"
 
 
-def _colours(ax, grid, values, label, signed):
-    known = values[np.isfinite(values)]
-    logarithmic = not signed and spans_decades(known)
-    norm: Any = Normalize()
+def _norm(known, signed) -> Any:
+    """How numbers become colours; read from the points alone, not from what lies between."""
     if signed:
-        norm = CenteredNorm()
-    elif logarithmic:
-        norm = LogNorm(np.quantile(known, 0.02), known.max())
-    style: Any = {"cmap": "RdBu_r" if signed else "viridis", "norm": norm, "rasterized": True}
+        return CenteredNorm(halfrange=np.abs(known).max() or 1.0)
+    if spans_decades(known):
+        return LogNorm(np.quantile(known, 0.02), known.max())
+    return Normalize(known.min(), known.max())
+
+
+def _colours(ax, grid, values, label, norm):
+    cmap = "RdBu_r" if isinstance(norm, CenteredNorm) else "viridis"
+    style: Any = {"cmap": cmap, "norm": norm, "rasterized": True}
     mesh = ax.pcolormesh(grid.x_edges, grid.y_edges, np.ma.masked_invalid(values), **style)
     # An inset stays beside the map however wide the legend below; an axis of its own would be moved
     # out of the legend's way.
@@ -243,7 +251,7 @@ def _colours(ax, grid, values, label, signed):
         mesh,
         cax=ax.inset_axes((1.03, 0, 0.045, 1)),
         label=label,
-        extend="min" if logarithmic else "neither",
+        extend="min" if isinstance(norm, LogNorm) else "neither",
     )
 
 
@@ -267,11 +275,8 @@ def _mark_largest(ax, grid, values, variable, axes):
     ax.plot(*best, "*", **style, linestyle="none", zorder=5, label=label)
 
 
-def _border(ax, grid, signs, name, fill):
-    """The border where the machine stops working: grey beyond (if `fill`), and a line where the
-    sign changes."""
-    if fill and (signs <= 0).any():
-        grid.fill(ax, signs <= 0, facecolor=_NOT_POSITIVE, linewidth=0, label=f"{name} ≤ 0")
+def _border(ax, grid, signs, name):
+    """The border where the machine stops working: a line where the sign changes."""
     if (signs > 0).any() and (signs < 0).any():
         grid.contour(ax, signs, [0.0], colors="black", linewidths=1.6)
         ax.plot([], [], color="black", linewidth=1.6, label=f"{name} = 0")

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 from ..machines import QuantumMotor
 from ..networks import rate_matrix
-from ._axes import GREY, PALETTE, axes_or_new, figure_of, legend_below, set_title
+from ._axes import (
+    GREY,
+    PALETTE,
+    axes_or_new,
+    figure_of,
+    legend_below,
+    set_title,
+    write_across,
+)
 
 __all__ = ["torque"]
 
@@ -75,6 +83,8 @@ def torque(
                 zorder=4,
                 **style,
             )
+    if not np.isfinite(exact).any():
+        write_across(ax, "the torque is no number at any of these velocities")
     known = np.append(exact[np.isfinite(exact)], load)
     margin = 0.12 * (np.ptp(known) or 1.0)
     ax.set(xlim=velocities[[0, -1]], ylim=(known.min() - margin, known.max() + margin))

@@ -9,8 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.interpolate import make_interp_spline
 
+from .._numerics.printing import typeset
 from ..counting import Covariance, LargeDeviations
-from ._axes import GREY, PALETTE, Drawing, axes_or_new, figure_of, set_title, two_axes, unit_text
+from ._axes import (
+    GREY,
+    PALETTE,
+    Drawing,
+    axes_or_new,
+    colors_of,
+    figure_of,
+    set_title,
+    two_axes,
+    unit_text,
+    write_across,
+)
 from ._sweeps import is_geometric, quantity_label
 
 if TYPE_CHECKING:
@@ -65,6 +77,9 @@ def cumulants(
     for n, ax in enumerate(panels, start=1):
         columns = {label: array[..., n - 1] for label, array in table.items()}
         _bars(ax, columns) if places is None else _curves(ax, places, columns)
+        if not any(np.isfinite(column).any() for column in columns.values()):
+            ax.set_yticks([])
+            write_across(ax, "no numbers")
         unit = unit_text(f"E^{n * _POWERS[quantity] + 1}".removesuffix("^1"))
         name = f"{_NAMES[n - 1]}  " if n <= len(_NAMES) else ""
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
@@ -103,13 +118,13 @@ def _bars(ax, columns):
     ax.bar(
         range(len(heights)),
         heights,
-        color=[PALETTE[i % len(PALETTE)] for i in range(len(heights))],
+        color=list(colors_of(columns).values()),
         width=0.7,
     )
     for i, value in enumerate(heights):
         place: Any = {"ha": "center", "va": "bottom" if value >= 0 else "top", "fontsize": 8}
         ax.annotate(
-            f"{value:.3g}",
+            typeset(f"{value:.3g}"),
             (i, value),
             (0, 2 if value >= 0 else -2),
             textcoords="offset points",
@@ -122,8 +137,9 @@ def _bars(ax, columns):
 
 
 def _curves(ax, places, columns):
-    for i, (label, curve) in enumerate(columns.items()):
-        ax.plot(places, curve, color=PALETTE[i % len(PALETTE)], label=label)
+    colors = colors_of(columns)
+    for label, curve in columns.items():
+        ax.plot(places, curve, color=colors[label], label=label)
     ax.ticklabel_format(axis="y", scilimits=(-2, 3))
 
 
@@ -145,8 +161,10 @@ def correlations(covariance: Covariance, ax: Axes | None = None, *, unit: str = 
     ax.imshow(shares, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         place: Any = {"ha": "center", "color": "white" if abs(share) > 0.6 else "black"}
-        ax.text(column, row - 0.05, f"{share:+.2f}", va="bottom", fontsize=11, **place)
-        ax.text(column, row + 0.1, f"{noise[row, column]:.3g}", va="top", fontsize=8, **place)
+        ax.text(column, row - 0.05, typeset(f"{share:+.2f}"), va="bottom", fontsize=11, **place)
+        ax.text(
+            column, row + 0.1, typeset(f"{noise[row, column]:.3g}"), va="top", fontsize=8, **place
+        )
     ax.set_xticks(range(len(scale)), covariance.names)
     ax.set_yticks(range(len(scale)), covariance.names)
     ax.tick_params(length=0)

@@ -1,5 +1,6 @@
 """One page about one machine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -7,28 +8,34 @@ import numpy as np
 import xarray
 from markupsafe import Markup, escape
 
+from .._numerics.printing import typeset
 from ..machines import AbstractMachine
 from ..observables import operating_point
 from ..parameters import options, parameters
+from ..sensitivities import Sigma, sensitivities, uncertainty
 from ..status import Status
 from ..systems.base import AbstractSystem
 from ..thermodynamics import Mode
 from ..units import unit_of_parameter
 from ._pictures import pictures
 from ._recipe import command
-from ._sensitivities import sensitivities
 from ._survey import survey
+from ._verdict import SYMBOLS, gravest_first, verdict
 
 __all__ = ["page"]
 
-_MOST_ROWS = 20  # sensitivities in the table
+_MOST_ROWS = 20  # elasticities in the table
 
 
 def page(
-    machine: Any, title: str | None = None, audit: Any = None, table: xarray.Dataset | None = None
+    machine: Any,
+    title: str | None = None,
+    audit: Any = None,
+    table: xarray.Dataset | None = None,
+    sigmas: Mapping[str, Sigma] | None = None,
 ) -> str:
-    """A machine on one HTML page: parameters, operating point and laws, audit, levels, an operating
-    map, sensitivities.
+    """A machine on one HTML page: what an audit comes to in a sentence, operating point and laws,
+    the audit, levels, an operating map, elasticities, parameters.
 
     Of a motor with its torque against velocity, of finite reservoirs with their evolution. The page
     holds everything it shows, needs no network, and says how to make the machine again.
@@ -37,11 +44,12 @@ def page(
       which observable the page is about, and over which two parameters it is mapped; or a bare
       network, master equation or conductor.
     - `title`: the headline, by default the name of its class.
-    - `audit`: what an audit found, with `findings` that have a `severity`, `topic` and `text`; left
-      out if None.
+    - `audit`: what `qtd.audit` found, or anything with `findings`; left out if None.
     - `table`: the `survey` of this machine, where it is known already.
+    - `sigmas`: how well parameters are known, as in `qtd.sensitivities.uncertainty`; the operating
+      point then has error bars.
 
-    **Raises** `ValueError` for what is no machine.
+    **Raises** `ValueError` for what is no machine, and as `uncertainty` does.
     """
     if not isinstance(machine, AbstractMachine | AbstractSystem):
         kind = type(machine).__name__
@@ -54,6 +62,8 @@ def page(
     table = survey(machine) if table is None else table
     observable = str(table.attrs["observable"])
     found = sensitivities(machine, observable)
+    names = list(dict.fromkeys([observable, *point.headlines()]))
+    bars = None if sigmas is None else uncertainty(machine, names, sigmas)
     return template("page.html").render(
         title=title or type(machine).__name__,
         kind=type(machine).__name__,
@@ -63,8 +73,12 @@ def page(
         options={name: written(value) for name, value in options(machine).items()},
         parameters=_parameters(machine),
         rows=_rows(point),
+        bars=bars,
+        known=[] if sigmas is None else [_known(path, given) for path, given in sigmas.items()],
         laws=point.laws(),
-        audit=audit,
+        verdict=None if audit is None else verdict(audit, point),
+        findings=[] if audit is None else gravest_first(audit.findings),
+        symbols=SYMBOLS,
         pictures=pictures(machine, point, table, found),
         observable=observable,
         unit=observables[observable].unit,
@@ -96,8 +110,9 @@ def template(name: str) -> jinja2.Template:
         "written": written,
         "change": _change,
         "power": _power,
+        "typeset": _prose,
         "wrapped": _wrapped,
-        "unbroken": _unbroken,
+        "numbers": _numbers,
     }
     return environment.get_template(name)
 
@@ -137,11 +152,23 @@ def _wrapped(path: str) -> Markup:
     return Markup(str(escape(path)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
-def _unbroken(numbers: str) -> Markup:
-    """Numbers with commas between, none of which is broken."""
-    return Markup(" ").join(
-        Markup("<span>{}</span>").format(number) for number in numbers.split(" ")
-    )
+def _numbers(text: str) -> Markup:
+    """Numbers with commas between, none of which is broken, as they are set; programs find them as
+    they write them."""
+    known = [escape(number) for number in text.split(", ")]
+    data = [Markup('<data value="{}">{}</data>').format(each, typeset(each)) for each in known]
+    return Markup(", ").join(data)
+
+
+def _prose(text: str) -> str:
+    """Numbers and relations within words as they are set."""
+    return typeset(text).replace(">=", "≥").replace("<=", "≤").replace("^2", "²")
+
+
+def _known(path: str, given: Sigma) -> str:
+    """How well a parameter is known, in words."""
+    size, kind = given if isinstance(given, tuple) else (given, "relative")
+    return f"{path} {100 * float(size):.3g} %" if kind == "relative" else f"{path} {size:.3g}"
 
 
 def _parameters(machine):

@@ -14,13 +14,12 @@ from .. import plots
 from ..machines import FiniteReservoirs, QuantumMotor
 from ..machines.n_demon import DemonPoint
 from ..machines.quantum_motor import MotorPoint
-from ..plots._axes import PALETTE
+from ..sensitivities import Sensitivity
 from ..thermodynamics import OperatingPoint, operate
-from ._sensitivities import Sensitivity
 
 __all__ = ["Picture", "pictures"]
 
-_SHOWN = 12  # bars of sensitivities
+_SHOWN = 12  # bars of elasticities
 
 
 class Picture(NamedTuple):
@@ -40,7 +39,7 @@ def pictures(
         _currents(point),
         _levels(machine),
         _map(table),
-        _sensitivities(found, str(table.attrs["observable"])),
+        _sensitivities(machine, found, str(table.attrs["observable"])),
     ]
     if isinstance(machine, QuantumMotor):
         drawn.append(_torque(machine))
@@ -114,32 +113,13 @@ def _map(table):
     )
 
 
-def _sensitivities(found, name):
-    shown = [
-        each for each in found if np.isfinite(each.logarithmic) and abs(each.logarithmic) > 1e-9
-    ][:_SHOWN]
-    if not shown:
-        return None
-    figure, ax = _blank(1.6 + 0.28 * len(shown))
-    values = [each.logarithmic for each in shown]
-    colors = [PALETTE[0] if value > 0 else PALETTE[1] for value in values]
-    ax.barh(range(len(shown)), values, color=colors, height=0.7)
-    for row, value in enumerate(values):
-        side: Any = {"ha": "left" if value > 0 else "right", "va": "center", "fontsize": 8}
-        ax.annotate(
-            f"{value:+.3g}",
-            (value, row),
-            (3 if value > 0 else -3, 0),
-            textcoords="offset points",
-            **side,
-        )
-    ax.set_yticks(range(len(shown)), [each.path for each in shown], fontsize=8)
-    ax.set(ylim=(len(shown) - 0.4, -0.6), xlabel=f"d ln |{name}| / d ln |parameter|")
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.margins(x=0.25)
-    words = ", ".join(f"{each.path} {each.logarithmic:+.3g}" for each in shown[:5])
-    alt = f"Bars, the longest first: logarithmic derivatives of {name}. {words}."
-    return _picture("sensitivities", f"Sensitivities of {name}", alt, figure)
+def _sensitivities(machine, found, name):
+    moving = [each for each in found if np.isfinite(each.logarithmic) and each.logarithmic]
+    figure, ax = _blank(1.6 + 0.28 * min(len(moving), _SHOWN))
+    plots.sensitivities(machine, name, ax, found=found, most=_SHOWN)
+    words = ", ".join(f"{each.path} {each.logarithmic:+.3g}" for each in moving[:5])
+    alt = f"Bars, the longest first: elasticities of {name}. {words or 'There are none'}."
+    return _picture("sensitivities", f"Elasticities of {name}", alt, figure)
 
 
 def _torque(motor):
