@@ -44,6 +44,12 @@ def quickly(function: Callable) -> Callable:
     return eqx.filter_jit(function, compiler_options=_quick_options())  # pyright: ignore[reportCallIssue]
 
 
+def quickly_at(function: Callable, *example: Any) -> Callable:
+    """`function` of arrays, compiled like `quickly` for arguments like these of an `example`, and
+    called without a look at them: for who asks thousands of times."""
+    return jax.jit(function).lower(*example).compile(_quick_options())
+
+
 @functools.cache
 def _quick_options() -> dict[str, Any]:
     """What the compiler is told; nothing where it does not know these options, nor on accelerators,

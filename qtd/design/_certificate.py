@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from scipy.linalg import null_space
@@ -89,7 +88,7 @@ def certified(
         bent = free.T @ _bent(landscape, goal, point, held, active) @ free
         values, turned = np.linalg.eigh(bent)
         vectors = free @ turned
-    tiny = float(jnp.finfo(point.dtype).eps)
+    tiny = float(np.finfo(point.dtype).eps)
     flat = np.abs(values) <= max(_FLAT, 100 * tiny / _step(tiny)) * size
     named = [path for i, path in enumerate(landscape.over) if _turns(vectors[:, flat], i)]
     merits = np.array([float(landscape.merits(landscape.at(x)[0], goal).min()) for x in ends])
@@ -137,7 +136,7 @@ def _held(landscape, goal, point, active):
     merits = np.asarray(landscape.merits(landscape.at(point)[0], goal), float)
     size = abs(merits.min()) or 1.0
     least = merits <= merits.min() + ACTIVE * max(size, float(goal.unit) * 1e-3)
-    rising = np.asarray(landscape.merits(jnp.asarray(slopes.T), goal.slopes()), float).T[least]
+    rising = np.asarray(landscape.merits(slopes.T, goal.slopes()), float).T[least]
     limits = [
         landscape.limits[k].sign * slopes[place] / float(goal.units[k]) for k, place in active
     ]
@@ -181,14 +180,14 @@ def _bent(landscape, goal, point, held, active):
     place = np.asarray(point, float)
 
     def slope(at):
-        slopes = np.asarray(landscape.at(jnp.asarray(at, point.dtype))[1], float)
-        rising = np.asarray(landscape.merits(jnp.asarray(slopes.T), goal.slopes()), float).T[least]
+        slopes = np.asarray(landscape.at(at.astype(point.dtype))[1], float)
+        rising = np.asarray(landscape.merits(slopes.T, goal.slopes()), float).T[least]
         found = held.shares @ rising
         for (k, number), price in zip(active, held.prices):
             found = found - price * landscape.limits[k].sign * slopes[number] / float(goal.units[k])
         return found
 
-    return differences(slope, place, float(jnp.finfo(point.dtype).eps))
+    return differences(slope, place, float(np.finfo(point.dtype).eps))
 
 
 def differences(

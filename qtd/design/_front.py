@@ -1,5 +1,6 @@
 """Fronts: what one objective costs another."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from ._progress import Progress
 
 _SEEDS = (0.25, 0.5, 0.75)  # of the front, where starts are spread over the cube once more
 _KEPT = 1e-7  # of an objective at its best may be given up for the others
+_JUMP = 4.0  # times the median change of a design from one point to the next
 _TRIED = 4  # ends of a search that are polished
 _GAINED = 1e-2  # of an objective: what is worth to be gained so
 _AGREES = 1e-9  # relative range of an objective that does not depend on where one is on the front
@@ -128,7 +130,7 @@ def pareto_front(
     asked = [(name, function, 1.0) for name, function in wanted.items()]
     landscape = Landscape(asked, machine, over, subject_to)
     begin = initial_points(machine, over, starts, seed)
-    known = jnp.stack([landscape.at(point)[0] for point in begin])
+    known = np.stack([landscape.at(point)[0] for point in begin])
     descender, goal = Descender(landscape, optimizer, steps), landscape.goal(known)
     size = [float(np.nanmedian(np.abs(term.value(known)))) or 1.0 for term in landscape.objectives]
 
@@ -137,7 +139,7 @@ def pareto_front(
         return polished_ends(landscape, goal, search.ends(), most=_TRIED, refined=1)[0]
 
     ladder = _weights(len(wanted), points)
-    total = len(wanted) + len(_SEEDS) + 2 * len(ladder)
+    total = len(wanted) + len(_SEEDS) + len(ladder)
     with Progress(total, "front", progress) as bar:
         ends = []
         for i in range(len(wanted)):
@@ -206,16 +208,11 @@ def _toward(goal, weights, low, high):
 
 
 def _goal(goal: Goal, scales: Any, shifts: Any, floors: Any = None) -> Goal:
-    dtype, count = goal.bounds.dtype, len(scales)
-    bounds = goal.bounds
+    bounds = goal.bounds.copy()
     if floors is not None:
-        bounds = bounds.at[:count].set(jnp.asarray(floors, dtype))
-    return goal._replace(
-        scales=jnp.asarray(scales, dtype),
-        shifts=jnp.asarray(shifts, dtype),
-        bounds=bounds,
-        unit=jnp.ones((), dtype),
-    )
+        bounds[: len(scales)] = floors
+    found = goal._replace(scales=scales, shifts=shifts, bounds=bounds, unit=1.0)
+    return Goal(*(np.asarray(x, goal.bounds.dtype) for x in found))
 
 
 def _followed(landscape, goals, ladder, ends, searched, bar):
@@ -233,17 +230,33 @@ def _followed(landscape, goals, ladder, ends, searched, bar):
         return max(candidates, key=lambda point: rank(landscape, goals[number], point))
 
     for number, goal in enumerate(goals):
-        near = sorted(range(number), key=lambda k: np.abs(ladder[k] - ladder[number]).sum())[:1]
+        near = _nearest(ladder, number, range(number))[:2]
         start = best_of(number, [*(known[k] for k in near), *ends, *seeded])
-        starts = [known[k] for k in near if known[k] is not start] + [start]
+        starts = [start]
+        if near:
+            ahead = known[near[0]]
+            if len(near) == 2:  # on a line, as far again
+                ahead = np.clip(2 * known[near[0]] - known[near[1]], 0, 1).astype(start.dtype)
+            starts = [ahead] if start is known[near[0]] else [ahead, start]
         known.append(best_of(number, [continued(landscape, goal, each) for each in starts]))
         bar.advance(1)
-    for number in reversed(range(count - 1)):
-        near = min(range(number + 1, count), key=lambda k: np.abs(ladder[k] - ladder[number]).sum())
-        again = continued(landscape, goals[number], known[near])
-        known[number] = best_of(number, [known[number], again])
-        bar.advance(1)
+    for number in _broken(known):
+        near = _nearest(ladder, number, [k for k in range(count) if k != number])[:2]
+        again = [continued(landscape, goals[number], known[k]) for k in near]
+        known[number] = best_of(number, [known[number], *again])
     return known
+
+
+def _nearest(ladder, number, others):
+    return sorted(others, key=lambda k: np.abs(ladder[k] - ladder[number]).sum())
+
+
+def _broken(known):
+    """Points on either side of where designs jump, from the last on: there one of two families may
+    have been followed for too long."""
+    jumps = np.array([np.abs(a - b).max() for a, b in itertools.pairwise(known)])
+    sides = {j + i for j in np.flatnonzero(jumps > _JUMP * np.median(jumps)) for i in (-1, 0, 1, 2)}
+    return sorted((k for k in sides if 0 <= k < len(known)), reverse=True)
 
 
 def _objectives(landscape, point):
@@ -270,7 +283,7 @@ def _front(landscape, goal, found, machine, wanted) -> Front:
     for term in landscape.terms[len(wanted) :]:
         columns[term.name] = np.array([float(term.value(landscape.at(x)[0])) for x in met])
     slopes = [_slope_on_front(landscape, goal, point, values) for point in met]
-    columns["converged"] = np.array(slopes) <= float(jnp.finfo(met[0].dtype).eps) ** (1 / 3)
+    columns["converged"] = np.array(slopes) <= float(np.finfo(met[0].dtype).eps) ** (1 / 3)
     columns |= _told(machines)
     table = xarray.Dataset({name: ("point", column) for name, column in columns.items()})
     units = units_of(machine, wanted)

@@ -1,6 +1,5 @@
 """A design problem in the coordinates of the search, every bound a wall of the unit cube."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import qmc
 
-from .._numerics.compilation import quickly
+from .._numerics.compilation import quickly_at
 from .._numerics.jax_internals.extrema import Extremum, taken_apart
 from ..observables import Observable, observe
 from ..parameters import parameters, replace
@@ -20,6 +19,7 @@ Bounds = Mapping[str, tuple[float, float]]
 Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
 Side = Literal["low", "high"]
 
+_REMEMBERED = 8  # points whose values are kept
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
 
 
@@ -56,11 +56,11 @@ class Goal(NamedTuple):
     the `units` that they are exceeded in. All are numbers that go into compiled programs, so that
     another goal is no other program. `unit`: the size of what is sought."""
 
-    scales: Float[Array, " objectives"]
-    shifts: Float[Array, " objectives"]
-    bounds: Float[Array, " limits"]
-    units: Float[Array, " limits"]
-    unit: Float[Array, ""]
+    scales: Any
+    shifts: Any
+    bounds: Any
+    units: Any
+    unit: Any
 
     def slopes(self) -> "Goal":
         """Without its constants: what it makes of the slopes of numbers are the slopes of what it
@@ -105,10 +105,12 @@ class Landscape:
             _, low, high = subject_to[term.name]
             bound = low if term.side == "low" else high
             self.limits.append(Limit(term, np.nan if bound is None else bound))
-        self._looked_at: dict[bytes, tuple[Array, Array]] = {}
+        self._looked_at: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        self._differentiated: Any = None
 
     def machine_at(self, point: Array) -> Any:
         """The machine at a point of the cube."""
+        point = jnp.asarray(point)
         moved = {path: _scaled(point[i], *self.over[path]) for i, path in enumerate(self.over)}
         return replace(self.machine, moved)
 
@@ -120,14 +122,18 @@ class Landscape:
             [measured(each, side, self.workshop) for asked, each in sides for side in asked]
         )
 
-    def at(self, point: Array) -> tuple[Array, Array]:
+    def at(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
         """The same and their slopes at one known point; who optimises asks again and again for what
         belongs to the last few."""
-        key = np.asarray(point).tobytes()
+        place = np.asarray(point)
+        key = place.tobytes()
         if key not in self._looked_at:
-            if len(self._looked_at) > 8:
+            if len(self._looked_at) > _REMEMBERED:
                 self._looked_at.pop(next(iter(self._looked_at)))
-            self._looked_at[key] = self._differentiated(point)
+            if self._differentiated is None:
+                self._differentiated = self._compiled(place)
+            values, slopes = self._differentiated(place)
+            self._looked_at[key] = np.asarray(values), np.asarray(slopes)
         return self._looked_at[key]
 
     def merits(self, values: Array, goal: Goal) -> Array:
@@ -136,7 +142,7 @@ class Landscape:
             goal.scales[i] * self.signs[i] * values[..., term.places] + goal.shifts[i]
             for i, term in enumerate(self.objectives)
         ]
-        return jnp.concatenate(parts, axis=-1)
+        return _joined(parts)
 
     def excesses(self, values: Array, goal: Goal) -> list[Array]:
         """How far the numbers of each limit exceed it, in its units: negative with room to
@@ -148,8 +154,7 @@ class Landscape:
 
     def violations(self, values: Array, goal: Goal) -> Array:
         """`excesses` in one array; -1 where there are no limits."""
-        found = self.excesses(values, goal)
-        return jnp.concatenate(found or [0 * values[..., :1] - 1], axis=-1)
+        return _joined(self.excesses(values, goal) or [0 * values[..., :1] - 1])
 
     def pressures(self, values: Array, goal: Goal) -> Array:
         """`violations` on a scale that is logarithmic far from the limits, in either direction: the
@@ -159,7 +164,7 @@ class Landscape:
             for k, limit in enumerate(self.limits)
             for own in [values[..., limit.term.places] / goal.units[k]]
         ]
-        return jnp.concatenate(found or [0 * values[..., :1] - 1], axis=-1)
+        return _joined(found or [0 * values[..., :1] - 1])
 
     def goal(self, values: Float[Array, "points numbers"]) -> Goal:
         """The first objective, with the limits of the problem. Limits of 0 have the size of the
@@ -181,7 +186,7 @@ class Landscape:
         ]
         unit = _typical(self.objectives[0].value(known))
         numbers = np.eye(count)[0], np.zeros(count), np.array(bounds), np.array(units), unit
-        return Goal(*(jnp.asarray(x, values.dtype) for x in numbers))
+        return Goal(*(np.asarray(x, values.dtype) for x in numbers))
 
     def walls(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
         """Which coordinates are at their lower and which at their upper bound."""
@@ -197,15 +202,14 @@ class Landscape:
             found.append(change * value)
         return np.array(found)
 
-    @functools.cached_property
-    def _differentiated(self):
+    def _compiled(self, point):
         def twice(point):
             values = self.values(point)
             return values, values
 
         # Whichever mode has fewer directions to go.
         mode = jax.jacfwd if len(self.over) < self._count else jax.jacrev
-        return quickly(lambda point: mode(twice, has_aux=True)(point)[::-1])
+        return quickly_at(lambda point: mode(twice, has_aux=True)(point)[::-1], point)
 
     def _observed(self, machine) -> list[Extremum]:
         """Every function of a machine, taken apart; with a workshop, a sample of each number."""
@@ -265,6 +269,12 @@ class Landscape:
 
 def _arrays(found):
     return [each.parts for each in found]
+
+
+def _joined(parts):
+    """In one array, of NumPy where that is what the parts are: it is asked thousands of times."""
+    known = all(isinstance(part, np.ndarray) for part in parts)
+    return np.concatenate(parts, -1) if known else jnp.concatenate(parts, axis=-1)
 
 
 def _typical(values):

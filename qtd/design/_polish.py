@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from scipy.optimize import minimize
@@ -69,7 +68,7 @@ def polished(landscape: Landscape, goal: Goal, point: Array) -> Array:
 def continued(landscape: Landscape, goal: Goal, point: Array) -> Array:
     """The optimum of a `goal` from that of a goal close to it, by Newton's method alone where that
     gets there."""
-    found, tiny = _refined(landscape, goal, point), float(jnp.finfo(point.dtype).eps)
+    found, tiny = _refined(landscape, goal, point), float(np.finfo(point.dtype).eps)
     is_there = rank(landscape, goal, found)[0] and slope_left(landscape, goal, found) <= tiny**0.5
     return found if is_there else polished(landscape, goal, point)
 
@@ -109,7 +108,7 @@ def _programmed(landscape, goal, point, iterations):
     last = np.eye(width)[-1]
 
     def inside(place):
-        return jnp.asarray(np.clip(place[:size], 0, 1), point.dtype)
+        return np.clip(place[:size], 0, 1).astype(point.dtype)
 
     def at(place):
         return tuple(np.asarray(x, float) for x in landscape.at(inside(place)))
@@ -144,7 +143,7 @@ def _programmed(landscape, goal, point, iterations):
         bounds=[(0, 1)] * size + [(None, None)] * (width - size),
         constraints=asked,
         method="SLSQP",
-        options={"maxiter": iterations, "ftol": 100 * float(jnp.finfo(point.dtype).eps)},
+        options={"maxiter": iterations, "ftol": 100 * float(np.finfo(point.dtype).eps)},
     )
     return inside(found.x)
 
@@ -154,11 +153,11 @@ def _refined(landscape, goal, point):
     hold the point as equations: of the last digits, which programming approaches only slowly where
     limits are strongly bent. The point as it is where that leads nowhere."""
     merits, limits = _Scaled.merits(landscape, goal, point), _Scaled.limits(landscape, goal)
-    tiny, found = float(jnp.finfo(point.dtype).eps), point
+    tiny, found = float(np.finfo(point.dtype).eps), point
     for _ in range(_STEPS):
         step = _newton_step(landscape, merits, limits, found)
         place = np.clip(np.asarray(found, float) + step, 0, 1)
-        moved = jnp.asarray(place, point.dtype)
+        moved = place.astype(point.dtype)
         if not (np.all(np.isfinite(step)) and np.all(np.isfinite(landscape.at(moved)[0]))):
             return point
         found = moved
@@ -172,7 +171,7 @@ def _refined(landscape, goal, point):
 
 def _newton_step(landscape, merits, limits, point):
     """The change of all coordinates by one step; bounds that hold stay as they are."""
-    place, tiny = np.asarray(point, float), float(jnp.finfo(point.dtype).eps)
+    place, tiny = np.asarray(point, float), float(np.finfo(point.dtype).eps)
     values, slopes = (np.asarray(x, float) for x in landscape.at(point))
     sought, room = merits.values(values), limits.values(values)
     # Of few, as on a front, all are to become equal.
@@ -190,7 +189,7 @@ def _newton_step(landscape, merits, limits, point):
     shares, prices = shares[counts], prices[: len(holds)][holds]
 
     def slope(at):
-        values, slopes = (np.asarray(x, float) for x in landscape.at(jnp.asarray(at, point.dtype)))
+        values, slopes = (np.asarray(x, float) for x in landscape.at(at.astype(point.dtype)))
         return shares @ merits.slopes(values, slopes) - prices @ limits.slopes(values, slopes)
 
     bent = differences(slope, place, tiny)[np.ix_(free, free)]

@@ -156,7 +156,7 @@ def _sought(
 
 
 def _searched(landscape, points, optimizer, steps, progress, sign, resume) -> Optimum:
-    goal = landscape.goal(jnp.stack([landscape.at(point)[0] for point in points]))
+    goal = landscape.goal(np.stack([landscape.at(point)[0] for point in points]))
     descender = Descender(landscape, optimizer, steps)
     search = descender.begun(points) if resume is None else _resumed(resume, landscape, points)
     with Progress(steps, "design", progress, search.done) as bar:
@@ -260,7 +260,7 @@ def _verdict(landscape, goal, point):
     values = landscape.at(point)[0]
     feasible = bool(landscape.violations(values, goal).max() <= MET)
     # The objective is then right to about the square of this.
-    settled = slope_left(landscape, goal, point) <= float(jnp.finfo(point.dtype).eps) ** (1 / 3)
+    settled = slope_left(landscape, goal, point) <= float(np.finfo(point.dtype).eps) ** (1 / 3)
     return feasible, settled
 
 

@@ -7,6 +7,7 @@ unit, E, with hbar = k_B = 1.
 
 from .designs import design_summary, history, moves
 from .devices import currents, filters
+from .fronts import pareto
 from .histories import evolution
 from .levels import level_scheme
 from .maps import lines, operating_map
@@ -27,6 +28,7 @@ __all__ = [
     "lines",
     "moves",
     "operating_map",
+    "pareto",
     "sensitivities",
     "torque",
 ]
