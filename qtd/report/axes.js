@@ -1,6 +1,6 @@
 // Axes: from numbers to places on a drawing, with ticks in words that do not overlap.
 
-const LETTER = 9.6, LINE = 21; // a little more than a letter takes of the drawing's width, and a line of its height
+const LETTER = 10.6, LINE = 23; // a little more than a letter takes of the drawing's width, and a line of its height
 
 // Linear, logarithmic, or logarithmic to both sides of 0 with what is smaller than `floor` in between.
 function transformOf(kind, floor) {
@@ -83,9 +83,12 @@ function axisOf(kind, low, high, from, to, floor) {
   return { kind, low, high, place, power, ticks: spaced(ticks, place, extentOf(isAcross(from, to))) };
 }
 
+// The indices of a parameter's values, the smallest value first.
+const ascending = (dimension) => dimension.places.map((_, i) => i).sort((a, b) => dimension.places[a] - dimension.places[b]);
+
 // The axis of a parameter: places and cells of its values, whose edges lie half-way between.
 function axisOfDimension(dimension, from, to) {
-  const of = transformOf(dimension.log ? "log" : "linear"), order = dimension.places.map((_, i) => i).sort((a, b) => dimension.places[a] - dimension.places[b]);
+  const of = transformOf(dimension.log ? "log" : "linear"), order = ascending(dimension);
   const centres = order.map((i) => of(dimension.places[i])), last = centres.length - 1;
   const alone = (Math.abs(centres[0]) || 1) / 2;
   const start = centres[0] - (last ? (centres[1] - centres[0]) / 2 : alone), end = centres[last] + (last ? (centres[last] - centres[last - 1]) / 2 : alone);

@@ -27,7 +27,7 @@ function rangeOf(values) {
   const quantile = (share) => sizes[Math.floor(share * (sizes.length - 1))] || 1;
   const largest = sizes.length ? sizes[sizes.length - 1] : 1;
   const kind = low > 0 ? "log" : "signed"; // of its logarithmic scale
-  return { low, high, largest, isSigned: low < 0, kind, floor: Math.max(quantile(0.05), 1e-6 * largest), spansDecades: largest > 100 * quantile(0.5) };
+  return { low, high, largest, isSigned: low < 0, kind, floor: Math.max(quantile(0.05), 1e-6 * largest), spansDecades: largest > 30 * quantile(0.5) };
 }
 const ranges = observables.map((observable) => rangeOf(observable.values));
 const kindOfScale = () => (chosen.scale === "log" ? ranges[chosen.observable].kind : "linear");
@@ -65,7 +65,7 @@ function drawnAxes(frame, x, y, titles) {
   const parts = [], onFrame = (words) => Math.min(Math.max(words.length * LETTER / 2, 0), frame.right);
   for (const t of y.ticks) {
     parts.push(svg("line", { class: "grid", x1: frame.left - 5, x2: frame.right, y1: y.place(t.at), y2: y.place(t.at) }));
-    parts.push(svg("text", { class: "y tick", x: frame.left - 9, y: y.place(t.at) + 6, "text-anchor": "end" }, t.words));
+    parts.push(svg("text", { class: "y tick", x: frame.left - 9, y: y.place(t.at) + 7, "text-anchor": "end" }, t.words));
   }
   for (const t of x.ticks) {
     const half = onFrame(t.words);
@@ -82,13 +82,17 @@ const leftOf = (ticks) => 22 + LETTER * Math.max(1, ...ticks.map((t) => t.words.
 
 function pointsAlong(k) {
   const place = at.slice(), observable = observables[chosen.observable], bound = observable.bound === null ? null : observables[observable.bound];
-  return dimensions[k].places
-    .map((x, index) => {
-      place[k] = index;
-      const n = flat(place);
-      return { x, index, n, y: observable.values[n], bound: bound && bound.values[n], status: data.status[n] };
-    })
-    .sort((a, b) => a.x - b.x);
+  return ascending(dimensions[k]).map((index) => {
+    place[k] = index;
+    const n = flat(place);
+    return { x: dimensions[k].places[index], index, n, y: observable.values[n], bound: bound && bound.values[n], status: data.status[n] };
+  });
+}
+
+function withMargin(low, high, kind) {
+  if (kind === "log") return { low: low * (low / high) ** 0.05, high: high * (high / low) ** 0.05 };
+  if (kind === "signed") return { low: low < 0 ? 1.3 * low : low, high: high > 0 ? 1.3 * high : high };
+  return { low: low - 0.06 * (high - low), high: high + 0.06 * (high - low) };
 }
 
 // The range of a curve, and of its bound as far as that leaves the curve half of the room.
@@ -97,15 +101,16 @@ function rangeOfCurve(points, kind) {
   if (!known.length) return { low: 0, high: 1, isKnown: false };
   const low = Math.min(...known), high = Math.max(...known), room = high - low || Math.abs(high);
   const top = bounds.length ? Math.max(high, Math.min(Math.max(...bounds), Math.max(high + room, Math.min(...bounds)))) : high;
-  if (kind !== "linear") return { low, high: top, smallest: low, largest: high, isKnown: true };
-  return { low: low - 0.06 * (top - low), high: top + 0.06 * (top - low), smallest: low, largest: high, isKnown: true };
+  return { ...withMargin(low, top, kind), smallest: low, largest: high, isKnown: true };
 }
+
+const FAR = 9999; // above the drawing, where a bound may be as good as infinite
 
 function lineThrough(points, x, y, valueOf) {
   let path = "", open = false;
   for (const p of points) {
     const value = valueOf(p), isDrawn = value !== null && Number.isFinite(y.place(value)); // no 0 on a logarithmic scale
-    if (isDrawn) path += `${open ? "L" : "M"}${x.place(p.x).toFixed(2)} ${y.place(value).toFixed(2)}`;
+    if (isDrawn) path += `${open ? "L" : "M"}${x.place(p.x).toFixed(2)} ${Math.max(y.place(value), -FAR).toFixed(2)}`;
     open = isDrawn;
   }
   return path;
@@ -161,12 +166,11 @@ function slopeBetween(before, here, after) {
 
 function difference(observable, k) {
   if (dimensions[k].words) return null;
-  const order = dimensions[k].places.map((x, index) => ({ x, index })).sort((a, b) => a.x - b.x);
-  const here = order.findIndex((p) => p.index === at[k]), place = at.slice();
+  const order = ascending(dimensions[k]), here = order.indexOf(at[k]), place = at.slice();
   const pointAt = (i) => {
-    if (!order[i]) return undefined;
-    place[k] = order[i].index;
-    return { x: order[i].x, y: observable.values[flat(place)] };
+    if (order[i] === undefined) return undefined;
+    place[k] = order[i];
+    return { x: dimensions[k].places[order[i]], y: observable.values[flat(place)] };
   };
   return slopeBetween(pointAt(here - 1), pointAt(here), pointAt(here + 1));
 }

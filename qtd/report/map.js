@@ -1,7 +1,7 @@
 // The map: an observable over two parameters, with its modes, its validity and the point.
 
-const MAP = { left: 0, right: 516, top: 32, bottom: 366 }; // the frame, whose left side leaves room for words
-const BAR = { left: 534, right: 552 };
+const MAP = { top: 32, bottom: 366 }; // the frame, whose sides leave room for words
+const BAR = { gap: 18, width: 18 };
 const LEVELS = 64; // of colour
 
 // The colour at a share of a scale, between those of its stops.
@@ -22,26 +22,29 @@ function colourScale(values) {
   return { axis, levelOf, colour: (level) => colourOf(stops, level / (LEVELS - 1)) };
 }
 
-function gridOfMap() {
-  const up = axisOfDimension(dimensions[chosen.up], MAP.bottom, MAP.top), left = leftOf(up.ticks);
-  const x = axisOfDimension(dimensions[chosen.across], left, MAP.right), place = at.slice();
-  const rows = up.order.map((j) => x.order.map((i) => {
+function rowsOfMap() {
+  const place = at.slice();
+  return ascending(dimensions[chosen.up]).map((j) => ascending(dimensions[chosen.across]).map((i) => {
     place[chosen.across] = i;
     place[chosen.up] = j;
     return flat(place);
   }));
-  return { x, y: up, rows, left };
 }
 
-function drawnBar(scale, observable) {
-  const parts = [], step = (MAP.bottom - MAP.top) / LEVELS;
+function gridOfMap(rows, right) {
+  const y = axisOfDimension(dimensions[chosen.up], MAP.bottom, MAP.top), left = leftOf(y.ticks);
+  return { x: axisOfDimension(dimensions[chosen.across], left, right), y, rows, frame: { ...MAP, left, right } };
+}
+
+function drawnBar(scale, observable, from) {
+  const parts = [], step = (MAP.bottom - MAP.top) / LEVELS, to = from + BAR.width;
   for (let level = 0; level < LEVELS; level++) {
-    parts.push(svg("rect", { class: "cell", x: BAR.left, y: MAP.bottom - (level + 1) * step, width: BAR.right - BAR.left, height: step + 0.5, fill: scale.colour(level) }));
+    parts.push(svg("rect", { class: "cell", x: from, y: MAP.bottom - (level + 1) * step, width: BAR.width, height: step + 0.5, fill: scale.colour(level) }));
   }
-  parts.push(svg("rect", { class: "frame", x: BAR.left, y: MAP.top, width: BAR.right - BAR.left, height: MAP.bottom - MAP.top }));
+  parts.push(svg("rect", { class: "frame", x: from, y: MAP.top, width: BAR.width, height: MAP.bottom - MAP.top }));
   for (const t of scale.axis.ticks) {
-    parts.push(svg("line", { class: "frame", x1: BAR.right, x2: BAR.right + 5, y1: scale.axis.place(t.at), y2: scale.axis.place(t.at) }));
-    parts.push(svg("text", { class: "bar tick", x: BAR.right + 8, y: scale.axis.place(t.at) + 6 }, t.words));
+    parts.push(svg("line", { class: "frame", x1: to, x2: to + 5, y1: scale.axis.place(t.at), y2: scale.axis.place(t.at) }));
+    parts.push(svg("text", { class: "bar tick", x: to + 8, y: scale.axis.place(t.at) + 7 }, t.words));
   }
   parts.push(svg("text", { class: "title", id: "bar-title", x: 636, y: 18, "text-anchor": "end" }, titleOf(observable.name, observable.unit, scale.axis.power)));
   return parts;
@@ -101,8 +104,9 @@ function drawnStatuses(grid, observable, legend) {
 
 // All but the point.
 function drawGround() {
-  const observable = observables[chosen.observable], grid = gridOfMap(), legend = [];
-  const scale = colourScale(grid.rows.flat().map((n) => observable.values[n]));
+  const observable = observables[chosen.observable], rows = rowsOfMap(), legend = [];
+  const scale = colourScale(rows.flat().map((n) => observable.values[n]));
+  const bar = 640 - leftOf(scale.axis.ticks) - BAR.width, grid = gridOfMap(rows, bar - BAR.gap);
   const ground = svg("g", {}), patterns = hatches("map");
   patterns.querySelectorAll("pattern").forEach((pattern) => (pattern.id += "-hatch"));
   ground.append(patterns);
@@ -112,16 +116,15 @@ function drawGround() {
   ground.append(...drawnRegions(grid, observable, legend), ...drawnLines(grid, observable, legend), ...drawnStatuses(grid, observable, legend));
   if (data.mode) ground.append(...drawnModes(grid));
   const [across, up] = [dimensions[chosen.across], dimensions[chosen.up]];
-  const frame = { ...MAP, left: grid.left };
-  ground.append(...drawnAxes(frame, grid.x, grid.y, { x: titleOf(across.name, across.unit, grid.x.power), y: titleOf(up.name, up.unit, grid.y.power) }));
-  ground.append(...drawnBar(scale, observable));
+  ground.append(...drawnAxes(grid.frame, grid.x, grid.y, { x: titleOf(across.name, across.unit, grid.x.power), y: titleOf(up.name, up.unit, grid.y.power) }));
+  ground.append(...drawnBar(scale, observable, bar));
   element("legend").replaceChildren(...legend);
-  return { ground, grid, frame };
+  return { ground, grid };
 }
 
-function drawnPoint({ grid, frame }) {
+function drawnPoint(grid) {
   const [across, up] = [dimensions[chosen.across].places[at[chosen.across]], dimensions[chosen.up].places[at[chosen.up]]];
-  const x = grid.x.place(across), y = grid.y.place(up), made = svg("g", {});
+  const { frame } = grid, x = grid.x.place(across), y = grid.y.place(up), made = svg("g", {});
   made.append(
     svg("line", { class: "cursor", x1: x, x2: x, y1: frame.top, y2: frame.bottom }),
     svg("line", { class: "cursor", x1: frame.left, x2: frame.right, y1: y, y2: y }),
@@ -136,7 +139,7 @@ function drawMap() {
   const others = at.map((index, k) => (mapped().includes(k) ? null : index));
   const key = JSON.stringify([chosen.observable, chosen.scale, chosen.across, chosen.up, others]);
   if (key !== shown.key) shown = { key, ...drawGround() };
-  element("map").replaceChildren(shown.ground, drawnPoint(shown));
+  element("map").replaceChildren(shown.ground, drawnPoint(shown.grid));
   const { name, values } = observables[chosen.observable], mode = modeAt(flat(at));
   const places = mapped().map((k) => `${dimensions[k].name} ${valueOfParameter(dimensions[k], at[k])}`).join(", ");
   element("map").setAttribute("aria-label", `Map of ${name}; arrow keys move the point. Here ${places}: ${written(values[flat(at)])}${mode === null ? "" : `, ${data.modes[mode]}`}`);
