@@ -40,10 +40,10 @@ def explorer(
 
     It has a map of any observable over any two parameters and a curve along one, which share a
     point; sliders and the pointer move it, and a table tells all observables there, with their
-    derivatives with respect to the parameters of the map. The map shows borders between modes, where
-    the observable is 0, where the theory is doubtful (`validity` above 0.1) or does not hold (above
-    1), where there is no number, and where the status is not OK. A COP or an efficiency is drawn
-    below its bound.
+    derivatives with respect to the parameters of the map. The map shows borders between modes,
+    where the observable is 0, where the theory is doubtful (`validity` above 0.1) or does not hold
+    (above 1), where there is no number, and where the status is not OK. A COP or an efficiency is
+    drawn below its bound.
 
     - `thing`: a machine, or a bare network, master equation or conductor, which is swept; or an
       `xarray.Dataset` of `qtd.sweep` with 1 to 4 dimensions, of which observables that have more of
@@ -125,9 +125,7 @@ def _require_dimensions(count, what, remedy):
 
 def _require_room(count, what, remedy):
     if count > _MOST:
-        raise ValueError(
-            f"{what} holds {count} numbers, more than the {_MOST} of a page; {remedy}"
-        )
+        raise ValueError(f"{what} holds {count} numbers, more than the {_MOST} of a page; {remedy}")
 
 
 def _slopes(dataset, dimensions) -> dict[str, dict[str, str]]:
@@ -181,7 +179,9 @@ def _data(dataset, dimensions, names, slopes) -> dict[str, Any]:
                 "values": _numbers(over_the_grid(name)),
                 "bound": names.index(BOUNDS[name]) if BOUNDS.get(name) in names else None,
                 "slopes": [
-                    _numbers(over_the_grid(slopes[name][by])) if by in slopes.get(name, {}) else None
+                    _numbers(over_the_grid(slopes[name][by]))
+                    if by in slopes.get(name, {})
+                    else None
                     for by in dimensions
                 ],
                 "units_of_slopes": [

@@ -43,7 +43,7 @@ function svg(kind, attributes, text) {
 function hatches(owner) {
   const hatch = (kind, size, lines) => {
     const made = svg("pattern", { id: `${owner}-${kind}`, class: kind, width: size, height: size, patternUnits: "userSpaceOnUse" });
-    made.append(svg("rect", { width: size, height: size }), svg("path", { d: lines }));
+    made.append(svg("rect", { width: size, height: size }), svg("path", { class: "under", d: lines }), svg("path", { d: lines }));
     return made;
   };
   const made = svg("defs", {});
