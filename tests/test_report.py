@@ -27,7 +27,10 @@ from qtd.machines import (
 )
 from qtd.report._recipe import command
 from qtd.report._verdict import verdict
+from qtd.scattering import Conductor
+from qtd.spectral import WideBand
 from qtd.thermodynamics import AbstractPoint, Observable
+from qtd.transmissions import BreitWigner
 
 FRIDGE = qtd.replace(CollectiveRefrigerator(num_spins=5), {"cold.temperature": 1 / 3 + 0.2})
 AUDIT = SimpleNamespace(
@@ -393,9 +396,26 @@ def made_up():
     )
 
 
+MINUS = "\N{MINUS SIGN}"
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def number(text):
+    """What is written as 0.5, 1.2·10⁻⁵ or 10⁶, perhaps after ≈ and before a unit."""
+    if text == "none":
+        return None
+    found = re.fullmatch(
+        rf"(?:≈ )?({MINUS}?)(?:([0-9.]+)(·)?)?(?:10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?(?: E[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]*)?", text
+    )
+    assert found, text
+    sign, mantissa, _, power = found.groups()
+    size = float(mantissa or 1) * 10.0 ** int((power or "0").translate(RAISED))
+    return -size if sign else size
+
+
 def readout(browser):
     return {
-        name: None if value == "none" else float(value)
+        name: number(value)
         for name, value in zip(texts(browser, "#readout th"), texts(browser, "#readout td.number"))
     }
 
@@ -508,3 +528,297 @@ def test_arrays_stay_out_of_the_explorer():
     mixed = table.assign(many=(("cold.temperature", "order"), np.zeros((3, 2))))
     html = qtd.report.explorer(mixed)
     assert '"J.cold"' in html and '"many"' not in html
+
+
+# Of rates so small that the theory holds at one end of the third axis, and not at the other.
+WEAK = qtd.replace(
+    FRIDGE, {f"{name}.spectral_density.height": 1e-7 for name in ("cold", "hot", "work")}
+)
+HEIGHT = "work.spectral_density.height"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """A grid with its derivatives, large enough for three modes and for all that validity says."""
+    over = {
+        "cold.temperature": np.linspace(0.2, 1.2, 9),
+        "hot.temperature": np.linspace(0.4, 2.0, 11),
+        HEIGHT: np.geomspace(1e-8, 1e-4, 9),
+    }
+    wanted = ["J_cold", "COP", "COP_Carnot", "validity"]
+    return qtd.report.survey(WEAK, over, wanted, derivatives=True)
+
+
+def choose(browser, which, words):
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.find_element("id", which)).select_by_visible_text(words)
+
+
+def click(browser, drawing, x, y):
+    """Press the pointer where numbers of the parameters lie on the map, by its own axes."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    element = browser.find_element("id", drawing)
+    place = browser.execute_script(
+        "const map = arguments[0], box = map.getBoundingClientRect(), p = new"
+        " DOMPoint(shown.grid.x.place(arguments[1]),"
+        " shown.grid.y.place(arguments[2])).matrixTransform(map.getScreenCTM()); return [p.x -"
+        " box.x - box.width / 2, p.y - box.y - box.height / 2].map(Math.round)",
+        element,
+        x,
+        y,
+    )
+    ActionChains(browser).move_to_element_with_offset(element, *place).click().perform()
+
+
+def marked(browser):
+    return browser.execute_script(
+        "const m = document.getElementById('map-mark'); return [m.dataset.x,"
+        " m.dataset.y].map(Number)"
+    )
+
+
+def slopes(browser, name):
+    row = texts(browser, "#readout th").index(name)
+    return [number(text) for text in texts(browser, f"#readout tr:nth-child({row + 1}) .slope")]
+
+
+def segments(browser, selector):
+    """How many strokes a path has, 0 where there is none."""
+    return browser.execute_script(
+        "const p = document.querySelector(arguments[0]); return p ? p.getAttribute('d').split("
+        "'M').length - 1 : 0",
+        selector,
+    )
+
+
+def test_a_click_on_the_map_tells_the_machine_s_own_numbers_and_derivatives(opened, bench):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened(qtd.report.explorer(bench))
+    choose(browser, "across", HEIGHT)
+    cold, hot, height = 0.7, float(bench["hot.temperature"][7]), float(bench[HEIGHT][2])
+    click(browser, "map", height * 1.1, hot + 0.01)
+    assert marked(browser) == pytest.approx([height, hot])
+    assert outputs(browser) == ["0.7 E", "1.52 E", "10⁻⁷ E"]
+
+    def cooling(values):
+        return qtd.replace(WEAK, values).operate().heat_currents["cold"]
+
+    here = {"cold.temperature": cold, "hot.temperature": hot, HEIGHT: height}
+    machine = qtd.replace(WEAK, here)
+    point, slope = machine.operate(), jax.grad(cooling)(jax.tree.map(jnp.asarray, here))
+    told = readout(browser)  # six digits
+    assert told["J_cold"] == pytest.approx(float(point.heat_currents["cold"]), rel=5.1e-6)
+    assert told["COP"] == pytest.approx(float(point.cop), rel=5.1e-6)
+    assert told["validity"] == pytest.approx(float(machine.validity()), rel=5.1e-6)
+    expected = [float(slope[path]) for path in (HEIGHT, "hot.temperature")]
+    assert slopes(browser, "J_cold") == pytest.approx(expected, rel=5.1e-6)
+    assert texts(browser, "#derivatives") == ["Derivatives: exact, by automatic differentiation."]
+    assert texts(browser, "#mode strong") == [point.mode] and point.mode == "refrigerator"
+    assert texts(browser, "#unit-3") == ["holds"] and float(machine.validity()) < 0.1
+    browser.find_element("id", "map").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert marked(browser) == pytest.approx([1e-6, float(bench["hot.temperature"][8])])
+    assert texts(browser, "#unit-3") == ["doubtful"]
+    browser.find_element("id", "slider-2").send_keys(Keys.END)
+    assert texts(browser, "#unit-3") == ["does not hold"] and marked(browser)[0] == 1e-4
+    label = browser.find_element("id", "map").get_attribute("aria-label")
+    assert label.startswith("Map of J_cold; arrow keys move the point. Here ")
+    assert label.endswith(texts(browser, "#mode strong")[0])
+
+
+def test_the_map_shows_modes_validity_and_where_nothing_is_cooled(opened, bench):
+    browser = opened(qtd.report.explorer(bench))
+    choose(browser, "across", HEIGHT)
+    table = bench.isel({"cold.temperature": 4})
+    validity = table.validity.to_numpy()
+    cells = {
+        kind: int(browser.find_element("id", f"map-{kind}").get_attribute("data-cells"))
+        for kind in ("doubtful", "broken")
+    }
+    assert cells == {
+        "doubtful": int(((validity > 0.1) & (validity <= 1)).sum()),
+        "broken": int((validity > 1).sum()),
+    }
+    mode = table["mode"].to_numpy()
+    borders = (mode[1:] != mode[:-1]).sum() + (mode[:, 1:] != mode[:, :-1]).sum()
+    assert segments(browser, "#map-border") == borders > 0
+    named = set(texts(browser, "#map .region"))
+    assert named and named <= {str(qtd.thermodynamics.Mode(code)) for code in np.unique(mode)}
+    for line, values in (
+        ("zero", table.J_cold),
+        ("limit-doubtful", table.validity - 0.1),
+        ("limit-broken", table.validity - 1),
+    ):
+        above = values.to_numpy() > 0
+        corners = np.stack([above[:-1, :-1], above[1:, :-1], above[1:, 1:], above[:-1, 1:]])
+        crossed = corners.any(0) & ~corners.all(0)
+        assert segments(browser, f"#map-{line}") == crossed.sum() > 0, line
+    assert {"J_cold = 0", "border between modes", "validity = 0.1", "validity = 1"} <= set(
+        texts(browser, "#legend li")
+    )
+
+
+def test_the_bound_is_drawn_over_a_cop(opened, bench):
+    browser = opened(qtd.report.explorer(bench))
+    assert not browser.find_elements("id", "bound")
+    choose(browser, "observable", "COP")
+    choose(browser, "scale", "linear")
+    drawn = {
+        name: np.array(
+            re.findall(
+                r"[ML]([\d.-]+) ([\d.-]+)", browser.find_element("id", name).get_attribute("d")
+            ),
+            float,
+        )
+        for name in ("line", "bound")
+    }
+    curve = bench.isel({"hot.temperature": 5, HEIGHT: 4})
+    cop, bound = (x[np.isfinite(x)] for x in (curve.COP.to_numpy(), curve.COP_Carnot.to_numpy()))
+    scale = np.polyfit(cop, drawn["line"][:, 1], 1)
+    heights = np.maximum(np.polyval(scale, bound), -9999)  # without end at equal temperatures
+    np.testing.assert_allclose(heights, drawn["bound"][:, 1], atol=0.05)
+    assert "COP_Carnot: the bound by the second law" in texts(browser, "#curve-legend li")
+
+
+def test_numbers_are_written_as_a_person_writes_them(opened, bench):
+    browser = opened(qtd.report.explorer(bench))
+    cases = {
+        0.5: "0.5",
+        -0.0: "0",
+        1.2e-5: "1.2·10⁻⁵",
+        -1e-7: MINUS + "10⁻⁷",
+        -3.25: MINUS + "3.25",
+        1234567.0: "1.23457·10⁶",
+        123456.0: "123456",
+    }
+    found = browser.execute_script("return arguments[0].map((x) => written(x))", list(cases))
+    assert found == list(cases.values())
+    overlapping = (
+        "const rough = (box) => ({x: box.x, y: box.y, right: box.right, bottom: box.bottom});"
+        " return ['.x.tick', '.y.tick', '.bar.tick', '.title'].flatMap((kind) => ['#map ',"
+        " '#curve '].flatMap((drawing) => { const all = [...document.querySelectorAll(drawing +"
+        " kind)].map((t) => rough(t.getBoundingClientRect())), out ="
+        " rough(document.querySelector(drawing).getBoundingClientRect()); return all.filter((a, i)"
+        " => a.x < out.x - 1 || a.right > out.right + 1 || all.some((b, j) => j > i && a.x <"
+        " b.right && b.x < a.right && a.y < b.bottom && b.y < a.bottom)); }))"
+    )
+    for observable in ("J_cold (E²)", "COP", "validity"):
+        choose(browser, "observable", observable)
+        for scale in ("linear", "logarithmic"):
+            choose(browser, "scale", scale)
+            for axis in ("cold.temperature", HEIGHT):
+                choose(browser, "axis", axis)
+                choose(browser, "across", axis)
+                assert browser.execute_script(overlapping) == [], (observable, scale, axis)
+                shown = texts(browser, ".tick, #readout td, output")
+                assert len(texts(browser, ".bar.tick")) > 1 and len(texts(browser, ".y.tick")) > 3
+                assert not any(
+                    re.search(rf"-|\de|^{MINUS}0$|^{MINUS}?0\.0*$", text) for text in shown
+                ), shown
+
+
+def test_the_explorer_is_dark_where_the_system_is(opened, bench):
+    html = qtd.report.explorer(bench)
+
+    def brightness(browser, name):
+        colour = browser.execute_script(
+            "return getComputedStyle(document.body)[arguments[0]]", name
+        )
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
+
+    browser = opened(html)
+    assert brightness(browser, "backgroundColor") > 0.9 > 0.3 > brightness(browser, "color")
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    try:
+        assert brightness(browser, "backgroundColor") < 0.2 < 0.8 < brightness(browser, "color")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def conductor():
+    leads = {
+        name: qtd.Reservoir(temperature, potential, "fermi", spectral_density=WideBand(1.0))
+        for name, temperature, potential in (("hot", 1.0, 0.0), ("cold", 0.5, 0.1))
+    }
+    return Conductor(leads, [("hot", "cold", BreitWigner(1.2, 0.1, 0.3))])
+
+
+@pytest.mark.parametrize(
+    ("system", "over", "observe"),
+    [
+        (
+            WEAK.network(),
+            {
+                "reservoirs.hot.temperature": [0.9, 1.0, 1.1],
+                "reservoirs.cold.temperature": [0.5, 0.6],
+            },
+            ["J_cold", "sigma"],
+        ),
+        (
+            conductor(),
+            {
+                "reservoirs.hot.temperature": np.array([0.8, 1.0, 1.3]),
+                "transmissions[0].center": np.array([1.0, 1.2]),
+            },
+            ["J_cold", "power"],
+        ),
+    ],
+    ids=["network", "conductor"],
+)
+def test_bare_systems_have_explorers_of_any_parameters(opened, system, over, observe):
+    browser = opened(qtd.report.explorer(system, over=over, observe=observe))
+    here = {path: jnp.asarray(values[1]) for path, values in over.items()}
+
+    def value(values):
+        return qtd.operate(qtd.replace(system, values)).observables()[observe[0]].value
+
+    expected, slope = jax.value_and_grad(value)(here)
+    assert readout(browser)[observe[0]] == pytest.approx(float(expected), rel=5.1e-6)
+    assert slopes(browser, observe[0]) == pytest.approx(
+        [float(slope[path]) for path in over], rel=5.1e-6
+    )
+
+
+def test_derivatives_are_exact_where_a_dataset_has_them_and_differences_elsewhere(opened):
+    machine = Boltzmann(jnp.array(1.0), jnp.array(0.5), jnp.array(2.0))
+
+    def rate(machine):
+        return machine.operate().value
+
+    table = qtd.sweep(
+        machine,
+        {"temperature": np.array([0.4, 0.5, 0.7]), "gap": np.array([0.5, 1.0, 1.5])},
+        {"J": rate, "J.d": qtd.sweeps.gradient(rate, ["temperature"])},
+    )
+    browser = opened(qtd.report.explorer(table))
+    assert texts(browser, "#readout th") == ["J"]
+    exact, value = 2 * np.exp(-2), np.exp(-2) / 2  # J / T^2
+    before, after = (gap * np.exp(-gap / 0.5) / 2 for gap in (0.5, 1.5))
+    assert slopes(browser, "J") == pytest.approx([exact, after - before], rel=5.1e-6)
+    assert readout(browser)["J"] == pytest.approx(value, rel=5.1e-6)
+    assert texts(browser, ".slope")[-1].startswith("≈ ")
+    assert "exact, by automatic differentiation; after ≈ from" in texts(browser, "#derivatives")[0]
+    # What has been converted has another derivative than the one that was recorded.
+    table["J"].attrs["units"] = "fW"
+    browser = opened(qtd.report.explorer(table))
+    assert all(text.startswith("≈ ") for text in texts(browser, "#readout .slope"))
+
+
+def test_what_cannot_be_explored_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match="`thing` must be a machine.*got Reservoir"):
+        qtd.report.explorer(FRIDGE.cold)
+    with pytest.raises(ValueError, match="`over` and `observe` are for a machine or a system"):
+        qtd.report.explorer(made_up(), observe=["J"])
+    with pytest.raises(ValueError, match="more than the 400000 of a page; take fewer values"):
+        qtd.report.explorer(
+            FRIDGE, over={f"{name}.temperature": np.ones(100) for name in ("cold", "hot", "work")}
+        )
+    with pytest.raises(ValueError, match="`over` must have 1 to 4 dimensions, got 0"):
+        qtd.report.explorer(FRIDGE, over={})
+    with pytest.raises(ValueError, match="did you mean .*cold.temperature"):
+        qtd.report.explorer(FRIDGE, over={"cold.temperatur": np.array([0.5])})
+    with pytest.raises(ValueError, match="names nothing that is called 'J_c'"):
+        qtd.report.explorer(FRIDGE, over={"cold.temperature": np.array([0.5])}, observe=["J_c"])
