@@ -19,7 +19,24 @@ from ._report import Audit
 from ._shapes import require_one_point
 from ._systems import checks_of, other_approaches
 
-__all__ = ["Audit", "Finding", "Severity", "audit", "checks_of", "other_approaches"]
+__all__ = [
+    "Audit",
+    "Finding",
+    "Severity",
+    "audit",
+    "checks_of",
+    "other_approaches",
+    "with_explicit_filters",
+]
+
+
+def with_explicit_filters(machine: Any, **how: Any) -> list[Finding]:
+    """The heat currents of a `machine`, asked `how` it likes, compared with those that it has with
+    filters as modes inside it: one finding, or none where that does not apply or is not needed."""
+    systems, _ = _systems(machine)
+    point = operating_point(machine, **how)
+    return _asked({"explicit filters": lambda: against_explicit(machine, systems, point, how)})
+
 
 _OF_SYSTEMS = (
     "detailed balance",

@@ -7,7 +7,7 @@ from ._front import Front, pareto_front
 from ._history import History
 from ._problem import Problem, problem
 from ._results import Optimum
-from ._search import maximize, minimize
+from ._search import keep_search, maximize, minimize
 from ._workshop import Robustness
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Optimum",
     "Problem",
     "Robustness",
+    "keep_search",
     "maximize",
     "minimize",
     "observables",

@@ -32,11 +32,12 @@ class Descent(NamedTuple):
 
 class Search(NamedTuple):
     """Where a descent is: the `states` of all starts, and the `values` and worst `violations` that
-    they have met so far, (steps, starts)."""
+    they have met so far, (steps, starts); `asked`: what it is about, in words."""
 
     states: Descent
     values: np.ndarray
     violations: np.ndarray
+    asked: str
 
     @property
     def done(self) -> int:
@@ -72,7 +73,7 @@ class Descender:
         count = max(sum(places.stop - places.start for places in limits), 1)
         empty = np.empty((0, len(points)))
         states = jax.vmap(lambda point: _started(point, self._optimizer, count))(points)
-        return Search(states, empty, empty)
+        return Search(states, empty, empty, self._landscape.asked(len(points)))
 
     def run(self, goal: Goal, search: Search, progress: Progress | None = None) -> Search:
         """The search up to all steps, or as far as it got when a person interrupted it."""
@@ -87,6 +88,7 @@ class Descender:
                     states,
                     np.concatenate([search.values, np.asarray(values).T[:kept]]),
                     np.concatenate([search.violations, np.asarray(violations).T[:kept]]),
+                    search.asked,
                 )
                 if progress is not None:
                     progress.advance(kept)

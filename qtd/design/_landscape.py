@@ -108,6 +108,12 @@ class Landscape:
         self._looked_at: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         self._differentiated: Any = None
 
+    def asked(self, starts: int) -> str:
+        """The problem in one line, by which an interrupted search is known again."""
+        limits = [(limit.term.name, limit.term.side, limit.bound) for limit in self.limits]
+        tolerance = self.workshop and (self.workshop.sigmas, self.workshop.measure)
+        return repr((dict(self.over), limits, self.signs.tolist(), tolerance, starts))
+
     def machine_at(self, point: Array) -> Any:
         """The machine at a point of the cube."""
         point = jnp.asarray(point)

@@ -49,7 +49,8 @@ def polished_ends(
         end = _programmed(landscape, goal, begun, _ROUGH)
         led |= dict.fromkeys(group, _better(landscape, goal, end, begun))
     best: list[Array] = []
-    for number in sorted(led, key=lambda k: rank(landscape, goal, led[k]), reverse=True):
+    # What exceeds a limit by little only has its last digits still to come.
+    for number in sorted(led, key=lambda k: rank(landscape, goal, led[k], _NEAR), reverse=True):
         near = [end for end in best if _is_near(landscape, goal, led[number], end)]
         if not near and len(best) < refined:
             best.append(polished(landscape, goal, led[number]))
@@ -79,13 +80,13 @@ def _better(landscape, goal, found, point):
     return max((found, point), key=lambda point: rank(landscape, goal, point))
 
 
-def rank(landscape: Landscape, goal: Goal, point: Array) -> tuple[bool, float]:
-    """For comparison: what meets the limits first, by its merit, then the rest by how little they
-    are exceeded."""
+def rank(landscape: Landscape, goal: Goal, point: Array, met: float = MET) -> tuple[bool, float]:
+    """For comparison: what exceeds no limit by more than `met` first, by its merit, then the rest by
+    how little they are exceeded."""
     values = landscape.at(point)[0]
     worst = float(landscape.violations(values, goal).max())
     merit = float(landscape.merits(values, goal).min())
-    return (True, merit) if worst <= MET else (False, -worst)
+    return (True, merit) if worst <= met else (False, -worst)
 
 
 def _is_near(landscape, goal, point, other):

@@ -1,7 +1,9 @@
 """The search for one optimum."""
 
+from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -33,7 +35,7 @@ def maximize(
     tolerance: Tolerance | None = None,
     measure: Measure = "worst",
     draws: int = 64,
-    resume: Optimum | None = None,
+    resume: Optimum | str | Path | None = None,
 ) -> Optimum:
     """Maximise a differentiable scalar of a machine over some of its parameters.
 
@@ -59,7 +61,8 @@ def maximize(
       nominal problem is solved first, and `robustness` compares both designs over fresh machines.
     - `progress`: show a bar on stderr with the time that is left, or a line a minute where that is
       no terminal.
-    - `resume`: an interrupted optimum of the same problem, whose search goes on.
+    - `resume`: an interrupted optimum of the same problem, or a file of `keep_search`, whose search
+      goes on.
 
     A start whose objective is not finite stays where it is and spoils no other. Interrupted by
     Ctrl-C, it returns the best so far. Raises `ValueError` for unknown paths, bounds that are not
@@ -98,7 +101,7 @@ def minimize(
     tolerance: Tolerance | None = None,
     measure: Measure = "worst",
     draws: int = 64,
-    resume: Optimum | None = None,
+    resume: Optimum | str | Path | None = None,
 ) -> Optimum:
     """Minimise a differentiable scalar of a machine over some of its parameters: `objective`,
     `machine`, `over`, `subject_to`, `starts`, `steps`, `optimizer`, `progress`, `seed`,
@@ -158,7 +161,8 @@ def _sought(
 def _searched(landscape, points, optimizer, steps, progress, sign, resume) -> Optimum:
     goal = landscape.goal(np.stack([landscape.at(point)[0] for point in points]))
     descender = Descender(landscape, optimizer, steps)
-    search = descender.begun(points) if resume is None else _resumed(resume, landscape, points)
+    search = descender.begun(points)
+    search = search if resume is None else _resumed(resume, search)
     with Progress(steps, "design", progress, search.done) as bar:
         search = descender.run(goal, search, bar)
     try:
@@ -170,22 +174,45 @@ def _searched(landscape, points, optimizer, steps, progress, sign, resume) -> Op
     return optimum_at(landscape, goal, ends, search, sign)
 
 
-def _resumed(resume: Optimum, landscape: Landscape, points: Array) -> Search:
-    """The search of an interrupted optimum, if it is one of this problem."""
-    search = resume.search
-    if list(resume.bounds.items()) != list(landscape.over.items()) or list(
-        resume.constraints
-    ) != list(landscape.names):
-        raise ValueError(
-            "`resume` must be an optimum of the same problem: its `over` is"
-            f" {resume.bounds}, its constraints {list(resume.constraints)}."
+def keep_search(optimum: Optimum, path: str | Path) -> None:
+    """Write where the search of an `optimum` is to a file at `path`, from which `resume` goes
+    on."""
+    search = optimum.search
+    leaves = {f"state_{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(search.states))}
+    with open(path, "wb") as file:
+        np.savez(
+            file,
+            values=search.values,
+            violations=search.violations,
+            asked=np.array(search.asked),
+            **leaves,
         )
-    if search is None or search.values.shape[1] != len(points):
+
+
+def _resumed(resume: Optimum | str | Path, begun: Search) -> Search:
+    """The search of an interrupted optimum, if it is one of the problem that was `begun`."""
+    search = resume.search if isinstance(resume, Optimum) else _read(Path(resume), begun)
+    if search.asked != begun.asked:
         raise ValueError(
-            f"`resume` must be an optimum of as many starts, {len(points)}, got"
-            f" {0 if search is None else search.values.shape[1]}."
+            "`resume` must be a search for the same problem with as many starts; it is one for"
+            f" {search.asked}."
         )
     return search
+
+
+def _read(path, begun):
+    """A search that was kept in a file."""
+    if not path.is_file():
+        raise ValueError(f"`resume` names the file {str(path)!r}, which does not exist.")
+    leaves, structure = jax.tree.flatten(begun.states)
+    with np.load(path) as kept:
+        asked = str(kept["asked"])
+        if asked != begun.asked:
+            return begun._replace(asked=asked)
+        states = [jnp.asarray(kept[f"state_{i}"]) for i in range(len(leaves))]
+        return Search(
+            jax.tree.unflatten(structure, states), kept["values"], kept["violations"], asked
+        )
 
 
 def optimum_at(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ..parameters import replace
 from ..reservoirs import Reservoir
 from ..spectral import Resonator
-from ._machine import AbstractOpenSystem, DesignProblem
+from ._machine import VALID, AbstractOpenSystem, DesignProblem
 
 NAMES = ("hot", "sink", "cold")
 
@@ -40,13 +40,18 @@ class AbstractFilteredRefrigerator(AbstractOpenSystem):
         return self.shift / self.energy_1
 
     def design_problem(self) -> DesignProblem:
-        """The largest cooling current over shift and filter centres, at no smaller COP than now,
-        filter widths as they are."""
+        """The largest cooling current over shift, centres and strengths of the filters, at no
+        smaller COP than now, where the rates stay well below the widths, which are as they are
+        (`VALID`)."""
         over = {"shift": (0.02, 0.5 * float(self.energy_1))}
         for name, center in resonances(self.energy_1, self.energy_2, self.shift).items():
-            over[f"{name}.spectral_density.center"] = (0.8 * float(center), 1.3 * float(center))
+            density = f"{name}.spectral_density"
+            strength = float(resonator(self.reservoirs[name]).strength)
+            over[f"{density}.center"] = (0.8 * float(center), 1.3 * float(center))
+            over[f"{density}.strength"] = (1e-6 * strength, strength)
         required = np.ceil(1e5 * max(float(self.operate().cop), 0.0)) / 1e5
-        return DesignProblem(self, "J_cold", over, {"COP": (required, None)})
+        limits = {"COP": (required, None), **VALID}
+        return DesignProblem(self, "J_cold", over, limits, starts=16, steps=200)
 
     def tied(self) -> Self:
         """The same machine with the filters on the levels as in the paper's figures: centres e_1

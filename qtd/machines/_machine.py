@@ -16,6 +16,7 @@ from ..explicit import ExplicitFilters
 from ..explicit._device import Coupling, Treatment
 from ..explicit._structure import Composite
 from ..findings import Checks
+from ..limits import FIRST_ORDER
 from ..observables import observables, operating_point
 from ..parameters import checked, parameters
 from ..systems.base import AbstractSystem, role_of
@@ -221,6 +222,10 @@ class DesignProblem(NamedTuple):
     starts: int = 32
     steps: int = 300
     is_largest: bool = True
+
+
+# The limit within which designs are sought: currents are then right to about 5 %.
+VALID: dict[str, tuple[float | None, float | None]] = {"validity": (None, FIRST_ORDER.doubtful)}
 
 
 class Survey(NamedTuple):

@@ -22,7 +22,7 @@ from ..parameters import checked, replace
 from ..reservoirs import Reservoir
 from ..spectral import AbstractSpectralDensity, Ohmic, Peaked
 from ..thermodynamics import OperatingPoint
-from ._machine import AbstractOpenSystem, DesignProblem, at_work
+from ._machine import VALID, AbstractOpenSystem, DesignProblem, at_work
 
 __all__ = ["CollectiveRefrigerator", "ReducedRefrigerator"]
 
@@ -268,22 +268,25 @@ class CollectiveRefrigerator(AbstractOpenSystem):
         )
 
     def design_problem(self) -> DesignProblem:
-        """Filters too wide to cool: find centres and widths, heights fixed, for the largest cooling
-        current at a required COP.
+        """Filters too wide to cool: find centres, widths and heights for the largest cooling
+        current at a required COP, where the rate equation holds (`VALID`).
 
-        The centres may move by a quarter of the gap they serve; no filter may be sharper than in
-        the paper, nor wider than Omega. The required COP is that of the paper's own filters,
-        rounded up to three digits (0.368 for N = 31).
+        The centres may move by a quarter of the gap they serve, widths by three decades and heights
+        by eight, up to Omega: an optimum lies inside. The required COP is that of the paper's own
+        filters, rounded up to three digits (0.368 for N = 31).
         """
         paper, scale = self._in_sector(self.spin, defaults=True), float(self.interaction)
         over, widths = {}, {}
         for name in ("cold", "hot", "work"):
-            density = getattr(paper, name).spectral_density
-            center, width = float(density.center), f"{name}.spectral_density.width"
-            over[f"{name}.spectral_density.center"] = (0.75 * center, 1.25 * center)
-            over[width], widths[width] = (float(density.width) * scale, scale), 0.5 * scale
+            density = f"{name}.spectral_density"
+            center = float(getattr(paper, name).spectral_density.center)
+            over[f"{density}.center"] = (0.75 * center, 1.25 * center)
+            over[f"{density}.width"] = (1e-3 * scale, scale)
+            over[f"{density}.height"] = (1e-8 * scale, scale)
+            widths[f"{density}.width"] = 0.5 * scale
         required = np.ceil(1000 * float(paper.operate().cop)) / 1000
-        return DesignProblem(replace(self, widths), "J_cold", over, {"COP": (required, None)})
+        limits = {"COP": (required, None), **VALID}
+        return DesignProblem(replace(self, widths), "J_cold", over, limits, starts=16, steps=200)
 
     def relaxation_network(
         self, temperature: ArrayLike, spectral_density: AbstractSpectralDensity

@@ -16,7 +16,7 @@ from ..status import Status, first, raise_if_known
 from . import _drift
 from ._finite_checks import finite_checks
 from ._finite_results import Crossings, Equilibrium, Evolution, Flows, Minimum
-from ._machine import AbstractMachine, Survey
+from ._machine import VALID, AbstractMachine, DesignProblem, Survey
 
 __all__ = ["Crossings", "Equilibrium", "Evolution", "FiniteReservoirs", "Flows", "Minimum"]
 
@@ -202,6 +202,17 @@ class FiniteReservoirs(AbstractMachine):
         raise_if_known(status, Status.SINGULAR, Status.NOT_CONVERGED)
         return time
 
+    def design_problem(self) -> DesignProblem:
+        """The largest heat current out of the coldest reservoir over energies and rates of the
+        modes, where these are narrow (`VALID`)."""
+        coldest = int(np.argmin(self.gases.temperature))
+        mu = float(self.gases.chemical_potential[coldest])
+        reach = 8 * float(self.gases.temperature.max())
+        over = {f"energies[{k}]": (mu - reach, mu + reach) for k in range(len(self.energies))}
+        for j, k in np.ndindex(*self.rates.shape):
+            over[f"rates[{j},{k}]"] = (1e-4 * float(self.gases.temperature.min()), reach)
+        return DesignProblem(self, f"J_{coldest}", over, dict(VALID), starts=16, steps=200)
+
     def survey(self) -> Survey:
         """The heat that leaves the coldest reservoir over its temperature and its chemical
         potential."""
@@ -263,14 +274,15 @@ def _flows(machine):
 
 
 def _rates_over(machine):
-    """The rate of the fastest mode over what makes modes narrow: temperatures, and the smallest
-    distance of two modes that are not at one energy."""
-    fastest = machine.rates.sum(0).max()
-    distances = jnp.diff(jnp.sort(machine.energies))
-    found = {("modes", "the lowest temperature"): fastest / machine.gases.temperature.min()}
-    if len(machine.energies) > 1:
-        apart = jnp.min(jnp.where(distances > 0, distances, jnp.inf))
-        found["modes", "the smallest distance of two of them"] = fastest / apart
+    """The rate of each mode over what makes it narrow: temperatures, and its distance to the next
+    mode that is not at the same energy."""
+    found = {}
+    for k, rate in enumerate(machine.rates.sum(0)):
+        found[f"mode {k}", "the lowest temperature"] = rate / machine.gases.temperature.min()
+        if len(machine.energies) > 1:
+            apart = jnp.abs(machine.energies - machine.energies[k])
+            nearest = jnp.min(jnp.where(apart > 0, apart, jnp.inf))
+            found[f"mode {k}", "its distance to the next mode"] = rate / nearest
     return found
 
 

@@ -1,6 +1,7 @@
 """The N-demon of Deghi and Bustos-Marun: heat flows from cold to hot at the cost of nothing but the
 low entropy of a third reservoir."""
 
+import itertools
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -31,7 +32,7 @@ from ._demon_occupations import (
     entropy_per_heat_where_they_meet,
     entropy_produced,
 )
-from ._machine import AbstractMachine, DesignProblem, Survey, around
+from ._machine import VALID, AbstractMachine, DesignProblem, Survey, around
 
 __all__ = ["DemonPoint", "NDemon"]
 
@@ -229,18 +230,18 @@ class NDemon(AbstractMachine):
         )
 
     def design_problem(self) -> DesignProblem:
-        """The largest cooling current over boldness, exchange and the fourth resonance, at no
-        smaller COP than now."""
+        """The largest cooling current over boldness, exchange, the fourth resonance and the width,
+        at no smaller COP than now, where the resonances are narrow (`VALID`)."""
         required = np.ceil(1e5 * float(self.operate().cop)) / 1e5
         low, high = sorted((float(self.energy_1), float(self.energy_2)))
         over = {
             "boldness": (0.02, 3.0),
             "exchange": (-0.3, 0.3),
             "energy_4": (low + 0.1 * (high - low), high - 0.1 * (high - low)),
+            "width": (1e-4 * float(self.width), float(self.width)),
         }
-        return DesignProblem(
-            self, "J_cold", over, {"COP": (required, None), "margin": (0.01, None)}
-        )
+        limits = {"COP": (required, None), "margin": (0.01, None), **VALID}
+        return DesignProblem(self, "J_cold", over, limits)
 
     def survey(self) -> Survey:
         """The cooling current over the temperature of the cold lead and the fourth resonance,
@@ -418,14 +419,18 @@ def _operate(machine):
 
 
 def _rates_over(machine):
-    """The width of the resonances over what makes them narrow: temperatures, and their distance."""
-    temperature = jnp.minimum(machine.hot.temperature, machine.cold.temperature)
-    distances = jnp.diff(jnp.sort(jnp.stack(machine.energies)))
-    apart = jnp.min(jnp.where(distances > 0, distances, jnp.inf))
-    return {
-        ("resonances", "the lower temperature"): machine.width / positive(temperature),
-        ("resonances", "their distance"): machine.width / apart,
+    """The width of the resonances over what makes them narrow: temperatures, and their
+    distances."""
+    found = {
+        ("resonances", f"the temperature of {name!r}"): machine.width / positive(lead.temperature)
+        for name, lead in machine.leads.items()
     }
+    for (i, one), (j, other) in itertools.combinations(enumerate(machine.energies, 1), 2):
+        meet = one == other
+        apart = jnp.where(meet, 1.0, jnp.abs(one - other))
+        ratio = jnp.where(meet, 0.0, machine.width / apart)
+        found["resonances", f"the distance of energy_{i} and energy_{j}"] = ratio
+    return found
 
 
 @compiled

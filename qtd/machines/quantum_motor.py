@@ -25,7 +25,7 @@ from ..reservoirs import Reservoir
 from ..spectral import WideBand
 from ..status import Status, first, raise_if_known
 from ..systems.base import TEMPERATURE
-from ._machine import AbstractMachine, DesignProblem, Survey, around
+from ._machine import VALID, AbstractMachine, DesignProblem, Survey, around
 from ._motor_checks import motor_checks
 from ._motor_point import Mode, MotorPoint
 
@@ -313,14 +313,19 @@ class QuantumMotor(AbstractMachine):
         return rotor.langevin(self.network, velocity, inertia, times, key, load, **options)
 
     def design_problem(self) -> DesignProblem:
-        """The largest power at half of the torque at rest, at an efficiency of 0.3 or more."""
+        """The largest power at half of the torque at rest, at an efficiency of 0.3 or more, over
+        the orbit, the tunnelling and the rates of the leads, where rates and velocity are small
+        (`VALID`)."""
         over = {
             "radius": (5.0, 40.0),
             "tunnelling": (5.0, 20.0),
             "energy_left": (-10.0, 20.0),
             "energy_right": (-10.0, 20.0),
+            "left.spectral_density.height": (0.005, 0.5),
+            "right.spectral_density.height": (0.005, 0.5),
         }
-        return DesignProblem(self, "power", over, {"efficiency": (0.3, None)}, starts=8, steps=100)
+        limits = {"efficiency": (0.3, None), **VALID}
+        return DesignProblem(self, "power", over, limits, starts=8, steps=100)
 
     def survey(self) -> Survey:
         """The power at half of the torque at rest, over the bias and the size of the orbit."""

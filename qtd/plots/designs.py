@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from ..observables import units_of
+from ..findings import Severity
+from ..limits import FIRST_ORDER
+from ..observables import operating_point, units_of
 from ..parameters import parameters
+from ..thermodynamics import AbstractPoint
 from ._axes import (
     GREY,
     PALE,
@@ -45,7 +48,7 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     filters(after, before, panels[0])
     history(optimum, panels[1], objective=objective)
     currents({"before": before.operate(), "after": after.operate()}, panels[2])
-    level_scheme(after.network(), panels[3])
+    level_scheme(after, panels[3])
     for letter, ax in zip("abcd", panels):
         text = ax.get_title(loc="left")
         set_title(ax, f"({letter})  {text}", room_for_marks(after) if letter == "a" else 8)
@@ -69,10 +72,24 @@ def _plain_summary(optimum, objective, title):
 
 def _headline(figure, optimum, objective, title):
     outcome = "" if optimum.converged else "  (not converged)"
-    name = title or type(optimum.machine).__name__
+    name, extreme = title or type(optimum.machine).__name__, optimum.is_largest
+    told = f"{'largest' if extreme else 'smallest'} {symbol(objective)}"
     figure.suptitle(
-        f"{name}: largest {symbol(objective)} = {float(optimum.value):.5g}{outcome}", fontsize=14
+        f"{name}: {told} = {float(optimum.value):.5g}{outcome}\n{_validity(optimum)}", fontsize=13
     )
+
+
+def _validity(optimum):
+    """How far either machine is from where its model holds, in words."""
+    points = [operating_point(machine) for machine in (optimum.start, optimum.machine)]
+    if not all(isinstance(point, AbstractPoint) for point in points):
+        return ""
+    before, after = (float(point.validity) for point in points)
+    verdict = FIRST_ORDER.rate(after)
+    word = {Severity.DOUBTFUL: "doubtful", Severity.WRONG: "outside its model"}.get(
+        verdict, "holds"
+    )
+    return f"validity {before:.3g} before, {after:.3g} after: {word}"
 
 
 def moves(optimum: Any, ax: Axes | None = None) -> Figure:

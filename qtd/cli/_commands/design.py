@@ -1,18 +1,21 @@
 """`qtd design`."""
 
-import importlib.metadata
 import json
-import math
 import re
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
 import qtd
 
+from .._designs import (
+    design_record,
+    design_report,
+    front_record,
+    front_report,
+    reference_record,
+    reference_report,
+)
 from .._machines import (
     FLOAT32,
     JSON,
@@ -20,24 +23,30 @@ from .._machines import (
     SETTINGS,
     as_number,
     build,
-    defined,
+    compute_in,
     observable,
     observables_of,
-    record_of,
-    shown,
-    values_of,
 )
-from .._outputs import interruptible, require_file, require_folder
+from .._outputs import Interrupted, interruptible, require_file, require_folder
 
 
 @click.command("design")
 @MACHINE
 @click.option(
     "--maximize",
-    "objective",
+    "largest",
     metavar="NAME",
-    help="What to make large, such as J_cold, COP, sigma, TUR_cold.",
+    help="What to make large, such as J_cold, COP, power, efficiency.",
 )
+@click.option(
+    "--minimize", "smallest", metavar="NAME", help="What to make small, such as sigma, TUR_cold."
+)
+@click.option(
+    "--pareto",
+    metavar="NAME,NAME",
+    help="A front between two or three; a minus sign before a name makes it small.",
+)
+@click.option("--points", type=click.IntRange(2), default=24, help="Designs on the front.")
 @click.option(
     "--over",
     multiple=True,
@@ -52,6 +61,18 @@ from .._outputs import interruptible, require_file, require_folder
     help="A constraint, >= or <=; repeatable.",
 )
 @click.option(
+    "--tolerance",
+    multiple=True,
+    metavar="PATH=SIGMA",
+    help="A relative error of the workshop (or SIGMA:absolute); repeatable.",
+)
+@click.option(
+    "--measure",
+    default="worst",
+    show_default=True,
+    help="What counts of its machines: worst, mean, mean-2sigma, or a quantile such as 0.05.",
+)
+@click.option(
     "--starts",
     type=click.IntRange(1),
     help="Points to start from; the machine says how many by default.",
@@ -60,55 +81,118 @@ from .._outputs import interruptible, require_file, require_folder
     "--steps", type=click.IntRange(1), help="Steps from each; the machine says how many by default."
 )
 @click.option("--seed", default=0, show_default=True, help="Which points.")
+@click.option("--resume", is_flag=True, help="Go on with a design that was interrupted.")
+@click.option("--reference", is_flag=True, help="Print the machine's reference designs, again.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("."),
-    help="Directory for design.png and design.json.",
+    help="Directory for design.png, design.html and design.json.",
 )
 @SETTINGS
 @JSON
 @FLOAT32
 def design(
-    machine, objective, over, constraints, starts, steps, seed, out, settings, as_json, float32
-) -> None:
+    machine, largest, smallest, pareto, points, over, constraints, tolerance, measure, starts,
+    steps, seed, resume, reference, out, settings, as_json, float32,
+) -> None:  # fmt: skip
     """Find the parameters that make a figure of merit largest, within bounds and under constraints.
 
     Without options: the machine's own problem, from filters too wide to cool to the largest cooling
-    current at a required COP.
+    current at a required COP, where its rates stay well below what they must.
     """
-    picture, numbers = out / "design.png", out / "design.json"
+    if sum(map(bool, (largest, smallest, pareto, reference))) > 1:
+        raise click.UsageError("--maximize, --minimize, --pareto and --reference exclude another.")
+    if reference:
+        _print_reference(machine, as_json, float32)
+        return
     require_folder("--out", out)
-    for path in (picture, numbers):
+    files = {name: out / f"design.{name}" for name in ("png", "html", "json")}
+    kept = out / "design.search.npz"
+    for path in files.values():
         require_file("--out", path)
-    with interruptible(
-        lambda: (
-            "nothing is kept of a design that is not finished; fewer --starts or --steps take less"
-            " time"
+    if resume and not kept.is_file():
+        raise click.UsageError(
+            f"--resume finds no {kept}; there is one where a design was interrupted."
         )
-    ):
-        bounds, limits = _bounds(over), _limits(constraints)
-        problem = _problem(build(machine, settings, float32), objective, bounds, limits)
-        best = qtd.design.maximize(
+    bounds, limits = _bounds(over), _limits(constraints)
+    effort = {"starts": starts, "steps": steps, "seed": seed, "progress": True}
+    told = "nothing is kept of a design of which no step is finished"
+    with interruptible(lambda: told):
+        built = build(machine, settings, float32)
+        if pareto:
+            _front(machine, built, pareto, points, bounds, limits, effort, files, as_json)
+            return
+        problem = _problem(built, largest, smallest, bounds, limits)
+        search = qtd.design.maximize if problem.is_largest else qtd.design.minimize
+        best = search(
             problem.objective,
             problem.machine,
             problem.over,
             problem.subject_to,
-            starts=starts or problem.starts,
-            steps=steps or problem.steps,
-            seed=seed,
-            progress=sys.stderr.isatty(),
+            **effort | {"starts": starts or problem.starts, "steps": steps or problem.steps},
+            tolerance=_tolerance(tolerance),
+            measure=_measure(measure),
+            resume=kept if resume else None,
         )
-        if not best.feasible:
+        if best.interrupted:
+            qtd.design.keep_search(best, kept)
+        elif not best.feasible:
             raise click.ClickException(f"{best.message}.")
-        record = _design_record(machine, problem, best)
-        numbers.write_text(json.dumps(record, indent=2) + "\n")
-        qtd.plots.design_summary(best, problem.objective_name, machine).savefig(picture, dpi=120)
+        findings = [] if best.interrupted else qtd.audits.with_explicit_filters(best.machine)
+        record = design_record(machine, problem, best, findings)
+        files["json"].write_text(json.dumps(record, indent=2) + "\n")
+        picture = qtd.plots.design_summary(best, problem.objective_name, machine)
+        picture.savefig(files["png"], dpi=120)
+        report = design_report(machine, problem, best, findings)
+        page = qtd.report.design_page(best, problem.objective_name, machine, report, picture)
+        files["html"].write_text(page, encoding="utf-8")
+    if best.interrupted:
+        raise Interrupted(
+            f"the best so far is kept in {files['json']}; the same command with --resume goes on"
+        )
+    kept.unlink(missing_ok=True)
     if as_json:
         click.echo(json.dumps(record, indent=2))
         return
-    click.echo(_design_report(machine, problem, best))
-    click.echo(f"\nWritten: {picture}, {numbers}")
+    click.echo(report)
+    click.echo(f"\nWritten: {', '.join(map(str, files.values()))}")
+
+
+def _front(name, machine, pareto, points, bounds, limits, effort, files, as_json):
+    """A front, printed and drawn."""
+    named = observables_of(machine)
+    wanted = dict(_signed(named, text) for text in pareto.split(","))
+    problem = _problem(machine, None, None, bounds, limits)
+    known = {key: value for key, value in effort.items() if value is not None}
+    front = qtd.design.pareto_front(
+        wanted, problem.machine, problem.over, problem.subject_to, points=points, **known
+    )
+    record = front_record(name, front)
+    files["json"].write_text(json.dumps(record, indent=2) + "\n")
+    qtd.plots.pareto(front).savefig(files["png"], dpi=120)
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    click.echo(front_report(name, front))
+    click.echo(f"\nWritten: {files['png']}, {files['json']}")
+
+
+def _signed(named, text):
+    """An objective, to be small with a minus sign."""
+    name, function = observable(named, text.strip().removeprefix("-"))
+    if not text.strip().startswith("-"):
+        return name, function
+    return f"-{name}", lambda machine: -function(machine)
+
+
+def _print_reference(machine, as_json, float32):
+    compute_in(float32)
+    try:
+        record = reference_record(qtd.design.reference(machine))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(json.dumps(record, indent=2) if as_json else reference_report(record))
 
 
 def _bounds(over) -> dict[str, tuple[float, float]]:
@@ -129,7 +213,29 @@ def _limits(constraints) -> list[tuple[str, str, float]]:
     return found
 
 
-def _problem(machine, objective, bounds, constraints):
+def _tolerance(texts):
+    """Standard deviations by path, None without any."""
+    found = {}
+    for text in texts:
+        path, separator, sigma = text.partition("=")
+        number, colon, kind = sigma.partition(":")
+        if not separator or kind not in ("", "absolute", "relative") or bool(colon) != bool(kind):
+            raise click.UsageError(
+                f"--tolerance takes PATH=SIGMA or PATH=SIGMA:absolute, got {text!r}."
+            )
+        value = as_number(number, f"--tolerance {path}")
+        found[path] = (value, kind) if kind else value
+    return found or None
+
+
+def _measure(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _problem(machine, largest, smallest, bounds, constraints):
     named = observables_of(machine)
     limits = {}
     for typed, sign, value in constraints:
@@ -140,14 +246,20 @@ def _problem(machine, objective, bounds, constraints):
                 f"--subject-to limits {name} twice with {sign}; give it one such limit."
             )
         limits[name] = (function, value, high) if sign == ">=" else (function, low, value)
-    if not (objective or bounds):
+    if not (largest or smallest or bounds):
         default = qtd.design.problem(machine)
         return default._replace(subject_to=limits) if limits else default
-    name, function = observable(named, objective or machine.design_problem().maximize)
+    asked = {"is_largest": not smallest}
+    if largest or smallest:
+        name, function = observable(named, largest or smallest)
+    else:
+        default = qtd.design.problem(machine)
+        name, function = default.objective_name, default.objective
+        asked = {"is_largest": default.is_largest}
     if bounds:
-        return qtd.design.Problem(name, function, machine, bounds, limits)
+        return qtd.design.Problem(name, function, machine, bounds, limits, **asked)
     return qtd.design.problem(machine)._replace(
-        objective_name=name, objective=function, machine=machine, subject_to=limits
+        objective_name=name, objective=function, machine=machine, subject_to=limits, **asked
     )
 
 
@@ -157,66 +269,3 @@ def _interval(text):
     if not (separator and colon):
         raise click.UsageError(f"--over takes PATH=LOW:HIGH, got {text!r}.")
     return path, (as_number(low, f"--over {path}"), as_number(high, f"--over {path}"))
-
-
-def _design_record(name, problem, best) -> dict[str, Any]:
-    return {
-        "machine": name,
-        "qtd": qtd.__version__,
-        "jax": importlib.metadata.version("jax"),
-        "objective": problem.objective_name,
-        "value": float(best.value),
-        "converged": best.converged,
-        "message": best.message,
-        "over": {path: list(bounds) for path, bounds in best.bounds.items()},
-        "active_bounds": best.active_bounds,
-        "subject_to": {
-            key: {"low": low, "high": high, "value": float(best.constraints[key])}
-            for key, (_, low, high) in problem.subject_to.items()
-        },
-        "active_constraints": list(best.active_constraints),
-        "before": record_of(best.start),
-        "after": record_of(best.machine),
-        "history": [defined(x) for x in np.asarray(best.history.values, float)],
-    }
-
-
-def _design_report(name, problem, best) -> str:
-    before, after = best.start.operate(), best.machine.operate()
-    limits = [
-        f"{key} {sign} {limit:g}"
-        for key, (_, low, high) in problem.subject_to.items()
-        for sign, limit in ((">=", low), ("<=", high))
-        if limit is not None
-    ]
-    lines = [f"{name}: {', '.join([f'largest {problem.objective_name}', *limits])}"]
-    lines += [
-        f"{best.message[0].upper()}{best.message[1:]}. Active constraints:"
-        f" {', '.join(best.active_constraints) or 'none'}.",
-        "",
-    ]
-    lines.append(f"{'parameter':<32}{'before':>14}{'after':>14}   bounds")
-    start = qtd.parameters(best.start, best.parameters)
-    for path, value in best.parameters.items():
-        mark = f"  at its {best.active_bounds[path]} bound" if path in best.active_bounds else ""
-        low, high = best.bounds[path]
-        lines.append(
-            f"{path:<32}{float(start[path]):>14.6g}{float(value):>14.6g}   [{low:g},"
-            f" {high:g}]{mark}"
-        )
-    lines += [
-        "",
-        f"{'operating point':<32}{'before':>14}{'after':>14}   (currents positive out of a"
-        " reservoir)",
-    ]
-    old, new = values_of(before), values_of(after)
-    lines += [f"{key:<32}{shown(old[key])}{shown(new[key])}" for key in new]
-    lines.append(f"{'mode':<32}{before.mode:>14}{after.mode:>14}")
-    for label, point in (("before", before), ("after", after)):
-        lines += ["", f"laws of thermodynamics, {label}"]
-        lines += [
-            f"  {law:<14}{value:>14.4g}   {text}:"
-            f" {'undefined' if math.isnan(value) else 'ok' if holds else 'VIOLATED'}"
-            for law, value, text, holds in point.laws()
-        ]
-    return "\n".join(lines)
