@@ -81,8 +81,8 @@ def _better(landscape, goal, found, point):
 
 
 def rank(landscape: Landscape, goal: Goal, point: Array, met: float = MET) -> tuple[bool, float]:
-    """For comparison: what exceeds no limit by more than `met` first, by its merit, then the rest by
-    how little they are exceeded."""
+    """For comparison: what exceeds no limit by more than `met` first, by its merit, then the rest
+    by how little they are exceeded."""
     values = landscape.at(point)[0]
     worst = float(landscape.violations(values, goal).max())
     merit = float(landscape.merits(values, goal).min())
