@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,3 +132,316 @@ def test_a_kink_is_not_called_converged():
         steps=20,
     )
     assert best.feasible and not best.converged and "slope" in best.message
+
+
+class Toy(eqx.Module):
+    """Two numbers, for problems whose answers are known."""
+
+    x: jax.Array
+    y: jax.Array
+
+    def __init__(self, x=0.3, y=0.4):
+        self.x, self.y = jnp.asarray(x), jnp.asarray(y)
+
+
+WIDE = {"x": (-2.0, 2.0), "y": (-2.0, 2.0)}
+QUICK = {"starts": 4, "steps": 40}
+
+
+def hill(toy):
+    return 3.0 - (toy.x - 0.5) ** 2 - 2 * (toy.y + 0.25) ** 2
+
+
+# Certificates
+
+
+def test_a_strict_maximum_has_the_curvature_of_its_closed_form():
+    best = qtd.design.maximize(hill, Toy(), WIDE, **QUICK)
+    found = best.certificate
+    assert found.kind == "strict maximum" and found.gradient_norm < 1e-8
+    # Second derivatives over the whole range of 4 each way.
+    np.testing.assert_allclose(sorted(found.curvature), [-4 * 16, -2 * 16], rtol=1e-6)
+    assert (found.reached_by, found.starts, found.others) == (4, 4, None)
+    assert best.message == "converged to a strict maximum, reached by 4 of 4 starts"
+
+
+def test_a_minimum_is_the_maximum_turned_round():
+    least = qtd.design.minimize(lambda toy: -hill(toy), Toy(), WIDE, **QUICK)
+    assert float(least.value) == pytest.approx(-3.0, abs=1e-12) and not least.is_largest
+    assert least.certificate.kind == "strict minimum" and min(least.certificate.curvature) > 0
+    assert np.all(np.diff(least.history.values) <= 0)
+
+
+def test_a_parameter_that_does_not_matter_is_named():
+    best = qtd.design.maximize(lambda toy: 1 - toy.x**2, Toy(), WIDE, **QUICK)
+    assert best.certificate.kind == "flat" and best.certificate.flat_along == ("y",)
+    assert "flat along y" in best.message and best.converged
+
+
+def test_an_objective_that_nothing_changes_is_flat_everywhere():
+    best = qtd.design.maximize(lambda toy: 0 * toy.x + 2.0, Toy(), WIDE, **QUICK)
+    assert best.certificate.flat_along == ("x", "y") and float(best.value) == 2.0
+
+
+def test_a_saddle_is_not_called_a_maximum():
+    # Every start sits where symmetry leaves no slope across.
+    best = qtd.design.maximize(
+        lambda toy: toy.y**2 - toy.x**2, Toy(0.0, 0.0), WIDE, starts=1, steps=5
+    )
+    assert best.certificate.kind == "saddle"
+
+
+def test_multipliers_are_what_limits_and_bounds_are_worth():
+    limits = {"sum": (lambda toy: toy.x + toy.y, None, 1.0)}
+    over = {"x": (0.1, 2.0), "y": (0.1, 2.0)}
+    best = qtd.design.maximize(lambda toy: toy.x * toy.y, Toy(), over, limits, **QUICK)
+    # x = y = s / 2, x y = s^2 / 4.
+    assert best.certificate.multipliers == {"sum": pytest.approx(0.5, rel=1e-8)}
+    assert best.worths() == ["1 % more of the limit of sum is worth +2.000%"]
+    held = qtd.design.maximize(lambda toy: toy.x**3 - toy.y**2, Toy(), WIDE, **QUICK)
+    assert held.certificate.multipliers == {"x": pytest.approx(12.0, rel=1e-8)}
+    lower = qtd.design.minimize(
+        lambda toy: toy.x**2 + toy.y**2, Toy(), WIDE, {"x": (lambda toy: toy.x, 1.0, None)}, **QUICK
+    )
+    assert lower.certificate.multipliers == {"x": pytest.approx(2.0, rel=1e-8)}
+
+
+def test_limits_on_every_side_make_a_vertex():
+    best = qtd.design.maximize(lambda toy: toy.x + toy.y, Toy(), WIDE, **QUICK)
+    assert best.certificate.kind == "vertex" and best.certificate.curvature == ()
+
+
+def test_a_limit_on_a_maximum_holds_each_of_its_parts():
+    limits = {"worst": (lambda toy: jnp.maximum(toy.x, jnp.max(jnp.stack([toy.y]))), None, 1.0)}
+    best = qtd.design.maximize(lambda toy: toy.x + 2 * toy.y, Toy(), WIDE, limits, **QUICK)
+    assert best.converged and best.certificate.kind == "vertex"
+    np.testing.assert_allclose([best.machine.x, best.machine.y], 1.0, rtol=1e-9)
+    # What both together are worth.
+    assert best.certificate.multipliers["worst"] == pytest.approx(3.0, rel=1e-8)
+
+
+def test_an_objective_that_is_the_least_of_several_has_its_optimum_at_the_kink():
+    def least(toy):
+        return jnp.minimum(toy.x + 1, jnp.minimum(1 - toy.x, 0.5 - (toy.y - 0.1) ** 2))
+
+    best = qtd.design.maximize(least, Toy(), WIDE, **QUICK)
+    assert best.converged and float(best.value) == pytest.approx(0.5, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        (lambda toy: jnp.stack([toy.x, toy.y]), "must return one number"),
+        (lambda toy: float(toy.x), "cannot be differentiated"),
+    ],
+)
+def test_what_is_no_scalar_is_refused_in_one_line(objective, words):
+    with pytest.raises(ValueError, match=words) as error:
+        qtd.design.maximize(objective, Toy(), WIDE, **QUICK)
+    assert "\n" not in str(error.value)
+
+
+def test_current_under_validity_is_the_best_that_was_found_independently():
+    d = 0.05
+    names = ("cold", "work", "hot")
+    baths = {
+        name: qtd.Reservoir(t, spectral_density=qtd.spectral.Peaked(e, d, 0.05 * d))
+        for name, t, e in zip(names, (0.5, 5.0, 1.0), (2.0, 4.0, 6.0))
+    }
+    jumps = [("cold", 0, 1, 1.0), ("work", 1, 2, 1.0), ("hot", 0, 2, 1.0)]
+    device = qtd.RateNetwork([0.0, 2.0, 6.0], jumps, baths)
+    named = qtd.design.observables(device)
+    over = {f"reservoirs.{name}.spectral_density.height": (1e-3 * d, d) for name in names}
+    best = qtd.design.maximize(
+        named["J_cold"], device, over, {"validity": (named["validity"], None, 0.1)}, **QUICK
+    )
+    assert best.converged and float(best.value) / d == pytest.approx(2.7306e-4, rel=2e-5)
+    # Currents and rates grow together: one per cent more of the limit is one of the current.
+    assert best.certificate.multipliers["validity"] * 0.1 == pytest.approx(best.value, rel=1e-6)
+
+
+# Workshops
+
+
+def test_the_best_mean_is_that_of_the_closed_form():
+    # E[-(x (1 + s z) - 1)^2] = -(x - 1)^2 - s^2 x^2 is largest at 1 / (1 + s^2).
+    best = qtd.design.maximize(
+        lambda toy: -((toy.x - 1) ** 2), Toy(), {"x": (0.1, 2.0)}, tolerance={"x": 0.5},
+        measure="mean", draws=256, **QUICK,
+    )  # fmt: skip
+    assert float(best.machine.x) == pytest.approx(1 / 1.25, rel=5e-3)
+    found = best.robustness
+    assert found.nominal_value == pytest.approx(0.0, abs=1e-12)
+    assert found.nominal == pytest.approx(-0.25, rel=0.1) and found.value > found.nominal
+    # To second order in the errors, which is all that there is.
+    assert found.mean == pytest.approx(-0.2, rel=5e-3)
+
+
+def cliff(toy):
+    """Rises up to a cliff at 1."""
+    return toy.x - 5 * jax.nn.softplus(20 * (toy.x - 1)) / 20
+
+
+def sampled(places, count):
+    """The cliff at each place of so many machines."""
+    draws = np.random.default_rng(7).standard_normal(count)
+    return jax.jit(jax.vmap(jax.vmap(lambda x: cliff(Toy(x)))))(
+        jnp.asarray(places[:, None] + 0.1 * draws)
+    )
+
+
+def robust(measure):
+    tolerance = {"x": (0.1, "absolute")}
+    return qtd.design.maximize(
+        cliff, Toy(), {"x": (0.2, 1.5)}, tolerance=tolerance, measure=measure, draws=256, **QUICK
+    )
+
+
+@pytest.mark.parametrize("measure", ["mean", "mean-2sigma", 0.05])
+def test_a_robust_optimum_is_that_of_many_fresh_machines(measure):
+    best, places = robust(measure), np.linspace(0.2, 1.3, 111)
+    samples = sampled(places, 100_000)
+    values = {
+        "mean": samples.mean(1),
+        "mean-2sigma": samples.mean(1) - 2 * samples.std(1),
+    }.get(measure, np.quantile(samples, 0.05, axis=1))
+    assert float(best.machine.x) == pytest.approx(places[np.argmax(values)], abs=0.06)
+    assert best.robustness.value == pytest.approx(float(np.max(values)), abs=0.05)
+    assert best.robustness.value > best.robustness.nominal
+
+
+def test_the_best_worst_case_keeps_away_from_the_cliff():
+    best = robust("worst")
+    places = np.array([float(best.machine.x), float(best.robustness.nominal_machine.x)])
+    ours, nominal = np.quantile(sampled(places, 100_000), 1 / 256, axis=1)
+    assert ours > nominal and places[0] < places[1]
+    assert best.robustness.value > best.robustness.nominal
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "measure", "words"),
+    [
+        ({}, "worst", "must name a parameter"),
+        ({"x": -0.1}, "worst", "positive standard deviation"),
+        ({"x": (0.1, "about")}, "worst", "relative"),
+        ({"z": 0.1}, "worst", "No parameter is called 'z'"),
+        ({"y": 0.1}, "worst", "which is 0"),
+        ({"x": 0.1}, "median", "must be one of"),
+        ({"x": 0.1}, 1.5, "between 0 and 1"),
+    ],
+)
+def test_bad_workshops_raise_one_clear_line(tolerance, measure, words):
+    with pytest.raises(ValueError, match=words):
+        qtd.design.maximize(hill, Toy(y=0.0), WIDE, tolerance=tolerance, measure=measure, **QUICK)
+
+
+# Interruptions
+
+
+def interrupted(monkeypatch, after, **how):
+    from qtd.design._progress import Progress
+
+    seen, advance = [], Progress.advance
+
+    def stop(self, steps):
+        advance(self, steps)
+        seen.append(steps)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "advance", stop)
+        return qtd.design.maximize(hill, Toy(), WIDE, starts=4, steps=60, **how)
+
+
+def test_an_interrupted_search_returns_the_best_so_far_and_goes_on_from_there(
+    monkeypatch, tmp_path
+):
+    whole = qtd.design.maximize(hill, Toy(), WIDE, starts=4, steps=60)
+    part = interrupted(monkeypatch, 2)
+    assert part.interrupted and not part.converged and part.certificate is None
+    assert "interrupted after 40 of 60 steps" in part.message and np.isfinite(part.value)
+    qtd.design.keep_search(part, tmp_path / "search.npz")
+    for resume in (part, tmp_path / "search.npz"):
+        again = qtd.design.maximize(hill, Toy(), WIDE, starts=4, steps=60, resume=resume)
+        assert again.converged and np.array_equal(again.history.values, whole.history.values)
+    with pytest.raises(ValueError, match="same problem"):
+        qtd.design.maximize(hill, Toy(), {"x": (0.0, 1.0)}, starts=4, steps=60, resume=part)
+    with pytest.raises(ValueError, match="does not exist"):
+        qtd.design.maximize(hill, Toy(), WIDE, starts=4, steps=60, resume=tmp_path / "none")
+
+
+# Fronts
+
+
+def near_one(toy):
+    return 1 - (toy.x - 1) ** 2 - toy.y**2
+
+
+def near_zero(toy):
+    return 1 - toy.x**2 - toy.y**2
+
+
+def test_a_front_is_that_of_its_closed_form_from_end_to_end():
+    front = qtd.design.pareto_front(
+        {"one": near_one, "zero": near_zero}, Toy(), WIDE, points=9, starts=4, steps=40
+    )
+    one, zero = front.table["one"].values, front.table["zero"].values
+    assert front.table.sizes["point"] == 9 and front.table["converged"].values.all()
+    # y = 0, (1 - f)^(1/2) add up to 1.
+    np.testing.assert_allclose(np.sqrt(1 - one) + np.sqrt(1 - zero), 1, atol=1e-6)
+    np.testing.assert_allclose([one[0], zero[-1]], 1, atol=1e-10)
+    assert front.table.attrs["gaps"] == [] and front.table.attrs["dominated"] == 0
+    np.testing.assert_allclose(near_zero(front.machine(3)), zero[3], rtol=1e-12)
+    with pytest.raises(ValueError, match="below 9"):
+        front.machine(9)
+
+
+def test_another_number_of_points_compiles_nothing_more():
+    traces = []
+
+    def counted(toy):
+        traces.append(1)
+        return near_one(toy)
+
+    counts = []
+    for points in (3, 17):
+        traces.clear()
+        qtd.design.pareto_front(
+            {"one": counted, "zero": near_zero}, Toy(), WIDE, points=points, starts=2, steps=20
+        )
+        counts.append(len(traces))
+    assert counts[0] == counts[1]
+
+
+def test_three_objectives_cover_a_triangle():
+    def corner(x, y):
+        return lambda toy: -((toy.x - x) ** 2) - (toy.y - y) ** 2
+
+    wanted = {"a": corner(0.0, 0.0), "b": corner(1.0, 0.0), "c": corner(0.0, 1.0)}
+    front = qtd.design.pareto_front(wanted, Toy(), WIDE, points=15, starts=4, steps=40)
+    assert front.table.sizes["point"] >= 12
+    x, y = front.table["x"].values, front.table["y"].values
+    # Between the three corners nothing is dominated, and outside everything.
+    assert (x > -1e-6).all() and (y > -1e-6).all() and (x + y < 1 + 1e-6).all()
+    assert x.max() > 0.99 and y.max() > 0.99 and (x + y).min() < 0.01
+
+
+def test_objectives_that_agree_have_a_front_of_one_point():
+    front = qtd.design.pareto_front(
+        {"one": near_one, "twice": lambda toy: 2 * near_one(toy)}, Toy(), WIDE, points=5,
+        starts=2, steps=40,
+    )  # fmt: skip
+    assert front.table.sizes["point"] == 1
+
+
+def test_a_front_keeps_within_limits_and_says_where_none_can():
+    limits = {"x": (lambda toy: toy.x, None, 0.5)}
+    wanted = {"one": near_one, "zero": near_zero}
+    front = qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=4, starts=2, steps=40)
+    assert front.table["x"].max() <= 0.5 * (1 + 1e-6)
+    limits = {"x": (lambda toy: toy.x, 3.0, None)}
+    with pytest.raises(ValueError, match="cannot be met"):
+        qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=4, starts=2, steps=40)
+    with pytest.raises(ValueError, match="two or three"):
+        qtd.design.pareto_front({"one": near_one}, Toy(), WIDE)

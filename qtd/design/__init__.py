@@ -6,6 +6,7 @@ from ._certificate import Certificate
 from ._front import Front, pareto_front
 from ._history import History
 from ._problem import Problem, problem
+from ._references import ReferenceDesign, reference, references
 from ._results import Optimum
 from ._search import keep_search, maximize, minimize
 from ._workshop import Robustness
@@ -16,6 +17,7 @@ __all__ = [
     "History",
     "Optimum",
     "Problem",
+    "ReferenceDesign",
     "Robustness",
     "keep_search",
     "maximize",
@@ -23,4 +25,6 @@ __all__ = [
     "observables",
     "pareto_front",
     "problem",
+    "reference",
+    "references",
 ]

@@ -9,11 +9,12 @@ from jaxtyping import Array
 from scipy.linalg import null_space
 from scipy.optimize import nnls
 
-from ._landscape import Goal, Landscape
+from ._landscape import MET, Goal, Landscape
 
 ACTIVE = 1e-5  # distance from a limit, relative to it, within which it holds the optimum
-_ALIKE = 1e-6  # relative difference of two values of one optimum
+_ALIKE = 1e-4  # relative difference of two values of one optimum, one of them perhaps rough
 _FLAT = 1e-6  # of the value over the whole range of a parameter: no curvature that could be seen
+_WEIGHT = 1e3  # of the sum of shares against slopes of size 1
 _SHARE = 0.3  # of a direction, from which on a parameter is named
 
 
@@ -95,7 +96,7 @@ def certified(
     met = np.array([float(landscape.violations(landscape.at(x)[0], goal).max()) for x in ends])
     best = merits[0]
     reached = np.abs(merits - best) <= _ALIKE * max(abs(best), abs(size))
-    rest = merits[~reached & (met <= ACTIVE)]
+    rest = merits[~reached & (met <= MET)]
     return Certificate(
         held.left,
         _multipliers(landscape, goal, point, held, active, sign),
@@ -152,11 +153,11 @@ def held_by(rising: np.ndarray, holding: np.ndarray) -> tuple[np.ndarray, np.nda
     """How slopes of merits are held by those of limits: shares of the merits, which add up to 1,
     prices of the limits, none below 0, and the length of what is left."""
     columns = np.vstack([rising, -holding]).T
+    size = np.abs(columns).max() or 1.0
     # To rounding.
-    weight = 1e3 * max(np.abs(columns).max(), 1e-300)
-    ones = np.concatenate([np.full(len(rising), weight), np.zeros(len(holding))])
-    wanted = np.append(np.zeros(columns.shape[0]), weight)
-    found, _ = nnls(np.vstack([columns, ones]), wanted)
+    ones = np.concatenate([np.full(len(rising), _WEIGHT), np.zeros(len(holding))])
+    wanted = np.append(np.zeros(columns.shape[0]), _WEIGHT)
+    found, _ = nnls(np.vstack([columns / size, ones]), wanted)
     left = float(np.linalg.norm(columns @ found))
     return found[: len(rising)], found[len(rising) :], left
 

@@ -13,8 +13,10 @@ from jaxtyping import Array
 
 import qtd
 
+from ..machines import AbstractMachine
 from ..observables import Observable, operating_point, units_of
 from ..parameters import parameters, replace
+from ..systems.base import AbstractSystem
 from ..thermodynamics import AbstractPoint
 from ..units import unit_of_parameter
 from ._certificate import slope_left
@@ -345,8 +347,10 @@ def _gaps(values):
 
 def _told(machines):
     """Status, validity and bounds of each machine, as far as its kind tells them."""
+    if not isinstance(machines[0], AbstractMachine | AbstractSystem):
+        return {}
     points = [operating_point(machine) for machine in machines]
-    if not all(isinstance(point, AbstractPoint) for point in points):
+    if not isinstance(points[0], AbstractPoint):
         return {}
     tables = [point.observables() for point in points]
     found = {"status": np.array([int(point.status) for point in points])}

@@ -64,6 +64,7 @@ def workshop_of(
             raise ValueError(
                 f"`tolerance` must give one positive standard deviation for {path!r}, got {sigma}."
             )
+        replace(machine, {path: 1.0} if path not in known else {})  # says what is no parameter
         value = parameters(machine, [path])[path]
         if np.ndim(value):
             raise ValueError(
@@ -200,4 +201,4 @@ def _estimate(differentiated, machine, workshop):
     rows = [(at(step * e)[1] - at(-step * e)[1]) / (2 * step) for e in np.eye(size)]
     curvature = (np.array(rows) + np.array(rows).T) / 2
     spread = slope @ slope + (curvature**2).sum() / 2
-    return value + np.trace(curvature) / 2, float(np.sqrt(spread))
+    return float(value + np.trace(curvature) / 2), float(np.sqrt(spread))

@@ -1,0 +1,379 @@
+"""Reference designs: stated problems, solved once from many starts, and kept."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor
+from ..machines import QubitRefrigerator as Qubits
+from ..machines import ResonatorRefrigerator as Resonators
+from ..networks import RateNetwork
+from ..observables import Observable, observables, operating_point
+from ..parameters import parameters, replace
+from ..reservoirs import Reservoir
+from ..scattering import Conductor
+from ..spectral import WideBand
+from ..transmissions import Boxcar
+from ._problem import Problem, problem
+from ._search import maximize, minimize
+
+__all__ = ["ReferenceDesign", "reference", "references"]
+
+_FOLDER = "references"
+_VALID = {"validity": (None, 0.1)}
+
+
+class ReferenceDesign(NamedTuple):
+    """A design that others can be measured by.
+
+    `statement`: the problem in words; `problem`: in the terms of `maximize`; `machine`: the design;
+    `parameters`: its own, by path; `values`: what was kept of its observables, `paper` of the
+    machine that it began with; `certificate`: as `Certificate.record`; `version` of qtd that found
+    it.
+    """
+
+    statement: str
+    problem: Problem
+    machine: Any
+    parameters: dict[str, float]
+    values: dict[str, float]
+    paper: dict[str, float]
+    certificate: dict[str, Any]
+    version: str
+
+    def recomputed(self) -> dict[str, float]:
+        """The kept `values`, computed again from the kept parameters."""
+        return values_of(self.problem, self.machine)
+
+
+class _Stated(NamedTuple):
+    """A problem in words, how it is built, and what is tied in the designs that it is about."""
+
+    statement: str
+    build: Callable[[], Problem]
+    tied: Callable[[Any], Any] = lambda machine: machine
+
+
+def references() -> dict[str, list[str]]:
+    """Names of all reference designs, by what they are of."""
+    return {device: list(stated) for device, stated in _STATED.items()}
+
+
+def reference(device: str) -> dict[str, ReferenceDesign]:
+    """The reference designs of a `device`, a machine by its name in the command, such as
+    "collective-refrigerator", or one of "conductor", "dot-engine", "harvester"; by their names.
+    `ValueError` if there are none."""
+    if device not in _STATED:
+        raise ValueError(
+            f"`device` must be one of {', '.join(_STATED)}, which have reference designs, got"
+            f" {device!r}."
+        )
+    return {name: _kept(device, name, stated) for name, stated in _STATED[device].items()}
+
+
+def solved(device: str, name: str, starts: int = 64, steps: int = 300) -> dict[str, Any]:
+    """The record of a reference design, sought again from so many `starts`."""
+    import qtd
+
+    stated = _STATED[device][name]
+    asked = stated.build()
+    search = maximize if asked.is_largest else minimize
+    best = search(
+        asked.objective, asked.machine, asked.over, asked.subject_to, starts=starts, steps=steps
+    )
+    if not best.converged or best.certificate is None:
+        raise ValueError(f"the reference design {name!r} of {device!r}: {best.message}.")
+    return {
+        "parameters": {path: float(value) for path, value in best.parameters.items()},
+        "values": values_of(asked, stated.tied(best.machine)),
+        "paper": values_of(asked, asked.machine),
+        "certificate": best.certificate.record(),
+        "version": qtd.__version__,
+    }
+
+
+def values_of(asked: Problem, machine: Any) -> dict[str, float]:
+    """The objective, the constraints, the validity and the status of a machine."""
+    named = {asked.objective_name: asked.objective}
+    named |= {name: function for name, (function, _, _) in asked.subject_to.items()}
+    found = {name: float(function(machine)) for name, function in named.items()}
+    point = operating_point(machine)
+    return found | {"validity": float(point.validity), "status": float(point.status)}
+
+
+def _kept(device, name, stated):
+    record = _records(device)[name]
+    asked = stated.build()
+    known = parameters(asked.machine, record["parameters"])
+    changes = {
+        path: np.asarray(value, known[path].dtype) for path, value in record["parameters"].items()
+    }
+    return ReferenceDesign(
+        stated.statement,
+        asked,
+        stated.tied(replace(asked.machine, changes)),
+        record["parameters"],
+        record["values"],
+        record["paper"],
+        record["certificate"],
+        record["version"],
+    )
+
+
+@functools.cache
+def _records(device):
+    file = resources.files(__package__) / _FOLDER / f"{device}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _asked(
+    machine: Any,
+    objective: str,
+    over: dict[str, tuple[float, float]],
+    limits: Mapping[str, tuple[float | None, float | None]],
+    own: Mapping[str, Observable] | None = None,
+    **how: Any,
+) -> Problem:
+    """A problem by names of observables, or of functions of one's `own`."""
+    known = {**observables(machine), **(own or {})}
+    constraints = {name: (known[name], *limit) for name, limit in limits.items()}
+    return Problem(objective, known[objective], machine, over, constraints, **how)
+
+
+def _filters(machine, names, heights):
+    """Centres within a quarter, three decades of widths and eight of heights, for these filters."""
+    over = {}
+    for name in names:
+        density = getattr(machine, name).spectral_density
+        center = float(density.center)
+        over[f"{name}.spectral_density.center"] = (0.75 * center, 1.25 * center)
+        over[f"{name}.spectral_density.width"] = (1e-3, 1.0)
+        over[f"{name}.spectral_density.height"] = (1e-8, heights)
+    return over
+
+
+def _collective(objective, is_largest=True, **limits):
+    machine = replace(CollectiveRefrigerator(num_spins=11), {"work.temperature": 5.0})
+    over = _filters(machine, ("cold", "work", "hot"), 1.0)
+    return _asked(machine, objective, over, {**limits, **_VALID}, is_largest=is_largest)
+
+
+def _peaked(name):
+    """An observable of qubits whose filters have the same peak whatever their width."""
+    return lambda machine: observables(machine)[name](machine.fixed_peak())
+
+
+def _fixed_peak():
+    default = problem(Qubits())
+    over = {path: bounds for path, bounds in default.over.items() if "strength" not in path}
+    over |= {f"{name}.spectral_density.width": (2e-3, 0.3) for name in ("hot", "sink", "cold")}
+    over["coupling"] = (1e-7, 1.0)
+    own = {name: _peaked(name) for name in ("J_cold", "COP", "validity")}
+    return _asked(Qubits().fixed_peak(), "J_cold", over, {"COP": (0.2, None), **_VALID}, own)
+
+
+def _least_entropy():
+    machine = replace(NDemon(), {"cold.temperature": 0.5, "width": 0.01})
+    over = {"boldness": (0.01, 3.0), "exchange": (-0.3, 0.3), "energy_4": (1.1, 1.9)}
+    limits = {"J_cold": (5e-6, None), "margin": (1e-3, None), **_VALID}
+    return _asked(machine, "sigma", over, limits, is_largest=False)
+
+
+def _relaxed():
+    machine = replace(NDemon(), {"cold.temperature": 0.5, "width": 0.01})
+    over = {"boldness": (0.01, 3.0), "exchange": (-0.3, 0.3), "energy_4": (1.55, 1.9)}
+    limits = {"COP": (0.2, None), "margin": (1e-3, None), **_VALID}
+    return _asked(machine, "J_cold", over, limits)
+
+
+def _motor(objective, **limits):
+    default = problem(QuantumMotor())
+    return _asked(default.machine, objective, default.over, {**limits, **_VALID})
+
+
+def _reservoirs():
+    """Two modes between the paper's reservoirs, slow enough for their own widths."""
+    machine = FiniteReservoirs()
+    return replace(machine, {"rates": 1e-3 * machine.rates})
+
+
+def _depth(machine):
+    return machine.minimum_temperature(0).temperature
+
+
+def _lifetime(machine):
+    """How long the cold one stays below its first temperature: until the reservoirs have produced
+    99 % of their entropy."""
+    return machine.equilibration_time(0.01)
+
+
+def _lowest():
+    over = {"energies[0]": (19.0, 23.0), "energies[1]": (19.0, 23.0)}
+    own = {"T_lowest": _depth}
+    return _asked(_reservoirs(), "T_lowest", over, dict(_VALID), own, is_largest=False)
+
+
+def _lasting():
+    over = {"energies[0]": (19.0, 23.0), "energies[1]": (19.0, 23.0)}
+    own = {"T_lowest": _depth, "lifetime": _lifetime}
+    limits = {"lifetime": (1e5, None), **_VALID}
+    return _asked(_reservoirs(), "T_lowest", over, limits, own, is_largest=False)
+
+
+def boxcar(cold: float = 1.0, hot: float = 2.0) -> Conductor:
+    """A conductor that lets pass one window of energies, between a cold lead and a hot one."""
+    leads = {
+        "cold": Reservoir(cold, 0.5, "fermi", spectral_density=WideBand(1.0)),
+        "hot": Reservoir(hot, -0.5, "fermi", spectral_density=WideBand(1.0)),
+    }
+    return Conductor(leads, [("hot", "cold", Boxcar(3.0, 4.0))])
+
+
+def _whitney():
+    over = {
+        "reservoirs.cold.chemical_potential": (0.0, 3.0),
+        "reservoirs.hot.chemical_potential": (-3.0, 0.0),
+        "transmissions[0].center": (0.5, 12.0),
+        "transmissions[0].width": (0.05, 20.0),
+    }
+    return _asked(boxcar(), "efficiency", over, {"power": (0.02, None)})
+
+
+def dot_engine() -> RateNetwork:
+    """One level that either spin may fill, not both, between a cold lead and a hot one."""
+    leads = {
+        "cold": Reservoir(1.0, 0.5, "fermi", spectral_density=WideBand(0.02)),
+        "hot": Reservoir(2.0, -0.5, "fermi", spectral_density=WideBand(0.02)),
+    }
+    jumps = [("cold", 0, 1, 2.0), ("hot", 0, 1, 2.0)]
+    return RateNetwork([0.0, 2.0], jumps, leads, particles=[0, 1], degeneracies=[1, 2])
+
+
+def _dot():
+    over = {
+        "energies[1]": (0.5, 6.0),
+        "reservoirs.cold.chemical_potential": (0.0, 3.0),
+        "reservoirs.cold.spectral_density.height": (1e-3, 1.0),
+        "reservoirs.hot.spectral_density.height": (1e-3, 1.0),
+    }
+    limits = {"efficiency": (0.3, None), **_VALID}
+    return _asked(dot_engine(), "power", over, limits)
+
+
+def harvester() -> RateNetwork:
+    """Two dots that repel each other: heat of a hot gate, at one of them, drives electrons from one
+    lead to another through the other, against a bias, because the leads pass them at different
+    energies.
+
+    Levels: empty, the conducting dot filled, the gate's dot filled, both.
+    """
+
+    def lead(temperature, potential, height):
+        return Reservoir(temperature, potential, "fermi", spectral_density=WideBand(height))
+
+    leads = {
+        "left": lead(1.0, 0.0, 0.05),
+        "right": lead(1.0, 0.2, 0.05),
+        "gate": lead(2.0, 0.0, 0.05),
+    }
+    jumps = [
+        ("left", 0, 1, 1.0),
+        ("right", 2, 3, 1.0),
+        ("gate", 0, 2, 1.0),
+        ("gate", 1, 3, 1.0),
+    ]
+    return RateNetwork([0.0, 0.5, 0.5, 2.5], jumps, leads, particles=[0, 1, 1, 2])
+
+
+def _harvest():
+    over = {
+        "energies[1]": (-4.0, 4.0),
+        "energies[2]": (-4.0, 4.0),
+        "energies[3]": (-4.0, 12.0),
+        "reservoirs.right.chemical_potential": (0.01, 4.0),
+        "reservoirs.left.spectral_density.height": (1e-4, 1.0),
+        "reservoirs.right.spectral_density.height": (1e-4, 1.0),
+        "reservoirs.gate.spectral_density.height": (1e-4, 1.0),
+    }
+    return _asked(harvester(), "power", over, dict(_VALID))
+
+
+_STATED: dict[str, dict[str, _Stated]] = {
+    "collective-refrigerator": {
+        "cooling": _Stated(
+            "11 spins at T_w = 5: largest cooling current, COP at least 0.3",
+            lambda: _collective("J_cold", COP=(0.3, None)),
+        ),
+        "precision": _Stated(
+            "11 spins at T_w = 5: smallest uncertainty of the cooling current, which is 5e-6 or"
+            " more",
+            lambda: _collective("TUR_cold", is_largest=False, J_cold=(5e-6, None)),
+        ),
+    },
+    "qubit-refrigerator": {
+        "fixed peak": _Stated(
+            "two qubits: largest cooling current at a COP of 0.2 or more, over shift, centres and"
+            " coupling, filters of a peak that does not grow as they narrow",
+            _fixed_peak,
+            Qubits.fixed_peak,
+        ),
+    },
+    "resonator-refrigerator": {
+        "free centres": _Stated(
+            "two resonators: largest cooling current at the COP of the paper's filters, over shift,"
+            " centres and strengths",
+            lambda: problem(Resonators()),
+        ),
+    },
+    "n-demon": {
+        "relaxed": _Stated(
+            "resonances of width 0.01 at T_c = 0.5: most cooling at a COP of 0.2 or more, with"
+            " exchange of particles",
+            _relaxed,
+        ),
+        "least entropy": _Stated(
+            "resonances of width 0.01 at T_c = 0.5: least entropy at a cooling current of 5e-6",
+            _least_entropy,
+        ),
+    },
+    "quantum-motor": {
+        "power": _Stated(
+            "largest power at half of the torque at rest, efficiency at least 0.3",
+            lambda: _motor("power", efficiency=(0.3, None)),
+        ),
+        "efficiency": _Stated(
+            "largest efficiency at half of the torque at rest, power at least 0.002",
+            lambda: _motor("efficiency", power=(0.002, None)),
+        ),
+    },
+    "finite-reservoirs": {
+        "lowest temperature": _Stated(
+            "two modes between the reservoirs of Fig. 1: the lowest temperature reached", _lowest
+        ),
+        "lasting": _Stated(
+            "the lowest temperature reached, equilibration taking 1e5 or longer", _lasting
+        ),
+    },
+    "conductor": {
+        "Whitney": _Stated(
+            "one window between leads at T = 1 and 2: best efficiency at a power of 0.02", _whitney
+        ),
+    },
+    "dot-engine": {
+        "power": _Stated(
+            "one level with Coulomb blockade between leads at T = 1 and 2: largest power at an"
+            " efficiency of 0.3 or more",
+            _dot,
+        ),
+    },
+    "harvester": {
+        "power": _Stated(
+            "two dots that repel each other, a hot gate at T = 2 and leads at T = 1: largest power",
+            _harvest,
+        ),
+    },
+}
