@@ -236,7 +236,6 @@ def boxcar(cold: float = 1.0, hot: float = 2.0) -> Conductor:
 def _whitney():
     over = {
         "reservoirs.cold.chemical_potential": (0.0, 3.0),
-        "reservoirs.hot.chemical_potential": (-3.0, 0.0),
         "transmissions[0].center": (0.5, 12.0),
         "transmissions[0].width": (0.05, 20.0),
     }
