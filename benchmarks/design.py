@@ -1,4 +1,4 @@
-"""Fronts: `qtd.design.pareto_front` against the genetic algorithm NSGA-II and against random search.
+"""Fronts: `qtd.design.pareto_front` against a genetic algorithm, NSGA-II, and random search.
 
     python benchmarks/design.py            (needs the extra `bench` for pymoo)
 
@@ -34,7 +34,8 @@ ROLES = ("cold", "hot", "work")
 VALIDITY = 0.1
 STARTS, STEPS = 8, 100  # of qtd, its defaults
 LESS = 0.99  # of qtd's hypervolume, which the others are to reach
-BATCH = 1024  # of random search
+BATCH = 4096  # of random search
+MORE = 10  # times as many evaluations for random search, which is quick
 
 
 def main():
@@ -50,51 +51,58 @@ def compare(title, over, arguments):
     rounds = 1 if arguments.quick else arguments.rounds + 1
     runs = [gradient_front(over, arguments.points) for _ in range(rounds)]
     front, ours = runs[-1]
-    seconds = float(np.median([run.seconds[-1] for _, run in runs[-arguments.rounds :]]))
-    compilation = runs[0][1].compilation
+    seconds = float(np.median([log.seconds[-1] for _, log in runs[-arguments.rounds :]]))
     returned = np.stack([front.table[name].to_numpy() for name in ("J_cold", "COP", "validity")], 1)
-    ideal = returned[:, :2].max(0)
     check(front, returned)
-    evaluate, compile_rivals = evaluator(over, arguments.population)
+    evaluate, compile_genetic = evaluator(over, arguments.population)
     sampled, compile_random = evaluator(over, BATCH)
-    seeds = range(arguments.seeds)
-    most = arguments.evaluations
+    seeds, most = range(arguments.seeds), arguments.evaluations
     rivals = {
         "NSGA-II": [genetic(evaluate, len(over), arguments.population, most, s) for s in seeds],
-        "random": [random(sampled, len(over), most, s) for s in seeds],
+        "random": [random(sampled, len(over), MORE * most, s) for s in seeds],
     }
-    weighted = ours.evaluations[-1] + ours.gradients * len(over)
-    reached = hypervolume(returned, ideal)
+    compilation = runs[0][1].compilation
     print(
         f"\n{title} parameters; compilation: qtd {compilation:.1f} s, rivals"
-        f" {compile_rivals:.1f} and {compile_random:.1f} s; medians of {arguments.seeds} seeds"
+        f" {compile_genetic:.1f} and {compile_random:.1f} s; medians of {arguments.seeds} seeds"
     )
-    print(f"{'':<44} {'evaluations':>12} {'seconds':>9} {'hypervolume':>12}")
-    _row(f"qtd, {len(returned)} designs returned", ours.evaluations[-1], seconds, reached)
-    looked_at = ours.hypervolume(ideal, ours.evaluations[-1])
-    _row("qtd, all that it looked at", ours.evaluations[-1], seconds, looked_at)
-    _row(f"  a gradient as {len(over)} evaluations more", weighted, seconds, reached)
+    ideal = returned[:, :2].max(0)
+    _table(returned, ours, (seconds, compilation), rivals, ideal, len(over))
+    _curve(ours, rivals, ideal, most)
+
+
+def _table(returned, ours, times, rivals, ideal, size):
+    """What each code has reached when; `times` of qtd: seconds of its search, and of its
+    compilation."""
+    reached, done = hypervolume(returned, ideal), ours.done
+    weighted = done + ours.gradients * size
+    print(f"{'':<52} {'evaluations':>12} {'seconds':>9} {'hypervolume':>12}")
+    _row(f"qtd, {len(returned)} designs returned", done, times[0], reached)
+    _row("qtd, all that it looked at", done, times[0], ours.hypervolume(ideal, done))
+    _row(f"qtd, a gradient as {size} evaluations more", weighted, times[0], reached)
     for name, logs in rivals.items():
         marks = {
-            "as many evaluations": ours.evaluations[-1],
+            "as many evaluations": done,
             "as many, gradients counted": weighted,
-            "10 times as many": 10 * ours.evaluations[-1],
-            "as much time": [log.evaluations_in(seconds) for log in logs],
+            "10 times as many": 10 * done,
+            "as much time": [log.evaluations_in(times[0]) for log in logs],
             "as much time, with qtd's compilation": [
-                log.evaluations_in(seconds + compilation) for log in logs
+                log.evaluations_in(sum(times)) for log in logs
             ],
-            "all": most,
+            "all": [log.done for log in logs],
         }
         for words, counts in marks.items():
             _marked(f"{name}, {words}", logs, counts, ideal)
-        _needed(name, logs, ideal, LESS * reached, ours.evaluations[-1], weighted)
+        _needed(name, logs, ideal, LESS * reached, done, weighted)
+
+
+def _curve(ours, rivals, ideal, most):
+    """Hypervolumes against the number of evaluations."""
     print(f"\n{'hypervolume after':>18} {'qtd':>9}" + "".join(f"{name:>9}" for name in rivals))
-    count = 1000
-    while count <= most:
-        mine = f"{ours.hypervolume(ideal, count):9.4f}" if count <= ours.evaluations[-1] else ""
+    for count in 1000 * 2 ** np.arange(int(np.log2(most / 1000)) + 1):
+        mine = f"{ours.hypervolume(ideal, count):.4f}" if count <= ours.done else ""
         others = [np.median([log.hypervolume(ideal, count) for log in x]) for x in rivals.values()]
         print(f"{count:>18} {mine:>9}" + "".join(f"{other:9.4f}" for other in others))
-        count *= 2
 
 
 def six():
@@ -154,7 +162,9 @@ class Log:
         return hypervolume(self.values[:known], ideal)
 
     def evaluations_in(self, seconds):
-        """How many evaluations were done by then."""
+        """How many evaluations were done by then; infinite if the search had ended before."""
+        if seconds > self.seconds[-1]:
+            return np.inf
         known = int(np.searchsorted(self.seconds, seconds, side="right"))
         return int(self.evaluations[known - 1]) if known else 0
 
@@ -302,7 +312,7 @@ def genetic(evaluate, size, population, most, seed):
 def random(evaluate, size, most, seed):
     """The log of evenly spread points (Sobol)."""
     log = Log()
-    sequence = qmc.Sobol(size, seed=seed)
+    sequence = qmc.Sobol(size, seed=seed)  # pyright: ignore[reportCallIssue]
     while log.done < most:
         log.add(evaluate(sequence.random(BATCH)))
     return log.closed()
@@ -313,7 +323,7 @@ def _marked(words, logs, counts, ideal):
     done = [min(count, log.done) for count, log in zip(counts, logs)]
     seconds = [log.seconds_to(count) for count, log in zip(done, logs)]
     volumes = [log.hypervolume(ideal, count) for count, log in zip(done, logs)]
-    note = "" if max(counts) <= min(log.done for log in logs) else " (no more were done)"
+    note = " (at most)" if (counts > done).any() else ""
     _row(words + note, int(np.median(done)), np.median(seconds), np.median(volumes), volumes)
 
 
@@ -323,22 +333,22 @@ def _needed(name, logs, ideal, wanted, ours, weighted):
     median = float(np.median(needed))
     words = f"{name}, to {wanted:.4f}, qtd's less 1 %"
     if not np.isfinite(median):
-        print(f"{words:<44} {'not reached':>12}  (seeds: {needed})")
+        print(f"{words:<52} {'not reached':>12}  (seeds: {needed})")
         return
     seconds = np.median([log.seconds_to(x) for x, log in zip(needed, logs) if np.isfinite(x)])
     print(
-        f"{words:<44} {int(median):>12} {seconds:>9.1f}   {median / ours:.2f} times qtd's,"
+        f"{words:<52} {int(median):>12} {seconds:>9.1f}   {median / ours:.2f} times qtd's,"
         f" {median / weighted:.2f} with gradients counted (seeds: {needed})"
     )
 
 
 def _row(words, evaluations, seconds, volume, volumes=()):
     spread = f"  ({min(volumes):.4f} to {max(volumes):.4f})" if len(volumes) > 1 else ""
-    print(f"{words:<44} {evaluations:>12} {seconds:>9.1f} {volume:>12.4f}{spread}")
+    print(f"{words:<52} {evaluations:>12} {seconds:>9.1f} {volume:>12.4f}{spread}")
 
 
 def _arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Fronts: qtd against NSGA-II and random search.")
     parser.add_argument("--points", type=int, default=24, help="of the front that qtd is asked for")
     parser.add_argument(
         "--population", type=int, default=200, help="of NSGA-II; 100 and 40 do worse"
