@@ -29,8 +29,8 @@ class Certificate(eqx.Module):
     - `curvature`: eigenvalues of the second derivative of the Lagrangian along the directions that
       no active limit or bound holds, each parameter over its whole range; all negative at a strict
       maximum, all positive at a strict minimum, empty where limits hold every direction.
-    - `kind`: "strict maximum", "strict minimum", "saddle", "flat", or "vertex", of no free
-      direction. `flat_along`: parameters along which nothing changes.
+    - `kind`: "strict maximum", "strict minimum", "saddle", "flat", "vertex", of no free
+      direction, or "unknown", next to where there are no numbers. `flat_along`: parameters along which nothing changes.
     - `reached_by` of `starts` starts; `others`: the best value of the rest, None if there is none.
     """
 
@@ -87,8 +87,12 @@ def certified(
     values, vectors = np.zeros(0), np.zeros((len(point), 0))
     if free.shape[1]:
         bent = free.T @ _bent(landscape, goal, point, held, active) @ free
-        values, turned = np.linalg.eigh(bent)
-        vectors = free @ turned
+        if np.all(np.isfinite(bent)):
+            values, turned = np.linalg.eigh(bent)
+            vectors = free @ turned
+        else:  # next to where the machine has no numbers
+            values = np.full(len(bent), np.nan)
+            vectors = np.full_like(free, np.nan)
     tiny = float(np.finfo(point.dtype).eps)
     flat = np.abs(values) <= max(_FLAT, 100 * tiny / _step(tiny)) * size
     named = [path for i, path in enumerate(landscape.over) if _turns(vectors[:, flat], i)]
@@ -153,6 +157,8 @@ def held_by(rising: np.ndarray, holding: np.ndarray) -> tuple[np.ndarray, np.nda
     """How slopes of merits are held by those of limits: shares of the merits, which add up to 1,
     prices of the limits, none below 0, and the length of what is left."""
     columns = np.vstack([rising, -holding]).T
+    if not np.all(np.isfinite(columns)):
+        return np.zeros(len(rising)), np.zeros(len(holding)), np.inf
     size = np.abs(columns).max() or 1.0
     # To rounding.
     ones = np.concatenate([np.full(len(rising), _WEIGHT), np.zeros(len(holding))])
@@ -217,6 +223,8 @@ def _turns(vectors, i):
 def _kind(values, flat, sign):
     if not len(values):
         return "vertex"
+    if np.isnan(values).any():
+        return "unknown"
     if (values[~flat] > 0).any():
         return "saddle"
     if flat.any():

@@ -239,6 +239,8 @@ def _followed(landscape, goals, ladder, ends, searched, bar):
             ahead = known[near[0]]
             if len(near) == 2:  # on a line, as far again
                 ahead = np.clip(2 * known[near[0]] - known[near[1]], 0, 1).astype(start.dtype)
+            if not np.all(np.isfinite(landscape.at(ahead)[0])):
+                ahead = known[near[0]]
             starts = [ahead] if start is known[near[0]] else [ahead, start]
         known.append(best_of(number, [continued(landscape, goal, each) for each in starts]))
         bar.advance(1)

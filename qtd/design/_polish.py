@@ -86,6 +86,8 @@ def rank(landscape: Landscape, goal: Goal, point: Array, met: float = MET) -> tu
     values = landscape.at(point)[0]
     worst = float(landscape.violations(values, goal).max())
     merit = float(landscape.merits(values, goal).min())
+    if not np.isfinite(worst + merit):
+        return False, -np.inf
     return (True, merit) if worst <= met else (False, -worst)
 
 
@@ -156,14 +158,18 @@ def _refined(landscape, goal, point):
     merits, limits = _Scaled.merits(landscape, goal, point), _Scaled.limits(landscape, goal)
     tiny, found = float(np.finfo(point.dtype).eps), point
     for _ in range(_STEPS):
+        if not all(np.all(np.isfinite(x)) for x in landscape.at(found)):
+            return point
         step = _newton_step(landscape, merits, limits, found)
         place = np.clip(np.asarray(found, float) + step, 0, 1)
         moved = place.astype(point.dtype)
-        if not (np.all(np.isfinite(step)) and np.all(np.isfinite(landscape.at(moved)[0]))):
+        if not np.all(np.isfinite(step)):
             return point
         found = moved
         if np.abs(step).max() <= tiny**0.75:
             break
+    if not np.all(np.isfinite(landscape.at(found)[0])):
+        return point
     (met, merit), (was_met, was) = (rank(landscape, goal, x) for x in (found, point))
     is_as_good = met >= was_met and (met > was_met or merit >= was - _LOST * abs(was))
     is_closer = slope_left(landscape, goal, found) <= slope_left(landscape, goal, point)
@@ -206,6 +212,8 @@ def _newton_step(landscape, merits, limits, point):
     wanted[at[0]] = -slope(place)[free]
     wanted[at[2]] = sought.min() - merits.values(values)
     wanted[at[3]] = -limits.values(values)
+    if not np.all(np.isfinite(system)):
+        return np.full(len(place), np.nan)
     step = np.zeros(len(place))
     step[free] = np.linalg.lstsq(system, wanted, rcond=1e-13)[0][at[0]]
     return step * min(1.0, _FARTHEST / max(np.abs(step).max(), tiny))

@@ -292,6 +292,8 @@ def _verdict(landscape, goal, point):
 
 
 def _kind_in_words(certificate):
+    if certificate.kind == "unknown":
+        return "an optimum next to where there are no numbers"
     if certificate.kind == "vertex":
         return "an optimum that bounds and constraints hold on every side"
     if certificate.kind == "flat":

@@ -102,7 +102,7 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
     for row, name in enumerate(names):
         low, high = optimum.bounds[name]
         began, ended = (
-            (float(x) - low) / (high - low) for x in (start[name], optimum.parameters[name])
+            _share(float(x), low, high) for x in (start[name], optimum.parameters[name])
         )
         ax.plot([0, 1], [row, row], color=PALE, linewidth=2, zorder=1)
         ax.plot([began, ended], [row, row], color=PALETTE[0], linewidth=1.2, zorder=2)
@@ -138,6 +138,14 @@ def moves(optimum: Any, ax: Axes | None = None) -> Figure:
     ax.set_xticks([])
     set_title(ax, "Parameters before (ring) and after (dot)")
     return figure_of(ax)
+
+
+def _share(value, low, high):
+    """Where a value is between two bounds, on a logarithmic scale where they are positive and a
+    decade apart, as in the search; what lies outside, at the bound."""
+    if low > 0 and high >= 10 * low:
+        value, low, high = np.log([max(value, low), low, high])
+    return float(np.clip((value - low) / (high - low), 0, 1))
 
 
 def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:

@@ -48,9 +48,7 @@ def pareto(
         if chosen.any():
             sizes = _sizes(table[third[0]].to_numpy())[chosen] if third else 28
             ax.scatter(x[chosen], y[chosen], s=sizes, zorder=3, label=label, **style)
-    begin = front.start_values
-    if all(np.isfinite(begin[name]) for name in (across, up)):
-        ax.plot(begin[across], begin[up], "s", color=PALETTE[1], zorder=4, label="where it began")
+    _begin(ax, front.start_values, (across, up), (x, y))
     for name, value in _bounds(table, bound).items():
         draw = ax.axvline if name == across else ax.axhline
         if name in (across, up):
@@ -59,9 +57,26 @@ def pareto(
         xlabel=axis_label(across, table[across].attrs.get("units", "")),
         ylabel=axis_label(up, table[up].attrs.get("units", "")),
     )
+    ax.ticklabel_format(scilimits=(-3, 4))
     set_title(ax, f"Front of {len(x)} designs" + (f"; size: {third[0]}" if third else ""))
     legend_below(ax)
     return figure_of(ax)
+
+
+def _begin(ax, begin, names, values):
+    """The machine that a front began with: a square, or words where it lies far outside."""
+    place = [begin[name] for name in names]
+    if not np.all(np.isfinite(place)):
+        return
+    near = [
+        each.min() - np.ptp(each) <= at <= each.max() + np.ptp(each)
+        for at, each in zip(place, values)
+    ]
+    if all(near):
+        ax.plot(*place, "s", color=PALETTE[1], zorder=4, label="where it began")
+    else:
+        label = f"began far outside, at {place[0]:.3g}, {place[1]:.3g}"
+        ax.plot([], [], "s", color=PALETTE[1], label=label)
 
 
 def _sizes(values):
