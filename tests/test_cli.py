@@ -103,6 +103,45 @@ def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
     assert (tmp_path / "design.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_design_that_is_interrupted_goes_on_where_it_was(capsys, monkeypatch, tmp_path):
+    line = ["design", "n-demon", "--starts", "2", "--steps", "40", "--out", str(tmp_path)]
+    code, _, err = run(capsys, *line, "--resume")
+    assert code == 2 and "--resume finds no" in err
+    whole, _, _ = run(capsys, *line, "--json")
+    kept, seen = json.loads((tmp_path / "design.json").read_text()), []
+    assert whole == 0 and "Validity" not in kept and kept["certificate"]["starts"] == 2
+
+    def stop(self, steps):
+        seen.append(steps)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("qtd.design._progress.Progress.advance", stop)
+        code, _, err = run(capsys, *line)
+    assert code == 130 and "--resume goes on" in err and (tmp_path / "design.search.npz").exists()
+    assert json.loads((tmp_path / "design.json").read_text())["interrupted"]
+    assert run(capsys, *line, "--resume")[0] == 0 and not (tmp_path / "design.search.npz").exists()
+    assert json.loads((tmp_path / "design.json").read_text())["value"] == kept["value"]
+    assert "<img" in (tmp_path / "design.html").read_text()
+
+
+def test_fronts_tolerances_and_references_by_command(capsys, tmp_path):
+    demon = ["design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path)]
+    over = ["--over", "boldness=0.1:3"]
+    front = ["--pareto", "J_cold,-sigma", "--points", "3"]
+    code, out, err = run(capsys, *demon, *over, *front, "--json")
+    record = json.loads(out)
+    assert code == 0 and err == "" and record["objectives"] == ["J_cold", "-sigma"]
+    assert len(record["points"]) == 3 and (tmp_path / "design.png").exists()
+    rough = ["--minimize", "sigma", "--subject-to", "J_cold>=3e-4", "--tolerance", "energy_4=0.01"]
+    code, out, err = run(capsys, *demon, *over, *rough, "--measure", "mean")
+    assert code == 0 and err == "" and "in the workshop (mean of" in out
+    code, out, err = run(capsys, "design", "n-demon", "--reference", "--json")
+    kept = json.loads(out)["least entropy"]
+    assert kept["again"] == pytest.approx(kept["kept"], rel=1e-9, abs=1e-12)
+    assert "n-demon: least entropy" in run(capsys, "list", "--designs")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -136,6 +175,11 @@ def test_design_writes_a_picture_and_a_record(capsys, tmp_path):
             "must be positive",
         ),
         (["design", "collective-refrigerator", "--maximize", "joy"], "joy"),
+        (["design", "n-demon", "--minimize", "sigma", "--pareto", "J_cold,COP"], "exclude another"),
+        (["design", "n-demon", "--tolerance", "width"], "PATH=SIGMA"),
+        (["design", "n-demon", "--tolerance", "width=-1"], "positive standard deviation"),
+        (["design", "n-demon", "--pareto", "J_cold"], "two or three"),
+        (["design", "valve", "--reference"], "must be one of"),
         (["design", "collective-refrigerator", "--subject-to", "COP=3"], "NAME>=VALUE"),
         (["design", "collective-refrigerator", "--subject-to", "COP>=high"], "number"),
         (
@@ -642,7 +686,7 @@ def interrupted(*_, **__):
         (
             ["design", "n-demon", "--out", "{}"],
             "qtd.design.maximize",
-            "nothing is kept of a design that is not finished; fewer --starts or",
+            "nothing is kept of a design of which no step is finished.",
         ),
         (
             ["report", "n-demon", "--out", "{}/x.html"],

@@ -30,7 +30,8 @@ class Certificate(eqx.Module):
       no active limit or bound holds, each parameter over its whole range; all negative at a strict
       maximum, all positive at a strict minimum, empty where limits hold every direction.
     - `kind`: "strict maximum", "strict minimum", "saddle", "flat", "vertex", of no free
-      direction, or "unknown", next to where there are no numbers. `flat_along`: parameters along which nothing changes.
+      direction, or "unknown", next to where there are no numbers. `flat_along`: parameters along
+      which nothing changes.
     - `reached_by` of `starts` starts; `others`: the best value of the rest, None if there is none.
     """
 
