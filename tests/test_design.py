@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy
 
 import qtd
 
@@ -445,3 +446,51 @@ def test_a_front_keeps_within_limits_and_says_where_none_can():
         qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=4, starts=2, steps=40)
     with pytest.raises(ValueError, match="two or three"):
         qtd.design.pareto_front({"one": near_one}, Toy(), WIDE)
+
+
+def whitney(power, cold=1.0, hot=2.0, hot_potential=-0.5):
+    """The best efficiency of any conductor of one mode at a `power`: a window of energies that
+    opens where both leads are equally occupied, and closes where the power is reached; the bias by
+    a scalar search."""
+
+    def flows(bias, upper):
+        potentials = hot_potential, hot_potential + bias
+        lower = (potentials[1] * hot - potentials[0] * cold) / (hot - cold)
+
+        def passes(energy):
+            fillings = (
+                scipy.special.expit((m - energy) / t) for m, t in zip(potentials, (hot, cold))
+            )
+            return np.subtract(*fillings) / (2 * np.pi)
+
+        def over(weight):
+            return scipy.integrate.quad(
+                lambda e: weight(e) * passes(e), lower, lower + upper, epsabs=1e-13, epsrel=1e-12
+            )[0]
+
+        return bias * over(lambda e: 1.0), over(lambda e: e - hot_potential)
+
+    def efficiency(bias):
+        if flows(bias, 60.0)[0] <= power:
+            return 0.0
+        upper = scipy.optimize.brentq(lambda w: flows(bias, w)[0] - power, 1e-9, 60.0, xtol=1e-12)
+        return power / flows(bias, upper)[1]
+
+    found = scipy.optimize.minimize_scalar(
+        lambda bias: -efficiency(bias), bounds=(0.2, 3.5), method="bounded", options={"xatol": 1e-9}
+    )
+    return -found.fun
+
+
+@pytest.mark.deep
+def test_the_front_of_a_conductor_is_that_of_whitney():
+    asked = qtd.design.reference("conductor")["Whitney"].problem
+    named = qtd.design.observables(asked.machine)
+    wanted = {name: named[name] for name in ("power", "efficiency")}
+    limits = {"power at least": (named["power"], 0.004, None)}
+    front = qtd.design.pareto_front(wanted, asked.machine, asked.over, limits, points=11)
+    table = front.table
+    assert table.sizes["point"] == 11 and table["converged"].values.all()
+    # But for the end, at the largest power, where the window never closes.
+    best = [whitney(float(power)) for power in table["power"][1:]]
+    np.testing.assert_allclose(table["efficiency"].values[1:], best, rtol=1e-6)
