@@ -8,10 +8,9 @@ import pytest
 
 import qtd
 from qtd.design._landscape import Landscape
-from qtd.observables import observe
 
 DESIGNS = [(device, name) for device, names in qtd.design.references().items() for name in names]
-each_design = pytest.mark.parametrize(("device", "name"), DESIGNS, ids=" ".join)
+each_design = pytest.mark.parametrize(("device", "name"), DESIGNS)
 
 
 def test_there_is_a_reference_for_machines_and_for_devices_of_ones_own():
@@ -23,6 +22,7 @@ def test_there_is_a_reference_for_machines_and_for_devices_of_ones_own():
         qtd.design.reference("toaster")
 
 
+@pytest.mark.deep
 @each_design
 def test_a_reference_is_what_its_machine_does(device, name):
     design = qtd.design.reference(device)[name]
@@ -91,11 +91,18 @@ def test_nothing_near_a_reference_is_better(device, name):
     "QuantumMotor", "FiniteReservoirs",
 ])  # fmt: skip
 def test_every_machine_tells_its_validity_by_method_and_by_name(kind):
-    machine = getattr(qtd.machines, kind)()
-    by_name = qtd.design.observables(machine)["validity"]
-    value, named = jax.jit(lambda m: (m.validity(), observe([by_name], m)[0]))(machine)
-    assert float(value) == float(named) > 0
-    assert float(machine.operate().validity) == pytest.approx(float(value), rel=1e-12)
+    point = getattr(qtd.machines, kind)().operate()
+    value = float(point.validity)
+    assert value == float(point.observables()["validity"].value) > 0
+    assert value == max(map(float, point.ratios().values())) and " over " in point.binding()
+
+
+def test_validity_is_swept_by_name_and_is_that_of_the_machine():
+    demon = qtd.machines.NDemon()
+    table = qtd.sweep(demon, {"width": [0.01, 0.1]}, ["validity"])
+    wider = qtd.replace(demon, {"width": 0.1})
+    assert float(table["validity"][1]) == pytest.approx(float(wider.validity()), rel=1e-14)
+    assert float(table["validity"][0]) == pytest.approx(0.1, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["NDemon", "CollectiveRefrigerator", "FiniteReservoirs"])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor
+from ..machines import CollectiveRefrigerator, NDemon
 from ..machines import QubitRefrigerator as Qubits
 from ..machines import ResonatorRefrigerator as Resonators
 from ..networks import RateNetwork
@@ -156,10 +156,10 @@ def _filters(machine, names, heights):
     return over
 
 
-def _collective(objective, is_largest=True, **limits):
+def _collective():
     machine = replace(CollectiveRefrigerator(num_spins=11), {"work.temperature": 5.0})
     over = _filters(machine, ("cold", "work", "hot"), 1.0)
-    return _asked(machine, objective, over, {**limits, **_VALID}, is_largest=is_largest)
+    return _asked(machine, "J_cold", over, {"COP": (0.3, None), **_VALID})
 
 
 def _peaked(name):
@@ -188,40 +188,6 @@ def _relaxed():
     over = {"boldness": (0.01, 3.0), "exchange": (-0.3, 0.3), "energy_4": (1.55, 1.9)}
     limits = {"COP": (0.2, None), "margin": (1e-3, None), **_VALID}
     return _asked(machine, "J_cold", over, limits)
-
-
-def _motor(objective, **limits):
-    default = problem(QuantumMotor())
-    return _asked(default.machine, objective, default.over, {**limits, **_VALID})
-
-
-def _reservoirs():
-    """Two modes between the paper's reservoirs, slow enough for their own widths."""
-    machine = FiniteReservoirs()
-    return replace(machine, {"rates": 1e-3 * machine.rates})
-
-
-def _depth(machine):
-    return machine.minimum_temperature(0).temperature
-
-
-def _lifetime(machine):
-    """How long the cold one stays below its first temperature: until the reservoirs have produced
-    99 % of their entropy."""
-    return machine.equilibration_time(0.01)
-
-
-def _lowest():
-    over = {"energies[0]": (19.0, 23.0), "energies[1]": (19.0, 23.0)}
-    own = {"T_lowest": _depth}
-    return _asked(_reservoirs(), "T_lowest", over, dict(_VALID), own, is_largest=False)
-
-
-def _lasting():
-    over = {"energies[0]": (19.0, 23.0), "energies[1]": (19.0, 23.0)}
-    own = {"T_lowest": _depth, "lifetime": _lifetime}
-    limits = {"lifetime": (1e5, None), **_VALID}
-    return _asked(_reservoirs(), "T_lowest", over, limits, own, is_largest=False)
 
 
 def boxcar(cold: float = 1.0, hot: float = 2.0) -> Conductor:
@@ -305,12 +271,7 @@ _STATED: dict[str, dict[str, _Stated]] = {
     "collective-refrigerator": {
         "cooling": _Stated(
             "11 spins at T_w = 5: largest cooling current, COP at least 0.3",
-            lambda: _collective("J_cold", COP=(0.3, None)),
-        ),
-        "precision": _Stated(
-            "11 spins at T_w = 5: smallest uncertainty of the cooling current, which is 5e-6 or"
-            " more",
-            lambda: _collective("TUR_cold", is_largest=False, J_cold=(5e-6, None)),
+            _collective,
         ),
     },
     "qubit-refrigerator": {
@@ -337,24 +298,6 @@ _STATED: dict[str, dict[str, _Stated]] = {
         "least entropy": _Stated(
             "resonances of width 0.01 at T_c = 0.5: least entropy at a cooling current of 5e-6",
             _least_entropy,
-        ),
-    },
-    "quantum-motor": {
-        "power": _Stated(
-            "largest power at half of the torque at rest, efficiency at least 0.3",
-            lambda: _motor("power", efficiency=(0.3, None)),
-        ),
-        "efficiency": _Stated(
-            "largest efficiency at half of the torque at rest, power at least 0.002",
-            lambda: _motor("efficiency", power=(0.002, None)),
-        ),
-    },
-    "finite-reservoirs": {
-        "lowest temperature": _Stated(
-            "two modes between the reservoirs of Fig. 1: the lowest temperature reached", _lowest
-        ),
-        "lasting": _Stated(
-            "the lowest temperature reached, equilibration taking 1e5 or longer", _lasting
         ),
     },
     "conductor": {

@@ -24,6 +24,8 @@ from ._axes import (
 
 __all__ = ["currents", "filters"]
 
+_APART = 100.0  # highest over lowest peak, from which each filter is drawn in units of its own
+
 
 def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     """Spectral densities of a machine's reservoirs against energy (filled), and those of a machine
@@ -39,25 +41,32 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         return figure_of(ax)
     low, high = _window(networks)
     colors = colors_in(networks[0], getattr(machine, "driven_by", None))
+    curves = {
+        (name, k): _curve(network, name, low, high)
+        for name in networks[0].topology.names
+        for k, network in enumerate(networks)
+        if name in _densities(network)
+    }
+    peaks = {key: float(values.max()) for key, (_, values) in curves.items()}
+    # Decades apart, all but the highest would lie on the axis.
+    apart = max(peaks.values()) > _APART * min(peaks.values()) > 0
+    for (name, k), (energies, values) in curves.items():
+        shown = values / peaks[name, k] if apart else values
+        width, line = ((1.8, "solid"), (1.3, (0, (4, 2))))[k]
+        label = f"{name}, up to {peaks[name, k]:.2g}" if apart else name
+        label = label if k == 0 else None
+        ax.plot(energies, shown, color=colors[name], linewidth=width, linestyle=line, label=label)
+        if k == 0:
+            ax.fill_between(energies, shown, color=colors[name], alpha=0.18, linewidth=0)
     for row, name in enumerate(networks[0].topology.names):
-        color = colors[name]
-        for network, width, line in zip(networks, (1.8, 1.3), ("solid", (0, (4, 2)))):
-            density = _densities(network).get(name)
-            if density is None:
-                continue
-            energies = _grid(low, high, density, _transitions(network, name))
-            values = np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
-            label = name if network is networks[0] else None
-            ax.plot(energies, values, color=color, linewidth=width, linestyle=line, label=label)
-            if network is networks[0]:
-                ax.fill_between(energies, values, color=color, alpha=0.18, linewidth=0)
         marks = [energy for energy in _transitions(networks[0], name) if low <= energy <= high]
         place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
-        ax.vlines(marks, 1.015 + 0.03 * row, 1.04 + 0.03 * row, color=color, linewidth=2, **place)
+        ends = 1.015 + 0.03 * row, 1.04 + 0.03 * row
+        ax.vlines(marks, *ends, color=colors[name], linewidth=2, **place)
     ax.set(
         xlim=(low, high),
         xlabel=r"energy  ($E$);  ticks above the frame: transitions",
-        ylabel=r"spectral density  ($E$)",
+        ylabel="spectral density over its peak" if apart else r"spectral density  ($E$)",
     )
     ax.set_ylim(bottom=0)
     set_title(
@@ -67,6 +76,13 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     )
     ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
     return figure_of(ax)
+
+
+def _curve(network, name, low, high):
+    """Energies between two limits, and the spectral density of a reservoir there."""
+    density = _densities(network)[name]
+    energies = _grid(low, high, density, _transitions(network, name))
+    return energies, np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
 
 
 def _densities(network):
