@@ -99,7 +99,7 @@ def test_every_machine_tells_its_validity_by_method_and_by_name(kind):
 
 def test_validity_is_swept_by_name_and_is_that_of_the_machine():
     demon = qtd.machines.NDemon()
-    table = qtd.sweep(demon, {"width": [0.01, 0.1]}, ["validity"])
+    table = qtd.sweep(demon, {"width": np.array([0.01, 0.1])}, ["validity"])
     wider = qtd.replace(demon, {"width": 0.1})
     assert float(table["validity"][1]) == pytest.approx(float(wider.validity()), rel=1e-14)
     assert float(table["validity"][0]) == pytest.approx(0.1, rel=1e-12)

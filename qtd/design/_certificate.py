@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array
 from scipy.linalg import null_space
 from scipy.optimize import nnls
 
-from ._landscape import MET, Goal, Landscape
+from ._landscape import MET, Goal, Landscape, Numbers
 
 ACTIVE = 1e-5  # distance from a limit, relative to it, within which it holds the optimum
 _ALIKE = 1e-4  # relative difference of two values of one optimum, one of them perhaps rough
@@ -76,7 +75,7 @@ class _Held(NamedTuple):
 
 
 def certified(
-    landscape: Landscape, goal: Goal, ends: Sequence[Array], starts: int, sign: float
+    landscape: Landscape, goal: Goal, ends: Sequence[Numbers], starts: int, sign: float
 ) -> Certificate:
     """The certificate of the first of the `ends`, the best, to which some of so many `starts` led;
     `sign` is -1 where the objective is small."""
@@ -114,13 +113,13 @@ def certified(
     )
 
 
-def slope_left(landscape: Landscape, goal: Goal, point: Array) -> float:
+def slope_left(landscape: Landscape, goal: Goal, point: Numbers) -> float:
     """How far a point is from meeting the first-order conditions of an optimum, relative to the
     objective."""
     return _held(landscape, goal, point, _active(landscape, goal, point)).left
 
 
-def active_limits(landscape: Landscape, goal: Goal, point: Array) -> set[str]:
+def active_limits(landscape: Landscape, goal: Goal, point: Numbers) -> set[str]:
     """The names of the constraints that are met with equality."""
     return {landscape.limits[k].term.name for k, _ in _active(landscape, goal, point)}
 

@@ -18,6 +18,7 @@ from ._workshop import Workshop, measured
 Bounds = Mapping[str, tuple[float, float]]
 Constraints = Mapping[str, tuple[Observable, float | None, float | None]]
 Side = Literal["low", "high"]
+Numbers = Any  # arrays of JAX in programs, of NumPy where their values are known
 
 _REMEMBERED = 8  # points whose values are kept
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
@@ -31,7 +32,7 @@ class Term(NamedTuple):
     side: Side
     places: slice
 
-    def value(self, values: Array) -> Array:
+    def value(self, values: Numbers) -> Numbers:
         """The function itself, from all numbers (..., numbers)."""
         own = values[..., self.places]
         return own.min(-1) if self.side == "low" else own.max(-1)
@@ -114,7 +115,7 @@ class Landscape:
         tolerance = self.workshop and (self.workshop.sigmas, self.workshop.measure)
         return repr((dict(self.over), limits, self.signs.tolist(), tolerance, starts))
 
-    def machine_at(self, point: Array) -> Any:
+    def machine_at(self, point: Numbers) -> Any:
         """The machine at a point of the cube."""
         point = jnp.asarray(point)
         moved = {path: _scaled(point[i], *self.over[path]) for i, path in enumerate(self.over)}
@@ -128,7 +129,7 @@ class Landscape:
             [measured(each, side, self.workshop) for asked, each in sides for side in asked]
         )
 
-    def at(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, point: Numbers) -> tuple[np.ndarray, np.ndarray]:
         """The same and their slopes at one known point; who optimises asks again and again for what
         belongs to the last few."""
         place = np.asarray(point)
@@ -142,7 +143,7 @@ class Landscape:
             self._looked_at[key] = np.asarray(values), np.asarray(slopes)
         return self._looked_at[key]
 
-    def merits(self, values: Array, goal: Goal) -> Array:
+    def merits(self, values: Numbers, goal: Goal) -> Numbers:
         """What the goal makes of each number of the objectives; the least of them counts."""
         parts = [
             goal.scales[i] * self.signs[i] * values[..., term.places] + goal.shifts[i]
@@ -150,7 +151,7 @@ class Landscape:
         ]
         return _joined(parts)
 
-    def excesses(self, values: Array, goal: Goal) -> list[Array]:
+    def excesses(self, values: Numbers, goal: Goal) -> list[Numbers]:
         """How far the numbers of each limit exceed it, in its units: negative with room to
         spare."""
         return [
@@ -158,11 +159,11 @@ class Landscape:
             for k, limit in enumerate(self.limits)
         ]
 
-    def violations(self, values: Array, goal: Goal) -> Array:
+    def violations(self, values: Numbers, goal: Goal) -> Numbers:
         """`excesses` in one array; -1 where there are no limits."""
         return _joined(self.excesses(values, goal) or [0 * values[..., :1] - 1])
 
-    def pressures(self, values: Array, goal: Goal) -> Array:
+    def pressures(self, values: Numbers, goal: Goal) -> Numbers:
         """`violations` on a scale that is logarithmic far from the limits, in either direction: the
         same limits, for a search that comes from decades away."""
         found = [
@@ -172,10 +173,10 @@ class Landscape:
         ]
         return _joined(found or [0 * values[..., :1] - 1])
 
-    def goal(self, values: Float[Array, "points numbers"]) -> Goal:
+    def goal(self, values: Numbers) -> Goal:
         """The first objective, with the limits of the problem. Limits of 0 have the size of the
-        `values` at some points as their unit, and so has what is sought. `ValueError` if nothing is
-        finite at any of these points."""
+        `values` (points, numbers) at some points as their unit, and so has what is sought.
+        `ValueError` if nothing is finite at any of these points."""
         known = np.asarray(values, float)
         known = known[np.isfinite(known).all(axis=1)]
         if not len(known):
@@ -194,12 +195,12 @@ class Landscape:
         numbers = np.eye(count)[0], np.zeros(count), np.array(bounds), np.array(units), unit
         return Goal(*(np.asarray(x, values.dtype) for x in numbers))
 
-    def walls(self, point: Array) -> tuple[np.ndarray, np.ndarray]:
+    def walls(self, point: Numbers) -> tuple[np.ndarray, np.ndarray]:
         """Which coordinates are at their lower and which at their upper bound."""
         place = np.asarray(point, float)
         return place < 1e-6, place > 1 - 1e-6
 
-    def stretch(self, point: Array) -> np.ndarray:
+    def stretch(self, point: Numbers) -> np.ndarray:
         """By how much each parameter moves with its coordinate."""
         found = []
         for place, (low, high) in zip(np.asarray(point, float), self.over.values()):
@@ -219,10 +220,11 @@ class Landscape:
 
     def _observed(self, machine) -> list[Extremum]:
         """Every function of a machine, taken apart; with a workshop, a sample of each number."""
-        if self.workshop is None:
+        workshop = self.workshop
+        if workshop is None:
             return self._taken_apart(machine)
-        found = jax.vmap(lambda draw: _arrays(self._taken_apart(self.workshop.made(machine, draw))))
-        parts = found(jnp.asarray(self.workshop.sample, self.workshop.dtype))
+        found = jax.vmap(lambda draw: _arrays(self._taken_apart(workshop.made(machine, draw))))
+        parts = found(jnp.asarray(workshop.sample, workshop.dtype))
         return [Extremum(kind, part) for kind, part in zip(self._kinds, parts)]
 
     def _taken_apart(self, machine):

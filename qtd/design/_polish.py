@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array
 from scipy.optimize import minimize
 
 from ._certificate import differences, held_by, slope_left
-from ._landscape import MET, Goal, Landscape
+from ._landscape import MET, Goal, Landscape, Numbers
 
 _MOST, _REFINED = 8, 3  # points that are followed, and of these to the last digit
 _SAME, _ALIKE = 0.05, 2e-2  # of the cube, and relative: points that lead to one optimum
@@ -26,17 +25,17 @@ _ALIKE = 1e-2  # relative
 def polished_ends(
     landscape: Landscape,
     goal: Goal,
-    points: Iterable[Array],
+    points: Iterable[Numbers],
     most: int = _MOST,
     refined: int = _REFINED,
-) -> list[Array]:
+) -> list[Numbers]:
     """Where each of the `points`, the best first, leads, the best first.
 
     Points at nearly one place lead to one; of those at different places the first, at `most` so
     many, are followed roughly, and the best of these, so many as are to be `refined`, to the last
     digit."""
-    led: dict[int, Array] = {}
-    groups: list[tuple[Array, list[int]]] = []
+    led: dict[int, Numbers] = {}
+    groups: list[tuple[Numbers, list[int]]] = []
     for number, point in enumerate(points):
         if not np.all(np.isfinite(landscape.at(point)[0])):
             continue
@@ -48,7 +47,7 @@ def polished_ends(
     for begun, group in groups:
         end = _programmed(landscape, goal, begun, _ROUGH)
         led |= dict.fromkeys(group, _better(landscape, goal, end, begun))
-    best: list[Array] = []
+    best: list[Numbers] = []
     # What exceeds a limit by little only has its last digits still to come.
     for number in sorted(led, key=lambda k: rank(landscape, goal, led[k], _NEAR), reverse=True):
         near = [end for end in best if _is_near(landscape, goal, led[number], end)]
@@ -59,14 +58,14 @@ def polished_ends(
     return sorted(led.values(), key=lambda point: rank(landscape, goal, point), reverse=True)
 
 
-def polished(landscape: Landscape, goal: Goal, point: Array) -> Array:
+def polished(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The point to which sequential quadratic programming leads, refined by Newton's method, or
     this one if that is no better."""
     found = _programmed(landscape, goal, point, _ITERATIONS)
     return _refined(landscape, goal, _better(landscape, goal, found, point))
 
 
-def continued(landscape: Landscape, goal: Goal, point: Array) -> Array:
+def continued(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The optimum of a `goal` from that of a goal close to it, by Newton's method alone where that
     gets there."""
     found, tiny = _refined(landscape, goal, point), float(np.finfo(point.dtype).eps)
@@ -80,13 +79,13 @@ def _better(landscape, goal, found, point):
     return max((found, point), key=lambda point: rank(landscape, goal, point))
 
 
-def rank(landscape: Landscape, goal: Goal, point: Array, met: float = MET) -> tuple[bool, float]:
+def rank(landscape: Landscape, goal: Goal, point: Numbers, met: float = MET) -> tuple[bool, float]:
     """For comparison: what exceeds no limit by more than `met` first, by its merit, then the rest
     by how little they are exceeded."""
     values = landscape.at(point)[0]
     worst = float(landscape.violations(values, goal).max())
     merit = float(landscape.merits(values, goal).min())
-    if not np.isfinite(worst + merit):
+    if np.isnan(worst) or not np.isfinite(merit):
         return False, -np.inf
     return (True, merit) if worst <= met else (False, -worst)
 
@@ -240,7 +239,7 @@ class _Scaled(NamedTuple):
             if np.isfinite(goal.shifts[i])
             for place in range(term.places.start, term.places.stop)
         ]
-        return cls(*_columns(rows))
+        return _scaled(rows)
 
     @classmethod
     def limits(cls, landscape, goal):
@@ -252,7 +251,7 @@ class _Scaled(NamedTuple):
             for sign in [limit.sign]
             for place in range(limit.term.places.start, limit.term.places.stop)
         ]
-        return cls(*_columns(rows))
+        return _scaled(rows)
 
     def values(self, values):
         return np.arcsinh(self.factors * values[self.places] + self.shifts) - self.zeros
@@ -268,6 +267,6 @@ class _Scaled(NamedTuple):
         return _Scaled(*(column[chosen] for column in self))
 
 
-def _columns(rows):
+def _scaled(rows):
     table = np.array(rows, float).reshape(-1, 4)
-    return table[:, 0].astype(int), *table[:, 1:].T
+    return _Scaled(table[:, 0].astype(int), table[:, 1], table[:, 2], table[:, 3])

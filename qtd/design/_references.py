@@ -126,7 +126,7 @@ def _kept(device, name, stated):
 
 @functools.cache
 def _records(device):
-    file = resources.files(__package__) / _FOLDER / f"{device}.json"
+    file = resources.files("qtd.design") / _FOLDER / f"{device}.json"
     return json.loads(file.read_text(encoding="utf-8"))
 
 

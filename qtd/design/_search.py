@@ -179,14 +179,10 @@ def keep_search(optimum: Optimum, path: str | Path) -> None:
     on."""
     search = optimum.search
     leaves = {f"state_{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(search.states))}
+    leaves["values"], leaves["violations"] = search.values, search.violations
+    leaves["asked"] = np.array(search.asked)
     with open(path, "wb") as file:
-        np.savez(
-            file,
-            values=search.values,
-            violations=search.violations,
-            asked=np.array(search.asked),
-            **leaves,
-        )
+        np.savez(file, **leaves)  # pyright: ignore[reportArgumentType]
 
 
 def _resumed(resume: Optimum | str | Path, begun: Search) -> Search:

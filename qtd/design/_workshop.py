@@ -100,13 +100,13 @@ def measured(found: Extremum, side: str, workshop: Workshop | None) -> Float[Arr
     """The numbers by which one side of a function is judged, the smallest ("low") or the largest
     ("high") of which counts; with a `workshop`, on the side of the sample that hurts."""
     kind, parts = found
-    keeps_all = workshop is None or workshop.measure == "worst"
-    if keeps_all and kind == ("min" if side == "low" else "max"):
+    measure = "worst" if workshop is None else workshop.measure
+    if measure == "worst" and kind == ("min" if side == "low" else "max"):
         return jnp.ravel(parts)
     value = parts.min(-1) if kind == "min" else parts.max(-1)
-    if keeps_all:
+    if measure == "worst":
         return jnp.ravel(value)
-    return one_number(value, side, workshop.measure)[None]
+    return one_number(value, side, measure)[None]
 
 
 def one_number(sample: Float[Array, " draws"], side: str, measure: Measure) -> Float[Array, ""]:
@@ -119,8 +119,8 @@ def one_number(sample: Float[Array, " draws"], side: str, measure: Measure) -> F
     if measure == "mean-2sigma":
         spread = 2 * jnp.std(sample)
         return sample.mean() - (spread if is_low else -spread)
-    share = measure if is_low else 1 - measure
-    return jnp.quantile(sample, share)
+    share = float(measure)
+    return jnp.quantile(sample, share if is_low else 1 - share)
 
 
 class Robustness(eqx.Module):

@@ -266,10 +266,10 @@ def _flows(machine):
         heat,
         _drift.quasi_stationary(machine, gases),
         *rates,
-        sigma,
-        gases.temperature,
-        _rates_over(machine),
-        status,
+        entropy_production=sigma,
+        temperatures=gases.temperature,
+        rates_over=_rates_over(machine),
+        status=status,
     )
 
 

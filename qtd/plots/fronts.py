@@ -34,7 +34,7 @@ def pareto(
     validity = table["validity"].to_numpy() if "validity" in table else np.zeros(len(x))
     if not third:
         ax.plot(x, y, color=PALE, linewidth=1.2, zorder=1)
-    for low, high, style, label in (
+    kinds: tuple[tuple[float, float, dict[str, Any], str], ...] = (
         (-np.inf, FIRST_ORDER.doubtful * 1.001, {"color": PALETTE[0]}, "designs"),
         (
             FIRST_ORDER.doubtful * 1.001,
@@ -43,7 +43,8 @@ def pareto(
             "designs of doubtful validity",
         ),
         (FIRST_ORDER.wrong, np.inf, {"color": GREY, "marker": "x"}, "designs outside the model"),
-    ):
+    )
+    for low, high, style, label in kinds:
         chosen = (validity > low) & (validity <= high)
         if chosen.any():
             sizes = _sizes(table[third[0]].to_numpy())[chosen] if third else 28

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 Kind = Literal["max", "min"]
 
+_KINDS: dict[str, Kind] = {"max": "max", "reduce_max": "max", "min": "min", "reduce_min": "min"}
 _PASSED_ON = ("convert_element_type", "copy", "reshape", "squeeze")
 
 
@@ -50,12 +51,13 @@ def _parts(number, makers) -> tuple[Kind | None, list[Any]]:
     if name in _PASSED_ON:
         kind, parts = _parts(step.invars[0], makers)
         return (kind, parts) if kind else (None, [number])
-    if name in ("reduce_max", "reduce_min"):
-        return name.removeprefix("reduce_"), [step.invars[0]]
-    if name not in ("max", "min"):
+    kind = _KINDS.get(name)
+    if kind is None:
         return None, [number]
+    if name.startswith("reduce_"):
+        return kind, [step.invars[0]]
     parts = []
     for operand in step.invars:
-        kind, inner = _parts(operand, makers)
-        parts += inner if kind in (name, None) else [operand]
-    return name, parts
+        inner, found = _parts(operand, makers)
+        parts += found if inner in (kind, None) else [operand]
+    return kind, parts

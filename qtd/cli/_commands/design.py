@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -116,7 +117,7 @@ def design(
             f"--resume finds no {kept}; there is one where a design was interrupted."
         )
     bounds, limits = _bounds(over), _limits(constraints)
-    effort = {"starts": starts, "steps": steps, "seed": seed, "progress": True}
+    effort: dict[str, Any] = {"starts": starts, "steps": steps, "seed": seed, "progress": True}
     told = "nothing is kept of a design of which no step is finished"
     with interruptible(lambda: told):
         built = build(machine, settings, float32)
