@@ -113,7 +113,8 @@ def _programmed(landscape, goal, point, iterations):
         return np.clip(place[:size], 0, 1).astype(point.dtype)
 
     def at(place):
-        return tuple(np.asarray(x, float) for x in landscape.at(inside(place)))
+        values, slopes = landscape.at(inside(place))
+        return np.asarray(values, float), np.asarray(slopes, float)
 
     def sought(place):
         return merits.values(at(place)[0])
