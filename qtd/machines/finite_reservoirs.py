@@ -261,10 +261,10 @@ def _flows(machine):
     sigma = _drift.entropy_production(machine, gases, ())
     status = first((~jnp.isfinite(sigma), Status.INVALID_PARAMETER), _caution(machine))
     return Flows(
-        particles,
-        energy,
-        heat,
-        _drift.quasi_stationary(machine, gases),
+        particles=particles,
+        energy=energy,
+        heat=heat,
+        occupations=_drift.quasi_stationary(machine, gases),
         temperature_rates=rates[0],
         potential_rates=rates[1],
         entropy_production=sigma,
