@@ -3,6 +3,7 @@
 import functools
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,14 +31,14 @@ class Descent(NamedTuple):
     best: Float[Array, " parameters"]
 
 
-class Search(NamedTuple):
+class Search(eqx.Module):
     """Where a descent is: the `states` of all starts, and the `values` and worst `violations` that
     they have met so far, (steps, starts); `asked`: what it is about, in words."""
 
     states: Descent
     values: np.ndarray
     violations: np.ndarray
-    asked: str
+    asked: str = eqx.field(static=True)
 
     @property
     def done(self) -> int:

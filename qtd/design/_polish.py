@@ -11,15 +11,13 @@ from ._certificate import differences, held_by, slope_left
 from ._landscape import MET, Goal, Landscape, Numbers
 
 _MOST, _REFINED = 8, 3  # points that are followed, and of these to the last digit
-_SAME, _ALIKE = 0.05, 2e-2  # of the cube, and relative: points that lead to one optimum
+_SAME, _ALIKE = 0.02, 1e-2  # of the cube, and relative: points that lead to one optimum
 _ROUGH, _ITERATIONS = 60, 300  # of sequential quadratic programming
 _STEPS = 8  # of Newton's method
 _NEAR = 1e-2  # limits so close, relative to themselves, may be those that hold a rough optimum
 _FEW = 3
 _LOST = 1e-3  # relative, of the merit that a step may cost
 _FARTHEST = 0.2  # of the cube, in one step
-_SAME = 0.02  # of the cube: ends of the descent as close, at nearly one value, are one optimum
-_ALIKE = 1e-2  # relative
 
 
 def polished_ends(

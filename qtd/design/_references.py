@@ -58,9 +58,12 @@ class _Stated(NamedTuple):
     tied: Callable[[Any], Any] = lambda machine: machine
 
 
-def references() -> dict[str, list[str]]:
-    """Names of all reference designs, by what they are of."""
-    return {device: list(stated) for device, stated in _STATED.items()}
+def references() -> dict[str, dict[str, str]]:
+    """All reference designs: what each is, in words, by what it is of and by name."""
+    return {
+        device: {name: each.statement for name, each in stated.items()}
+        for device, stated in _STATED.items()
+    }
 
 
 def reference(device: str) -> dict[str, ReferenceDesign]:
@@ -144,21 +147,14 @@ def _asked(
     return Problem(objective, known[objective], machine, over, constraints, **how)
 
 
-def _filters(machine, names, heights):
-    """Centres within a quarter, three decades of widths and eight of heights, for these filters."""
-    over = {}
-    for name in names:
-        density = getattr(machine, name).spectral_density
-        center = float(density.center)
+def _collective():
+    """Centres within a quarter, three decades of widths and eight of heights."""
+    machine, over = replace(CollectiveRefrigerator(num_spins=11), {"work.temperature": 5.0}), {}
+    for name in ("cold", "work", "hot"):
+        center = float(getattr(machine, name).spectral_density.center)
         over[f"{name}.spectral_density.center"] = (0.75 * center, 1.25 * center)
         over[f"{name}.spectral_density.width"] = (1e-3, 1.0)
-        over[f"{name}.spectral_density.height"] = (1e-8, heights)
-    return over
-
-
-def _collective():
-    machine = replace(CollectiveRefrigerator(num_spins=11), {"work.temperature": 5.0})
-    over = _filters(machine, ("cold", "work", "hot"), 1.0)
+        over[f"{name}.spectral_density.height"] = (1e-8, 1.0)
     return _asked(machine, "J_cold", over, {"COP": (0.3, None), **_VALID})
 
 
@@ -190,11 +186,11 @@ def _relaxed():
     return _asked(machine, "J_cold", over, limits)
 
 
-def boxcar(cold: float = 1.0, hot: float = 2.0) -> Conductor:
+def boxcar() -> Conductor:
     """A conductor that lets pass one window of energies, between a cold lead and a hot one."""
     leads = {
-        "cold": Reservoir(cold, 0.5, "fermi", spectral_density=WideBand(1.0)),
-        "hot": Reservoir(hot, -0.5, "fermi", spectral_density=WideBand(1.0)),
+        "cold": Reservoir(1.0, 0.5, "fermi", spectral_density=WideBand(1.0)),
+        "hot": Reservoir(2.0, -0.5, "fermi", spectral_density=WideBand(1.0)),
     }
     return Conductor(leads, [("hot", "cold", Boxcar(3.0, 4.0))])
 
@@ -237,14 +233,10 @@ def harvester() -> RateNetwork:
     Levels: empty, the conducting dot filled, the gate's dot filled, both.
     """
 
-    def lead(temperature, potential, height):
-        return Reservoir(temperature, potential, "fermi", spectral_density=WideBand(height))
+    def lead(temperature, potential):
+        return Reservoir(temperature, potential, "fermi", spectral_density=WideBand(0.05))
 
-    leads = {
-        "left": lead(1.0, 0.0, 0.05),
-        "right": lead(1.0, 0.2, 0.05),
-        "gate": lead(2.0, 0.0, 0.05),
-    }
+    leads = {"left": lead(1.0, 0.0), "right": lead(1.0, 0.2), "gate": lead(2.0, 0.0)}
     jumps = [
         ("left", 0, 1, 1.0),
         ("right", 2, 3, 1.0),

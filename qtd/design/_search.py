@@ -1,5 +1,6 @@
 """The search for one optimum."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -139,23 +140,27 @@ def _sought(
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
     points = initial_points(machine, over, starts, seed)
 
-    def searched(points, workshop, resume):
-        landscape = Landscape([("objective", objective, sign)], machine, over, subject_to, workshop)
+    def searched(landscape, points, resume):
         return _searched(landscape, points, optimizer, steps, progress, sign, resume)
 
+    asked = [("objective", objective, sign)]
+    landscape = Landscape(asked, machine, over, subject_to)
     if tolerance is None:
-        return searched(points, None, resume)
+        return searched(landscape, points, resume)
     workshop = workshop_of(machine, tolerance, measure, draws, seed)
-    nominal = searched(points, None, None)
+    # An interrupted search may be that of the nominal problem, or the one that follows.
+    is_nominal = resume is not None and _asked_of(resume) == landscape.asked(starts)
+    nominal = searched(landscape, points, resume if is_nominal else None)
     if nominal.interrupted:
         return nominal
     place = place_of({path: float(x) for path, x in nominal.parameters.items()}, over)
     inside = jnp.asarray(np.clip(place, 1e-3, 1 - 1e-3), points.dtype)
-    found = searched(points.at[0].set(inside), workshop, resume)
+    rough = Landscape(asked, machine, over, subject_to, workshop)
+    found = searched(rough, points.at[0].set(inside), None if is_nominal else resume)
     if found.interrupted:
         return found
     compared = robustness(objective, found.machine, nominal.machine, workshop, sign, seed)
-    return _with(found, robustness=compared)
+    return dataclasses.replace(found, robustness=compared)
 
 
 def _searched(landscape, points, optimizer, steps, progress, sign, resume) -> Optimum:
@@ -187,28 +192,29 @@ def keep_search(optimum: Optimum, path: str | Path) -> None:
 
 def _resumed(resume: Optimum | str | Path, begun: Search) -> Search:
     """The search of an interrupted optimum, if it is one of the problem that was `begun`."""
-    search = resume.search if isinstance(resume, Optimum) else _read(Path(resume), begun)
-    if search.asked != begun.asked:
+    asked = _asked_of(resume)
+    if asked != begun.asked:
         raise ValueError(
             "`resume` must be a search for the same problem with as many starts; it is one for"
-            f" {search.asked}."
+            f" {asked}."
         )
-    return search
-
-
-def _read(path, begun):
-    """A search that was kept in a file."""
-    if not path.is_file():
-        raise ValueError(f"`resume` names the file {str(path)!r}, which does not exist.")
+    if isinstance(resume, Optimum):
+        return resume.search
     leaves, structure = jax.tree.flatten(begun.states)
-    with np.load(path) as kept:
-        asked = str(kept["asked"])
-        if asked != begun.asked:
-            return begun._replace(asked=asked)
+    with np.load(resume) as kept:
         states = [jnp.asarray(kept[f"state_{i}"]) for i in range(len(leaves))]
-        return Search(
-            jax.tree.unflatten(structure, states), kept["values"], kept["violations"], asked
-        )
+        states = jax.tree.unflatten(structure, states)
+        return Search(states, kept["values"], kept["violations"], asked)
+
+
+def _asked_of(resume):
+    """What a search, or the one that was kept in a file, is about."""
+    if isinstance(resume, Optimum):
+        return resume.search.asked
+    if not Path(resume).is_file():
+        raise ValueError(f"`resume` names the file {str(resume)!r}, which does not exist.")
+    with np.load(resume) as kept:
+        return str(kept["asked"])
 
 
 def optimum_at(
@@ -241,7 +247,7 @@ def _unfinished(landscape, goal, search, steps, sign):
     )
     point = search.ends()[0]
     found = _optimum(landscape, goal, point, search, sign, message, None)
-    return _with(found, converged=False, interrupted=True)
+    return dataclasses.replace(found, converged=False, interrupted=True)
 
 
 def _optimum(landscape, goal, point, search, sign, message, certificate):
@@ -307,9 +313,3 @@ def _why_not(landscape, goal, point):
     side = "at least" if limit.sign < 0 else "at most"
     reached = f"reached {float(limit.term.value(values)):.6g}, {side} {limit.bound:g} is asked"
     return f"the constraint {limit.term.name!r} cannot be met within the bounds: {reached}"
-
-
-def _with(optimum, **changes):
-    """The same with some of its fields changed."""
-    fields = {name: getattr(optimum, name) for name in Optimum.__dataclass_fields__}
-    return Optimum(**{**fields, **changes})

@@ -26,7 +26,7 @@ def list_machines(designs: bool, as_json: bool) -> None:
 def _designs():
     """What each reference design is, by machine and name."""
     return {
-        f"{device}: {name}": design.statement
-        for device in qtd.design.references()
-        for name, design in qtd.design.reference(device).items()
+        f"{device}: {name}": statement
+        for device, stated in qtd.design.references().items()
+        for name, statement in stated.items()
     }
