@@ -68,7 +68,7 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         xlabel=r"energy  ($E$);  ticks above the frame: transitions",
         ylabel="spectral density over its peak" if apart else r"spectral density  ($E$)",
     )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.4 if apart else None)  # with room for the legend above peaks of 1
     set_title(
         ax,
         "Filters" if before is None else "Filters before (dashed) and after (solid)",
