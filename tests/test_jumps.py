@@ -601,6 +601,7 @@ def test_what_has_no_definite_quanta_is_not_counted():
         "J_jump_0",
         "E_jump_0",
         "sigma",
+        "validity",
     }
     assert "heat current out of 'jump_0'" in repr(point) and np.isinf(
         float(point.certificate.smallest_variance)
