@@ -7,6 +7,7 @@ import pytest
 import scipy
 
 import qtd
+from qtd.spectral import WideBand
 
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
 CENTER, WIDTH = "cold.spectral_density.center", "work.spectral_density.width"
@@ -494,3 +495,92 @@ def test_the_front_of_a_conductor_is_that_of_whitney():
     # But for the end, at the largest power, where the window never closes.
     best = [whitney(float(power)) for power in table["power"][1:]]
     np.testing.assert_allclose(table["efficiency"].values[1:], best, rtol=1e-6)
+
+
+def ring(levels=(1.0, 5.0)):
+    """A three-level absorption refrigerator with one flat reservoir at each edge."""
+    temperatures = {"cold": 0.8, "work": 5.0, "hot": 1.0}
+    return qtd.RateNetwork(
+        energies=[0.0, *levels],
+        jumps=[("cold", 0, 1, 1.0), ("work", 1, 2, 1.0), ("hot", 0, 2, 1.0)],
+        reservoirs={
+            name: qtd.Reservoir(temperature, spectral_density=WideBand(0.01))
+            for name, temperature in temperatures.items()
+        },
+    )
+
+
+def quanta_of_a_ring(cold, work):
+    """Turns per time of that ring, whose gaps are `cold`, `work` and their sum: products of rates
+    forwards and backwards over the sum of all spanning trees."""
+    gaps, temperatures = np.array([cold, work, cold + work]), np.array([0.8, 5.0, 1.0])
+    filling = 1 / np.expm1(gaps / temperatures)
+    up, down = 0.01 * filling, 0.01 * (1 + filling)
+    forwards = np.array([up[0], up[1], down[2]])  # 0 -> 1 -> 2 -> 0
+    backwards = np.array([down[0], down[1], up[2]])
+    trees = sum(
+        forwards[(k + 1) % 3] * forwards[(k + 2) % 3]
+        + backwards[k] * forwards[(k + 2) % 3]
+        + backwards[k] * backwards[(k + 1) % 3]
+        for k in range(3)
+    )
+    return (forwards.prod() - backwards.prod()) / trees
+
+
+@pytest.mark.deep
+def test_the_front_of_a_three_level_ring_is_that_of_its_closed_form():
+    """A ring that turns one way pays a quantum of work for every quantum of cold: COP = e_c / e_w,
+    and the most cooling at each by a search along e_c."""
+    device = ring()
+    named = qtd.design.observables(device)
+
+    def cop(device):
+        return named["J_cold"](device) / named["J_work"](device)
+
+    wanted = {"J_cold": named["J_cold"], "COP": cop}
+    over = {"energies[1]": (0.05, 4.0), "energies[2]": (1.0, 12.0)}
+    limits = {"cooling": (named["J_cold"], 1e-5, None)}
+    front = qtd.design.pareto_front(wanted, device, over, limits, points=11, starts=8, steps=100)
+    assert front.table.sizes["point"] == 11 and front.table["converged"].values.all()
+
+    def most(ratio):
+        found = scipy.optimize.minimize_scalar(
+            lambda cold: -cold * quanta_of_a_ring(cold, cold / ratio),
+            bounds=(0.05, 4.0), method="bounded", options={"xatol": 1e-10},
+        )  # fmt: skip
+        return -found.fun
+
+    best = [most(float(ratio)) for ratio in front.table["COP"]]
+    np.testing.assert_allclose(front.table["J_cold"], best, rtol=1e-6)
+
+
+@pytest.mark.deep
+def test_the_front_of_a_two_state_engine_is_that_of_its_closed_form():
+    """One level between two leads: power b G (f_h - f_c) / 2 at the bias b, efficiency b / (e -
+    mu_h), and the most power at each efficiency by a search along the level."""
+    leads = {
+        "cold": qtd.Reservoir(1.0, 0.5, "fermi", spectral_density=WideBand(0.02)),
+        "hot": qtd.Reservoir(2.0, 0.0, "fermi", spectral_density=WideBand(0.02)),
+    }
+    jumps = [("cold", 0, 1, 1.0), ("hot", 0, 1, 1.0)]
+    device = qtd.RateNetwork([0.0, 2.0], jumps, leads, particles=[0, 1])
+    named = qtd.design.observables(device)
+    wanted = {name: named[name] for name in ("power", "efficiency")}
+    over = {"energies[1]": (0.2, 12.0), "reservoirs.cold.chemical_potential": (0.01, 6.0)}
+    limits = {"power at least": (named["power"], 1e-5, None)}
+    front = qtd.design.pareto_front(wanted, device, over, limits, points=11, starts=8, steps=100)
+    assert front.table.sizes["point"] == 11 and front.table["converged"].values.all()
+
+    def most(efficiency):
+        def power(level):
+            hot, cold = scipy.special.expit([-level / 2, -level * (1 - efficiency)])
+            return efficiency * level * 0.01 * (hot - cold)
+
+        found = scipy.optimize.minimize_scalar(
+            lambda level: -power(level), bounds=(0.2, 12.0), method="bounded",
+            options={"xatol": 1e-10},
+        )  # fmt: skip
+        return -found.fun
+
+    best = [most(float(efficiency)) for efficiency in front.table["efficiency"]]
+    np.testing.assert_allclose(front.table["power"], best, rtol=1e-6)

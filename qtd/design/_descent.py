@@ -10,12 +10,14 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from .._numerics.compilation import quickly
 from ._history import History
 from ._landscape import Goal, Landscape
 from ._progress import Progress
 
 _BLOCK = 20  # steps between updates of the multipliers
 _NEARLY = 1e-3  # largest violation of a limit, relative to it, of what the descent calls feasible
+_LONG = 10.0  # seconds that a start takes one by one, from which the block is optimised
 _FARTHEST = 12.0  # logits beyond which a parameter is at its bound
 
 
@@ -82,7 +84,7 @@ class Descender:
             while search.done < self._steps:
                 # Waiting for each keeps the progress honest, and an interrupt from waiting for all
                 # that would be under way.
-                following = self._block(search.states, goal, search.done)
+                following = self._block(search.states, goal, np.asarray(search.done))
                 states, (values, violations) = jax.block_until_ready(following)
                 kept = min(_BLOCK, self._steps - search.done)
                 search = Search(
@@ -101,7 +103,7 @@ class Descender:
     @functools.cached_property
     def _block(self):
         """Some steps of all starts and new prices after them; what is done after the last of all
-        steps is thrown away."""
+        steps is thrown away. Optimised where a start takes so long that it is worth the wait."""
 
         def step(state, number, goal):
             merit, violations, pressures, slope = self._slope(state, goal)
@@ -118,7 +120,9 @@ class Descender:
 
             return jax.lax.scan(one, state, done + jnp.arange(_BLOCK))
 
-        return jax.jit(jax.vmap(block, in_axes=(0, None, None)))
+        every = jax.vmap(block, in_axes=(0, None, None))
+        is_long = self._landscape.seconds * self._steps > _LONG
+        return (eqx.filter_jit if is_long else quickly)(every)
 
     def _slope(self, state, goal):
         """Merit and violations at the point of a start, and the slope of the augmented Lagrangian

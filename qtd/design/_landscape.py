@@ -1,5 +1,6 @@
 """A design problem in the coordinates of the search, every bound a wall of the unit cube."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -108,6 +109,7 @@ class Landscape:
             self.limits.append(Limit(term, np.nan if bound is None else bound))
         self._looked_at: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         self._differentiated: Any = None
+        self.seconds = np.inf  # that numbers and slopes have taken at one point
 
     def asked(self, starts: int) -> str:
         """The problem in one line, by which an interrupted search is known again."""
@@ -139,8 +141,10 @@ class Landscape:
                 self._looked_at.pop(next(iter(self._looked_at)))
             if self._differentiated is None:
                 self._differentiated = self._compiled(place)
-            values, slopes = self._differentiated(place)
-            self._looked_at[key] = np.asarray(values), np.asarray(slopes)
+            begun = time.perf_counter()
+            values, slopes = map(np.asarray, self._differentiated(place))
+            self.seconds = min(self.seconds, time.perf_counter() - begun)
+            self._looked_at[key] = values, slopes
         return self._looked_at[key]
 
     def merits(self, values: Numbers, goal: Goal) -> Numbers:

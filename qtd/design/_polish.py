@@ -50,7 +50,7 @@ def polished_ends(
     for number in sorted(led, key=lambda k: rank(landscape, goal, led[k], _NEAR), reverse=True):
         near = [end for end in best if _is_near(landscape, goal, led[number], end)]
         if not near and len(best) < refined:
-            best.append(polished(landscape, goal, led[number]))
+            best.append(continued(landscape, goal, led[number]))
             near = best[-1:]
         led[number] = near[0] if near else led[number]
     return sorted(led.values(), key=lambda point: rank(landscape, goal, point), reverse=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..machines import CollectiveRefrigerator, NDemon
+from ..machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor
 from ..machines import QubitRefrigerator as Qubits
 from ..machines import ResonatorRefrigerator as Resonators
 from ..networks import RateNetwork
@@ -147,7 +147,7 @@ def _asked(
     return Problem(objective, known[objective], machine, over, constraints, **how)
 
 
-def _collective():
+def _collective(limits):
     """Centres within a quarter, three decades of widths and eight of heights."""
     machine, over = replace(CollectiveRefrigerator(num_spins=11), {"work.temperature": 5.0}), {}
     for name in ("cold", "work", "hot"):
@@ -155,7 +155,7 @@ def _collective():
         over[f"{name}.spectral_density.center"] = (0.75 * center, 1.25 * center)
         over[f"{name}.spectral_density.width"] = (1e-3, 1.0)
         over[f"{name}.spectral_density.height"] = (1e-8, 1.0)
-    return _asked(machine, "J_cold", over, {"COP": (0.3, None), **_VALID})
+    return _asked(machine, "J_cold", over, {**limits, **_VALID})
 
 
 def _peaked(name):
@@ -184,6 +184,39 @@ def _relaxed():
     over = {"boldness": (0.01, 3.0), "exchange": (-0.3, 0.3), "energy_4": (1.55, 1.9)}
     limits = {"COP": (0.2, None), "margin": (1e-3, None), **_VALID}
     return _asked(machine, "J_cold", over, limits)
+
+
+def _orbit():
+    """A turn with a second harmonic, of any shape and place, at half of the torque at rest."""
+    orbit = np.zeros((2, 2, 2))
+    orbit[0, 0, 0] = orbit[1, 1, 0] = 1.0
+    machine = QuantumMotor(orbit=orbit)
+    over = dict(problem(QuantumMotor()).over)
+    over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot in (0, 1) for wave in (0, 1)}
+    return _asked(machine, "power", over, {"efficiency": (0.3, None), **_VALID})
+
+
+def _coldest(machine):
+    """The lowest temperature that the first reservoir reaches."""
+    return machine.minimum_temperature(0).temperature
+
+
+def _soonest(machine):
+    """When the first reservoir is at its coldest."""
+    return machine.minimum_temperature(0).time
+
+
+def _lifetime(machine):
+    """The time in which the slowest deviation from equilibrium falls to 1 / e."""
+    return 1 / machine.relaxation_rates()[2]
+
+
+def _finite(objective, limits, is_largest):
+    machine = FiniteReservoirs(rates=np.full((2, 2), 0.01))
+    over = {f"energies[{k}]": (20.5, 24.0) for k in (0, 1)}
+    over |= {f"rates[{j},{k}]": (1e-3, 0.1) for j, k in np.ndindex(2, 2)}
+    own = {"lowest temperature": _coldest, "time": _soonest, "lifetime": _lifetime}
+    return _asked(machine, objective, over, {**limits, **_VALID}, own, is_largest=is_largest)
 
 
 def boxcar() -> Conductor:
@@ -263,7 +296,12 @@ _STATED: dict[str, dict[str, _Stated]] = {
     "collective-refrigerator": {
         "cooling": _Stated(
             "11 spins at T_w = 5: largest cooling current, COP at least 0.3",
-            _collective,
+            lambda: _collective({"COP": (0.3, None)}),
+        ),
+        "precision": _Stated(
+            "11 spins at T_w = 5: largest cooling current whose noise, times the entropy production"
+            " over its square, is 5 or less (no machine of rates has less than 2)",
+            lambda: _collective({"TUR_cold": (None, 5.0)}),
         ),
     },
     "qubit-refrigerator": {
@@ -290,6 +328,34 @@ _STATED: dict[str, dict[str, _Stated]] = {
         "least entropy": _Stated(
             "resonances of width 0.01 at T_c = 0.5: least entropy at a cooling current of 5e-6",
             _least_entropy,
+        ),
+    },
+    "quantum-motor": {
+        "power": _Stated(
+            "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
+            " more",
+            lambda: problem(QuantumMotor()),
+        ),
+        "orbit": _Stated(
+            "an orbit with a second harmonic: largest power at half of the torque at rest, at an"
+            " efficiency of 0.3 or more",
+            _orbit,
+        ),
+    },
+    "finite-reservoirs": {
+        "lowest temperature": _Stated(
+            "two modes between the reservoirs of Fig. 1: the lowest temperature that is reached"
+            " within a time of 2000",
+            lambda: _finite("lowest temperature", {"time": (None, 2000.0)}, False),
+        ),
+        "lifetime": _Stated(
+            "two modes between the reservoirs of Fig. 1: the slowest return to equilibrium from a"
+            " temperature of 0.38 or less, reached within a time of 2000",
+            lambda: _finite(
+                "lifetime",
+                {"lowest temperature": (None, 0.38), "time": (None, 2000.0)},
+                True,
+            ),
         ),
     },
     "conductor": {

@@ -39,18 +39,19 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     if not any(_densities(network) for network in networks):
         say_instead(ax, "No reservoir has a spectral density of energy.")
         return figure_of(ax)
-    low, high = _window(networks)
+    states = [solve(network) for network in networks]
+    low, high = _window(states)
     colors = colors_in(networks[0], getattr(machine, "driven_by", None))
+    energies = _grid(low, high, states)
     curves = {
-        (name, k): _curve(network, name, low, high)
-        for name in networks[0].topology.names
+        (name, k): np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
         for k, network in enumerate(networks)
-        if name in _densities(network)
+        for name, density in _densities(network).items()
     }
-    peaks = {key: float(values.max()) for key, (_, values) in curves.items()}
+    peaks = {key: float(values.max()) for key, values in curves.items()}
     # Decades apart, all but the highest would lie on the axis.
     apart = max(peaks.values()) > _APART * min(peaks.values()) > 0
-    for (name, k), (energies, values) in curves.items():
+    for (name, k), values in curves.items():
         shown = values / peaks[name, k] if apart else values
         width, line = ((1.8, "solid"), (1.3, (0, (4, 2))))[k]
         label = f"{name}, up to {peaks[name, k]:.2g}" if apart else name
@@ -59,7 +60,7 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         if k == 0:
             ax.fill_between(energies, shown, color=colors[name], alpha=0.18, linewidth=0)
     for row, name in enumerate(networks[0].topology.names):
-        marks = [energy for energy in _transitions(networks[0], name) if low <= energy <= high]
+        marks = [energy for energy in _transitions(states[0], name) if low <= energy <= high]
         place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
         ends = 1.015 + 0.03 * row, 1.04 + 0.03 * row
         ax.vlines(marks, *ends, color=colors[name], linewidth=2, **place)
@@ -76,13 +77,6 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
     )
     ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
     return figure_of(ax)
-
-
-def _curve(network, name, low, high):
-    """Energies between two limits, and the spectral density of a reservoir there."""
-    density = _densities(network)[name]
-    energies = _grid(low, high, density, _transitions(network, name))
-    return energies, np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
 
 
 def _densities(network):
@@ -208,57 +202,51 @@ class _SignedDecades(Locator):
         return self.axis.axes.transData.transform([(0, value) for value in values])[:, 1]
 
 
-def _transitions(network, name):
+def _transitions(state, name):
     """Energies at which a reservoir drives jumps, those of the electron where the jumps carry
     particles."""
-    found, jumps = [np.zeros(0)], network.jumps()
-    for i in network.topology.of(name):
+    found, topology = [np.zeros(0)], state.network.topology
+    for i in topology.of(name):
         gaps, particles = (
-            np.asarray(jumps[i].quanta[quantity], float) for quantity in ("energy", "particles")
+            np.asarray(state.quanta(i, quantity), float) for quantity in ("energy", "particles")
         )
-        found.append(
-            np.where(particles != 0, gaps * particles, np.abs(gaps))[
-                network.topology.diagonals[i].levels
-            ]
-        )
+        levels = topology.diagonals[i].levels
+        found.append(np.where(particles != 0, gaps * particles, np.abs(gaps))[levels])
     return np.concatenate(found)
 
 
-def _window(networks):
+def _window(states):
     """The energies worth drawing: the centres of the filters, and the transitions through which
     heat flows."""
     found = []
-    for network in networks:
-        state = solve(network)
-        for name in network.topology.names:
-            diagonals = [
-                (i, network.topology.diagonals[i].levels) for i in network.topology.of(name)
-            ]
+    for state in states:
+        topology = state.network.topology
+        for name in topology.names:
             heat = [
-                np.asarray(state.flows[i] * state.quanta(i, "heat"))[levels]
-                for i, levels in diagonals
+                np.asarray(state.flows[i] * state.quanta(i, "heat"))[topology.diagonals[i].levels]
+                for i in topology.of(name)
             ]
             flow = np.abs(np.concatenate([np.zeros(0), *heat]))
-            found += [*_transitions(network, name)[flow >= 0.1 * flow.max()]] if flow.size else []
-            found += [
-                float(x)
-                for x in [getattr(_densities(network).get(name), "center", None)]
-                if x is not None
-            ]
+            found += [*_transitions(state, name)[flow >= 0.1 * flow.max()]] if flow.size else []
+            center = getattr(_densities(state.network).get(name), "center", None)
+            found += [] if center is None else [float(center)]
     low, high = min(found), max(found)
     return (low - 0.3 * (high - low) - 0.1 * abs(low) if low < 0 else 0.0), high + 0.25 * (
         high - min(low, 0.0)
     ) + 1e-9
 
 
-def _grid(low, high, density, transitions):
+def _grid(low, high, states):
     """Energies from `low` to `high`, dense around every place where a filter may be sharp."""
-    center = getattr(density, "center", None)
-    places = np.append(transitions, [] if center is None else float(center))
+    places = [np.zeros(0)]
+    for state in states:
+        for name, density in _densities(state.network).items():
+            center = getattr(density, "center", None)
+            places.append(_transitions(state, name))
+            places.append(np.atleast_1d([] if center is None else float(center)))
     near = (high - low) * np.geomspace(1e-6, 1, 120)
-    grid = np.concatenate(
-        [np.linspace(low, high, 500), *(np.concatenate([[p], p - near, p + near]) for p in places)]
-    )
+    around = [[place - near, place + near] for place in np.unique(np.concatenate(places))]
+    grid = np.concatenate([np.linspace(low, high, 500), np.ravel(around), *places])
     return np.unique(grid[(grid >= low) & (grid <= high)])
 
 
