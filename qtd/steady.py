@@ -336,7 +336,9 @@ def _ratios(reservoirs, jumps):
 
 def _per(rate, gap):
     """A rate over the size of a gap; 0 where that is 0."""
-    return jnp.where(gap == 0, 0.0, rate / jnp.where(gap == 0, 1.0, jnp.abs(gap)))
+    # In numbers: a choice between arrays would move the axis of a batch to the front.
+    empty = (gap == 0).astype(gap.dtype)
+    return rate * (1 - empty) / (jnp.abs(gap) + empty)
 
 
 def _mean(weighted, weight):

@@ -153,7 +153,8 @@ def is_record(record):
     np.testing.assert_allclose([found[0][name] for name in names], heat, rtol=1e-10)
     np.testing.assert_allclose(found[2][0, :2], noise, rtol=1e-10)
     np.testing.assert_allclose(found[3], populations, rtol=1e-11)
-    assert abs(sum(found[0].values())) < 1e-12 * max(map(abs, heat))
+    # To rounding, 1.0e-12 on one processor and 1.6e-12 on another.
+    assert abs(sum(found[0].values())) < 5e-12 * max(map(abs, heat))
 
 
 @pytest.mark.parametrize("name", ["two levels", "three levels, work implicit, local"])
@@ -874,8 +875,8 @@ def test_bad_input_is_named():
 @pytest.mark.deep
 @pytest.mark.quick
 def test_an_audit_of_explicit_filters():
-    text = str(qtd.audit(fridge().with_explicit_filters({"cold": 3, "hot": 2})))
-    assert "mode in the device" in text and "'work' is implicit" in text
+    text = " ".join(str(qtd.audit(fridge().with_explicit_filters({"cold": 3, "hot": 2}))).split())
+    assert "mode in the device" in text and "rates of 'work' over the width of its filter" in text
     assert isinstance(fridge().with_explicit_filters({"cold": 3}), ExplicitFilters)
 
 
