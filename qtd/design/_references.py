@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor
+from ..machines import CollectiveRefrigerator, NDemon
 from ..machines import QubitRefrigerator as Qubits
 from ..machines import ResonatorRefrigerator as Resonators
 from ..networks import RateNetwork
@@ -194,39 +194,6 @@ def _relaxed():
     return _asked(machine, "J_cold", over, limits)
 
 
-def _orbit():
-    """A turn with a second harmonic, of any shape and place, at half of the torque at rest."""
-    orbit = np.zeros((2, 2, 2))
-    orbit[0, 0, 0] = orbit[1, 1, 0] = 1.0
-    machine = QuantumMotor(orbit=orbit)
-    over = dict(problem(QuantumMotor()).over)
-    over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot in (0, 1) for wave in (0, 1)}
-    return _asked(machine, "power", over, {"efficiency": (0.3, None), **_VALID})
-
-
-def _coldest(machine):
-    """The lowest temperature that the first reservoir reaches."""
-    return machine.minimum_temperature(0).temperature
-
-
-def _soonest(machine):
-    """When the first reservoir is at its coldest."""
-    return machine.minimum_temperature(0).time
-
-
-def _lifetime(machine):
-    """The time in which the slowest deviation from equilibrium falls to 1 / e."""
-    return 1 / machine.relaxation_rates()[2]
-
-
-def _finite(objective, limits, is_largest):
-    machine = FiniteReservoirs(rates=np.full((2, 2), 0.01))
-    over = {f"energies[{k}]": (20.5, 24.0) for k in (0, 1)}
-    over |= {f"rates[{j},{k}]": (1e-3, 0.1) for j, k in np.ndindex(2, 2)}
-    own = {"lowest temperature": _coldest, "time": _soonest, "lifetime": _lifetime}
-    return _asked(machine, objective, over, {**limits, **_VALID}, own, is_largest=is_largest)
-
-
 def boxcar() -> Conductor:
     """A conductor that lets pass one window of energies, between a cold lead and a hot one."""
     leads = {
@@ -307,7 +274,7 @@ _STATED: dict[str, dict[str, _Stated]] = {
             lambda: _collective({"COP": (0.3, None)}),
         ),
         "precision": _Stated(
-            "11 spins at T_w = 5: largest cooling current with 0.3 of the precision that its entropy"
+            "11 spins at T_w = 5: largest cooling current with 0.3 of the precision that the entropy"
             " production allows, TUR = 6.7",
             lambda: _collective({"precision": (0.3, None)}),
         ),
@@ -336,34 +303,6 @@ _STATED: dict[str, dict[str, _Stated]] = {
         "least entropy": _Stated(
             "resonances of width 0.01 at T_c = 0.5: least entropy at a cooling current of 5e-6",
             _least_entropy,
-        ),
-    },
-    "quantum-motor": {
-        "power": _Stated(
-            "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
-            " more",
-            lambda: problem(QuantumMotor()),
-        ),
-        "orbit": _Stated(
-            "an orbit with a second harmonic: largest power at half of the torque at rest, at an"
-            " efficiency of 0.3 or more",
-            _orbit,
-        ),
-    },
-    "finite-reservoirs": {
-        "lowest temperature": _Stated(
-            "two modes between the reservoirs of Fig. 1: the lowest temperature that is reached"
-            " within a time of 2000",
-            lambda: _finite("lowest temperature", {"time": (None, 2000.0)}, False),
-        ),
-        "lifetime": _Stated(
-            "two modes between the reservoirs of Fig. 1: the slowest return to equilibrium from a"
-            " temperature of 0.38 or less, reached within a time of 2000",
-            lambda: _finite(
-                "lifetime",
-                {"lowest temperature": (None, 0.38), "time": (None, 2000.0)},
-                True,
-            ),
         ),
     },
     "conductor": {
