@@ -274,7 +274,7 @@ _STATED: dict[str, dict[str, _Stated]] = {
             lambda: _collective({"COP": (0.3, None)}),
         ),
         "precision": _Stated(
-            "11 spins at T_w = 5: largest cooling current with 0.3 of the precision that the entropy"
+            "11 spins at T_w = 5: largest cooling current with 0.3 of the precision that entropy"
             " production allows, TUR = 6.7",
             lambda: _collective({"precision": (0.3, None)}),
         ),
