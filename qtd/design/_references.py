@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..machines import CollectiveRefrigerator, NDemon
+from ..machines import CollectiveRefrigerator, NDemon, QuantumMotor
 from ..machines import QubitRefrigerator as Qubits
 from ..machines import ResonatorRefrigerator as Resonators
 from ..networks import RateNetwork
@@ -303,6 +303,13 @@ _STATED: dict[str, dict[str, _Stated]] = {
         "least entropy": _Stated(
             "resonances of width 0.01 at T_c = 0.5: least entropy at a cooling current of 5e-6",
             _least_entropy,
+        ),
+    },
+    "quantum-motor": {
+        "power": _Stated(
+            "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
+            " more",
+            lambda: problem(QuantumMotor()),
         ),
     },
     "conductor": {
