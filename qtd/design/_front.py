@@ -29,6 +29,7 @@ from ._progress import Progress
 _SEEDS = (0.25, 0.5, 0.75)  # of the front, where starts are spread over the cube once more
 _KEPT = 1e-7  # of an objective at its best may be given up for the others
 _JUMP = 4.0  # times the median change of a design from one point to the next
+_STUCK = 1e-5  # slope that is left where no optimum was reached
 _TRIED = 4  # ends of a search that are polished
 _GAINED = 1e-2  # of an objective: what is worth to be gained so
 _AGREES = 1e-9  # relative range of an objective that does not depend on where one is on the front
@@ -244,9 +245,12 @@ def _followed(landscape, goals, ladder, ends, searched, bar):
             starts = [ahead] if start is known[near[0]] else [ahead, start]
         known.append(best_of(number, [continued(landscape, goal, each) for each in starts]))
         bar.advance(1)
-    for number in _broken(known):
+    stuck = {k for k, goal in enumerate(goals) if slope_left(landscape, goal, known[k]) > _STUCK}
+    for number in sorted(stuck | _broken(known), reverse=True):
         near = _nearest(ladder, number, [k for k in range(count) if k != number])[:2]
-        again = [continued(landscape, goals[number], known[k]) for k in near]
+        begin = [known[k] for k in near]
+        begin.append(np.mean(begin, axis=0).astype(begin[0].dtype))
+        again = [continued(landscape, goals[number], each) for each in begin]
         known[number] = best_of(number, [known[number], *again])
     return known
 
@@ -256,11 +260,11 @@ def _nearest(ladder, number, others):
 
 
 def _broken(known):
-    """Points on either side of where designs jump, from the last on: there one of two families may
-    have been followed for too long."""
+    """Points on either side of where designs jump: there one of two families may have been followed
+    for too long."""
     jumps = np.array([np.abs(a - b).max() for a, b in itertools.pairwise(known)])
     sides = {j + i for j in np.flatnonzero(jumps > _JUMP * np.median(jumps)) for i in (-1, 0, 1, 2)}
-    return sorted((k for k in sides if 0 <= k < len(known)), reverse=True)
+    return {k for k in sides if 0 <= k < len(known)}
 
 
 def _objectives(landscape, point):

@@ -50,7 +50,7 @@ def polished_ends(
     for number in sorted(led, key=lambda k: rank(landscape, goal, led[k], _NEAR), reverse=True):
         near = [end for end in best if _is_near(landscape, goal, led[number], end)]
         if not near and len(best) < refined:
-            best.append(continued(landscape, goal, led[number]))
+            best.append(polished(landscape, goal, led[number]))
             near = best[-1:]
         led[number] = near[0] if near else led[number]
     return sorted(led.values(), key=lambda point: rank(landscape, goal, point), reverse=True)
@@ -58,25 +58,17 @@ def polished_ends(
 
 def polished(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The point to which sequential quadratic programming leads, refined by Newton's method, or
-    this one if that is no better. Few iterations are enough where Newton's method finishes."""
-    for iterations in (_ROUGH, _ITERATIONS):
-        point = _better(landscape, goal, _programmed(landscape, goal, point, iterations), point)
-        found = _refined(landscape, goal, point)
-        if _is_there(landscape, goal, found):
-            break
-    return found
+    this one if that is no better."""
+    found = _programmed(landscape, goal, point, _ITERATIONS)
+    return _refined(landscape, goal, _better(landscape, goal, found, point))
 
 
 def continued(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The optimum of a `goal` from that of a goal close to it, by Newton's method alone where that
     gets there."""
-    found = _refined(landscape, goal, point)
-    return found if _is_there(landscape, goal, found) else polished(landscape, goal, point)
-
-
-def _is_there(landscape, goal, point):
-    slope = slope_left(landscape, goal, point)
-    return rank(landscape, goal, point)[0] and slope <= float(np.finfo(point.dtype).eps) ** 0.5
+    found, tiny = _refined(landscape, goal, point), float(np.finfo(point.dtype).eps)
+    is_there = rank(landscape, goal, found)[0] and slope_left(landscape, goal, found) <= tiny**0.5
+    return found if is_there else polished(landscape, goal, point)
 
 
 def _better(landscape, goal, found, point):
