@@ -245,13 +245,17 @@ def _followed(landscape, goals, ladder, ends, searched, bar):
             starts = [ahead] if start is known[near[0]] else [ahead, start]
         known.append(best_of(number, [continued(landscape, goal, each) for each in starts]))
         bar.advance(1)
-    stuck = {k for k, goal in enumerate(goals) if slope_left(landscape, goal, known[k]) > _STUCK}
-    for number in sorted(stuck | _broken(known), reverse=True):
+
+    def is_stuck(number):
+        return slope_left(landscape, goals[number], known[number]) > _STUCK
+
+    broken = _broken(known)
+    for number in sorted({k for k in range(count) if is_stuck(k)} | broken, reverse=True):
         near = _nearest(ladder, number, [k for k in range(count) if k != number])[:2]
-        begin = [known[k] for k in near]
-        begin.append(np.mean(begin, axis=0).astype(begin[0].dtype))
-        again = [continued(landscape, goals[number], each) for each in begin]
-        known[number] = best_of(number, [known[number], *again])
+        for each in (known[k] for k in near):
+            if number in broken or is_stuck(number):
+                again = continued(landscape, goals[number], each)
+                known[number] = best_of(number, [known[number], again])
     return known
 
 
