@@ -119,6 +119,12 @@ def slope_left(landscape: Landscape, goal: Goal, point: Numbers) -> float:
     return _held(landscape, goal, point, _active(landscape, goal, point)).left
 
 
+def is_settled(landscape: Landscape, goal: Goal, point: Numbers) -> bool:
+    """Whether a point is an optimum to first order: the objective is then right to about the square
+    of what is left of its slope."""
+    return slope_left(landscape, goal, point) <= float(np.finfo(point.dtype).eps) ** (1 / 3)
+
+
 def active_limits(landscape: Landscape, goal: Goal, point: Numbers) -> set[str]:
     """The names of the constraints that are met with equality."""
     return {landscape.limits[k].term.name for k, _ in _active(landscape, goal, point)}

@@ -19,7 +19,7 @@ from ..parameters import parameters, replace
 from ..systems.base import AbstractSystem
 from ..thermodynamics import AbstractPoint
 from ..units import unit_of_parameter
-from ._certificate import slope_left
+from ._certificate import is_settled
 from ._descent import Descender
 from ._landscape import MET, Bounds, Constraints, Goal, Landscape, initial_points
 from ._polish import continued, polished, polished_ends, rank
@@ -29,7 +29,6 @@ from ._progress import Progress
 _SEEDS = (0.25, 0.5, 0.75)  # of the front, where starts are spread over the cube once more
 _KEPT = 1e-7  # of an objective at its best may be given up for the others
 _JUMP = 4.0  # times the median change of a design from one point to the next
-_STUCK = 1e-5  # slope that is left where no optimum was reached
 _TRIED = 4  # ends of a search that are polished
 _GAINED = 1e-2  # of an objective: what is worth to be gained so
 _AGREES = 1e-9  # relative range of an objective that does not depend on where one is on the front
@@ -247,14 +246,14 @@ def _followed(landscape, goals, ladder, ends, searched, bar):
         bar.advance(1)
 
     def is_stuck(number):
-        return slope_left(landscape, goals[number], known[number]) > _STUCK
+        return not is_settled(landscape, goals[number], known[number])
 
     broken = _broken(known)
     for number in sorted({k for k in range(count) if is_stuck(k)} | broken, reverse=True):
         near = _nearest(ladder, number, [k for k in range(count) if k != number])[:2]
-        for each in (known[k] for k in near):
+        for k in near:
             if number in broken or is_stuck(number):
-                again = continued(landscape, goals[number], each)
+                again = continued(landscape, goals[number], known[k])
                 known[number] = best_of(number, [known[number], again])
     return known
 
@@ -294,8 +293,8 @@ def _front(landscape, goal, found, machine, wanted) -> Front:
         columns[path] = np.array([float(parameters(each, [path])[path]) for each in machines])
     for term in landscape.terms[len(wanted) :]:
         columns[term.name] = np.array([float(term.value(landscape.at(x)[0])) for x in met])
-    slopes = [_slope_on_front(landscape, goal, point, values) for point in met]
-    columns["converged"] = np.array(slopes) <= float(np.finfo(met[0].dtype).eps) ** (1 / 3)
+    settled = [_is_settled_on_front(landscape, goal, point, values) for point in met]
+    columns["converged"] = np.array(settled)
     columns |= _told(machines)
     table = xarray.Dataset({name: ("point", column) for name, column in columns.items()})
     units = units_of(machine, wanted)
@@ -318,13 +317,13 @@ def _front(landscape, goal, found, machine, wanted) -> Front:
     return Front(table, machine, begin)
 
 
-def _slope_on_front(landscape, goal, point, values):
-    """What is left of the slope of a sum of the objectives that nothing holds, each with the weight
-    that suits this point best."""
+def _is_settled_on_front(landscape, goal, point, values):
+    """Whether a point is an optimum of a sum of the objectives, each with the weight that suits
+    this point best."""
     low, high = values.min(0), values.max(0)
     extent = np.where(high > low, high - low, 1.0)
     own = _objectives(landscape, point)
-    return slope_left(landscape, _goal(goal, 1 / extent, 1 - own / extent), point)
+    return is_settled(landscape, _goal(goal, 1 / extent, 1 - own / extent), point)
 
 
 def _undominated(values):

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from ..observables import Observable
 from ..parameters import parameters
-from ._certificate import active_limits, certified, slope_left
+from ._certificate import active_limits, certified, is_settled
 from ._descent import Descender, Search
 from ._landscape import MET, Bounds, Constraints, Goal, Landscape, initial_points, place_of
 from ._polish import polished_ends
@@ -288,9 +288,7 @@ def _verdict(landscape, goal, point):
     """Whether all limits are met, and whether the point is an optimum to first order."""
     values = landscape.at(point)[0]
     feasible = bool(landscape.violations(values, goal).max() <= MET)
-    # The objective is then right to about the square of this.
-    settled = slope_left(landscape, goal, point) <= float(np.finfo(point.dtype).eps) ** (1 / 3)
-    return feasible, settled
+    return feasible, is_settled(landscape, goal, point)
 
 
 def _kind_in_words(certificate):

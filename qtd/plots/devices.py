@@ -47,6 +47,7 @@ def filters(machine: Any, before: Any = None, ax: Axes | None = None) -> Figure:
         (name, k): np.asarray(density(jnp.asarray(energies, network.energies.dtype)))
         for k, network in enumerate(networks)
         for name, density in _densities(network).items()
+        if name in network.topology.names
     }
     peaks = {key: float(values.max()) for key, values in curves.items()}
     # Decades apart, all but the highest would lie on the axis.
