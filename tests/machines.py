@@ -64,8 +64,7 @@ class Row:
     observe_forward: Callable[[Any], Any] | None = None
     curved: bool = False  # has a Hessian to look at
     runs_long: bool = False  # so long that differences have a program without derivatives
-    # Judged in the deep tier too, where compilation takes several times as long
-    as_users: bool = True
+    deep: bool = False  # programs are so large that all its tests are deep, compiled quickly
     # Statuses of legal devices, besides 0, that keep their numbers.
     warned: frozenset[qtd.Status] = frozenset()
     kept: tuple[int, ...] = ()  # numbers that are told of illegal devices too
@@ -640,7 +639,7 @@ MOTOR = Row(
     ),
     observe_forward=observe_fast_motor,
     runs_long=True,
-    as_users=False,  # `laws/` and `test_expansion_digits.py` judge motors
+    deep=True,  # everyday, `laws/` and `test_expansion_digits.py` judge motors
     differences=1e-6,
     batch=1e-11,
     alone=1e-13,
@@ -728,14 +727,17 @@ _TABLE = (
     finite_row("duration", observe_duration, FINITE, 1e-4),
 )
 ROWS = {row.name: row for row in _TABLE}
-every_machine = pytest.mark.parametrize("name", ROWS)
+
+_DEEP = (pytest.mark.deep, pytest.mark.quick)
+every_machine = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=_DEEP if row.deep else ()) for name, row in ROWS.items()]
+)
 
 
 def to_digits(names):
     """Parameters of a test that judges digits, by the names of rows."""
     return [
-        pytest.param(name, marks=pytest.mark.digits) if ROWS[name].as_users else name
-        for name in names
+        pytest.param(name, marks=_DEEP if ROWS[name].deep else pytest.mark.digits) for name in names
     ]
 
 

@@ -506,6 +506,8 @@ def toy(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_a_machine_of_another_package_joins_every_command(capsys, toy):
     listed = json.loads(run(capsys, "list", "--json")[1])
     assert (

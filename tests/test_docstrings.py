@@ -193,6 +193,8 @@ def examples():
             )
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 @pytest.mark.timeout(600)  # all of them in one go, as they share what is compiled
 def test_the_examples_print_what_they_say(users_configuration):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

@@ -58,6 +58,8 @@ def test_n_demon_runs_through_the_printed_points():
         assert near(curve, 0.8) == printed(text)
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_collective_refrigerator_runs_through_the_printed_points():
     sheet = drawn("collective-refrigerator", "2")
     assert at(sheet, "full model", 41) == [printed("0.1656853291"), printed("0.6535494291")]

@@ -238,6 +238,8 @@ def balance(machine, load):
     return machine.coefficients(4, panels=MOTOR_PANELS).torque[:3], found, slopes.values
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_where_two_steady_velocities_merge_is_a_fold_and_beyond_it_there_are_none():
     (rest, friction, square), _, _ = balance(FIRST, jnp.asarray(0.0))
     fold = rest - friction**2 / (4 * square)
@@ -257,6 +259,8 @@ def test_where_two_steady_velocities_merge_is_a_fold_and_beyond_it_there_are_non
 EXACT = jax.jit(lambda machine, load: machine.operate(load, exact=True))
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_the_series_leads_to_the_exact_operating_point():
     machine = QuantumMotor(radius=15.0)
     load = 0.5 * machine.work_coefficients(3)[0]
@@ -282,6 +286,7 @@ def exact(load, tunnelling):
     return jax.value_and_grad(slowest, argnums=(0, 1))(load, tunnelling)
 
 
+@pytest.mark.deep
 @pytest.mark.optimised
 def test_exact_steady_velocities_have_implicit_derivatives():
     load, tunnelling = MOTORS[0, -1], MOTORS[0, MOTOR_PATHS.index("tunnelling")]
@@ -293,6 +298,8 @@ def test_exact_steady_velocities_have_implicit_derivatives():
     np.testing.assert_allclose(slopes, [by_load, by_tunnelling], rtol=1e-6)
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_design_finds_the_largest_power_of_a_scan():
     def power(m):
         return m.operate(order=1, panels=16).power  # at half of the torque at rest

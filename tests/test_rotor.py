@@ -135,6 +135,7 @@ def test_many_rotors_spin_up_together_as_they_do_alone(bistable):
     )
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("repulsion", "turns"), [(20.0, 816), (40.0, 1696)], ids=["U=20", "U=40"])
 def test_the_rotor_of_figure_2c_is_trapped_after_so_many_turns(repulsion, turns):
     motor = paper(10.0, 15.42, repulsion)
@@ -175,6 +176,7 @@ NOISY = jax.jit(
 )
 
 
+@pytest.mark.deep
 def test_noise_and_friction_bring_the_rotor_to_the_temperature_of_the_leads():
     # Equipartition, I <v^2> = T: torque noise and friction come from different formulas.
     times = np.arange(1, 31) * 50.0

@@ -6,9 +6,12 @@ decomposition.
 import functools
 
 import numpy as np
+import pytest
 from gallery import each_claim, judged, names_of_claims
 from helpers import Expected, along, assert_claim, partly
 from scipy.optimize import brentq
+
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
 
 REPRODUCED = "reproduced"
 CENTERS = {"cold": 2.0, "hot": 6.0, "work": 4.0}

@@ -3,8 +3,11 @@ implementation: a hierarchy of equations of motion, its own Redfield equation, a
 
 import functools
 
+import pytest
 from gallery import each_claim, judged, names_of_claims
 from helpers import Expected, assert_claim
+
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
 
 REPRODUCED = "reproduced"
 

@@ -5,10 +5,13 @@ implementation found. Where no page prints a number it is bounded by what the cl
 import functools
 
 import numpy as np
+import pytest
 from gallery import each_claim, judged, names_of_claims
 from helpers import Expected, assert_claim, partly
 
 from papers.test_finite_reservoirs import SWAPS
+
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
 
 REPRODUCED = "reproduced"
 

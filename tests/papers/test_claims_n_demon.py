@@ -5,10 +5,13 @@ implementation found, or where no page prints one against the paper's equations 
 import functools
 
 import numpy as np
+import pytest
 from gallery import each_claim, judged, names_of_claims
 from helpers import Expected, along, assert_claim, partly
 from scipy.integrate import quad
 from scipy.optimize import brentq, fsolve
+
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
 
 REPRODUCED, NOT = "reproduced", "not"
 

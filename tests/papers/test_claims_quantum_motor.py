@@ -16,7 +16,7 @@ from qtd.machines.quantum_motor import Mode
 from qtd.papers.quantum_motor import devices as data
 from qtd.papers.quantum_motor import figures as paper
 
-pytestmark = pytest.mark.optimised
+pytestmark = [pytest.mark.deep, pytest.mark.optimised]
 
 REPRODUCED, NOT = "reproduced", "not"
 RADII, LOADS = data.RADII, np.linspace(-12, 12, 24000)

@@ -7,6 +7,8 @@ from helpers import Expected, assert_claim, curve, partly, printed
 
 from qtd.papers.qubit_refrigerator import figures as paper
 
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
+
 REPRODUCED, NOT = "reproduced", "not"
 
 

@@ -7,6 +7,8 @@ from helpers import Expected, assert_claim, curve, partly, printed
 
 from qtd.papers.resonator_refrigerator import figures as paper
 
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
+
 REPRODUCED, NOT = "reproduced", "not"
 MAXIMA_7 = {
     "2 x 2": ("0.2842", "0.00178178"),

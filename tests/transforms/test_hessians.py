@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from machines import ROWS
 
+pytestmark = [pytest.mark.deep, pytest.mark.quick]
+
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.curved])
 def test_hessians_are_finite_and_symmetric(name):
