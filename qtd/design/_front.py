@@ -150,8 +150,8 @@ def pareto_front(
         best = np.array([_objectives(landscape, end) for end in ends])
         if not all(rank(landscape, goal, end)[0] for end in ends):
             raise ValueError(
-                "`subject_to` cannot be met within the bounds of `over`; `maximize` says by how"
-                " much."
+                f"`subject_to` was met from none of {starts} starts within the bounds of `over`;"
+                " `maximize` says by how much."
             )
         low, high = best.min(0), best.max(0)
         if (high - low <= _AGREES * np.maximum(np.abs(high), np.abs(low))).any():

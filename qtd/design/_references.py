@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..machines import CollectiveRefrigerator, NDemon, QuantumMotor
+from ..machines import CollectiveRefrigerator, FiniteReservoirs, NDemon, QuantumMotor
 from ..machines import QubitRefrigerator as Qubits
 from ..machines import ResonatorRefrigerator as Resonators
 from ..networks import RateNetwork
@@ -267,6 +267,41 @@ def _harvest():
     return _asked(harvester(), "power", over, dict(_VALID))
 
 
+
+def _efficient():
+    """The default problem of the motor, turned round: what it asks for and what it limits."""
+    asked = problem(QuantumMotor())
+    return _asked(asked.machine, "efficiency", asked.over, {"power": (4e-4, None), **_VALID})
+
+
+def _orbit():
+    """A turn with a second harmonic, of any shape and place, at half of the torque at rest."""
+    orbit = np.zeros((2, 2, 2))
+    orbit[0, 0, 0] = orbit[1, 1, 0] = 1.0
+    machine = QuantumMotor(orbit=orbit)
+    over = dict(problem(QuantumMotor()).over)
+    over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot in (0, 1) for wave in (0, 1)}
+    return _asked(machine, "power", over, {"efficiency": (0.3, None), **_VALID})
+
+
+def _cooled(machine):
+    """The temperature of the first reservoir after a time of 2000."""
+    return machine.evolve(jnp.asarray([2000.0])).temperatures[0, 0]
+
+
+def _lifetime(machine):
+    """The time in which the slowest deviation from equilibrium falls to 1 / e, above two that never
+    do, of particles and of energy."""
+    return 1 / machine.relaxation_rates()[2]
+
+
+def _finite(objective, limits, is_largest):
+    machine = FiniteReservoirs(rates=np.full((2, 2), 0.01))
+    over = {f"energies[{k}]": (20.5, 24.0) for k in (0, 1)}
+    over |= {f"rates[{j},{k}]": (1e-3, 0.1) for j, k in np.ndindex(2, 2)}
+    own = {"temperature": _cooled, "lifetime": _lifetime}
+    return _asked(machine, objective, over, {**limits, **_VALID}, own, is_largest=is_largest)
+
 _STATED: dict[str, dict[str, _Stated]] = {
     "collective-refrigerator": {
         "cooling": _Stated(
@@ -310,6 +345,26 @@ _STATED: dict[str, dict[str, _Stated]] = {
             "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
             " more",
             lambda: problem(QuantumMotor()),
+        ),
+        "efficiency": _Stated(
+            "a circle: best efficiency at half of the torque at rest, at a power of 4e-4 or more",
+            _efficient,
+        ),
+        "orbit": _Stated(
+            "an orbit with a second harmonic: largest power at half of the torque at rest, at an"
+            " efficiency of 0.3 or more",
+            _orbit,
+        ),
+    },
+    "finite-reservoirs": {
+        "temperature": _Stated(
+            "two modes between the gases of Fig. 1: the lowest temperature after a time of 2000",
+            lambda: _finite("temperature", {}, is_largest=False),
+        ),
+        "lifetime": _Stated(
+            "two modes between the gases of Fig. 1: the slowest return to equilibrium from a"
+            " temperature of 0.45 or less after a time of 2000",
+            lambda: _finite("lifetime", {"temperature": (None, 0.45)}, is_largest=True),
         ),
     },
     "conductor": {

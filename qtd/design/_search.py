@@ -225,7 +225,7 @@ def optimum_at(
     found = certified(landscape, goal, ends, search.values.shape[1], sign)
     feasible, settled = _verdict(landscape, goal, point)
     if not feasible:
-        message = _why_not(landscape, goal, point)
+        message = _why_not(landscape, goal, point, search.values.shape[1])
     elif settled:
         message = f"converged to {_kind_in_words(found)}, reached by"
         message += f" {found.reached_by} of {found.starts} starts"
@@ -302,12 +302,15 @@ def _kind_in_words(certificate):
     return f"a {certificate.kind}"
 
 
-def _why_not(landscape, goal, point):
-    """The limit that is exceeded most, in words."""
+def _why_not(landscape, goal, point, starts):
+    """The limit that is exceeded most where it is exceeded least, in words."""
     values = landscape.at(point)[0]
     worst = [float(excess.max()) for excess in landscape.excesses(values, goal)]
     k = int(np.argmax(worst))
     limit = landscape.limits[k]
     side = "at least" if limit.sign < 0 else "at most"
-    reached = f"reached {float(limit.term.value(values)):.6g}, {side} {limit.bound:g} is asked"
-    return f"the constraint {limit.term.name!r} cannot be met within the bounds: {reached}"
+    nearest = f"{float(limit.term.value(values)):.6g} was reached"
+    return (
+        f"the constraint {limit.term.name!r} was met from none of {starts} starts: {nearest},"
+        f" {side} {limit.bound:g} is asked"
+    )
