@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy.linalg
+from scipy.optimize import minimize, nnls
 
-from ._certificate import differences, held_by, slope_left
+from ._certificate import differences, held_by, is_settled, slope_left
 from ._landscape import MET, Goal, Landscape, Numbers
 
 _MOST, _REFINED = 8, 3  # points that are followed, and of these to the last digit
@@ -18,6 +19,9 @@ _NEAR = 1e-2  # limits so close, relative to themselves, may be those that hold 
 _FEW = 3
 _LOST = 1e-3  # relative, of the merit that a step may cost
 _FARTHEST = 0.2  # of the cube, in one step
+_PROGRAMS = 25  # of quadratic programming with exact curvature
+_SHORTEST = 1e-7  # of the cube, in one step
+_STRAIGHT = 1e-3  # what bends by the square of this makes no difference
 
 
 def polished_ends(
@@ -64,11 +68,17 @@ def polished(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
 
 
 def continued(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
-    """The optimum of a `goal` from that of a goal close to it, by Newton's method alone where that
-    gets there."""
-    found, tiny = _refined(landscape, goal, point), float(np.finfo(point.dtype).eps)
-    is_there = rank(landscape, goal, found)[0] and slope_left(landscape, goal, found) <= tiny**0.5
-    return found if is_there else polished(landscape, goal, point)
+    """The optimum of a `goal` from that of a goal close to it: by Newton's method alone where that
+    gets there, or by quadratic programs where other limits hold, or as any other."""
+    found = _refined(landscape, goal, point)
+    if _is_there(landscape, goal, found):
+        return found
+    found = _refined(landscape, goal, _stepped(landscape, goal, point))
+    return found if _is_there(landscape, goal, found) else polished(landscape, goal, found)
+
+
+def _is_there(landscape, goal, point):
+    return rank(landscape, goal, point)[0] and is_settled(landscape, goal, point)
 
 
 def _better(landscape, goal, found, point):
@@ -174,31 +184,150 @@ def _refined(landscape, goal, point):
     return found if is_as_good and is_closer else point
 
 
+def _stepped(landscape, goal, point):
+    """Where quadratic programs lead, each with the exact curvature of the Lagrangian, within reach
+    of where that tells what happens: from the optimum of a goal close by, which other limits may
+    hold."""
+    merits, limits = _Scaled.merits(landscape, goal, point), _Scaled.limits(landscape, goal)
+    tiny, found, reach = float(np.finfo(point.dtype).eps), point, _FARTHEST
+    for _ in range(_PROGRAMS):
+        known = _Conditions.at(landscape, merits, limits, found)
+        bent = known.bent(landscape, merits, limits)
+        if not np.all(np.isfinite(bent)):
+            return found
+        bent = bent - np.abs(bent).max() * known.held()
+        penalty = 1 + 2 * known.prices.max(initial=0.0)
+
+        def worth(at):
+            values = landscape.at(at)[0]
+            excess = np.maximum(limits.values(values), 0).sum()
+            worth = merits.values(values).min() - penalty * excess
+            return worth if np.isfinite(worth) else -np.inf
+
+        was, gained = worth(found), -np.inf
+        while gained <= 0 and reach >= _SHORTEST:
+            step = _programmed_step(known, bent, reach)
+            place = known.moved(step)
+            gained = worth(place) - was
+            if gained <= 0:  # once more, with what merits and limits are there
+                values = np.asarray(landscape.at(place)[0], float)
+                bowed = known.bowed(step, merits.values(values), limits.values(values))
+                step = _programmed_step(bowed, bent, reach)
+                place = known.moved(step)
+                gained = worth(place) - was
+            reach = 2 * reach if gained > 0 else min(reach, np.abs(step).max()) / 4
+        if gained <= 0:
+            return found
+        found, reach = place, min(reach, _FARTHEST)
+        if np.abs(step).max() <= tiny**0.5:
+            return found
+    return found
+
+
+def _programmed_step(known, bent, reach):
+    """The best step of what is `known` to second order at a point, of at most this `reach`: none of
+    several merits is to stay behind, and no limit exceeded. No step where none gets there.
+
+    Directions in which merits rise ever faster count as if they rose ever more slowly, by as much:
+    in coordinates in which all bend alike, and with the least of the merits as a last one that
+    bends next to nothing, this asks for the shortest vector that meets inequalities, which is a
+    problem of least squares without negative numbers (Lawson and Hanson, "Solving Least Squares
+    Problems", chapter 23)."""
+    if not np.all(np.isfinite(bent)) or not np.all(np.isfinite(known.sought)):
+        return np.zeros(len(known.place))
+    bends, axes = np.linalg.eigh(bent)
+    bends = np.maximum(np.abs(bends), _STRAIGHT**2 * max(np.abs(bends).max(), 1.0))
+    axes = axes / np.sqrt(bends)
+    merits = np.pad(_STRAIGHT * known.rising @ axes, ((0, 0), (0, 1)), constant_values=-1)
+    others = np.pad(np.vstack([-known.falling @ axes, axes, -axes]), ((0, 0), (0, 1)))
+    ahead = known.sought - known.sought.min()
+    room = [
+        _STRAIGHT * ahead - 1 / _STRAIGHT,
+        -known.room,
+        np.minimum(known.place, reach),
+        np.minimum(1 - known.place, reach),
+    ]
+    rows, wanted = np.vstack([merits, others]), -np.concatenate(room)
+    try:
+        pressed, _ = nnls(np.vstack([rows.T, wanted]), np.append(np.zeros(rows.shape[1]), 1.0))
+    except RuntimeError:  # too many iterations
+        return np.zeros(len(axes))
+    left = np.append(rows.T @ pressed, wanted @ pressed - 1)
+    return axes @ (-left[:-2] / left[-1]) if left[-1] else np.zeros(len(axes))
+
+
+class _Conditions(NamedTuple):
+    """What is known at a `place`: merits that are `sought` and the `room` that limits leave, below
+    0, with their slopes, `rising` and `falling`; the `shares` of merits and the `prices` of limits
+    that leave the least slope; `fixed` coordinates, which bounds hold."""
+
+    place: np.ndarray
+    sought: np.ndarray
+    room: np.ndarray
+    rising: np.ndarray
+    falling: np.ndarray
+    shares: np.ndarray
+    prices: np.ndarray
+    fixed: set[int]
+    dtype: np.dtype
+
+    @classmethod
+    def at(cls, landscape, merits, limits, point):
+        place = np.asarray(point, float)
+        values, slopes = (np.asarray(x, float) for x in landscape.at(point))
+        sought, room = merits.values(values), limits.values(values)
+        rising, falling = merits.slopes(values, slopes), limits.slopes(values, slopes)
+        # Of few, as on a front, all are to become equal.
+        near = (sought <= sought.min() + _NEAR) | (len(sought) <= _FEW)
+        close = room >= -_NEAR
+        low, high = landscape.walls(point)
+        edges = np.vstack([-np.eye(len(place))[low], np.eye(len(place))[high]])
+        some, most, _ = held_by(rising[near], np.vstack([falling[close], edges]))
+        pushed = np.concatenate([np.flatnonzero(low), np.flatnonzero(high)])
+        fixed = set(pushed[most[close.sum() :] > 0].tolist())
+        shares, prices = np.zeros(len(sought)), np.zeros(len(room))
+        shares[near], prices[close] = some, most[: close.sum()]
+        return cls(place, sought, room, rising, falling, shares, prices, fixed, point.dtype)
+
+    def held(self):
+        """The projection on directions that limits which count hold, or merits that stay equal: how
+        the Lagrangian bends along these makes no difference."""
+        even = self.rising[self.shares > 0]
+        rows = np.vstack([self.falling[self.prices > 0], even[1:] - even[:1]])
+        lengths = np.linalg.norm(rows, axis=1)
+        axes = scipy.linalg.orth((rows / np.where(lengths > 0, lengths, 1.0)[:, None]).T)
+        return axes @ axes.T
+
+    def moved(self, step):
+        """The point one step farther."""
+        return np.clip(self.place + step, 0, 1).astype(self.dtype)
+
+    def bowed(self, step, sought, room):
+        """The same, but so that a step leads to these merits and this room."""
+        return self._replace(sought=sought - self.rising @ step, room=room - self.falling @ step)
+
+    def bent(self, landscape, merits, limits):
+        """The second derivative of the Lagrangian, by differences of exact slopes."""
+        merits, limits = merits.of(self.shares > 0), limits.of(self.prices > 0)
+        shares, prices = self.shares[self.shares > 0], self.prices[self.prices > 0]
+
+        def slope(at):
+            values, slopes = (np.asarray(x, float) for x in landscape.at(at.astype(self.dtype)))
+            return shares @ merits.slopes(values, slopes) - prices @ limits.slopes(values, slopes)
+
+        return differences(slope, self.place, float(np.finfo(self.dtype).eps))
+
+
 def _newton_step(landscape, merits, limits, point):
     """The change of all coordinates by one step; bounds that hold stay as they are."""
-    place, tiny = np.asarray(point, float), float(np.finfo(point.dtype).eps)
-    values, slopes = (np.asarray(x, float) for x in landscape.at(point))
-    sought, room = merits.values(values), limits.values(values)
-    # Of few, as on a front, all are to become equal.
-    merits = merits.of((sought <= sought.min() + _NEAR) | (len(sought) <= _FEW))
-    limits = limits.of(room >= -_NEAR)
-    rising, falling = merits.slopes(values, slopes), limits.slopes(values, slopes)
-    low, high = landscape.walls(point)
-    edges = np.vstack([-np.eye(len(place))[low], np.eye(len(place))[high]])
-    shares, prices, _ = held_by(rising, np.vstack([falling, edges]))
-    pushed = np.concatenate([np.flatnonzero(low), np.flatnonzero(high)])
-    fixed = set(pushed[prices[len(falling) :] > 0].tolist())
-    free = [i for i in range(len(place)) if i not in fixed]
-    counts, holds = shares > 0, prices[: len(falling)] > 0
-    merits, limits = merits.of(counts), limits.of(holds)
-    shares, prices = shares[counts], prices[: len(holds)][holds]
-
-    def slope(at):
-        values, slopes = (np.asarray(x, float) for x in landscape.at(at.astype(point.dtype)))
-        return shares @ merits.slopes(values, slopes) - prices @ limits.slopes(values, slopes)
-
-    bent = differences(slope, place, tiny)[np.ix_(free, free)]
-    rising, falling = rising[counts][:, free], falling[holds][:, free]
+    tiny = float(np.finfo(point.dtype).eps)
+    known = _Conditions.at(landscape, merits, limits, point)
+    free = [i for i in range(len(known.place)) if i not in known.fixed]
+    counts, holds = known.shares > 0, known.prices > 0
+    shares, prices = known.shares[counts], known.prices[holds]
+    slope = (known.shares @ known.rising - known.prices @ known.falling)[free]
+    bent = known.bent(landscape, merits, limits)[np.ix_(free, free)]
+    rising, falling = known.rising[counts][:, free], known.falling[holds][:, free]
     sizes = [len(free), 1, len(shares), len(prices)]
     ends = np.cumsum([0, *sizes])
     at = [slice(low, high) for low, high in itertools.pairwise(ends)]
@@ -207,12 +336,12 @@ def _newton_step(landscape, merits, limits, point):
     system[at[1], at[2]] = 1.0
     system[at[2], at[0]], system[at[2], at[1]] = rising, -1.0
     system[at[3], at[0]] = falling
-    wanted[at[0]] = -slope(place)[free]
-    wanted[at[2]] = sought.min() - merits.values(values)
-    wanted[at[3]] = -limits.values(values)
+    wanted[at[0]] = -slope
+    wanted[at[2]] = known.sought.min() - known.sought[counts]
+    wanted[at[3]] = -known.room[holds]
     if not np.all(np.isfinite(system)):
-        return np.full(len(place), np.nan)
-    step = np.zeros(len(place))
+        return np.full(len(known.place), np.nan)
+    step = np.zeros(len(known.place))
     step[free] = np.linalg.lstsq(system, wanted, rcond=1e-13)[0][at[0]]
     return step * min(1.0, _FARTHEST / max(np.abs(step).max(), tiny))
 

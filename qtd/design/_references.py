@@ -267,7 +267,6 @@ def _harvest():
     return _asked(harvester(), "power", over, dict(_VALID))
 
 
-
 def _efficient():
     """The default problem of the motor, turned round: what it asks for and what it limits."""
     asked = problem(QuantumMotor())
@@ -301,6 +300,7 @@ def _finite(objective, limits, is_largest):
     over |= {f"rates[{j},{k}]": (1e-3, 0.1) for j, k in np.ndindex(2, 2)}
     own = {"temperature": _cooled, "lifetime": _lifetime}
     return _asked(machine, objective, over, {**limits, **_VALID}, own, is_largest=is_largest)
+
 
 _STATED: dict[str, dict[str, _Stated]] = {
     "collective-refrigerator": {
