@@ -267,12 +267,6 @@ def _harvest():
     return _asked(harvester(), "power", over, dict(_VALID))
 
 
-def _efficient():
-    """The default problem of the motor, turned round: what it asks for and what it limits."""
-    asked = problem(QuantumMotor())
-    return _asked(asked.machine, "efficiency", asked.over, {"power": (4e-4, None), **_VALID})
-
-
 def _orbit():
     """A turn with a second harmonic, of any shape and place, at half of the torque at rest."""
     orbit = np.zeros((2, 2, 2))
@@ -345,10 +339,6 @@ _STATED: dict[str, dict[str, _Stated]] = {
             "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
             " more",
             lambda: problem(QuantumMotor()),
-        ),
-        "efficiency": _Stated(
-            "a circle: best efficiency at half of the torque at rest, at a power of 4e-4 or more",
-            _efficient,
         ),
         "orbit": _Stated(
             "an orbit with a second harmonic: largest power at half of the torque at rest, at an"
