@@ -204,7 +204,7 @@ def _stepped(landscape, goal, point):
             worth = merits.values(values).min() - penalty * excess
             return worth if np.isfinite(worth) else -np.inf
 
-        was, gained = worth(found), -np.inf
+        was, gained, place, step = worth(found), -np.inf, found, np.zeros(len(found))
         while gained <= 0 and reach >= _SHORTEST:
             step = _programmed_step(known, bent, reach)
             place = known.moved(step)
