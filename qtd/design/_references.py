@@ -267,16 +267,6 @@ def _harvest():
     return _asked(harvester(), "power", over, dict(_VALID))
 
 
-def _orbit():
-    """A turn with a second harmonic, of any shape and place, at half of the torque at rest."""
-    orbit = np.zeros((2, 2, 2))
-    orbit[0, 0, 0] = orbit[1, 1, 0] = 1.0
-    machine = QuantumMotor(orbit=orbit)
-    over = dict(problem(QuantumMotor()).over)
-    over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot in (0, 1) for wave in (0, 1)}
-    return _asked(machine, "power", over, {"efficiency": (0.3, None), **_VALID})
-
-
 def _cooled(machine):
     """The temperature of the first reservoir after a time of 2000."""
     return machine.evolve(jnp.asarray([2000.0])).temperatures[0, 0]
@@ -339,11 +329,6 @@ _STATED: dict[str, dict[str, _Stated]] = {
             "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
             " more",
             lambda: problem(QuantumMotor()),
-        ),
-        "orbit": _Stated(
-            "an orbit with a second harmonic: largest power at half of the torque at rest, at an"
-            " efficiency of 0.3 or more",
-            _orbit,
         ),
     },
     "finite-reservoirs": {
