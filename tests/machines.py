@@ -639,7 +639,7 @@ MOTOR = Row(
     ),
     observe_forward=observe_fast_motor,
     runs_long=True,
-    deep=True,  # everyday, `laws/` and `test_expansion_digits.py` judge motors
+    deep=True,  # everyday, `test_expansion_digits.py` judges motors
     differences=1e-6,
     batch=1e-11,
     alone=1e-13,

@@ -147,6 +147,8 @@ def test_a_number_that_is_not_defined_is_null_in_json(capsys, monkeypatch):
     assert constants == [] and found == {"COP": None, "bound": None, "J_c": 2.0}
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_a_rate_equation_is_drawn_where_the_hierarchy_is_not():
     sheet = drawn("explicit-filters", "1")
     for ratio, current, cop in ((0.1, 2.63366e-5, 0.49977), (1.0, 1.73184e-4, 0.49785)):

@@ -209,6 +209,8 @@ def test_slopes_agree_with_differences_in_every_parameter(retarded):
     np.testing.assert_allclose(jax.jit(jax.jacfwd(current))(BROAD), found, rtol=1e-7)
 
 
+@pytest.mark.deep
+@pytest.mark.quick
 def test_second_derivatives_see_the_occupations_move():
     numbers = BROAD.at[2].set(0.5)
 

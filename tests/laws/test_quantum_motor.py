@@ -7,7 +7,7 @@ import qtd
 from qtd.machines import QuantumMotor
 from qtd.spectral import WideBand
 
-pytestmark = [pytest.mark.digits, pytest.mark.optimised]
+pytestmark = pytest.mark.deep
 
 PANELS = 24  # enough for radii up to 15 at T = 1
 TURN = jax.jit(lambda motor, velocity: motor.cycle(velocity))
