@@ -148,11 +148,12 @@ def pareto_front(
             ends.append(_end(landscape, goal, i, size, searched))
             bar.advance(1)
         best = np.array([_objectives(landscape, end) for end in ends])
-        if not all(rank(landscape, goal, end)[0] for end in ends):
-            raise ValueError(
-                f"`subject_to` was met from none of {starts} starts within the bounds of `over`;"
-                " `maximize` says by how much."
-            )
+        for name, end in zip(wanted, ends):
+            if not rank(landscape, goal, end)[0]:
+                raise ValueError(
+                    f"`subject_to` was met from none of {starts} starts in search of the largest"
+                    f" {name!r}; `maximize` says by how much."
+                )
         low, high = best.min(0), best.max(0)
         if (high - low <= _AGREES * np.maximum(np.abs(high), np.abs(low))).any():
             found = ends[:1]

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 from scipy.optimize import minimize, nnls
 
 from ._certificate import differences, held_by, is_settled, slope_left
@@ -193,7 +192,7 @@ def _stepped(landscape, goal, point):
     for _ in range(_PROGRAMS):
         known = _Conditions.at(landscape, merits, limits, found)
         bent = known.bent(landscape, merits, limits)
-        if not np.all(np.isfinite(bent)):
+        if not all(np.all(np.isfinite(x)) for x in (bent, known.rising, known.falling)):
             return found
         bent = bent - np.abs(bent).max() * known.held()
         penalty = 1 + 2 * known.prices.max(initial=0.0)
@@ -233,7 +232,7 @@ def _programmed_step(known, bent, reach):
     bends next to nothing, this asks for the shortest vector that meets inequalities, which is a
     problem of least squares without negative numbers (Lawson and Hanson, "Solving Least Squares
     Problems", chapter 23)."""
-    if not np.all(np.isfinite(bent)) or not np.all(np.isfinite(known.sought)):
+    if not np.all(np.isfinite(known.sought)) or not np.all(np.isfinite(known.room)):
         return np.zeros(len(known.place))
     bends, axes = np.linalg.eigh(bent)
     bends = np.maximum(np.abs(bends), _STRAIGHT**2 * max(np.abs(bends).max(), 1.0))
@@ -295,8 +294,8 @@ class _Conditions(NamedTuple):
         even = self.rising[self.shares > 0]
         rows = np.vstack([self.falling[self.prices > 0], even[1:] - even[:1]])
         lengths = np.linalg.norm(rows, axis=1)
-        axes = scipy.linalg.orth((rows / np.where(lengths > 0, lengths, 1.0)[:, None]).T)
-        return axes @ axes.T
+        rows = rows / np.where(lengths > 0, lengths, 1.0)[:, None]
+        return np.linalg.pinv(rows, rcond=1e-8) @ rows
 
     def moved(self, step):
         """The point one step farther."""
