@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from .._numerics.compilation import quickly
 from ._history import History
-from ._landscape import Goal, Landscape
+from ._landscape import PENALTY, Goal, Landscape
 from ._progress import Progress
 
 _BLOCK = 20  # steps between updates of the multipliers
@@ -155,7 +155,7 @@ def _started(point, optimizer, limits):
     logit = jax.scipy.special.logit(point)
     one = jnp.ones((), point.dtype)
     free = jnp.zeros(limits, point.dtype)
-    return Descent(logit, optimizer.init(logit), free, 10 * one, -jnp.inf * one, logit)
+    return Descent(logit, optimizer.init(logit), free, PENALTY * one, -jnp.inf * one, logit)
 
 
 def _remembered(state, value, worst, counts):

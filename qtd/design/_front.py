@@ -131,7 +131,7 @@ def pareto_front(
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
     asked = [(name, function, 1.0) for name, function in wanted.items()]
     landscape = Landscape(asked, machine, over, subject_to)
-    begin = initial_points(machine, over, starts, seed)
+    begin = initial_points(landscape, starts, seed)
     known = np.stack([landscape.at(point)[0] for point in begin])
     descender, goal = Descender(landscape, optimizer, steps), landscape.goal(known)
     size = [float(np.nanmedian(np.abs(term.value(known)))) or 1.0 for term in landscape.objectives]
@@ -143,10 +143,15 @@ def pareto_front(
     ladder = _weights(len(wanted), points)
     total = len(wanted) + len(_SEEDS) + len(ladder)
     with Progress(total, "front", progress) as bar:
-        ends = []
-        for i in range(len(wanted)):
-            ends.append(_end(landscape, goal, i, size, searched))
+        alone = [_alone(goal, i, size) for i in range(len(wanted))]
+        found = []
+        for each in alone:
+            found.append(searched(each))
             bar.advance(1)
+        ends = [
+            _best_by_others(landscape, goal, i, size, _climbed(landscape, alone[i], found, i))
+            for i in range(len(wanted))
+        ]
         best = np.array([_objectives(landscape, end) for end in ends])
         for name, end in zip(wanted, ends):
             if not rank(landscape, goal, end)[0]:
@@ -189,12 +194,22 @@ def _weights(count, points):
     return np.array(rows) / side
 
 
-def _end(landscape, goal, i, size, searched):
-    """The best design by one objective alone, and among those as good the best by the others."""
-    count = len(landscape.objectives)
-    shifts = np.where(np.arange(count) == i, 0.0, np.inf)
-    alone = _goal(goal, np.eye(count)[i] / size, shifts)
-    end = searched(alone)
+def _alone(goal, i, size):
+    """One objective, whatever the others are."""
+    count = len(size)
+    return _goal(goal, np.eye(count)[i] / size, np.where(np.arange(count) == i, 0.0, np.inf))
+
+
+def _climbed(landscape, alone, found, i):
+    """The best by one objective of where its own search ended and of where those of the others
+    lead."""
+    led = [end if k == i else polished(landscape, alone, end) for k, end in enumerate(found)]
+    return max(led, key=lambda end: rank(landscape, alone, end))
+
+
+def _best_by_others(landscape, goal, i, size, end):
+    """Among designs as good as this `end` by one objective the best by the others."""
+    count = len(size)
     reached = _objectives(landscape, end)
     others = np.arange(count) != i
     floors = np.full(count, -np.inf)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import qmc
 
-from .._numerics.compilation import quickly_at
+from .._numerics.compilation import quickly, quickly_at
 from .._numerics.jax_internals.extrema import Extremum, taken_apart
 from ..observables import Observable, observe
 from ..parameters import parameters, replace
@@ -22,6 +22,8 @@ Side = Literal["low", "high"]
 Numbers = Any  # arrays of JAX in programs, of NumPy where their values are known
 
 _REMEMBERED = 8  # points whose values are kept
+_SCREENED, _BATCH = 16, 16  # points that are looked at for each start, so many at once
+PENALTY = 10.0  # of limits, where a descent begins
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
 
 
@@ -146,6 +148,21 @@ class Landscape:
             self.seconds = min(self.seconds, time.perf_counter() - begun)
             self._looked_at[key] = values, slopes
         return self._looked_at[key]
+
+    def best(self, points: Numbers, count: int) -> np.ndarray:
+        """So many of the `points`, those from which a descent would begin lowest."""
+        if not count:
+            return points[:0]
+        every = quickly(lambda points: jax.lax.map(self.values, points, batch_size=_BATCH))
+        values = np.asarray(every(jnp.asarray(points)))
+        is_known = np.isfinite(values).all(axis=1)
+        if not is_known.any():
+            return points[:count]
+        goal = self.goal(values)
+        sought = np.arcsinh(self.merits(values, goal).min(-1) / goal.unit)
+        excess = np.maximum(np.asarray(self.pressures(values, goal)), 0)
+        heights = np.where(is_known, (PENALTY / 2) * (excess**2).sum(-1) - sought, np.inf)
+        return points[np.argsort(heights, kind="stable")[:count]]
 
     def merits(self, values: Numbers, goal: Goal) -> Numbers:
         """What the goal makes of each number of the objectives; the least of them counts."""
@@ -299,15 +316,19 @@ def _sides(low, high) -> tuple[Side, ...]:
     return tuple(sides if high is None else [*sides, "high"])
 
 
-def initial_points(machine: Any, over: Bounds, starts: int, seed: int) -> Array:
-    """The machine as given, and points that fill the cube evenly, (starts, parameters)."""
-    known = parameters(machine, over)
+def initial_points(landscape: Landscape, starts: int, seed: int) -> Array:
+    """The machine as given, points that fill the cube evenly, and, for the other half, the best of
+    many more of these, (starts, parameters): of a landscape with several valleys, or one whose
+    objective is that asked for in a corner only, few points reach the best."""
+    known = parameters(landscape.machine, landscape.over)
     dtype = next(iter(known.values())).dtype
-    given = place_of({path: float(known[path]) for path in over}, over)
-    sequence = qmc.Sobol(len(over), seed=seed)  # pyright: ignore[reportCallIssue]
-    filling = sequence.random_base2(max(int(np.ceil(np.log2(starts))), 0))[: starts - 1]
-    every = np.vstack([given, filling.reshape(-1, len(over))])
-    return jnp.asarray(np.clip(every, 0.02, 0.98), dtype)
+    given = place_of({path: float(known[path]) for path in landscape.over}, landscape.over)
+    sequence = qmc.Sobol(len(given), seed=seed)  # pyright: ignore[reportCallIssue]
+    filling = sequence.random_base2(int(np.ceil(np.log2(_SCREENED * starts))))
+    every = np.clip(np.vstack([given, filling]), 0.02, 0.98).astype(dtype)
+    spread = (starts + 1) // 2
+    best = landscape.best(every[spread:], starts - spread)
+    return jnp.asarray(np.concatenate([every[:spread], best]))
 
 
 def place_of(values: Mapping[str, float], over: Bounds) -> np.ndarray:

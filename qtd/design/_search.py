@@ -138,13 +138,13 @@ def _sought(
     check(machine, over, subject_to, {"starts": starts, "steps": steps})
     over, subject_to = stated(over, subject_to)
     optimizer = optimizer or optax.adam(optax.cosine_decay_schedule(0.2, steps, alpha=0.02))
-    points = initial_points(machine, over, starts, seed)
 
     def searched(landscape, points, resume):
         return _searched(landscape, points, optimizer, steps, progress, sign, resume)
 
     asked = [("objective", objective, sign)]
     landscape = Landscape(asked, machine, over, subject_to)
+    points = initial_points(landscape, starts, seed)
     if tolerance is None:
         return searched(landscape, points, resume)
     workshop = workshop_of(machine, tolerance, measure, draws, seed)
