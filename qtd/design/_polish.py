@@ -20,6 +20,7 @@ _LOST = 1e-3  # relative, of the merit that a step may cost
 _FARTHEST = 0.2  # of the cube, in one step
 _PROGRAMS = 25  # of quadratic programming with exact curvature
 _SHORTEST = 1e-7  # of the cube, in one step
+_SHARES = (1.0, 0.5, 0.1, 0.0)  # of what limits are exceeded by, that a step is to take away
 _STRAIGHT = 1e-3  # what bends by the square of this makes no difference
 
 
@@ -208,8 +209,8 @@ def _stepped(landscape, goal, point):
             step = _programmed_step(known, bent, reach)
             place = known.moved(step)
             gained = worth(place) - was
-            if gained <= 0:  # once more, with what merits and limits are there
-                values = np.asarray(landscape.at(place)[0], float)
+            values = np.asarray(landscape.at(place)[0], float)
+            if gained <= 0 and np.all(np.isfinite(values)):  # with what merits and limits are there
                 bowed = known.bowed(step, merits.values(values), limits.values(values))
                 step = _programmed_step(bowed, bent, reach)
                 place = known.moved(step)
@@ -225,34 +226,42 @@ def _stepped(landscape, goal, point):
 
 def _programmed_step(known, bent, reach):
     """The best step of what is `known` to second order at a point, of at most this `reach`: none of
-    several merits is to stay behind, and no limit exceeded. No step where none gets there.
+    several merits is to stay behind, and no limit exceeded, or, where none gets there so near, by
+    less than before.
 
     Directions in which merits rise ever faster count as if they rose ever more slowly, by as much:
     in coordinates in which all bend alike, and with the least of the merits as a last one that
     bends next to nothing, this asks for the shortest vector that meets inequalities, which is a
     problem of least squares without negative numbers (Lawson and Hanson, "Solving Least Squares
     Problems", chapter 23)."""
-    if not np.all(np.isfinite(known.sought)) or not np.all(np.isfinite(known.room)):
-        return np.zeros(len(known.place))
     bends, axes = np.linalg.eigh(bent)
     bends = np.maximum(np.abs(bends), _STRAIGHT**2 * max(np.abs(bends).max(), 1.0))
     axes = axes / np.sqrt(bends)
     merits = np.pad(_STRAIGHT * known.rising @ axes, ((0, 0), (0, 1)), constant_values=-1)
     others = np.pad(np.vstack([-known.falling @ axes, axes, -axes]), ((0, 0), (0, 1)))
     ahead = known.sought - known.sought.min()
-    room = [
-        _STRAIGHT * ahead - 1 / _STRAIGHT,
-        -known.room,
-        np.minimum(known.place, reach),
-        np.minimum(1 - known.place, reach),
-    ]
-    rows, wanted = np.vstack([merits, others]), -np.concatenate(room)
+    rows = np.vstack([merits, others])
+    for share in _SHARES:
+        room = [
+            _STRAIGHT * ahead - 1 / _STRAIGHT,
+            np.where(known.room > 0, -share * known.room, -known.room),
+            np.minimum(known.place, reach),
+            np.minimum(1 - known.place, reach),
+        ]
+        shortest = _shortest(rows, -np.concatenate(room))
+        if shortest is not None:
+            return axes @ shortest[:-1]
+    return np.zeros(len(axes))
+
+
+def _shortest(rows, wanted):
+    """The shortest vector x with rows @ x >= wanted, None where there is none."""
     try:
         pressed, _ = nnls(np.vstack([rows.T, wanted]), np.append(np.zeros(rows.shape[1]), 1.0))
     except RuntimeError:  # too many iterations
-        return np.zeros(len(axes))
+        return None
     left = np.append(rows.T @ pressed, wanted @ pressed - 1)
-    return axes @ (-left[:-2] / left[-1]) if left[-1] else np.zeros(len(axes))
+    return -left[:-1] / left[-1] if left[-1] else None
 
 
 class _Conditions(NamedTuple):
