@@ -154,6 +154,25 @@ def hill(toy):
     return 3.0 - (toy.x - 0.5) ** 2 - 2 * (toy.y + 0.25) ** 2
 
 
+def test_a_design_whose_numbers_are_doubted_says_so():
+    """Warm gases in the closure of the Sommerfeld expansion."""
+
+    def asked(temperature):
+        gases = qtd.gases.FermiGas(
+            jnp.array([1.0, temperature]), jnp.array([18.0, 20.0]), closure="sommerfeld"
+        )
+        return qtd.design.maximize(
+            lambda machine: -((machine.energies[0] - 21.5) ** 2),
+            qtd.machines.FiniteReservoirs(gases=gases),
+            {"energies[0]": (20.5, 22.0)},
+            **QUICK,
+        )
+
+    assert "of the design" not in asked(1.1).message
+    doubted = asked(8.0)
+    assert doubted.converged and "of the design: mu / T is below 10" in doubted.message
+
+
 # Certificates
 
 
@@ -440,6 +459,62 @@ def test_a_front_is_that_of_its_closed_form_from_end_to_end():
     np.testing.assert_allclose(near_zero(front.machine(3)), zero[3], rtol=1e-12)
     with pytest.raises(ValueError, match="below 9"):
         front.machine(9)
+
+
+def peak(toy):
+    """A narrow one on a slope that leads away from it."""
+    return jnp.exp(-200 * ((toy.x - 1.6) ** 2 + (toy.y - 1.6) ** 2)) - 0.1 * (toy.x + toy.y)
+
+
+def test_few_starts_find_what_many_points_have_seen():
+    """A peak that covers about a hundredth of the square, to which no start would come down the
+    slope."""
+    best = qtd.design.maximize(peak, Toy(), WIDE, starts=16, steps=60)
+    np.testing.assert_allclose([best.parameters["x"], best.parameters["y"]], 1.6, atol=0.01)
+    assert 0 < best.certificate.reached_by < 16
+
+
+def test_the_ends_of_a_front_are_reached_from_one_another():
+    def at_its_foot(toy):
+        return -((toy.x - 1.5) ** 2) - (toy.y - 1.5) ** 2
+
+    alone = qtd.design.maximize(peak, Toy(), WIDE, starts=1, steps=40)
+    assert alone.value < 0.5
+    wanted = {"peak": peak, "foot": at_its_foot}
+    front = qtd.design.pareto_front(wanted, Toy(), WIDE, points=5, starts=1, steps=40)
+    found = front.table[["x", "y"]].isel(point=0).to_array().values
+    np.testing.assert_allclose(found, 1.6, atol=0.01)
+    assert front.table["converged"].values.all()
+
+
+def test_a_front_next_to_where_there_are_no_numbers():
+    """Limits hold the front at y = 0.2, above which nothing is known from 0.21 on."""
+
+    def known(toy):
+        return jnp.where(toy.y > 0.21, jnp.nan, toy.y)
+
+    wanted = {"one": near_one, "zero": lambda toy: near_zero(toy) + 10 * known(toy)}
+    limits = {"y": (known, None, 0.2)}
+    front = qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=5, starts=4, steps=40)
+    assert front.table.sizes["point"] == 5 and front.table["converged"].values.all()
+    bent = front.table["y"].values < 0.2 * (1 - 1e-6)
+    assert bent.any() and not bent.all()
+
+
+@pytest.mark.deep
+def test_the_front_of_the_refrigerators_own_problem_runs_from_most_cooling_to_best_cop():
+    """Most starts end where a machine heats least; the best COP leads from there."""
+    asked = qtd.design.problem(qtd.machines.CollectiveRefrigerator())
+    limits = {"validity": asked.subject_to["validity"]}
+    wanted = {"J_cold": cooling, "COP": cop}
+    front = qtd.design.pareto_front(wanted, asked.machine, asked.over, limits, points=12)
+    assert front.table.sizes["point"] == 12 and front.table["converged"].values.sum() >= 11
+    best = qtd.design.maximize(cooling, asked.machine, asked.over, asked.subject_to, starts=16)
+    current, ratio = front.table["J_cold"].values, front.table["COP"].values
+    assert ratio[0] < 0.25 and ratio[-1] > 0.4998
+    # The most cooling at a COP of 0.368, by a search of its own, lies on the front.
+    between = np.interp(0.368, ratio, current)
+    np.testing.assert_allclose(between, best.value, rtol=5e-3)
 
 
 def test_another_number_of_points_compiles_nothing_more():

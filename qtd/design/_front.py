@@ -13,11 +13,8 @@ from jaxtyping import Array
 
 import qtd
 
-from ..machines import AbstractMachine
-from ..observables import Observable, operating_point, units_of
+from ..observables import Observable, units_of
 from ..parameters import parameters, replace
-from ..systems.base import AbstractSystem
-from ..thermodynamics import AbstractPoint
 from ..units import unit_of_parameter
 from ._certificate import is_settled
 from ._descent import Descender
@@ -25,6 +22,7 @@ from ._landscape import MET, Bounds, Constraints, Goal, Landscape, initial_point
 from ._polish import continued, polished, polished_ends, rank
 from ._problem import check, stated
 from ._progress import Progress
+from ._results import point_of
 
 _SEEDS = (0.25, 0.5, 0.75)  # of the front, where starts are spread over the cube once more
 _KEPT = 1e-7  # of an objective at its best may be given up for the others
@@ -372,10 +370,8 @@ def _gaps(values):
 
 def _told(machines):
     """Status, validity and bounds of each machine, as far as its kind tells them."""
-    if not isinstance(machines[0], AbstractMachine | AbstractSystem):
-        return {}
-    points = [operating_point(machine) for machine in machines]
-    if not isinstance(points[0], AbstractPoint):
+    points = [point for machine in machines if (point := point_of(machine)) is not None]
+    if not points:
         return {}
     tables = [point.observables() for point in points]
     found = {"status": np.array([int(point.status) for point in points])}

@@ -62,19 +62,26 @@ def polished_ends(
 
 def polished(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The point to which sequential quadratic programming leads, refined by Newton's method, or
-    this one if that is no better."""
+    this one if that is no better; where that is no optimum, by quadratic programs with the exact
+    curvature from there."""
     found = _programmed(landscape, goal, point, _ITERATIONS)
-    return _refined(landscape, goal, _better(landscape, goal, found, point))
+    found = _refined(landscape, goal, _better(landscape, goal, found, point))
+    return found if _is_there(landscape, goal, found) else _led(landscape, goal, found)
 
 
 def continued(landscape: Landscape, goal: Goal, point: Numbers) -> Numbers:
     """The optimum of a `goal` from that of a goal close to it: by Newton's method alone where that
     gets there, or by quadratic programs where other limits hold, or as any other."""
     found = _refined(landscape, goal, point)
-    if _is_there(landscape, goal, found):
-        return found
-    found = _refined(landscape, goal, _stepped(landscape, goal, point))
+    if not _is_there(landscape, goal, found):
+        found = _led(landscape, goal, point)
     return found if _is_there(landscape, goal, found) else polished(landscape, goal, found)
+
+
+def _led(landscape, goal, point):
+    """Where quadratic programs with the exact curvature lead, refined."""
+    found = _refined(landscape, goal, _stepped(landscape, goal, point))
+    return _better(landscape, goal, found, point)
 
 
 def _is_there(landscape, goal, point):

@@ -6,9 +6,32 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._numerics.printing import digits
+from ..findings import Severity
+from ..machines import AbstractMachine
+from ..observables import operating_point
+from ..status import Status
+from ..systems.base import AbstractSystem
+from ..thermodynamics import AbstractPoint
 from ._certificate import Certificate
 from ._history import History
 from ._workshop import Robustness
+
+
+def point_of(machine: Any) -> AbstractPoint | None:
+    """The operating point of a machine or a system, None of anything else."""
+    if not isinstance(machine, AbstractMachine | AbstractSystem):
+        return None
+    point = operating_point(machine)
+    return point if isinstance(point, AbstractPoint) else None
+
+
+def doubt(machine: Any) -> str:
+    """What the status of a design says against its numbers, as the end of a message; empty where
+    it says nothing."""
+    point = point_of(machine)
+    status = Status.OK if point is None else Status(int(point.status))
+    is_fine = status.severity < Severity.DOUBTFUL
+    return "" if is_fine else f"; status {int(status)} of the design: {status.message}"
 
 
 class Optimum(eqx.Module):

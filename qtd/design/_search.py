@@ -18,7 +18,7 @@ from ._landscape import MET, Bounds, Constraints, Goal, Landscape, initial_point
 from ._polish import polished_ends
 from ._problem import check, stated
 from ._progress import Progress
-from ._results import Optimum
+from ._results import Optimum, doubt
 from ._workshop import Measure, Tolerance, robustness, workshop_of
 
 
@@ -236,6 +236,7 @@ def optimum_at(
         message = (
             f"not converged: a relative slope of {slope:.1e} is left; take more steps or starts"
         )
+    message += doubt(landscape.machine_at(point))
     return _optimum(landscape, goal, point, search, sign, message, found)
 
 
