@@ -1,12 +1,16 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pytest
 import scipy
 
 import qtd
+from qtd.cli._designs import front_report
 from qtd.spectral import WideBand
 
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
@@ -515,6 +519,22 @@ def test_the_front_of_the_refrigerators_own_problem_runs_from_most_cooling_to_be
     # The most cooling at a COP of 0.368, by a search of its own, lies on the front.
     between = np.interp(0.368, ratio, current)
     np.testing.assert_allclose(between, best.value, rtol=5e-3)
+
+
+def test_a_front_says_which_of_its_designs_are_no_optima():
+    front = qtd.design.pareto_front(
+        {"one": near_one, "zero": near_zero}, Toy(), WIDE, points=3, starts=1, steps=20
+    )
+    assert "not converged" not in repr(front) + front_report("toy", front)
+    rough = dataclasses.replace(
+        front, table=front.table.assign(converged=("point", np.array([True, False, True])))
+    )
+    assert "1 of them not converged" in repr(rough)
+    marked = [line.endswith("  not converged") for line in front_report("toy", rough).splitlines()]
+    assert marked == [False, False, False, True, False]
+    drawn = qtd.plots.pareto(rough)
+    assert "1 not converged" in drawn.axes[0].get_title()
+    plt.close(drawn)
 
 
 def test_another_number_of_points_compiles_nothing_more():

@@ -107,7 +107,8 @@ def front_report(name: str, front: Any) -> str:
     told += [key for key in ("validity", "status") if key in table and key not in told]
     lines = [f"{name}: {table.sizes['point']} designs", "".join(f"{key:>14}" for key in told)]
     for i in range(table.sizes["point"]):
-        lines.append("".join(f"{float(table[key][i]):>14.6g}" for key in told))
+        mark = "" if table["converged"][i] else "  not converged"
+        lines.append("".join(f"{float(table[key][i]):>14.6g}" for key in told) + mark)
     lines += [f"A gap between designs {a} and {b}." for a, b in table.attrs["gaps"]]
     if table.attrs["dominated"]:
         lines.append(f"{table.attrs['dominated']} designs were removed, which others beat.")

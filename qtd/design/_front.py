@@ -70,6 +70,9 @@ class Front:
         for name in names:
             values = self.table[name].to_numpy()
             lines.append(f"  {name:<20} from {values.min():.6g} to {values.max():.6g}")
+        rough = int((~self.table["converged"]).sum())
+        if rough:
+            lines.append(f"  {rough} of them not converged: there may be better ones")
         for gap in self.table.attrs["gaps"]:
             lines.append(f"  a gap between points {gap[0]} and {gap[1]}")
         return "\n".join(lines)

@@ -286,6 +286,30 @@ def _finite(objective, limits, is_largest):
     return _asked(machine, objective, over, {**limits, **_VALID}, own, is_largest=is_largest)
 
 
+def _left_out(motor):
+    """The next two terms of the series in the velocity over those kept, in squares: smooth, which
+    `omitted`, the largest of each, is not."""
+    velocity = motor.operate().velocity
+    torque = motor.coefficients(5).torque
+    terms = jnp.stack([term * velocity**k for k, term in enumerate(torque)]) ** 2
+    return jnp.sqrt(terms[4:].sum() / terms[1:4].sum())
+
+
+def _efficient():
+    default = problem(QuantumMotor())
+    limits = {"power": (4e-4, None), "omitted": (None, 0.1), **_VALID}
+    own = {"omitted": _left_out}
+    return _asked(QuantumMotor(), "efficiency", dict(default.over), limits, own)
+
+
+def _shaped():
+    circle = [[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0]]]
+    over = dict(problem(QuantumMotor()).over)
+    over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot, wave in np.ndindex(2, 2)}
+    limits = {"efficiency": (0.3, None), "omitted": (None, 0.1), **_VALID}
+    return _asked(QuantumMotor(orbit=circle), "power", over, limits, {"omitted": _left_out})
+
+
 _STATED: dict[str, dict[str, _Stated]] = {
     "collective-refrigerator": {
         "cooling": _Stated(
@@ -329,6 +353,16 @@ _STATED: dict[str, dict[str, _Stated]] = {
             "a circle: largest power at half of the torque at rest, at an efficiency of 0.3 or"
             " more",
             lambda: problem(QuantumMotor()),
+        ),
+        "efficiency": _Stated(
+            "a circle: best efficiency at half of the torque at rest, at a power of 4e-4 or more,"
+            " where the series in the velocity converges",
+            _efficient,
+        ),
+        "orbit shape": _Stated(
+            "an orbit with second harmonics: largest power at half of the torque at rest, at an"
+            " efficiency of 0.3 or more, where the series in the velocity converges",
+            _shaped,
         ),
     },
     "finite-reservoirs": {

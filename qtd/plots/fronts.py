@@ -59,7 +59,9 @@ def pareto(
         ylabel=axis_label(up, table[up].attrs.get("units", "")),
     )
     ax.ticklabel_format(scilimits=(-3, 4))
-    set_title(ax, f"Front of {len(x)} designs" + (f"; size: {third[0]}" if third else ""))
+    rough = int((~table["converged"]).sum())
+    parts = [f"Front of {len(x)} designs", *(f"size: {name}" for name in third)]
+    set_title(ax, "; ".join(parts + [f"{rough} not converged"] * bool(rough)))
     legend_below(ax)
     return figure_of(ax)
 
