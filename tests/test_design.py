@@ -533,7 +533,7 @@ def test_a_front_says_which_of_its_designs_are_no_optima():
     marked = [line.endswith("  not converged") for line in front_report("toy", rough).splitlines()]
     assert marked == [False, False, False, True, False]
     drawn = qtd.plots.pareto(rough)
-    assert "1 not converged" in drawn.axes[0].get_title()
+    assert "1 not converged" in drawn.axes[0].get_title("left")
     plt.close(drawn)
 
 
