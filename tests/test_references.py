@@ -86,6 +86,40 @@ def test_nothing_near_a_reference_is_better(device, name):
     assert np.nanmax(merits[met]) <= merits[0] + 1e-6 * abs(merits[0])
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize(("device", "name", "within"), [
+    ("collective-refrigerator", "cooling", 0.1),
+    ("collective-refrigerator", "precision", 0.1),
+    ("qubit-refrigerator", "fixed peak", 0.1),
+])  # fmt: skip
+def test_a_reference_holds_with_explicit_filters(device, name, within):
+    """Two filters as modes inside the device: at a validity of 0.1 rates are right to about half of
+    it for each filter."""
+    design = qtd.design.reference(device)[name]
+    (finding,) = qtd.audits.with_explicit_filters(design.machine)
+    assert 0 < finding.numbers["share"] < within and finding.numbers["explicit"] > 0
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["power", "efficiency", "orbit shape"])
+def test_a_reference_of_the_motor_turns_as_fast_by_the_exact_cycle(name):
+    machine = qtd.design.reference("quantum-motor")[name].machine
+    series = machine.operate()
+    exact = machine.operate(load=machine.coefficients(3).torque[0] / 2, exact=True)
+    assert int(exact.status) == 0
+    np.testing.assert_allclose(exact.power, series.power, rtol=0.04)
+    np.testing.assert_allclose(exact.efficiency, series.efficiency, rtol=0.04)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["relaxed", "least entropy"])
+def test_a_reference_of_the_demon_cools_through_windows_of_its_width(name):
+    machine = qtd.design.reference("n-demon")[name].machine
+    narrow = machine.operate().heat_currents["cold"]
+    point = qtd.operate(machine.conductor("boxcar"))
+    np.testing.assert_allclose(point.heat_currents["cold"], narrow, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [
     "CollectiveRefrigerator", "QubitRefrigerator", "ResonatorRefrigerator", "NDemon",
     "QuantumMotor", "FiniteReservoirs",
