@@ -23,6 +23,7 @@ Numbers = Any  # arrays of JAX in programs, of NumPy where their values are know
 
 _REMEMBERED = 8  # points whose values are kept
 _SCREENED, _BATCH = 16, 16  # points that are looked at for each start, so many at once
+_QUICK = 0.01  # seconds for one point, up to which nothing is compiled for many
 PENALTY = 10.0  # of limits, where a descent begins
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
 
@@ -153,8 +154,7 @@ class Landscape:
         """So many of the `points`, those from which a descent would begin lowest."""
         if not count:
             return points[:0]
-        every = quickly(lambda points: jax.lax.map(self.values, points, batch_size=_BATCH))
-        values = np.asarray(every(jnp.asarray(points)))
+        values = self._values_of(points)
         is_known = np.isfinite(values).all(axis=1)
         if not is_known.any():
             return points[:count]
@@ -229,6 +229,15 @@ class Landscape:
             value = low * (high / low) ** place if _is_logarithmic(low, high) else high - low
             found.append(change * value)
         return np.array(found)
+
+    def _values_of(self, points):
+        """All numbers at many points: one by one by the program that is there where that is quick,
+        or by one for them all."""
+        self.at(points[0])  # compiled, and timed
+        if self.seconds < _QUICK:
+            return np.stack([self.at(point)[0] for point in points])
+        every = quickly(lambda points: jax.lax.map(self.values, points, batch_size=_BATCH))
+        return np.asarray(every(jnp.asarray(points)))
 
     def _compiled(self, point):
         def twice(point):
