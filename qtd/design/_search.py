@@ -232,9 +232,15 @@ def optimum_at(
         if found.others is not None:
             message += f" (the others' best: {found.others:.6g})"
     else:
-        slope = found.gradient_norm
+        workshop = landscape.workshop
+        has_kinks = workshop is not None and not isinstance(workshop.measure, str)
+        advice = (
+            "a quantile of a sample has kinks, at which no slope vanishes"
+            if has_kinks
+            else "take more steps or starts"
+        )
         message = (
-            f"not converged: a relative slope of {slope:.1e} is left; take more steps or starts"
+            f"not converged: a relative slope of {found.gradient_norm:.1e} is left; {advice}"
         )
     message += doubt(landscape.machine_at(point))
     return _optimum(landscape, goal, point, search, sign, message, found)
