@@ -22,7 +22,8 @@ Side = Literal["low", "high"]
 Numbers = Any  # arrays of JAX in programs, of NumPy where their values are known
 
 _REMEMBERED = 8  # points whose values are kept
-_SCREENED, _BATCH = 16, 16  # points that are looked at for each start, so many at once
+_SCREENED, _BATCH = 64, 16  # points that are looked at for each start, so many at once
+_SHARES = (1.0, 1e-3)  # of the unit of a limit, in which it is looked at
 _QUICK = 0.01  # seconds for one point, up to which nothing is compiled for many
 PENALTY = 10.0  # of limits, where a descent begins
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
@@ -151,7 +152,9 @@ class Landscape:
         return self._looked_at[key]
 
     def best(self, points: Numbers, count: int) -> np.ndarray:
-        """So many of the `points`, those from which a descent would begin lowest."""
+        """So many of the `points`, those from which a descent would begin lowest: by limits as they
+        are, and, in turn, by limits in decades down to small numbers, to which what has the wrong
+        sign is farther off than what is much too large."""
         if not count:
             return points[:0]
         values = self._values_of(points)
@@ -160,9 +163,16 @@ class Landscape:
             return points[:count]
         goal = self.goal(values)
         sought = np.arcsinh(self.merits(values, goal).min(-1) / goal.unit)
-        excess = np.maximum(np.asarray(self.pressures(values, goal)), 0)
-        heights = np.where(is_known, (PENALTY / 2) * (excess**2).sum(-1) - sought, np.inf)
-        return points[np.argsort(heights, kind="stable")[:count]]
+
+        def ascending(share):
+            known = goal._replace(units=share * goal.units)
+            excess = np.maximum(np.asarray(self.pressures(values, known)), 0)
+            heights = (PENALTY / 2) * (excess**2).sum(-1) - sought
+            return np.argsort(np.where(is_known, heights, np.inf), kind="stable")
+
+        ranked = np.stack([ascending(share) for share in _SHARES], axis=1).ravel()
+        chosen = list(dict.fromkeys(ranked.tolist()))[:count]
+        return points[chosen]
 
     def merits(self, values: Numbers, goal: Goal) -> Numbers:
         """What the goal makes of each number of the objectives; the least of them counts."""
