@@ -49,11 +49,11 @@ def maximize(
       Lagrangian. Such as `{"validity": (lambda m: m.validity(), None, 0.1)}`, which keeps a design
       where its rate equation holds. A limit on the largest, or the smallest, of several numbers is
       a limit on each of them; so is an objective that is the smallest of several.
-    - `starts`: the machine as given, moved inside the bounds, and starts - 1 points that fill them
-      evenly (Sobol, `seed`). All take `steps` steps of `optimizer` (default: Adam with a decaying
-      step) under one `vmap`; those that end best are then polished by sequential quadratic
-      programming, which tells an optimum from a standstill and finds the bounds and constraints
-      that hold it.
+    - `starts`: the machine as given, moved inside the bounds, points that fill these evenly (Sobol,
+      `seed`), and, for the other half, the best of 64 times as many of them. All take `steps` steps
+      of `optimizer` (default: Adam with a decaying step) under one `vmap`; those that end best are
+      then polished by sequential quadratic programming, which tells an optimum from a standstill
+      and finds the bounds and constraints that hold it.
     - `tolerance`: `{path: sigma}`, standard deviations of normal errors that a workshop makes in
       these parameters: relative, or absolute as `(sigma, "absolute")`. What is maximised, and what
       the constraints are about, is then the `measure` over `draws` machines, the same at every step
