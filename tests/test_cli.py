@@ -244,6 +244,17 @@ def test_the_module_runs_as_the_command():
     assert done.returncode == 0 and "collective-refrigerator" in done.stdout
 
 
+@pytest.mark.parametrize("machine", [
+    "collective-refrigerator", "qubit-refrigerator", "resonator-refrigerator", "n-demon",
+    "finite-reservoirs", pytest.param("quantum-motor", marks=pytest.mark.deep),
+])  # fmt: skip
+def test_every_machine_is_designed(capsys, tmp_path, machine):
+    asked = ["design", machine, "--starts", "2", "--steps", "5", "--out", str(tmp_path)]
+    code, out, err = run(capsys, *asked)
+    assert code == 0 and err == "" and "operating point" in out
+    assert (tmp_path / "design.png").exists() and "<img" in (tmp_path / "design.html").read_text()
+
+
 def test_a_machine_without_levels_is_shown_and_designed(capsys, tmp_path):
     record = json.loads(
         run(capsys, "show", "n-demon", "--set", "cold.temperature=0.9", "--json")[1]

@@ -239,9 +239,7 @@ def optimum_at(
             if has_kinks
             else "take more steps or starts"
         )
-        message = (
-            f"not converged: a relative slope of {found.gradient_norm:.1e} is left; {advice}"
-        )
+        message = f"not converged: a relative slope of {found.gradient_norm:.1e} is left; {advice}"
     message += doubt(landscape.machine_at(point))
     return _optimum(landscape, goal, point, search, sign, message, found)
 

@@ -26,7 +26,7 @@ from ._axes import (
     set_title,
     symbol,
 )
-from .devices import currents, filters
+from .devices import currents, filters, heat_of
 from .levels import level_scheme
 
 __all__ = ["design_summary", "history", "moves"]
@@ -36,7 +36,8 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
     """One page on an `optimum` of `qtd.design`: filters and currents before and after, the search,
     and the levels with their net jumps.
 
-    Of a machine without levels: its parameters within their bounds, the search, and the currents.
+    Of a machine without levels: its parameters within their bounds, the search, and the currents,
+    if it tells any.
     `objective`: the name of what was maximised; `title`: a word before the headline.
     """
     before, after = optimum.start, optimum.machine
@@ -57,13 +58,17 @@ def design_summary(optimum: Any, objective: str = "objective", title: str | None
 
 
 def _plain_summary(optimum, objective, title):
+    points = {"before": operating_point(optimum.start), "after": operating_point(optimum.machine)}
+    has_heat = bool(heat_of(points["after"]))
     # The layout does not see the axis below the search, which is an inset.
-    figure = Drawing(figsize=(17, 5.6), layout=ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95)))
-    grid: Any = figure.subfigures(1, 3, wspace=0.03)
+    layout = ConstrainedLayoutEngine(rect=(0, 0.05, 1, 0.95))
+    figure = Drawing(figsize=(17 if has_heat else 11.5, 5.6), layout=layout)
+    grid: Any = figure.subfigures(1, 2 + has_heat, wspace=0.03)
     panels = [panel.subplots() for panel in grid.flat]
     moves(optimum, panels[0])
     history(optimum, panels[1], objective=objective)
-    currents({"before": optimum.start.operate(), "after": optimum.machine.operate()}, panels[2])
+    if has_heat:
+        currents(points, panels[2])
     for letter, ax in zip("abc", panels):
         set_title(ax, f"({letter})  {ax.get_title(loc='left')}")
     _headline(figure, optimum, objective, title)

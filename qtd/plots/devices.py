@@ -1,5 +1,6 @@
 """Drawings of one device: its filters and its currents."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from ._axes import (
 
 __all__ = ["currents", "filters"]
 
+_HEAT = "J_"  # of observables that are heat out of a reservoir
 _APART = 100.0  # highest over lowest peak, from which each filter is drawn in units of its own
 
 
@@ -86,9 +88,21 @@ def _densities(network):
     return {name: density for name, density in found.items() if callable(density)}
 
 
+def heat_of(point: Any) -> dict[str, float]:
+    """The heat that leaves each reservoir at an operating point, by name, as its table of
+    observables tells; empty where that tells none."""
+    table = point.observables()
+    return {
+        name.removeprefix(_HEAT): float(entry.value)
+        for name, entry in table.items()
+        if name.startswith(_HEAT)
+    }
+
+
 def currents(points: Any, ax: Axes | None = None) -> Figure:
     """Heat currents of operating `points`, of one or of several by label, as bars: upwards where
-    heat leaves the reservoir.
+    heat leaves the reservoir. What they are is read off the tables of observables, from the entries
+    `J_<reservoir>`.
 
     The scale is logarithmic on either side of zero where the currents differ too much for bars to
     be seen on a linear one. `ax`: where to draw, a new figure by default.
@@ -96,15 +110,14 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
     ax = axes_or_new(ax)
     points = points if isinstance(points, dict) else {"": points}
     first = next(iter(points.values()))
-    names, width = first.names, 0.8 / len(points)
-    table = np.array(
-        [[float(point.heat_currents[name]) for name in names] for point in points.values()]
-    )
+    names, width = list(heat_of(first)), 0.8 / len(points)
+    temperatures = _temperatures(first, names)
+    table = np.array([[heat_of(point)[name] for name in names] for point in points.values()])
     if not np.nan_to_num(table).any():
         nothing = "no heat flows" if (table == 0).any() else "none of them is a number"
         say_instead(ax, f"Heat currents: {nothing}.")
         return figure_of(ax)
-    by_name = colors_of(names, first.temperatures, getattr(first, "driven_by", None))
+    by_name = colors_of(names, temperatures, getattr(first, "driven_by", None))
     colors = [by_name[name] for name in names]
     scale = _signed_scale(ax, table)
     for i, (label, values) in enumerate(zip(points, table)):
@@ -119,7 +132,7 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
         for place, value in zip(places, values):
             _write_value(ax, place, value, label)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set_xticks(range(len(names)), [_reservoir_label(name, first.temperatures) for name in names])
+    ax.set_xticks(range(len(names)), [_reservoir_label(name, temperatures) for name in names])
     ax.set_ylabel(rf"heat out of the reservoir  ($E^2${scale})")
     set_title(ax, "Heat currents" + _performance(points))
     return figure_of(ax)
@@ -140,7 +153,14 @@ def _write_value(ax, place, value, label):
     )
 
 
+def _temperatures(point, names):
+    """Temperatures by reservoir, as far as a point tells them."""
+    known = getattr(point, "temperatures", {})
+    return known if isinstance(known, Mapping) else dict(zip(names, np.asarray(known)))
+
+
 def _reservoir_label(name, temperatures):
+    name = f"reservoir {name}" if name.isdigit() else name
     return (
         f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$"
         if name in temperatures

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 from .. import plots
 from ..machines import FiniteReservoirs, QuantumMotor
-from ..machines.n_demon import DemonPoint
-from ..machines.quantum_motor import MotorPoint
+from ..plots.devices import heat_of
 from ..sensitivities import Sensitivity
-from ..thermodynamics import OperatingPoint, operate
+from ..thermodynamics import operate
 
 __all__ = ["Picture", "pictures"]
 
@@ -49,11 +48,12 @@ def pictures(
 
 
 def _currents(point):
-    if not isinstance(point, OperatingPoint | DemonPoint | MotorPoint):
+    heat = heat_of(point)
+    if not heat:
         return None
     figure, ax = _blank()
     plots.currents(point, ax)
-    words = ", ".join(f"{name} {float(value):.3g}" for name, value in point.heat_currents.items())
+    words = ", ".join(f"{name} {value:.3g}" for name, value in heat.items())
     return _picture(
         "currents",
         "Heat currents",
