@@ -13,6 +13,7 @@ import qtd
 from qtd.machines import CollectiveRefrigerator, FiniteReservoirs, QuantumMotor, QubitRefrigerator
 from qtd.plots import currents, evolution, level_scheme, sensitivities, torque
 from qtd.plots._axes import PALETTE, WORK, colors_of
+from qtd.thermodynamics import Observable
 
 FRIDGE = CollectiveRefrigerator(num_spins=5)
 OHMIC = qtd.spectral.Ohmic(0.1, 10.0)
@@ -155,12 +156,9 @@ def test_names_of_levels_at_one_energy_and_of_sixty_levels_do_not_overlap():
 
 
 def point_with(heat, temperatures=(), driven_by=None):
+    table = {f"J_{name}": Observable(value, "E^2", "heat") for name, value in heat.items()}
     return SimpleNamespace(
-        names=tuple(heat),
-        heat_currents=heat,
-        temperatures=dict(temperatures),
-        driven_by=driven_by,
-        observables=dict,
+        temperatures=dict(temperatures), driven_by=driven_by, observables=lambda: table
     )
 
 
@@ -182,6 +180,12 @@ def test_ticks_of_currents_decades_apart_do_not_overlap(heat, size):
     low, high = ax.get_ylim()
     ticks = [tick for tick in ax.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
     assert len(ticks) >= 3 and not labels_overlap([tick.label1 for tick in ticks])
+
+
+def test_heat_of_numbered_reservoirs_is_drawn_with_their_temperatures():
+    (ax,) = rendered(currents(FiniteReservoirs().operate()))
+    labels = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert labels == ["reservoir 0\n$T$ = 0.6 $E$", "reservoir 1\n$T$ = 1 $E$"]
 
 
 def test_a_sentence_stands_where_a_drawing_would_be_empty():

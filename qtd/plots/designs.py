@@ -155,7 +155,7 @@ def _share(value, low, high):
 
 def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective") -> Figure:
     """The search for an `optimum` of `qtd.design`: the best objective so far among starts that meet
-    the constraints, every start thin, and the constraint violation below.
+    the constraints, every start thin, and below the constraint violation, if there was any.
 
     `objective`: the name of what was maximised; `ax`: where to draw, a new figure by default.
     """
@@ -189,7 +189,8 @@ def history(optimum: Any, ax: Axes | None = None, *, objective: str = "objective
     ax.set(ylabel=axis_label(objective, unit), xlim=(1, max(len(steps), 2)))
     ax.set_ylim(_limits(values, every, result))
     ax.legend(loc="lower right", framealpha=0.9, fontsize="small")
-    bottom = _violation(ax, steps, violations) if optimum.constraints else ax
+    is_violated = bool(optimum.constraints) and np.nanmax(violations, initial=0.0) > 0
+    bottom = _violation(ax, steps, violations) if is_violated else ax
     bottom.set_xlabel("step")
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure_of(ax).draw_without_rendering()  # only then does the layout know where that label is

@@ -160,11 +160,11 @@ def _temperatures(point, names):
 
 
 def _reservoir_label(name, temperatures):
-    name = f"reservoir {name}" if name.isdigit() else name
+    title = f"reservoir {name}" if name.isdigit() else name
     return (
-        f"{name}\n$T$ = {float(temperatures[name]):.4g} $E$"
+        f"{title}\n$T$ = {float(temperatures[name]):.4g} $E$"
         if name in temperatures
-        else f"{name}\nnonthermal"
+        else f"{title}\nnonthermal"
     )
 
 
