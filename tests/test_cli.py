@@ -133,6 +133,9 @@ def test_fronts_tolerances_and_references_by_command(capsys, tmp_path):
     record = json.loads(out)
     assert code == 0 and err == "" and record["objectives"] == ["J_cold", "-sigma"]
     assert len(record["points"]) == 3 and (tmp_path / "design.png").exists()
+    # The demon's own problem asks for a COP.
+    code, out, err = run(capsys, *demon, "--pareto", "J_cold,COP", "--points", "2", "--json")
+    assert code == 0 and err == "" and json.loads(out)["objectives"] == ["J_cold", "COP"]
     rough = ["--minimize", "sigma", "--subject-to", "J_cold>=3e-4", "--tolerance", "energy_4=0.01"]
     code, out, err = run(capsys, *demon, *over, *rough, "--measure", "mean")
     assert code == 0 and err == "" and "in the workshop (mean of" in out

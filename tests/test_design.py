@@ -586,6 +586,16 @@ def test_a_front_keeps_within_limits_and_says_where_none_can():
         qtd.design.pareto_front({"one": near_one}, Toy(), WIDE)
 
 
+def test_an_objective_of_a_front_may_have_a_limit():
+    wanted, limits = {"one": near_one, "zero": near_zero}, {"one": (near_one, 0.75, None)}
+    front = qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=3, starts=2, steps=40)
+    np.testing.assert_allclose(front.table["x"][::2], [1.0, 0.5], atol=1e-5)
+    assert front.table["one"].values.min() >= 0.75 * (1 - 1e-6)
+    limits = {"one": (near_zero, 0.5, None)}
+    with pytest.raises(ValueError, match="the name 'one'"):
+        qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=3, starts=2, steps=40)
+
+
 def whitney(power, cold=1.0, hot=2.0, hot_potential=-0.5):
     """The best efficiency of any conductor of one mode at a `power`: a window of energies that
     opens where both leads are equally occupied, and closes where the power is reached; the bias by

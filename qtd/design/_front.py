@@ -94,8 +94,9 @@ def pareto_front(
     """The front between two or three objectives, all to be large: designs none of which can be
     better in one without being worse in another.
 
-    - `objectives`: {name: function of the machine}; a minus sign turns one round. `machine`,
-      `over`, `subject_to`, `optimizer`, `progress`, `seed` as in `maximize`.
+    - `objectives`: {name: function of the machine}; a minus sign turns one round. A constraint may
+      have the name of an objective only if it limits that. `machine`, `over`, `subject_to`,
+      `optimizer`, `progress`, `seed` as in `maximize`.
     - `points`: how many are sought; fewer are returned where some are dominated by others. Of three
       objectives as many as fit on a triangle.
     - `starts`, `steps`: of the searches for the ends, which are the best designs by each objective
@@ -124,7 +125,8 @@ def pareto_front(
     over, subject_to = dict(over), dict(subject_to or {})
     check(machine, over, subject_to, {"starts": starts, "steps": steps, "points": points})
     over, subject_to = stated(over, subject_to)
-    taken = set(wanted) & {*over, *subject_to, "status", "converged", *_TOLD}
+    others = [name for name, (function, _, _) in subject_to.items() if wanted.get(name) != function]
+    taken = set(wanted) & {*over, *others, "status", "converged", *_TOLD}
     if taken:
         raise ValueError(
             f"`objectives` must not use the name {min(taken)!r}, which the table uses itself."

@@ -45,7 +45,8 @@ from .._outputs import Interrupted, interruptible, require_file, require_folder
 @click.option(
     "--pareto",
     metavar="NAME,NAME",
-    help="A front between two or three; a minus sign before a name makes it small.",
+    help="A front between two or three; a minus sign before a name makes it small. The machine's"
+    " own limits of these do not count.",
 )
 @click.option("--points", type=click.IntRange(2), default=24, help="Designs on the front.")
 @click.option(
@@ -168,9 +169,12 @@ def _front(name, machine, pareto, points, bounds, limits, effort, files, as_json
     named = observables_of(machine)
     wanted = dict(_signed(named, text) for text in pareto.split(","))
     problem = _problem(machine, None, None, bounds, limits)
+    # The machine's own limits of what the front is about would cut it off.
+    free = {key.removeprefix("-") for key in wanted if not limits}
+    asked = {key: limit for key, limit in problem.subject_to.items() if key not in free}
     known = {key: value for key, value in effort.items() if value is not None}
     front = qtd.design.pareto_front(
-        wanted, problem.machine, problem.over, problem.subject_to, points=points, **known
+        wanted, problem.machine, problem.over, asked, points=points, **known
     )
     record = front_record(name, front)
     files["json"].write_text(json.dumps(record, indent=2) + "\n")
