@@ -303,7 +303,8 @@ def _efficient():
 
 
 def _shaped():
-    circle = [[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0]]]
+    circle = np.zeros((2, 2, 2))
+    circle[:, :, 0] = np.eye(2)
     over = dict(problem(QuantumMotor()).over)
     over |= {f"orbit[{dot},{wave},1]": (-0.5, 0.5) for dot, wave in np.ndindex(2, 2)}
     limits = {"efficiency": (0.3, None), "omitted": (None, 0.1), **_VALID}
