@@ -28,18 +28,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import roofline
+from first_answer import MACHINES
 
 import qtd
 
 CHUNKS = {"QuantumMotor": 64, "FiniteReservoirs": 4096}  # devices together; 16 384 of all others
-MACHINES = (
-    "CollectiveRefrigerator",
-    "QubitRefrigerator",
-    "ResonatorRefrigerator",
-    "NDemon",
-    "QuantumMotor",
-    "FiniteReservoirs",
-)
 
 
 def main():
