@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from .._numerics.compilation import wide_options
 from .._numerics.jax_internals.peak import peak, size_of
 from .._numerics.jax_internals.repetition import as_function, exact_bytes, without_repetition
 
@@ -69,7 +70,7 @@ class Kernel:
             for name, x in program.inputs.items()
         }
         spread = jax.shard_map(run, mesh=mesh, in_specs=split, out_specs=split, check_vma=False)
-        self.compiled = jax.jit(spread).lower(shapes).compile()
+        self.compiled = jax.jit(spread).lower(shapes).compile(wide_options())
 
     def __call__(self, values: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         """All that is recorded at some points, (batches, batch, ...), the last ones repeated to

@@ -60,8 +60,6 @@ def test_known_values_inside_a_program_are_no_program_of_their_own():
 
 def test_a_compiler_that_does_not_know_how_to_be_quick_compiles_as_ever(monkeypatch):
     monkeypatch.setattr(compilation, "_QUICK", {"no_such_option": 1})
-    compilation._quick_options.cache_clear()
-    try:
-        assert float(compiled(lambda x: 2 * x)(1.5)) == 3.0
-    finally:
-        compilation._quick_options.cache_clear()
+    assert float(compiled(lambda x: 2 * x)(1.5)) == 3.0
+    monkeypatch.setattr(compilation, "_WIDE", {"no_such_option": 1})
+    assert compilation.wide_options() == {}
