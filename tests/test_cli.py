@@ -125,6 +125,19 @@ def test_a_design_that_is_interrupted_goes_on_where_it_was(capsys, monkeypatch, 
     assert "<img" in (tmp_path / "design.html").read_text()
 
 
+@pytest.mark.parametrize(("limits", "validity"), [
+    ([], 0.1),
+    (["--subject-to", "COP>=0.4"], 0.1),
+    (["--subject-to", "validity<=0.05"], 0.05),
+])  # fmt: skip
+def test_another_aim_is_sought_where_the_model_holds(capsys, tmp_path, limits, validity):
+    line = ["design", "n-demon", "--minimize", "sigma", "--starts", "2", "--steps", "10", *limits]
+    code, out, err = run(capsys, *line, "--out", str(tmp_path), "--json")
+    limit = json.loads(out)["subject_to"]["validity"]
+    assert code == 0 and err == "" and limit["high"] == validity
+    assert limit["value"] <= validity * (1 + 1e-6)
+
+
 def test_fronts_tolerances_and_references_by_command(capsys, tmp_path):
     demon = ["design", "n-demon", "--starts", "2", "--steps", "20", "--out", str(tmp_path)]
     over = ["--over", "boldness=0.1:3"]

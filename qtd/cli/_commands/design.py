@@ -60,7 +60,8 @@ from .._outputs import Interrupted, interruptible, require_file, require_folder
     "constraints",
     multiple=True,
     metavar="'NAME>=VALUE'",
-    help="A constraint, >= or <=; repeatable.",
+    help="A constraint, >= or <=; repeatable. Without --over the machine's own limit of validity"
+    " stays, unless another is given.",
 )
 @click.option(
     "--tolerance",
@@ -254,20 +255,23 @@ def _problem(machine, largest, smallest, bounds, constraints):
                 f"--subject-to limits {name} twice with {sign}; give it one such limit."
             )
         limits[name] = (function, value, high) if sign == ">=" else (function, low, value)
-    if not (largest or smallest or bounds):
-        default = qtd.design.problem(machine)
-        return default._replace(subject_to=limits) if limits else default
-    asked = {"is_largest": not smallest}
-    if largest or smallest:
-        name, function = observable(named, largest or smallest)
-    else:
-        default = qtd.design.problem(machine)
-        name, function = default.objective_name, default.objective
-        asked = {"is_largest": default.is_largest}
+    wanted = observable(named, largest or smallest) if largest or smallest else None
+    if bounds and wanted:
+        return qtd.design.Problem(*wanted, machine, bounds, limits, is_largest=not smallest)
+    default = qtd.design.problem(machine)
     if bounds:
-        return qtd.design.Problem(name, function, machine, bounds, limits, **asked)
-    return qtd.design.problem(machine)._replace(
-        objective_name=name, objective=function, machine=machine, subject_to=limits, **asked
+        own = default.objective_name, default.objective
+        return qtd.design.Problem(*own, machine, bounds, limits, is_largest=default.is_largest)
+    if not (limits or wanted):
+        return default
+    # Where the model holds is no matter of what is asked of it.
+    valid = {key: limit for key, limit in default.subject_to.items() if key == "validity"}
+    default = default._replace(subject_to=valid | limits)
+    if wanted is None:
+        return default
+    name, function = wanted
+    return default._replace(
+        objective_name=name, objective=function, machine=machine, is_largest=not smallest
     )
 
 
