@@ -2,8 +2,8 @@
 
     python benchmarks/gpu.py [--quick] [--json FILE]
 
-On the first accelerator that JAX sees, within five minutes, compilation included; where there is
-none, on the processor itself. Printed in Markdown, with the name of the device:
+On the first accelerator that JAX sees; where there is none, on the processor itself. Printed in
+Markdown, with the name of the device:
 
 - agreement of every machine, in double and in single precision, with the processor in double:
   value, noise (where the machine counts), and gradient in what its own design problem moves,
@@ -92,12 +92,12 @@ def figures(machine, numbers, chunk, device):
 
 
 def differences(found, expected):
-    """The worst of each kind; None where there is none."""
+    """The worst of each kind; None where there is none, NaN where nothing is known."""
 
     def worst(ours, theirs):
         known = np.isfinite(theirs)
         if not known.any():
-            return 0.0
+            return float("nan")
         off = np.abs(np.where(known, ours - theirs, 0))
         return float(np.nan_to_num(off, nan=np.inf).max() / (np.abs(theirs[known]).max() or 1.0))
 

@@ -11,6 +11,8 @@ import scipy
 
 import qtd
 from qtd.cli._designs import front_report
+from qtd.design._landscape import Landscape
+from qtd.design._polish import continued
 from qtd.spectral import WideBand
 
 FRIDGE = qtd.machines.CollectiveRefrigerator(num_spins=5)
@@ -504,6 +506,16 @@ def test_a_front_next_to_where_there_are_no_numbers():
     assert bent.any() and not bent.all()
 
 
+def test_a_point_where_a_limit_is_infinite_leads_nowhere_and_raises_nothing():
+    limits = {"x": (lambda toy: jnp.where(toy.x > 1, jnp.inf, toy.x), None, 0.2)}
+    landscape = Landscape([("objective", hill, 1.0)], Toy(), WIDE, limits)
+    inside, outside = np.array([0.5, 0.5]), np.array([0.9, 0.5])
+    goal = landscape.goal(landscape.at(inside)[0][None])
+    np.testing.assert_array_equal(continued(landscape, goal, outside), outside)
+    # x = 0.2 and y = -0.25 of intervals from -2 to 2.
+    np.testing.assert_allclose(continued(landscape, goal, inside), [0.55, 0.4375], atol=1e-6)
+
+
 @pytest.mark.deep
 def test_the_front_of_the_refrigerators_own_problem_runs_from_most_cooling_to_best_cop():
     """Most starts end where a machine heats least; the best COP leads from there."""
@@ -591,6 +603,7 @@ def test_an_objective_of_a_front_may_have_a_limit():
     front = qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=3, starts=2, steps=40)
     np.testing.assert_allclose(front.table["x"][::2], [1.0, 0.5], atol=1e-5)
     assert front.table["one"].values.min() >= 0.75 * (1 - 1e-6)
+    assert front_report("toy", front).splitlines()[1].split() == ["one", "zero"]
     limits = {"one": (near_zero, 0.5, None)}
     with pytest.raises(ValueError, match="the name 'one'"):
         qtd.design.pareto_front(wanted, Toy(), WIDE, limits, points=3, starts=2, steps=40)

@@ -103,8 +103,8 @@ def front_record(name: str, front: Any) -> dict[str, Any]:
 def front_report(name: str, front: Any) -> str:
     """A front in words: a line for each design."""
     table = front.table
-    told = [*table.attrs["objectives"], *table.attrs["constraints"]]
-    told += [key for key in ("validity", "status") if key in table and key not in told]
+    known = (key for key in ("validity", "status") if key in table)
+    told = list(dict.fromkeys([*table.attrs["objectives"], *table.attrs["constraints"], *known]))
     lines = [f"{name}: {table.sizes['point']} designs", "".join(f"{key:>14}" for key in told)]
     for i in range(table.sizes["point"]):
         mark = "" if table["converged"][i] else "  not converged"

@@ -24,7 +24,7 @@ Numbers = Any  # arrays of JAX in programs, of NumPy where their values are know
 _REMEMBERED = 8  # points whose values are kept
 _SCREENED, _BATCH = 64, 16  # points that are looked at for each start, so many at once
 _SHARES = (1.0, 1e-3)  # of the unit of a limit, in which it is looked at
-_QUICK = 0.01  # seconds for one point, up to which nothing is compiled for many
+_QUICK = 2e-3  # seconds for one point, up to which nothing is compiled for many
 PENALTY = 10.0  # of limits, where a descent begins
 MET = 1e-6  # largest violation of a limit, relative to it, that still counts as met
 

@@ -200,7 +200,8 @@ def _stepped(landscape, goal, point):
     for _ in range(_PROGRAMS):
         known = _Conditions.at(landscape, merits, limits, found)
         bent = known.bent(landscape, merits, limits)
-        if not all(np.all(np.isfinite(x)) for x in (bent, known.rising, known.falling)):
+        told = known.sought, known.room, known.rising, known.falling, bent
+        if not all(np.all(np.isfinite(x)) for x in told):
             return found
         bent = bent - np.abs(bent).max() * known.held()
         penalty = 1 + 2 * known.prices.max(initial=0.0)
@@ -217,9 +218,9 @@ def _stepped(landscape, goal, point):
             place = known.moved(step)
             gained = worth(place) - was
             values = np.asarray(landscape.at(place)[0], float)
-            if gained <= 0 and np.all(np.isfinite(values)):  # with what merits and limits are there
-                bowed = known.bowed(step, merits.values(values), limits.values(values))
-                step = _programmed_step(bowed, bent, reach)
+            there = merits.values(values), limits.values(values)
+            if gained <= 0 and all(np.all(np.isfinite(x)) for x in there):  # once more, with these
+                step = _programmed_step(known.bowed(step, *there), bent, reach)
                 place = known.moved(step)
                 gained = worth(place) - was
             reach = 2 * reach if gained > 0 else min(reach, np.abs(step).max()) / 4

@@ -110,9 +110,10 @@ def currents(points: Any, ax: Axes | None = None) -> Figure:
     ax = axes_or_new(ax)
     points = points if isinstance(points, dict) else {"": points}
     first = next(iter(points.values()))
-    names, width = list(heat_of(first)), 0.8 / len(points)
+    heat = [heat_of(point) for point in points.values()]
+    names, width = list(heat[0]), 0.8 / len(points)
     temperatures = _temperatures(first, names)
-    table = np.array([[heat_of(point)[name] for name in names] for point in points.values()])
+    table = np.array([[each[name] for name in names] for each in heat])
     if not np.nan_to_num(table).any():
         nothing = "no heat flows" if (table == 0).any() else "none of them is a number"
         say_instead(ax, f"Heat currents: {nothing}.")
