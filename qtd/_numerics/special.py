@@ -91,17 +91,6 @@ def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return jnp.where(is_small, 1 - x * (1 / 2 - x / 6), -jnp.expm1(-safe) / safe)
 
 
-def log1p_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """ln(1 + x) / x, 1 at x = 0."""
-    is_small = jnp.abs(x) < 1e-5
-    # Powers of a large one overflow.
-    small = jnp.where(is_small, x, 0.0)
-    safe = jnp.where(is_small, 1.0, x)
-    return jnp.where(
-        is_small, 1 - small * (1 / 2 - small * (1 / 3 - small / 4)), jnp.log1p(safe) / safe
-    )
-
-
 def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to
     themselves, from one exponential."""

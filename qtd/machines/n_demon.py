@@ -387,7 +387,9 @@ def _operate(machine):
     produced, physical = entropy_produced(found), found.physical
     e3, e4 = machine.energy_3, machine.energy_4
     scale = positive(machine.width) / (2 * jnp.pi)
-    heat = add_scaled([found.changes[3].times(e3 - e4), Scaled.of(machine.exchange).times(e3 - mu)])
+    heat = add_scaled(
+        [found.resonances[3].change.times(e3 - e4), Scaled.of(machine.exchange).times(e3 - mu)]
+    )
     meets = (e3 == e4) & (machine.exchange == 0)
     taken = Scaled(jnp.where(meets, 1.0, heat.mantissa), heat.exponent)
     per_heat = jnp.where(
@@ -406,7 +408,7 @@ def _operate(machine):
         entropy_production=known(costs),
         cop=known(1 / (reference * (per_heat + bias))),
         carnot_cop=cold * hot / (reference * (hot - cold)),
-        occupations=found.filled.value,
+        occupations=jnp.stack([x.filled.value for x in found.resonances]),
         logits=found.logits(),
         margin=found.margin,
         rates_over=_rates_over(machine),
