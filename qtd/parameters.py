@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
+from ._numerics.batching import settle
 from ._numerics.modules import parameter, recheck
 from ._numerics.paths import after, first_name, leaves_by_path, place
 from ._numerics.validation import conditions, granted
@@ -138,7 +139,7 @@ def _refused(answer, conditions, machine):
     legal = functools.reduce(operator.and_, conditions, jnp.isfinite(every))
     # Times 0 or NaN, so that derivatives are NaN too, by every parameter, also by one that the
     # answer does not look at.
-    spoiled = jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every
+    spoiled = settle(jnp.where(legal, 0.0, jnp.nan).astype(every.dtype) * every)
     answer = eqx.combine(jax.tree.map(lambda x: x + spoiled.astype(x.dtype), numbers), rest)
     if not hasattr(answer, "status"):
         return answer

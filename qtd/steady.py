@@ -116,7 +116,8 @@ class SteadyState(AbstractState):
             total(self.quanta(i, quantity) * self.flows[i])
             for i in self.network.topology.of(reservoir)
         ]
-        return sum(parts, jnp.zeros((), self.populations.dtype))
+        # Settled: a compiler would add the levels up anew wherever a ratio of currents is used.
+        return settle(sum(parts, jnp.zeros((), self.populations.dtype)))
 
     def entropy_current(self, reservoir: str) -> Float[Array, ""]:
         """Entropy that leaves a nonthermal `reservoir`, which may be full or empty: then a jump

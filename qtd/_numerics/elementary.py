@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 # ln 2 in two parts, the first of ten bits, so that times a whole number it is exact in either
 # precision.
@@ -81,6 +82,14 @@ def exponent_of(x: Float[Array, "*batch"]) -> Int[Array, "*batch"]:
     known = jnp.finfo(x.dtype)
     bits = lax.bitcast_convert_type(jnp.abs(lax.stop_gradient(x)), whole(x.dtype))
     return jnp.where(bits == 0, 0, (bits >> int(known.nmant)) + (int(known.minexp) - 1))
+
+
+def one_where(legal: Bool[Array, "*batch"], dtype: Any) -> Float[Array, "*batch"]:
+    """1 where this is `legal`, NaN elsewhere, as numbers of this `dtype`: put together from bits,
+    at less than a tenth of the cost of a quotient."""
+    one, nan = (int(np.asarray(x, dtype).view(whole(dtype))) for x in (1.0, np.nan))
+    bits = (-legal.astype(whole(dtype)) & (one ^ nan)) ^ nan
+    return lax.bitcast_convert_type(bits, dtype)
 
 
 def whole(dtype: Any) -> Any:

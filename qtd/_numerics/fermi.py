@@ -6,6 +6,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from .elementary import log, log1p
 from .quadrature import gauss
 
 _REACH = 44.0  # in units of the temperature: 4 f (1 - f) is 3e-19 there
@@ -42,14 +43,14 @@ def _integrals(x, alpha):
     s, t, weights = _points(x, alpha)
     small = jnp.exp(-jnp.abs(s))
     weights = weights * small / (1 + small) ** 2
-    power = weights * jnp.exp((alpha - 1) * jnp.log(t))
+    power = weights * jnp.exp((alpha - 1) * log(t))
     # Odd moments of a degenerate gas: less those of a constant density, which vanish.
     degenerate = x > _REACH
     high = jnp.where(degenerate, x, 1.0)
-    distance = jnp.log1p(jnp.where(degenerate, s / high, 0.0))
+    distance = log1p(jnp.where(degenerate, s / high, 0.0))
 
     def odd(p):
-        return jnp.exp(p * jnp.log(high)) * (weights * s * jnp.expm1(p * distance)).sum()
+        return jnp.exp(p * log(high)) * (weights * s * jnp.expm1(p * distance)).sum()
 
     first = jnp.where(degenerate, odd(alpha - 1), (power * s).sum())
     entropy = jnp.where(degenerate, odd(alpha), (power * t * s).sum()) / alpha

@@ -49,11 +49,9 @@ def refinement(
     eps = float(jnp.finfo(first.dtype).eps)
     needed = _largest(flows) < eps**0.75 * _largest(gross)
     known = elimination.factors, elimination.populations, elimination.scale
-    operands, structure = jax.tree.flatten((known, -network.net(flows), first, needed))
-    second, last = _refine(*operands, structure=structure)
-    return _flows(network, rates, second), [
-        len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)
-    ]
+    operands, structure = jax.tree.flatten((known, rates, list(flows), first, needed))
+    *again, last = _refine(*operands, structure=structure, network=network)
+    return again, [len(first) * eps * jnp.abs(flow) for flow in _flows(network, rates, last)]
 
 
 @refinement.defjvp
@@ -82,20 +80,24 @@ def _largest(values):
     return functools.reduce(jnp.maximum, (jnp.abs(x).max(0) for x in values))
 
 
-def _refined(*operands, structure):
-    """The second step, 0 where it is not needed, and the last one that was made."""
-    factors, right, first, needed = jax.tree.unflatten(structure, operands)
+def _refined(*operands, structure, network):
+    """What the second step adds to the flows, 0 where it is not needed, and the last step that was
+    made."""
+    factors, rates, flows, first, needed = jax.tree.unflatten(structure, operands)
 
     def step():
-        second = conserving(factors, right, transposed=False)
-        return [jnp.where(needed[None], second, 0.0), jnp.where(needed[None], second, first)]
+        second = conserving(factors, -network.net(flows), transposed=False)
+        second = jnp.where(needed[None], second, 0.0)
+        return [*_flows(network, rates, second), jnp.where(needed[None], second, first)]
 
-    return lax.cond(jnp.any(needed), step, lambda: [jnp.zeros_like(first), first])
-
-
-def _shapes(*avals, structure):
-    _, right, first, _ = jax.tree.unflatten(structure, avals)
-    return [right, first]
+    return lax.cond(jnp.any(needed), step, lambda: [*(jnp.zeros_like(x) for x in flows), first])
 
 
-_refine = primitive("refinement", _refined, _shapes, several=True, traced_once=("structure",))
+def _shapes(*avals, structure, network):
+    _, _, flows, first, _ = jax.tree.unflatten(structure, avals)
+    return [*flows, first]
+
+
+_refine = primitive(
+    "refinement", _refined, _shapes, several=True, traced_once=("structure", "network")
+)

@@ -18,6 +18,8 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .elementary import one_where
+
 
 def is_concrete(*values) -> bool:
     """Whether every array in these PyTrees has a value that Python may look at (none is traced)."""
@@ -147,13 +149,12 @@ def where_legal(value: Array, holds: Callable, message: Callable[..., str]) -> A
 def positive(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is positive, NaN elsewhere, and so is its derivative: no exception can leave
     compiled code."""
-    root = jnp.sqrt(lax.stop_gradient(value))
-    return value * (root / root)
+    return value * one_where(lax.stop_gradient(value) > 0, value.dtype)
 
 
 def nonnegative(value: Float[Array, "..."]) -> Float[Array, "..."]:
     """`value` where it is not negative, NaN elsewhere, and so is its derivative."""
-    return value * (1 + jnp.sqrt(jnp.minimum(lax.stop_gradient(value), 0)))
+    return value * one_where(lax.stop_gradient(value) >= 0, value.dtype)
 
 
 def _where_legal(legal, value):
