@@ -85,6 +85,21 @@ def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
     return settle(x)
 
 
+def first_largest(x: Float[Array, "n *batch"]) -> Float[Array, "n *batch"]:
+    """1 at the first of the largest values over levels, 0 elsewhere; of few levels written out, as
+    XLA looks for places one by one."""
+    if len(x) > _FEW:
+        levels = jnp.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
+        return (levels == jnp.argmax(x, axis=0)[None]).astype(x.dtype)
+    largest = functools.reduce(jnp.maximum, [x[i] for i in range(len(x))])
+    free, found = jnp.ones_like(largest), []
+    for i in range(len(x)):
+        here = free * (x[i] == largest).astype(x.dtype)
+        found.append(here)
+        free = free - here
+    return settle(jnp.stack(found))
+
+
 def _summed(x, *, axis):
     if x.shape[axis] > _FEW or x.shape[axis] == 0:
         return x.sum(axis)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from .batching import settle, sum_over
+from .batching import first_largest, settle, sum_over
 from .jax_internals.primitives import primitive
 from .solves import solve
 
@@ -134,9 +134,7 @@ def _swept(rates):
         exits = sum_over(
             jnp.where((is_there[:, None] > 0) & (levels[:, None] != levels[None]), table, 0), 0
         )
-        is_next = (
-            levels == jnp.argmax(jnp.where(is_there > 0, exits, -jnp.inf), axis=0)[None]
-        ).astype(table.dtype)
+        is_next = first_largest(jnp.where(is_there > 0, exits, -jnp.inf))
         time = 1 / sum_over(is_next * exits, 0)
         row = settle((1 - is_next) * sum_over(is_next[:, None] * table, 0) * time[None])
         column = settle((1 - is_next) * sum_over(table * is_next[None], 1))
@@ -185,7 +183,7 @@ def _eliminated(matrix, right):
     def eliminate(k, table):
         column = lax.dynamic_index_in_dim(table, k, 1, keepdims=False)
         candidates = jnp.where(rows >= k, jnp.abs(column), -1)
-        chosen = (rows == jnp.argmax(candidates, axis=0)[None]).astype(table.dtype)
+        chosen = first_largest(candidates)
         old = lax.dynamic_index_in_dim(table, k, 0, keepdims=False)
         # Settled: done once, not again for every row.
         pivot = settle(sum_over(chosen[:, None] * table, 0))

@@ -26,7 +26,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from .batching import add, sum_over, total
+from .batching import add, first_largest, sum_over, total
 from .jax_internals.primitives import primitive
 from .ladders import shift
 from .solves import solve
@@ -192,16 +192,17 @@ def _with_fullest_last(up, down):
     little."""
     first = _eliminate(up, down)
     populations = _populations(first)
-    fullest = jnp.where(populations[0] < _POOR * populations.max(0), populations.argmax(0), 0)
-    levels = jnp.arange(len(populations)).reshape(-1, *(1,) * fullest.ndim)
-    last = (levels == fullest[None]).astype(populations.dtype)
+    is_poor = populations[0] < _POOR * populations.max(0)
+    levels = jnp.arange(len(populations)).reshape(-1, *(1,) * is_poor.ndim)
+    first_level = (levels == 0).astype(populations.dtype)
+    last = jnp.where(is_poor[None], first_largest(populations), first_level)
 
     def again():
         made = _eliminate(*_exchanged(up, down, last))
         new, old = (made, _exchange(last, _populations(made))), (first, populations)
-        return jax.tree.map(lambda x, y: jnp.where(_beside(fullest > 0, x), x, y), new, old)
+        return jax.tree.map(lambda x, y: jnp.where(_beside(is_poor, x), x, y), new, old)
 
-    factors, populations = lax.cond(jnp.any(fullest > 0), again, lambda: (first, populations))
+    factors, populations = lax.cond(jnp.any(is_poor), again, lambda: (first, populations))
     return _Factors(factors.gains, factors.shares, factors.times, last), populations
 
 
