@@ -9,6 +9,7 @@ ratios of the medians hold on a busy machine too.
 """
 
 import argparse
+import functools
 import os
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import rivals
 import timing
+from rows import Case, Row
 
 import qtd
 
@@ -47,9 +49,7 @@ def main():
 def compare(points, chunk, rounds):
     """Time per point at N = 31, over devices scattered by 20 % around Fig. 2 of the paper."""
     parameters = _scattered(points)
-    flat = jnp.asarray(
-        np.stack([parameters[name] for name in FIGURE_2], axis=2).reshape(points, 12)
-    )
+    flat = _flat(parameters)
     outputs = (0, 1, 2)
     value, compile_value = timing.compiled(lambda x: figures(31, x), flat, chunk)
     gradients, compile_gradient = {}, {}
@@ -57,11 +57,8 @@ def compare(points, chunk, rounds):
         gradients[name], compile_gradient[name] = timing.compiled(
             jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk
         )
-    whole = jax.value_and_grad(
-        lambda x: (lambda f: (f[0] + f[1] + f[2], f))(figures(31, x)), has_aux=True
-    )
     gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = timing.compiled(
-        whole, flat, chunk
+        total_and_gradient, flat, chunk
     )
 
     few = {name: x[:200] for name, x in parameters.items()}
@@ -142,6 +139,41 @@ def figures(num_spins, x):
         qtd.machines.CollectiveRefrigerator(num_spins), dict(zip(paths, x))
     ).operate()
     return point.heat_currents["cold"], point.heat_covariance["cold", "cold"], point.cop
+
+
+@functools.partial(jax.value_and_grad, has_aux=True)
+def total_and_gradient(x):
+    """The sum of the three at N = 31, and the three; its gradient in all parameters."""
+    found = figures(31, x)
+    return sum(found), found
+
+
+def rows():
+    """The refrigerator's row in the table of `python -m benchmarks`."""
+
+    def case(points):
+        parameters = _scattered(points)
+        return Case(
+            _flat(parameters),
+            {
+                "NumPy along the band": lambda: rivals.numpy_batch(31, **parameters),
+                "NumPy LAPACK": lambda: rivals.numpy_lapack(31, **parameters),
+            },
+        )
+
+    title = "31 collective spins: current, noise, COP; 12 parameters"
+    value = functools.partial(figures, 31)
+    return {
+        "collective-refrigerator": Row(
+            title, value, total_and_gradient, case, 20480, 1e-6, 1024, 1024
+        )
+    }
+
+
+def _flat(parameters):
+    """(points, 12), reservoir by reservoir."""
+    columns = np.stack([parameters[name] for name in FIGURE_2], axis=2)
+    return jnp.asarray(columns.reshape(len(columns), 12))
 
 
 def _scattered(points):
