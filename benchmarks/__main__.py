@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
+import against
 import jax
 import roofline
 import rows
@@ -42,6 +43,12 @@ def main():
     begun = time.perf_counter()
     timing.one_core()
     names, rounds = arguments.only or list(rows.SCRIPTS), 3 if arguments.quick else 7
+    if arguments.against:
+        share = QUICK_SHARE if arguments.quick else 1
+        lost = against.compare(arguments.against, names, share, rounds)
+        if lost:
+            sys.exit(f"\nMore than {against.SLOWER} times slower: {', '.join(lost)}.")
+        return
     print(f"\n{SPEED}", flush=True)
     found = {}
     for name in names:
@@ -129,6 +136,7 @@ def _arguments():
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=rows.SCRIPTS, metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="fewer points and rounds")
+    parser.add_argument("--against", metavar="REV", help="compare with another version of qtd")
     parser.add_argument("--json", metavar="FILE", help="where to write all numbers")
     return parser.parse_args()
 
