@@ -165,7 +165,7 @@ def rows():
     value = functools.partial(figures, 31)
     return {
         "collective-refrigerator": Row(
-            title, value, total_and_gradient, case, 20480, 1e-6, 1024, 1024
+            title, value, total_and_gradient, case, 20480, 1e-6, 256, 256
         )
     }
 
@@ -187,9 +187,7 @@ def _scattered(points):
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=20480)
-    parser.add_argument(
-        "--chunk", type=int, default=1024, help="points that qtd evaluates together"
-    )
+    parser.add_argument("--chunk", type=int, default=256, help="points that qtd evaluates together")
     parser.add_argument("--rounds", type=int, default=7)
     return parser.parse_args()
 
