@@ -1,5 +1,4 @@
-"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator, and its own
-scaling with the number of spins.
+"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator.
 
     python benchmarks/rate_networks.py            (needs the extra `bench` for QuTiP)
 
@@ -43,7 +42,6 @@ def main():
     arguments = _arguments()
     timing.one_core()
     compare(arguments.points, arguments.chunk, arguments.rounds)
-    scale(arguments.rounds)
 
 
 def compare(points, chunk, rounds):
@@ -99,37 +97,6 @@ def compare(points, chunk, rounds):
             f"  {name:<50} {1e6 * medians[name] / count:>12.3f}"
             f" {medians[name] / count / base:>12.2f}"
         )
-
-
-def scale(rounds):
-    """Time and memory of one evaluation against the number of spins."""
-    sizes = (31, 101, 301, 1001, 3001, 10001, 20001)
-    times = []
-    memory = []
-    point, batch = jnp.asarray([FIGURE_2[name] for name in FIGURE_2]).T.reshape(12), 16
-    print(f"\n{'spins':>8} {'levels':>8} {'us/point':>12} {'us/level':>10} {'bytes/level':>12}")
-    for size in sizes:
-        function, _ = timing.compiled(
-            lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch
-        )
-        median = timing.alternating(
-            {"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds
-        )[""]
-        times.append(median / batch)
-        memory.append(function.memory_analysis().temp_size_in_bytes / batch)
-        levels = (size + 1) // 2
-        print(
-            f"{size:>8} {levels:>8} {1e6 * times[-1]:>12.2f} {1e6 * times[-1] / levels:>10.3f}"
-            f" {memory[-1] / levels:>12.0f}"
-        )
-
-    def exponent(y):
-        return np.polyfit(np.log(sizes), np.log(y), 1)[0]
-
-    print(
-        f"Fitted exponents from N = {sizes[0]} to {sizes[-1]}: time {exponent(times):.2f}, memory"
-        f" {exponent(memory):.2f}"
-    )
 
 
 def figures(num_spins, x):
