@@ -22,7 +22,7 @@ SLOWER = 1.5  # times as long as before is a loss
 HERE = Path(__file__).resolve().parents[1]
 HEAD = (
     "| kernel | points | value, us per point: then, now | then/now (above 1: now is faster) |"
-    " value and gradient: then, now | then/now | compilation of both, s: then, now |"
+    " gradient and its value: then, now | then/now | compilation of both, s: then, now |"
     " largest difference, over the largest number |\n" + "|---" * 8 + "|"
 )
 
@@ -111,7 +111,8 @@ def compared(versions, name, share, rounds, scratch):
             cells += ["-", "-"]
     compilation = ", ".join(f"{sum(ready[x]['compilation'].values()):.1f}" for x in versions)
     off = difference(scratch / "then.npz", scratch / "now.npz")
-    cells = [ready["now"]["title"], str(ready["now"]["points"]), *cells, compilation, off]
+    title = f"`{name}`: {ready['now']['title']}"
+    cells = [title, str(ready["now"]["points"]), *cells, compilation, off]
     return f"| {' | '.join(cells)} |", min(ratios) < 1 / SLOWER
 
 

@@ -97,7 +97,7 @@ def rows():
     def value(start):
         return tuple(final(start))
 
-    title = "finite reservoirs up to time 200: their state; 4 initial numbers"
+    title = "two gases up to time 200; gradient of a temperature in 4"
     cooled = jax.value_and_grad(lambda start: final(start)[0])
     # odeint's errors are 6e-10.
     return {"finite-reservoirs": Row(title, value, cooled, case, 1024, 1e-8, 256, 256)}

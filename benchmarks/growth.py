@@ -260,7 +260,8 @@ def grown(name, limit):
 def exponent(rows, quantity):
     """The slope of the upper half of the sizes on doubly logarithmic paper."""
     upper = rows[min(len(rows) // 2, len(rows) - 2) :]
-    return np.polyfit(*(np.log([row[key] for row in upper]) for key in ("size", quantity)), 1)[0]
+    slope = np.polyfit(*(np.log([row[key] for row in upper]) for key in ("size", quantity)), 1)[0]
+    return round(slope, 2) + 0.0  # never -0.00
 
 
 def line(growth, rows):

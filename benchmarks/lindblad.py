@@ -149,9 +149,9 @@ def rows():
             return Case(_named(two_qubits, arrays), known)
 
         title = (
-            "two qubits, local: current, noise, COP; 9 parameters"
+            "local: current, noise, COP; gradient of the current in 9"
             if two_qubits
-            else "three qubits, local: current, noise; 6 parameters"
+            else "local: current, noise; gradient of the current in 6"
         )
         cooling = jax.value_and_grad(lambda x: figures(x)[0])
         return Row(title, figures, cooling, case, points, TOLERANCE, chunk, chunk)

@@ -207,8 +207,8 @@ def rows():
         found = machine.spin_up(velocities, INERTIA, load, cycles=CYCLES, panels=96)
         return jnp.where(found.stopped, jnp.nan, found.velocities[:, -1])
 
-    title = "motors: velocity, power, efficiency; 12 parameters"
-    starts = "rotors, 20 turns, all starts at once: final velocity"
+    title = "velocity, power, efficiency; gradient of the power in 12"
+    starts = "20 turns, all starts at once: last velocity"
     slope = jax.value_and_grad(power)
     return {
         "motors": Row(title, figures, slope, map_case, 400, 1e-6, CHUNK, CHUNK),

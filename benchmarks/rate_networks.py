@@ -128,7 +128,7 @@ def rows():
             },
         )
 
-    title = "31 collective spins: current, noise, COP; 12 parameters"
+    title = "31 spins: current, noise, COP; gradient of their sum in 12"
     value = functools.partial(figures, 31)
     return {
         "collective-refrigerator": Row(

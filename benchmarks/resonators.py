@@ -216,9 +216,9 @@ def rows():
     def row(title, current, *others):
         return Row(title, current, jax.value_and_grad(current), *others)
 
-    title_6 = "resonators, 6 x 6 levels: current; 7 parameters"
-    title_60 = "resonators, 60 x 60 levels: current; the shift"
-    title_green = "resonators, Green functions on 4096 points: current; 7 parameters"
+    title_6 = "6 x 6 levels: current; gradient in 7"
+    title_60 = "60 x 60 levels: current; slope with the shift"
+    title_green = "resonators, 4096 points of the band: current; gradient in 7"
     return {
         "resonators-6": row(title_6, sweep_current(6), boxes, 10240, 1e-9, 256, 256, to_largest),
         "resonators-60": row(title_60, box_current(60), box, 1, 1e-9, 1, 1),

@@ -128,8 +128,8 @@ def rows():
     figures = demon_figures()
     cop = jax.value_and_grad(lambda x: figures(x)[0])
     heat = jax.value_and_grad(lambda x: level_figures(x)[0])
-    title = "N-demons: COP, current, entropy current; 8 parameters"
-    line = "resonant levels by quadrature: current, noise, entropy; 5 parameters"
+    title = "COP, current, entropy current; gradient of the COP in 8"
+    line = "by quadrature: current, noise, entropy; gradient of the current in 5"
     return {
         "demons": Row(title, figures, cop, map_case, 10**6, 1e-9, 16384, 256),
         # NumPy's sum is off where lines are narrow.

@@ -10,7 +10,7 @@ import timing
 
 SPEED = (
     "| kernel | points | qtd, us per point | rival's time, qtd = 1 (above 1: qtd is faster) |"
-    " largest difference | value and gradient, value = 1 |"
+    " largest difference | gradient and its value, all values = 1 |"
     " rival's differences, qtd's gradient = 1 | compilation of value, gradient, s |\n"
     + "|---" * 8
     + "|"
