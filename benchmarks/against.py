@@ -154,7 +154,7 @@ def _prepared(question):
         ours = rows.compiled(row, case.arguments)
         found = jax.tree.leaves([run() for run in ours.runs.values()])
     except Exception as error:  # an older version may lack anything
-        return None, {"error": f"{type(error).__name__}, {str(error).splitlines()[0][:80]}"}
+        return None, {"error": " ".join(repr(error).split())[:100]}
     np.savez(question["values"], *map(np.asarray, found))
     points = rows.points_of(case.arguments)
     return ours, {"title": row.title, "points": points, "compilation": ours.compilation}

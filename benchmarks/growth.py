@@ -73,9 +73,7 @@ def points(number):
     def sweep(temperatures):
         return jax.lax.map(current, temperatures, batch_size=256)
 
-    # Whole batches: what is left over would be a second program.
-    whole = math.ceil(number / 256) * 256
-    return Case(sweep, (jnp.linspace(0.3, 1.0, whole),), whole)
+    return Case(sweep, (jnp.linspace(0.3, 1.0, number),), number)
 
 
 def spins(number):
@@ -174,7 +172,8 @@ def reservoirs(number):
 
 
 GROWTHS = {
-    "points": Growth("points of a sweep", tuple(10**k for k in range(2, 8)), points, 1, 1),
+    # Whole batches: what is left over would be a second program.
+    "points": Growth("points of a sweep", tuple(256 * 8**k for k in range(6)), points, 1, 1),
     "spins": Growth("collective spins", (31, 101, 301, 1001, 3001, 10001, 20001), spins, 1, 1),
     # Elimination of L x L levels along a band as wide as L.
     "levels": Growth("levels L of L x L", (2, 4, 6, 10, 20, 40, 60), levels, 4, 3),
