@@ -271,7 +271,7 @@ def line(growth, rows):
 
     cells = [
         growth.title,
-        ends("size", digits="g"),
+        ends("size", digits=".0f"),
         ", ".join(_seconds(row["time"]) for row in (rows[0], rows[-1])),
         f"{exponent(rows, 'time'):.2f} ({growth.time:g})",
         ends("memory", 1e-6, ".2g"),

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import against
+import growth
 import pinned
 import rows
 
@@ -92,3 +93,17 @@ def test_two_versions_differ_by_what_both_of_them_know(tmp_path):
     np.savez(now, np.array([1.0, 2.2, 7.0]))
     assert against.difference(then, now) == "1e-01, and not known at the same points"
     assert against.difference(then, then) == "0e+00"
+
+
+def test_growth_is_the_power_of_the_upper_half_of_the_sizes():
+    rows = [{"size": n, "time": max(n, 100) ** 2.0} for n in (1, 10, 100, 1000, 10_000)]
+    assert growth.exponent(rows, "time") == 2.0
+    assert growth.exponent(rows[:2], "time") == 0.0
+
+
+@pytest.mark.parametrize("name", growth.GROWTHS)
+def test_a_growth_starts_from_its_smallest_size(name):
+    each = growth.GROWTHS[name]
+    assert list(each.sizes) == sorted(each.sizes)
+    case = each.case(each.sizes[0])
+    assert callable(case.function) and case.size > 0
