@@ -16,13 +16,6 @@ import math
 import os
 import time
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--starts", type=int, default=10_000)
-parser.add_argument("--rounds", type=int, default=3)
-parser.add_argument("--one-core", action="store_true")
-arguments = parser.parse_args()
-devices = 1 if arguments.one_core else len(os.sched_getaffinity(0))
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
@@ -30,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import timing
+from rows import Case, Row
 from scipy.integrate import odeint, solve_ivp
 
 from qtd.gases import FermiGas
@@ -40,16 +34,16 @@ SAMPLE = 20
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--starts", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one-core", action="store_true")
+    arguments = parser.parse_args()
+    devices = 1 if arguments.one_core else len(os.sched_getaffinity(0))
+    # Read when JAX looks for devices for the first time.
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     timing.cores(devices)
-    rng = np.random.default_rng(0)
-    low, high = np.array([0.4, 0.8, 20.0, 15.5]), np.array([0.8, 1.2, 21.0, 16.5])
-    starts = jnp.asarray(rng.uniform(low, high, (arguments.starts, 4)))
-
-    def final(start):
-        gases = FermiGas(start[:2], start[2:], closure="sommerfeld")
-        found = FiniteReservoirs(jnp.array(ENERGIES), None, gases).evolve(jnp.array([UNTIL]))
-        return jnp.concatenate([found.temperatures[0], found.chemical_potentials[0]])
-
+    starts = scattered(arguments.starts)
     split = jax.sharding.PartitionSpec("starts")
     parts = jax.make_mesh((devices,), ("starts",), axis_types=(jax.sharding.AxisType.Auto,))
     run = jax.shard_map(
@@ -86,6 +80,40 @@ def main():
     for name, spent in each.items():
         print(f"  {name:<32} {1e6 * spent:>10.1f} {spent / each['qtd']:>10.1f}")
     print(f"  Compilation {compilation:.1f} s")
+
+
+def rows():
+    """The row of finite reservoirs in the table of `python -m benchmarks`."""
+
+    def case(points):
+        starts = scattered(points)
+        few = np.asarray(starts[:SAMPLE])
+        known = {
+            "SciPy odeint": lambda: tuple(np.transpose([by_odeint(x) for x in few])),
+            "SciPy DOP853": lambda: tuple(np.transpose([by_ivp(x, 1e-10) for x in few])),
+        }
+        return Case(starts, known)
+
+    def value(start):
+        return tuple(final(start))
+
+    title = "two gases up to time 200; gradient of a temperature in 4"
+    cooled = jax.value_and_grad(lambda start: final(start)[0])
+    # odeint's errors are 6e-10.
+    return {"finite-reservoirs": Row(title, value, cooled, case, 1024, 1e-8, 256, 256)}
+
+
+def scattered(starts):
+    """Temperatures and potentials to start from, (starts, 4)."""
+    low, high = np.array([0.4, 0.8, 20.0, 15.5]), np.array([0.8, 1.2, 21.0, 16.5])
+    return jnp.asarray(np.random.default_rng(0).uniform(low, high, (starts, 4)))
+
+
+def final(start):
+    """Temperatures and potentials of both reservoirs in the end."""
+    gases = FermiGas(start[:2], start[2:], closure="sommerfeld")
+    found = FiniteReservoirs(jnp.array(ENERGIES), None, gases).evolve(jnp.array([UNTIL]))
+    return jnp.concatenate([found.temperatures[0], found.chemical_potentials[0]])
 
 
 def speed(state):

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import lindblad_rivals as rivals
 import numpy as np
 import timing
+from rows import Case, Row
 
 import qtd
 
@@ -129,6 +130,33 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
         )
     medians = timing.alternating(calls, rounds * few)
     _table("One call, after the first", medians, {"QuTiP": 1, "qthermo": 1})
+
+
+def rows():
+    """The qubits' rows in the table of `python -m benchmarks`."""
+
+    def row(two_qubits, points, chunk):
+        device = two_qubit_device() if two_qubits else three_qubit_device()
+        figures = functools.partial(_figures, device)
+        solve = rivals.numpy_two_qubits if two_qubits else rivals.numpy_three_qubits
+
+        def case(points):
+            arrays = _scattered(two_qubits, points)
+            known = {
+                "NumPy LAPACK, chosen by hand": lambda: solve(*arrays, by_hand=True),
+                "NumPy LAPACK, all": lambda: solve(*arrays),
+            }
+            return Case(_named(two_qubits, arrays), known)
+
+        title = (
+            "local: current, noise, COP; gradient of the current in 9"
+            if two_qubits
+            else "local: current, noise; gradient of the current in 6"
+        )
+        cooling = jax.value_and_grad(lambda x: figures(x)[0])
+        return Row(title, figures, cooling, case, points, TOLERANCE, chunk, chunk)
+
+    return {"two-qubits": row(True, 4096, 256), "three-qubits": row(False, 2048, 64)}
 
 
 def two_qubit_device():

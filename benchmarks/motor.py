@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import motor_rivals as rivals
 import numpy as np
 import timing
+from rows import Case, Row
 
 import qtd
 from qtd.spectral import WideBand
@@ -30,6 +31,7 @@ PANELS = 20  # the fewest of 12, 16, 20, 24, 32 with which the map agrees to 1e-
 FOR_THIRD = 24  # for coefficients to third order
 # Points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
 CHUNK = 1
+CYCLES, INERTIA = 20, 2e7  # of a rotor
 
 
 def main():
@@ -47,11 +49,6 @@ def main():
 def operation(side, rounds):
     """Velocity, power and efficiency on a square grid, to first order in the velocity."""
     devices, columns = grid(side)
-
-    def figures(x):
-        point = motor(x).operate(order=1, panels=PANELS)
-        return point.velocity, point.power, point.efficiency
-
     ours, compilation = timing.compiled(figures, columns, CHUNK)
 
     def theirs():
@@ -112,14 +109,8 @@ def third_order(side, rounds):
 
 def gradients(side, rounds):
     """Power and its gradient in all parameters and the load."""
-    devices, columns = grid(side)
+    devices, arguments = loaded(side)
     points = rivals.enough_points(devices, 2)
-    load = rivals.coefficients(devices, 0).torque[:, 0] / 2
-    arguments = jnp.concatenate([columns, jnp.asarray(load)[:, None]], axis=1)
-
-    def power(x):
-        return motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
-
     ours, compilation = timing.compiled(jax.value_and_grad(power), arguments, CHUNK)
     value, slopes = (np.asarray(x) for x in ours(arguments))
     theirs = differences(np.asarray(arguments), points)
@@ -138,11 +129,10 @@ def gradients(side, rounds):
     table(runs, rounds, compilation)
 
 
-def spin_ups(starts, cycles=20, inertia=2e7):
+def spin_ups(starts, cycles=CYCLES, inertia=INERTIA):
     """Velocities after every turn, from so many starts."""
-    device = rivals.circle(10.0, 15.42, 40.0)
-    load = float(rivals.coefficients(device, 1, 1024).torque[0, 0]) + 0.05
-    velocities, machine = np.linspace(-0.01, 0.01, starts), motor(rivals.columns_of(device)[:, 0])
+    device, load, velocities = rotors(starts)
+    machine = motor(rivals.columns_of(device)[:, 0])
 
     def ours():
         return jax.block_until_ready(machine.spin_up(velocities, inertia, load, cycles=cycles))
@@ -182,6 +172,74 @@ def spin_ups(starts, cycles=20, inertia=2e7):
     spent = {name: seconds(run) for name, (run, _) in runs.items()}
     each = {name: spent[name] / count for name, (_, count) in runs.items()}
     show(each, first - spent["qtd"], "ms/start", 1e3)
+
+
+def rows():
+    """The motor's rows in the table of `python -m benchmarks`."""
+
+    def map_case(points):
+        devices, arguments = loaded(int(np.sqrt(points)))
+        columns, angles = np.asarray(arguments), rivals.enough_points(devices, 2)
+
+        def together():
+            found = rivals.operate(devices, lambda at_rest: at_rest / 2)
+            return found.velocity, found.power, found.efficiency
+
+        return Case(
+            arguments,
+            {"NumPy, this motor": together},
+            {"NumPy differences": lambda: tuple(differences(columns, angles))},
+        )
+
+    def rotor_case(points):
+        device, load, velocities = rotors(points)
+        series = rivals.torque_series(device)
+
+        def together():
+            return rivals.spin_up_together(series, INERTIA, load, velocities, CYCLES)[:, -1]
+
+        return Case(jnp.asarray(velocities), {"NumPy Runge-Kutta": together})
+
+    device, load, _ = rotors(2)
+    machine = motor(rivals.columns_of(device)[:, 0])
+
+    def last(velocities):
+        found = machine.spin_up(velocities, INERTIA, load, cycles=CYCLES, panels=96)
+        return jnp.where(found.stopped, jnp.nan, found.velocities[:, -1])
+
+    title = "velocity, power, efficiency; gradient of the power in 12"
+    starts = "20 turns, all starts at once: last velocity"
+    slope = jax.value_and_grad(power)
+    return {
+        "motors": Row(title, figures, slope, map_case, 400, 1e-6, CHUNK, CHUNK),
+        "rotors": Row(starts, last, None, rotor_case, 2000, 1e-4, None, None),
+    }
+
+
+def figures(x):
+    """Velocity, power and efficiency under half of the torque at rest, to first order in the
+    velocity."""
+    point = motor(x[:11]).operate(order=1, panels=PANELS)
+    return point.velocity, point.power, point.efficiency
+
+
+def power(x):
+    """The power with eleven parameters and the load."""
+    return motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
+
+
+def loaded(side):
+    """Devices of the grid and, (devices, 12), their parameters and half of the torque at rest."""
+    devices, columns = grid(side)
+    load = rivals.coefficients(devices, 0).torque[:, 0] / 2
+    return devices, jnp.concatenate([columns, jnp.asarray(load)[:, None]], axis=1)
+
+
+def rotors(starts):
+    """A device, a load a little above its torque at rest, and velocities to start with."""
+    device = rivals.circle(10.0, 15.42, 40.0)
+    load = float(rivals.coefficients(device, 1, 1024).torque[0, 0]) + 0.05
+    return device, load, np.linspace(-0.01, 0.01, starts)
 
 
 def grid(side):

@@ -1,5 +1,4 @@
-"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator, and its own
-scaling with the number of spins.
+"""Rate networks: qtd against NumPy, SciPy and QuTiP on the collective refrigerator.
 
     python benchmarks/rate_networks.py            (needs the extra `bench` for QuTiP)
 
@@ -9,6 +8,7 @@ ratios of the medians hold on a busy machine too.
 """
 
 import argparse
+import functools
 import os
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import rivals
 import timing
+from rows import Case, Row
 
 import qtd
 
@@ -41,15 +42,12 @@ def main():
     arguments = _arguments()
     timing.one_core()
     compare(arguments.points, arguments.chunk, arguments.rounds)
-    scale(arguments.rounds)
 
 
 def compare(points, chunk, rounds):
     """Time per point at N = 31, over devices scattered by 20 % around Fig. 2 of the paper."""
     parameters = _scattered(points)
-    flat = jnp.asarray(
-        np.stack([parameters[name] for name in FIGURE_2], axis=2).reshape(points, 12)
-    )
+    flat = _flat(parameters)
     outputs = (0, 1, 2)
     value, compile_value = timing.compiled(lambda x: figures(31, x), flat, chunk)
     gradients, compile_gradient = {}, {}
@@ -57,11 +55,8 @@ def compare(points, chunk, rounds):
         gradients[name], compile_gradient[name] = timing.compiled(
             jax.value_and_grad(lambda x, i=i: figures(31, x)[i]), flat, chunk
         )
-    whole = jax.value_and_grad(
-        lambda x: (lambda f: (f[0] + f[1] + f[2], f))(figures(31, x)), has_aux=True
-    )
     gradients["current + noise + COP"], compile_gradient["current + noise + COP"] = timing.compiled(
-        whole, flat, chunk
+        total_and_gradient, flat, chunk
     )
 
     few = {name: x[:200] for name, x in parameters.items()}
@@ -104,37 +99,6 @@ def compare(points, chunk, rounds):
         )
 
 
-def scale(rounds):
-    """Time and memory of one evaluation against the number of spins."""
-    sizes = (31, 101, 301, 1001, 3001, 10001, 20001)
-    times = []
-    memory = []
-    point, batch = jnp.asarray([FIGURE_2[name] for name in FIGURE_2]).T.reshape(12), 16
-    print(f"\n{'spins':>8} {'levels':>8} {'us/point':>12} {'us/level':>10} {'bytes/level':>12}")
-    for size in sizes:
-        function, _ = timing.compiled(
-            lambda x, size=size: figures(size, x), jnp.tile(point, (batch, 1)), batch
-        )
-        median = timing.alternating(
-            {"": lambda: jax.block_until_ready(function(jnp.tile(point, (batch, 1))))}, rounds
-        )[""]
-        times.append(median / batch)
-        memory.append(function.memory_analysis().temp_size_in_bytes / batch)
-        levels = (size + 1) // 2
-        print(
-            f"{size:>8} {levels:>8} {1e6 * times[-1]:>12.2f} {1e6 * times[-1] / levels:>10.3f}"
-            f" {memory[-1] / levels:>12.0f}"
-        )
-
-    def exponent(y):
-        return np.polyfit(np.log(sizes), np.log(y), 1)[0]
-
-    print(
-        f"Fitted exponents from N = {sizes[0]} to {sizes[-1]}: time {exponent(times):.2f}, memory"
-        f" {exponent(memory):.2f}"
-    )
-
-
 def figures(num_spins, x):
     """Cooling current, its noise and COP of the refrigerator with these 12 reservoir parameters."""
     paths = [f"{role}.{path}" for role in ROLES for path in PATHS]
@@ -142,6 +106,41 @@ def figures(num_spins, x):
         qtd.machines.CollectiveRefrigerator(num_spins), dict(zip(paths, x))
     ).operate()
     return point.heat_currents["cold"], point.heat_covariance["cold", "cold"], point.cop
+
+
+@functools.partial(jax.value_and_grad, has_aux=True)
+def total_and_gradient(x):
+    """The sum of the three at N = 31, and the three; its gradient in all parameters."""
+    found = figures(31, x)
+    return sum(found), found
+
+
+def rows():
+    """The refrigerator's row in the table of `python -m benchmarks`."""
+
+    def case(points):
+        parameters = _scattered(points)
+        return Case(
+            _flat(parameters),
+            {
+                "NumPy along the band": lambda: rivals.numpy_batch(31, **parameters),
+                "NumPy LAPACK": lambda: rivals.numpy_lapack(31, **parameters),
+            },
+        )
+
+    title = "31 spins: current, noise, COP; gradient of their sum in 12"
+    value = functools.partial(figures, 31)
+    return {
+        "collective-refrigerator": Row(
+            title, value, total_and_gradient, case, 20480, 1e-6, 256, 256
+        )
+    }
+
+
+def _flat(parameters):
+    """(points, 12), reservoir by reservoir."""
+    columns = np.stack([parameters[name] for name in FIGURE_2], axis=2)
+    return jnp.asarray(columns.reshape(len(columns), 12))
 
 
 def _scattered(points):
@@ -155,9 +154,7 @@ def _scattered(points):
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=20480)
-    parser.add_argument(
-        "--chunk", type=int, default=1024, help="points that qtd evaluates together"
-    )
+    parser.add_argument("--chunk", type=int, default=256, help="points that qtd evaluates together")
     parser.add_argument("--rounds", type=int, default=7)
     return parser.parse_args()
 

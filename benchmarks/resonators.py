@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import timing
+from rows import Case, Row, to_largest
 from scipy.linalg import solve_banded
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import splu
@@ -46,17 +47,16 @@ def one_box(levels, rounds):
     def at(shift):
         return qtd.replace(machine, {"shift": shift})
 
+    current = box_current(levels)
     start = jnp.asarray([0.05])
     programs, compilation = {}, {}
     for name, function in {
-        "current": lambda shift: at(shift).operate().heat_currents["cold"],
+        "current": current,
         "populations": lambda shift: at(shift).populations(),
         "current and noise": lambda shift: (
             lambda p: (p.heat_currents["cold"], p.heat_covariance["cold", "cold"])
         )(at(shift).operate()),
-        "current and its slope": jax.value_and_grad(
-            lambda shift: at(shift).operate().heat_currents["cold"]
-        ),
+        "current and its slope": jax.value_and_grad(current),
     }.items():
         programs[name], compilation[name] = timing.compiled(function, start, 1)
     rivals = {"SciPy sparse LU": sparse_lu, "SciPy banded LU": banded_lu}
@@ -66,7 +66,7 @@ def one_box(levels, rounds):
         f"  {'':<36} {'s':>10} {'time/qtd':>10}   current and populations: relative to qtd, to the"
         " population; negative ones"
     )
-    current = float(programs["current"](start)[0])
+    reference = float(programs["current"](start)[0])
     runs = {
         f"qtd, {name}": lambda f=f: jax.block_until_ready(f(start)) for name, f in programs.items()
     }
@@ -78,9 +78,9 @@ def one_box(levels, rounds):
         )
         if name in rivals:
             found, p = run()
-            assert abs(found / current - 1) < 1e-9, name
+            assert abs(found / reference - 1) < 1e-9, name
             line += (
-                f"   {abs(found / current - 1):.1e}  {np.abs(p / exact - 1).max():.1e} "
+                f"   {abs(found / reference - 1):.1e}  {np.abs(p / exact - 1).max():.1e} "
                 f" {np.sum(p < 0)}"
             )
         print(line)
@@ -92,12 +92,7 @@ def one_box(levels, rounds):
 
 def sweep_of_boxes(levels, points, rounds, chunk=256):
     """The cooling current over temperatures, widths and shift scattered by 20 %."""
-    parameters = _scattered(points)
-    machine = qtd.machines.ResonatorRefrigerator((levels, levels))
-
-    def current(x):
-        return qtd.replace(machine, _named(x)).operate().heat_currents["cold"]
-
+    parameters, current = _scattered(points), sweep_current(levels)
     value, compilation = timing.compiled(current, parameters, chunk)
     gradient, _ = timing.compiled(jax.value_and_grad(current), parameters, chunk)
     reference = np.asarray(value(parameters))
@@ -127,32 +122,10 @@ def sweep_of_boxes(levels, points, rounds, chunk=256):
 def sweep_of_green_functions(points, rounds, chunk=16):
     """Occupations and all currents by the causal Green functions, 4096 points of the band, for
     strengths around 0.1."""
-    parameters = _scattered(points)
-    machine = qtd.machines.ResonatorRefrigerator(energy_1=2.0, energy_2=2.0, shift=0.2)
-    shared = {f"{name}.spectral_density.strength": 0.1 for name in NAMES} | {
-        f"{name}.spectral_density.cutoff": 7.0 for name in NAMES
-    }
-    machine = qtd.replace(machine, shared)
-
-    def state(x):
-        return qtd.replace(machine, {**_named(x), "shift": 4 * x[6]}).tied().keldysh(points=4096)
-
-    value, compilation = timing.compiled(
-        lambda x: state(x).heat_currents["cold"], parameters, chunk
-    )
-    gradient, _ = timing.compiled(
-        jax.value_and_grad(lambda x: state(x).heat_currents["cold"]), parameters, chunk
-    )
-    fine, _ = timing.compiled(
-        lambda x: (
-            qtd.replace(machine, {**_named(x), "shift": 4 * x[6]})
-            .tied()
-            .keldysh(points=16384)
-            .heat_currents["cold"]
-        ),
-        parameters[:8],
-        4,
-    )
+    parameters, current = _scattered(points), keldysh_current(4096)
+    value, compilation = timing.compiled(current, parameters, chunk)
+    gradient, _ = timing.compiled(jax.value_and_grad(current), parameters, chunk)
+    fine, _ = timing.compiled(keldysh_current(16384), parameters[:8], 4)
     few = min(points, 8)
     medians = timing.alternating(
         {
@@ -180,6 +153,77 @@ def sweep_of_green_functions(points, rounds, chunk=16):
         f"  Compilation {compilation:.2f} s; memory of the gradient {_megabytes(gradient):.0f} MB,"
         " at any number of points"
     )
+
+
+def box_current(levels):
+    """The cooling current of levels x levels as a function of the shift."""
+    machine = qtd.machines.ResonatorRefrigerator((levels, levels))
+
+    def current(shift):
+        return qtd.replace(machine, {"shift": shift}).operate().heat_currents["cold"]
+
+    return current
+
+
+def sweep_current(levels):
+    """The same as a function of temperatures, widths and shift, (7,)."""
+    machine = qtd.machines.ResonatorRefrigerator((levels, levels))
+
+    def current(x):
+        return qtd.replace(machine, _named(x)).operate().heat_currents["cold"]
+
+    return current
+
+
+def keldysh_current(points):
+    """The cooling current by Green functions on so many points of the band, as a function of
+    temperatures, widths and a quarter of the shift, (7,)."""
+    machine = qtd.machines.ResonatorRefrigerator(energy_1=2.0, energy_2=2.0, shift=0.2)
+    shared = {f"{name}.spectral_density.strength": 0.1 for name in NAMES} | {
+        f"{name}.spectral_density.cutoff": 7.0 for name in NAMES
+    }
+    machine = qtd.replace(machine, shared)
+
+    def current(x):
+        at = qtd.replace(machine, {**_named(x), "shift": 4 * x[6]})
+        return at.tied().keldysh(points=points).heat_currents["cold"]
+
+    return current
+
+
+def rows():
+    """The resonators' rows in the table of `python -m benchmarks`."""
+
+    def boxes(points):
+        parameters = _scattered(points)
+        known = np.asarray(parameters)
+        return Case(parameters, {"NumPy LAPACK": lambda: batched_lapack(6, known)})
+
+    def box(points):
+        shifts = np.full(points, 0.05)
+
+        def by(method):
+            return lambda: np.array([method(60, shift)[0] for shift in shifts])
+
+        known = {"SciPy banded LU": by(banded_lu), "SciPy sparse LU": by(sparse_lu)}
+        return Case(jnp.asarray(shifts), known)
+
+    def green(points):
+        parameters = _scattered(points)
+        few = np.asarray(parameters)[:8]
+        return Case(parameters, {"NumPy FFTs": lambda: green_functions(few, 4096)})
+
+    def row(title, current, *others):
+        return Row(title, current, jax.value_and_grad(current), *others)
+
+    title_6 = "6 x 6 levels: current; gradient in 7"
+    title_60 = "60 x 60 levels: current; slope with the shift"
+    title_green = "resonators, 4096 points of the band: current; gradient in 7"
+    return {
+        "resonators-6": row(title_6, sweep_current(6), boxes, 10240, 1e-9, 256, 256, to_largest),
+        "resonators-60": row(title_60, box_current(60), box, 1, 1e-9, 1, 1),
+        "green-functions": row(title_green, keldysh_current(4096), green, 256, 1e-8, 16, 16),
+    }
 
 
 def generator(levels, shift, temperatures=TEMPERATURES, widths=WIDTHS):

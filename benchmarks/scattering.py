@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import timing
+from rows import Case, Row
 
 import qtd
 from qtd.spectral import WideBand
@@ -47,27 +48,12 @@ def main():
 
 def map_of_demons(points, rounds, chunk=16384):
     """COP, cooling current and entropy current on a square grid, and the gradient of the COP."""
-    side = int(np.sqrt(points))
-    cold, fourth = (
-        x.ravel()
-        for x in np.meshgrid(
-            np.linspace(0.2, 0.99, side), np.linspace(1.05, 1.95, side), indexing="ij"
-        )
-    )
-    grid = np.stack(
-        [cold, fourth, *(np.full_like(cold, x) for x in (1.0, 1.0, 2.0, 1.4999, 1.0, 1.0))]
-    )
-    machine = qtd.machines.NDemon()
-
-    def figures(x):
-        point = qtd.replace(machine, dict(zip(PATHS, x))).operate()
-        return point.cop, point.heat_currents["cold"], point.entropy_current
-
+    grid, figures = demon_grid(points), demon_figures()
     device = tuple(jnp.asarray(x) for x in grid)
     value, compilation = timing.compiled(figures, device, chunk)
     gradient, _ = timing.compiled(jax.value_and_grad(lambda x: figures(x)[0]), device, 256)
     ours, theirs = [np.asarray(x) for x in value(device)], in_blocks(demons, grid)
-    good = np.isfinite(ours[0]) & (np.abs(fourth - 1.4999) > 0.01)
+    good = np.isfinite(ours[0]) & well_conditioned(grid)
     assert np.array_equal(np.isfinite(ours[0]), np.isfinite(theirs[0]))
     assert max(np.abs(a[good] / b[good] - 1).max() for a, b in zip(ours, theirs)) < 1e-9
     slopes = in_blocks(differences, grid)
@@ -86,30 +72,19 @@ def map_of_demons(points, rounds, chunk=16384):
         },
         rounds,
     )
-    print(f"\nA: {len(cold)} demons, {np.isfinite(ours[0]).mean():.0%} of which exist")
-    table(medians, len(cold))
+    print(f"\nA: {grid.shape[1]} demons, {np.isfinite(ours[0]).mean():.0%} of which exist")
+    table(medians, grid.shape[1])
     print(f"  Compilation {compilation:.2f} s")
 
 
 def resonant_levels(points, rounds, chunk=64):
     """Particle, energy, heat and entropy current and both noises of a Breit-Wigner line between two
     leads."""
-    rng = np.random.default_rng(0)
-    parameters = jnp.asarray(
-        rng.uniform(0.8, 1.2, (points, 5)) * np.array([1.2, 0.1, 0.2, 1.0, 0.5])
+    parameters = scattered_levels(points)
+    value, compilation = timing.compiled(level_figures, parameters, chunk)
+    gradient, _ = timing.compiled(
+        jax.value_and_grad(lambda x: level_figures(x)[0]), parameters, chunk
     )
-
-    def lead(temperature, potential):
-        return qtd.Reservoir(temperature, potential, "fermi", spectral_density=WideBand(1.0))
-
-    def state(x):
-        leads = {"h": lead(x[3], 1.0), "c": lead(x[4], 0.7)}
-        line = qtd.transmissions.BreitWigner(x[0], x[1], x[2])
-        found = qtd.scattering.currents(qtd.scattering.Conductor(leads, [("h", "c", line)]))
-        return found.heat_currents["h"], found.heat_noise[0, 0], found.entropy_production
-
-    value, compilation = timing.compiled(state, parameters, chunk)
-    gradient, _ = timing.compiled(jax.value_and_grad(lambda x: state(x)[0]), parameters, chunk)
     runs = {
         "qtd": lambda: jax.block_until_ready(value(parameters)),
         "NumPy, uniform grid of 4000 energies": lambda: in_blocks(
@@ -126,6 +101,84 @@ def resonant_levels(points, rounds, chunk=64):
     )
     table(timing.alternating(runs, rounds), points)
     print(f"  Compilation {compilation:.2f} s")
+
+
+def rows():
+    """The rows of ballistic machines in the table of `python -m benchmarks`."""
+
+    def map_case(points):
+        grid = demon_grid(points)
+        return Case(
+            tuple(jnp.asarray(x) for x in grid),
+            {
+                "NumPy in blocks": lambda: tuple(in_blocks(demons, grid)),
+                "NumPy, whole arrays": lambda: tuple(demons(grid)),
+            },
+            {"NumPy differences in blocks": lambda: tuple(in_blocks(differences, grid))},
+            well_conditioned(grid),
+        )
+
+    def level_case(points):
+        parameters = scattered_levels(points)
+        known = np.asarray(parameters).T
+        return Case(
+            parameters, {"NumPy, 4000 energies": lambda: tuple(in_blocks(uniform, known, 64))}
+        )
+
+    figures = demon_figures()
+    cop = jax.value_and_grad(lambda x: figures(x)[0])
+    heat = jax.value_and_grad(lambda x: level_figures(x)[0])
+    title = "COP, current, entropy current; gradient of the COP in 8"
+    line = "by quadrature: current, noise, entropy; gradient of the current in 5"
+    return {
+        "demons": Row(title, figures, cop, map_case, 10**6, 1e-9, 16384, 256),
+        # NumPy's sum is off where lines are narrow.
+        "resonant-levels": Row(line, level_figures, heat, level_case, 4096, 1e-5, 64, 64),
+    }
+
+
+def demon_grid(points):
+    """Parameters of demons on a square grid of cold temperatures and fourth resonances, (8,
+    points)."""
+    side = int(np.sqrt(points))
+    axes = np.linspace(0.2, 0.99, side), np.linspace(1.05, 1.95, side)
+    cold, fourth = (x.ravel() for x in np.meshgrid(*axes, indexing="ij"))
+    others = (np.full_like(cold, x) for x in (1.0, 1.0, 2.0, 1.4999, 1.0, 1.0))
+    return np.stack([cold, fourth, *others])
+
+
+def well_conditioned(grid):
+    """Whether the fourth resonance is not next to the third, where the current vanishes."""
+    return np.abs(grid[1] - 1.4999) > 0.01
+
+
+def demon_figures():
+    """COP, cooling current and entropy current as a function of the eight parameters."""
+    machine = qtd.machines.NDemon()
+
+    def figures(x):
+        point = qtd.replace(machine, dict(zip(PATHS, x))).operate()
+        return point.cop, point.heat_currents["cold"], point.entropy_current
+
+    return figures
+
+
+def scattered_levels(points):
+    """Centers, widths to the left and right, and temperatures of both leads, (points, 5)."""
+    rng = np.random.default_rng(0)
+    return jnp.asarray(rng.uniform(0.8, 1.2, (points, 5)) * np.array([1.2, 0.1, 0.2, 1.0, 0.5]))
+
+
+def level_figures(x):
+    """Heat current, its noise and entropy production of a resonant level."""
+
+    def lead(temperature, potential):
+        return qtd.Reservoir(temperature, potential, "fermi", spectral_density=WideBand(1.0))
+
+    leads = {"h": lead(x[3], 1.0), "c": lead(x[4], 0.7)}
+    line = qtd.transmissions.BreitWigner(x[0], x[1], x[2])
+    found = qtd.scattering.currents(qtd.scattering.Conductor(leads, [("h", "c", line)]))
+    return found.heat_currents["h"], found.heat_noise[0, 0], found.entropy_production
 
 
 def in_blocks(function, columns, size=8192):

@@ -2,10 +2,13 @@
 
 import os
 import platform
+import re
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
+import scipy
 
 import qtd
 
@@ -27,21 +30,31 @@ def cores(most=None):
     )
     jax.config.update("jax_enable_x64", True)
     print(
-        f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}, {count}"
-        f" core{'s' * (count > 1)}, float64"
+        f"{processor()}, {jax.devices()[0].device_kind}, {count} of {os.cpu_count()} cores, float64"
     )
     print(
-        f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, qtd"
-        f" {qtd.__version__}"
+        f"python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, scipy"
+        f" {scipy.__version__}, qtd {qtd.__version__}"
     )
     return count
 
 
+def processor():
+    """Its name, as Linux knows it, or as Python does."""
+    known = Path("/proc/cpuinfo")
+    model = known.exists() and re.search(r"model name\s*: (.*)", known.read_text())
+    return model[1] if model else platform.processor() or platform.machine()
+
+
 def compiled(function, arguments, chunk):
-    """The function over a batch, `chunk` points together, and the seconds that its compilation
-    took."""
+    """The function over a batch, `chunk` points together (None: it takes all of them itself), and
+    the seconds that its compilation took."""
+
+    def over_batch(x):
+        return function(x) if chunk is None else jax.lax.map(function, x, batch_size=chunk)
+
     start = time.perf_counter()
-    made = jax.jit(lambda x: jax.lax.map(function, x, batch_size=chunk)).lower(arguments).compile()
+    made = jax.jit(over_batch).lower(arguments).compile()
     return made, time.perf_counter() - start
 
 

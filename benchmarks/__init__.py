@@ -1,0 +1,1 @@
+"""Speed of qtd: `python -m benchmarks`."""
