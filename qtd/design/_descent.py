@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float
 
 from .._numerics.compilation import quickly
+from .._numerics.cores import SideBySide, cores, dealt, joined
 from ._history import History
 from ._landscape import PENALTY, Goal, Landscape
 from ._progress import Progress
@@ -84,8 +85,10 @@ class Descender:
             while search.done < self._steps:
                 # Waiting for each keeps the progress honest, and an interrupt from waiting for all
                 # that would be under way.
-                following = self._block(search.states, goal, np.asarray(search.done))
-                states, (values, violations) = jax.block_until_ready(following)
+                parts = [
+                    (part, goal, np.asarray(search.done)) for part in dealt(search.states, cores())
+                ]
+                states, (values, violations) = joined(self._block(parts))
                 kept = min(_BLOCK, self._steps - search.done)
                 search = Search(
                     states,
@@ -102,8 +105,9 @@ class Descender:
 
     @functools.cached_property
     def _block(self):
-        """Some steps of all starts and new prices after them; what is done after the last of all
-        steps is thrown away. Optimised where a start takes so long that it is worth the wait."""
+        """Some steps of starts and new prices after them; what is done after the last of all steps
+        is thrown away. Optimised where a start takes so long that it is worth the wait. The starts
+        are dealt out to all cores."""
 
         def step(state, number, goal):
             merit, violations, pressures, slope = self._slope(state, goal)
@@ -122,7 +126,8 @@ class Descender:
 
         every = jax.vmap(block, in_axes=(0, None, None))
         is_long = self._landscape.seconds * self._steps > _LONG
-        return (eqx.filter_jit if is_long else quickly)(every)
+        compiled = (eqx.filter_jit if is_long else quickly)(every)
+        return SideBySide(lambda part: compiled(*part))
 
     def _slope(self, state, goal):
         """Merit and violations at the point of a start, and the slope of the augmented Lagrangian

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from scipy.stats import qmc
 
 from .._numerics.compilation import quickly, quickly_at
+from .._numerics.cores import SideBySide, dealt, joined
 from .._numerics.jax_internals.extrema import Extremum, taken_apart
 from ..observables import Observable, observe
 from ..parameters import parameters, replace
@@ -247,7 +248,8 @@ class Landscape:
         if self.seconds < _QUICK:
             return np.stack([self.at(point)[0] for point in points])
         every = quickly(lambda points: jax.lax.map(self.values, points, batch_size=_BATCH))
-        return np.asarray(every(jnp.asarray(points)))
+        parts = dealt(jnp.asarray(points), max(len(points) // _BATCH, 1))
+        return np.asarray(joined(SideBySide(every)(parts)))
 
     def _compiled(self, point):
         def twice(point):

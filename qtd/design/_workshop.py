@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from .._numerics.compilation import quickly
+from .._numerics.cores import SideBySide, dealt, joined
 from .._numerics.jax_internals.extrema import Extremum
 from ..observables import Observable, observe
 from ..parameters import parameters, replace
@@ -21,6 +22,7 @@ Sigma = float | tuple[float, str]
 Tolerance = Mapping[str, Sigma]
 Measure = str | float
 
+_BATCH = 256  # machines that are looked at together
 _NAMED = ("worst", "mean", "mean-2sigma")
 
 
@@ -166,12 +168,13 @@ def robustness(
         return observe([objective], workshop.made(machine, draw))[0]
 
     @eqx.filter_jit
-    def every(machine):
-        chosen = jnp.asarray(draws, workshop.dtype)
-        return jax.lax.map(functools.partial(value, machine), chosen, batch_size=256)
+    def some(machine, chosen):
+        return jax.lax.map(functools.partial(value, machine), chosen, batch_size=_BATCH)
 
+    every = SideBySide(lambda part: some(*part))
+    parts = dealt(jnp.asarray(draws, workshop.dtype), max(len(draws) // _BATCH, 1))
     side = "low" if sign > 0 else "high"
-    samples = [every(each) for each in (machine, nominal)]
+    samples = [joined(every([(each, part) for part in parts])) for each in (machine, nominal)]
     robust, fallen = (float(one_number(each, side, workshop.measure)) for each in samples)
     mean, sigma = _estimate(quickly(jax.value_and_grad(value, argnums=1)), machine, workshop)
     undisturbed = float(observe([objective], nominal)[0])

@@ -4,7 +4,6 @@ import concurrent.futures
 import functools
 import json
 import math
-import os
 import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 import qtd
 
+from .._numerics.cores import cores
 from ..parameters import parameters
 from ._digests import of_values
 from ._kernel import Kernel, Program, collected
@@ -130,12 +130,9 @@ def doubles() -> bool:
 
 
 def _threads() -> int:
-    """The number of threads, as many as there are cores, as XLA computes a batch on one of them;
-    two where devices compute, one of which writes meanwhile."""
-    cores = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return len(cores) if jax.default_backend() == "cpu" and jax.local_device_count() == 1 else 2
+    """The number of threads: two more than there are cores, as XLA computes a batch on one of them
+    and some write meanwhile; two where devices compute."""
+    return cores() + 2 if jax.local_device_count() == 1 else 2
 
 
 def _versions() -> str:
