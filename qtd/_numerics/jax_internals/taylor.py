@@ -147,6 +147,10 @@ def _elementary(recursion):
     )
 
 
+def _both(step, operands, count):
+    return [x for rows in _occupied(_rows(operands[0].terms)) for x in _collected(rows)]
+
+
 def _by_jet(step, operands, count):
     """The same by `jax.experimental.jet`, which works with derivatives."""
     if step.primitive not in jet.jet_rules:
@@ -211,20 +215,20 @@ def _logarithm(a, **_):
     return found
 
 
-def _logistic(a, **_):
-    """s' = s (1 - s) a'; both s and 1 - s keep all digits."""
+def _occupied(a):
+    """f = 1 / (e^a + 1) and 1 - f, which both keep all digits: f' = -f (1 - f) a'."""
     above = a[0] > 0
     # Not of the absolute value, which has no slope at 0.
     decay = settle(jnp.exp(jnp.where(above, -a[0], a[0])))
     large = 1 / (1 + decay)
     small = decay * large
-    found, rest = [settle(jnp.where(above, large, small))], [settle(jnp.where(above, small, large))]
+    found, rest = [settle(jnp.where(above, small, large))], [settle(jnp.where(above, large, small))]
     slope, both = _weighted(a), [found[0] * rest[0]]
     for k in range(1, len(a)):
-        found.append(add(_convolution(slope, both, k, 1)) / k)
-        rest.append(-found[k])
+        rest.append(add(_convolution(slope, both, k, 1)) / k)
+        found.append(-rest[k])
         both.append(add(_convolution(found, rest, k)))
-    return found
+    return found, rest
 
 
 def _waves(a):
@@ -292,7 +296,8 @@ _RULES = {
     "expm1": _elementary(lambda a, **_: [jnp.expm1(a[0]), *_exponential(a)[1:]]),
     "log": _elementary(_logarithm),
     "log1p": _elementary(lambda a, **_: [jnp.log1p(a[0]), *_logarithm([1 + a[0], *a[1:]])[1:]]),
-    "logistic": _elementary(_logistic),
+    "logistic": _elementary(lambda a, **_: _occupied(a)[1]),
+    "occupied": _both,
     "sin": _elementary(lambda a, **_: _waves(a)[0]),
     "cos": _elementary(lambda a, **_: _waves(a)[1]),
     "sqrt": _elementary(_root),
