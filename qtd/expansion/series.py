@@ -19,15 +19,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._numerics.batching import add, settle
+from .._numerics.batching import add, settle, sum_over
 from .._numerics.compilation import compiled
 from .._numerics.jax_internals.taylor import taylor
 from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import gauss
 from .._numerics.validation import is_concrete, whole
 from ..status import Status, first, raise_if_known
-from ._driven import Network, as_asked, cyclic, described, gained, integrals, matrices, panel_edges
-from ._resting import Resting, apply, generator
+from ._driven import Jumps, Network, as_asked, described, integrals, panel_edges
+from ._resting import Resting, apply
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -194,45 +194,45 @@ def local_at(
     """`local` at many angles, the last axis of every array; and the logarithm of what may have
     become of a number that underflows."""
     steps = jnp.stack([angles, jnp.ones_like(angles), *[jnp.zeros_like(angles)] * (order - 1)])
-    energies, *rates = taylor(lambda x: described(network, x), steps)
+    energies, up, down = taylor(lambda x: described(network, x), steps)
     topology = network(angles[0]).topology
-    rates = matrices(topology, rates)
-    resting = Resting(rates[0])
-    flows = resting.flows(rates[0], cyclic(topology, energies.dtype))
-    q = _velocity_series(generator(rates.sum(1)), resting.populations, resting.response, order)
-    currents = []
-    for charge in (jnp.asarray(topology.particles, energies.dtype)[:, None], energies[0]):
-        still = gained(flows, charge).sum(1) / 2  # a flow counts at either end
-        moving = (gained(rates[0], charge)[:, None] * q[None, 1:]).sum(2)
-        currents.append(jnp.concatenate([still[:, None], moving], axis=1))
+    jumps = Jumps(topology)
+    resting = Resting(jumps, up[0], down[0])
+    q = _velocity_series(jumps, up, down, resting, order)
+    moving = jumps.flows(up[0][:, None], down[0][:, None], jnp.stack(q[1:], axis=1))
+    flows = jnp.concatenate([resting.flows(jumps, up[0], down[0])[:, None], moving], axis=1)
+    q = jnp.stack(q)
+    particles = jnp.asarray(jumps.particles, energies.dtype)[:, None]
+    currents = [jumps.taken(flows * x[:, None]) for x in (particles, jumps.apart(energies[0]))]
     force = -energies[1]
-    spread = (force - (force * q[0]).sum(0, keepdims=True)) * q[0]
+    spread = (force - sum_over(force * q[0], 0)[None]) * q[0]
     still = lax.stop_gradient((resting.response, q, *currents))
     slowest = jnp.abs(still[0]).max((0, 1))
     lost = jnp.log(jnp.finfo(slowest.dtype).tiny) + order * jnp.log(slowest)
     finite = functools.reduce(jnp.logical_and, (jnp.isfinite(x).all((0, 1)) for x in still))
     found = Local(
         populations=q[:, np.argsort(topology.order)],
-        torque=(force[None] * q).sum(1),
+        torque=sum_over(force[None] * q, 1),
         particle_currents=dict(zip(topology.names, currents[0])),
         energy_currents=dict(zip(topology.names, currents[1])),
-        inertia=-(force * apply(resting.response, q[1])).sum(0),
-        noise=-2 * (force * apply(resting.response, spread)).sum(0),
+        inertia=-sum_over(force * apply(resting.response, q[1]), 0),
+        noise=-2 * sum_over(force * apply(resting.response, spread), 0),
         status=first((resting.status > 0, resting.status), (~finite, Status.UNTRUSTED)),
     )
     return found, lost
 
 
-def _velocity_series(generators, resting, response, order):
+def _velocity_series(jumps, up, down, resting, order):
     """The populations q_k, of whose Taylor coefficients in the angle W_0 q_k[m] = (m + 1) q_(k-1)[m
     + 1] - sum_j W_j q_k[m - j]."""
     rows: list[list[Array]] = []
     for k in range(order + 1):
-        row: list[Array] = [] if k else [resting]
+        row: list[Array] = [] if k else [resting.populations]
         for m in range(len(row), order - k + 1):
-            terms = [-apply(generators[j], row[m - j]) for j in range(1, m + 1)]
-            if k:
-                terms.append((m + 1) * rows[k - 1][m + 1])
-            row.append(settle(apply(response, add(terms))))
+            terms = [-jumps.flows(up[j], down[j], row[m - j]) for j in range(1, m + 1)]
+            known = [(m + 1) * rows[k - 1][m + 1]] if k else []
+            if terms:
+                known.append(jumps.brought(add(terms)))
+            row.append(settle(apply(resting.response, add(known))))
         rows.append(row)
-    return jnp.stack([row[0] for row in rows])
+    return [row[0] for row in rows]

@@ -147,9 +147,14 @@ class QuantumMotor(AbstractMachine):
         """Levels and jumps at one `angle`, for `qtd.expansion` and everything that networks can
         do."""
         angle = as_scalar(angle, "angle")
-        turns = angle * jnp.arange(1, self.orbit.shape[2] + 1, dtype=angle.dtype)
-        waves = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
-        offsets = self.radius * (self.orbit * waves[None]).sum((1, 2))
+        turns = [harmonic * angle for harmonic in range(1, self.orbit.shape[2] + 1)]
+        waves = [[wave(x) for x in turns] for wave in (jnp.cos, jnp.sin)]
+
+        def offset(orbit):
+            terms = [orbit[i, k] * x for i, wave in enumerate(waves) for k, x in enumerate(wave)]
+            return self.radius * add(terms)  # written out, as sums over such axes are slow
+
+        offsets = [offset(dot) for dot in self.orbit]
         left, right = self.energy_left + offsets[0], self.energy_right + offsets[1]
         both, apart = left + right, left - right
         split = jnp.sqrt(apart**2 + self.tunnelling**2)

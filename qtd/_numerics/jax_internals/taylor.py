@@ -128,7 +128,9 @@ def _bilinear(step, operands, count):
 def _division(step, operands, count):
     above, below = operands
     if not isinstance(below, _Series):
-        return _linear(step, operands, count)
+        first, *others = _rows(above.terms)
+        over = 1 / below
+        return [_Series(jnp.stack([first / below, *(x * over for x in others)]))]
     return _collected(
         _quotient(_rows(_lifted(above, count, below.terms.shape[1:])), _rows(below.terms))
     )
@@ -148,7 +150,9 @@ def _elementary(recursion):
 
 
 def _both(step, operands, count):
-    return [x for rows in _occupied(_rows(operands[0].terms)) for x in _collected(rows)]
+    filled, empty = _occupied(_rows(operands[0].terms))
+    (empty,) = _collected(empty)
+    return [_Series(jnp.concatenate([filled[0][None], -empty.terms[1:]])), empty]
 
 
 def _by_jet(step, operands, count):
