@@ -6,10 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
-from .._numerics.batching import add, alike, at_every, settle
+from .._numerics.batching import alike, at_every, settle
 from .._numerics.linear_map import LinearMap
 from .._numerics.quadrature import GAUSS, equal_shares
 from .._numerics.validation import as_scalar, nonnegative
@@ -44,7 +43,7 @@ def features(network, angles):
     """Logarithms of what changes with the angle: of rates up over rates down and of odds of the
     populations, and of sums of rates up and down."""
     _, up, down = described(network, angles)
-    p, _ = at_rest(Jumps(network(angles[0]).topology).total(up, down))
+    p, _ = at_rest(Jumps(network(angles[0]).topology).total(jnp.concatenate([up, down])))
     odds = [_logarithm(up) - _logarithm(down), _logarithm(p) - _logarithm(1 - p)]
     return jnp.concatenate(odds), _logarithm(up + down)
 
@@ -102,71 +101,41 @@ def _chosen(x, rows):
 
 
 class Jumps:
-    """What leads from the levels of a network to its jumps, listed as in `Topology.ends`, and back.
+    """Linear maps between the levels of a network and its jumps, listed as in `Topology.ends`.
 
-    `cyclic`: 1 for jumps that are part of a cycle; at rest nothing flows in the others.
+    `low`, `high`: of levels, values at either end of the jumps; `apart`: their difference, upper
+    minus lower; `brought`: of flows lower -> upper, what they bring to each level; `taken`: their
+    sums over the jumps of each reservoir; `total`: of rates up and down, one after the other, those
+    b -> a, (levels, levels), and `matrices`, the same by reservoir. `cyclic`: 1 for jumps that are
+    part of a cycle; at rest nothing flows in the others.
     """
 
     def __init__(self, topology):
-        self.size, self.names = topology.size, topology.names
-        self.ends, self.drivers = topology.ends, topology.drivers
-        lower, upper = self.ends
-        self.particles = topology.particles[upper] - topology.particles[lower]
-        self.cyclic = topology.cyclic.astype(float)
-        self._one = np.eye(self.size, dtype=int)
-        self._driven = np.eye(len(self.names), dtype=int)[self.drivers]
-
-    def apart(self, x):
-        """Differences of the levels that jumps join, upper minus lower."""
-        lower, upper = self.ends
-        return combined((self._one[upper] - self._one[lower]), x)
-
-    def brought(self, flows):
-        """What `flows` lower -> upper bring to each level."""
-        lower, upper = self.ends
-        return combined((self._one[upper] - self._one[lower]).T, flows)
-
-    def taken(self, flows):
-        """Sums of `flows` out of each reservoir."""
-        return combined(self._driven.T, flows)
+        self.topology, self.ends = topology, topology.ends
+        self.names, self.drivers = topology.names, topology.drivers
+        one, driven = np.eye(topology.size), np.eye(len(self.names))[self.drivers]
+        lower, upper = (one[each] for each in self.ends)
+        up = upper[:, :, None] * lower[:, None]
+        moved = np.concatenate([up, up.swapaxes(1, 2)]).transpose(1, 2, 0)
+        by_driver = np.tile(driven, (2, 1)).T[:, None, None]
+        maps = (lower, upper, upper - lower, (upper - lower).T, driven.T, moved)
+        self.low, self.high, self.apart, self.brought, self.taken, self.total = (
+            LinearMap(each, written_out=True) for each in maps
+        )
+        self.matrices = LinearMap(by_driver * moved)
+        self.particles = topology.particles[self.ends[1]] - topology.particles[self.ends[0]]
+        self.cyclic = topology.cyclic
 
     def flows(self, up, down, x):
         """Net jumps lower -> upper per time, (jumps, ..., points), of populations (levels, ...,
         points)."""
-        low, high = (combined(self._one[each], x) for each in self.ends)
-        return settle(up * low - down * high)
+        return settle(up * self.low(x) - down * self.high(x))
 
-    def total(self, up, down):
-        """Rates b -> a, (levels, levels, points)."""
-        moved = self._moved().reshape(-1, len(self.particles) * 2)
-        return combined(moved, jnp.concatenate([up, down])).reshape(self.size, self.size, -1)
+    def __hash__(self):
+        return hash(self.topology)
 
-    def matrices(self, up, down):
-        """The same by reservoir, (terms, reservoirs, levels, levels, points), of rates with an axis
-        of terms in front."""
-        moved = np.tile(self._driven, (2, 1)).T[:, None, None] * self._moved()
-        place = LinearMap(moved)
-        return jnp.stack([place(jnp.concatenate(each)) for each in zip(up, down)])
-
-    def _moved(self):
-        """1 where [a, b] is that of a rate b -> a, of all up and of all down: (levels, levels, 2
-        jumps)."""
-        lower, upper = (self._one[each] for each in self.ends)
-        up = upper[:, :, None] * lower[:, None]
-        return np.concatenate([up, up.swapaxes(1, 2)]).transpose(1, 2, 0)
-
-
-def combined(coefficients, x):
-    """Sums and differences of the rows of x, by `coefficients` 1, 0 and -1, written out: for so few
-    rows a product of matrices takes ten times as long."""
-    rows = [lax.index_in_dim(x, i, 0, keepdims=False) for i in range(len(x))]
-
-    def of(signs):
-        plus, minus = ([row for row, sign in zip(rows, signs) if sign == way] for way in (1, -1))
-        found = add(plus) if plus else jnp.zeros_like(rows[0])
-        return found - add(minus) if minus else found
-
-    return jnp.stack([of(signs) for signs in coefficients])
+    def __eq__(self, other):
+        return isinstance(other, Jumps) and self.topology == other.topology
 
 
 def gained(rates, charge):

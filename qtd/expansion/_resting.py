@@ -2,6 +2,7 @@
 the points."""
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,17 +17,21 @@ from ..status import Status, first
 
 class Resting(eqx.Module):
     """`populations` p with W p = 0, and a `response` R: x = R y has W x = y and adds up to nothing,
-    for every y that does.
+    for every y that does; of `jumps` with the rates `up` and `down`.
 
     `status` is 0 where all is well (`qtd.Status`).
     """
 
+    up: Float[Array, "jumps points"]
+    down: Float[Array, "jumps points"]
     populations: Float[Array, "n points"]
     response: Float[Array, "n n points"]
     status: Int[Array, " points"]
+    jumps: Any = eqx.field(static=True)
 
     def __init__(self, jumps, up: Float[Array, "jumps points"], down: Float[Array, "jumps points"]):
-        self.populations, self.response = at_rest(jumps.total(up, down))
+        self.jumps, self.up, self.down = jumps, up, down
+        self.populations, self.response = at_rest(jumps.total(jnp.concatenate([up, down])))
         *rates, p, response = lax.stop_gradient((up, down, self.populations, self.response))
         largest = functools.reduce(jnp.maximum, [jnp.abs(x).max(0) for x in rates])
         exists = jnp.isfinite(p).all(0) & jnp.isfinite(response).all((0, 1))
@@ -37,21 +42,35 @@ class Resting(eqx.Module):
             (~exists, Status.NO_UNIQUE_STEADY_STATE),
         )
 
-    def flows(
-        self, jumps, up: Float[Array, "jumps points"], down: Float[Array, "jumps points"]
-    ) -> Float[Array, "jumps points"]:
+    def answer(self, y: Float[Array, "n points"]) -> Float[Array, "n points"]:
+        """R y, of a y that adds up to nothing."""
+        return _answer(self.jumps, self.up, self.down, lax.stop_gradient(self.response), y)
+
+    def flows(self) -> Float[Array, "jumps points"]:
         """Net jumps lower -> upper per time; 0 where a jump is part of no cycle.
 
         Populations are right relative to themselves, flows where jumps nearly balance need not be:
         Newton steps take off what would pile up in the levels, rounding of what goes to and fro, so
         that what is left obeys Kirchhoff's law.
         """
-        flows = jumps.flows(up, down, self.populations)
+        rates, jumps = (self.up, self.down), self.jumps
+        flows = jumps.flows(*rates, self.populations)
         for _ in range(2):
-            flows = flows - jumps.flows(
-                up, down, settle(apply(self.response, jumps.brought(flows)))
-            )
+            flows = flows - jumps.flows(*rates, self.answer(jumps.brought(flows)))
         return flows * jnp.asarray(jumps.cyclic, flows.dtype)[:, None]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _answer(jumps, up, down, response, y):
+    return settle(apply(response, y))
+
+
+@_answer.defjvp
+def _answer_jvp(jumps, primals, tangents):
+    """W x = y, differentiated: that of the response is not needed."""
+    x = _answer(jumps, *primals)
+    moved = tangents[3] - jumps.brought(jumps.flows(*tangents[:2], x))
+    return x, _answer(jumps, *primals[:3], moved)
 
 
 @jax.custom_jvp

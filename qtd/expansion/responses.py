@@ -205,7 +205,8 @@ def _at(shifted, angles, temperature, order):
     names = topology.names
     jumps = Jumps(topology)
     energies, up, down = _rates(shifted, angles, temperature, order)
-    resting, rates = Resting(jumps, up[0], down[0]), jumps.matrices(up, down)
+    resting = Resting(jumps, up[0], down[0])
+    rates = jax.vmap(jumps.matrices, out_axes=0)(jnp.concatenate([up, down], axis=1))
     # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all
     # sources.
     joint = _powers(1 + 2 * len(names), order)

@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._numerics.batching import add, settle, sum_over
+from .._numerics.batching import add, sum_over
 from .._numerics.compilation import compiled
 from .._numerics.jax_internals.taylor import taylor
 from .._numerics.printing import by_name, readable
@@ -27,7 +27,7 @@ from .._numerics.quadrature import gauss
 from .._numerics.validation import is_concrete, whole
 from ..status import Status, first, raise_if_known
 from ._driven import Jumps, Network, as_asked, described, integrals, panel_edges
-from ._resting import Resting, apply
+from ._resting import Resting
 
 __all__ = ["Coefficients", "Local", "coefficients", "local"]
 
@@ -200,7 +200,7 @@ def local_at(
     resting = Resting(jumps, up[0], down[0])
     q = _velocity_series(jumps, up, down, resting, order)
     moving = jumps.flows(up[0][:, None], down[0][:, None], jnp.stack(q[1:], axis=1))
-    flows = jnp.concatenate([resting.flows(jumps, up[0], down[0])[:, None], moving], axis=1)
+    flows = jnp.concatenate([resting.flows()[:, None], moving], axis=1)
     q = jnp.stack(q)
     particles = jnp.asarray(jumps.particles, energies.dtype)[:, None]
     currents = [jumps.taken(flows * x[:, None]) for x in (particles, jumps.apart(energies[0]))]
@@ -215,8 +215,8 @@ def local_at(
         torque=sum_over(force[None] * q, 1),
         particle_currents=dict(zip(topology.names, currents[0])),
         energy_currents=dict(zip(topology.names, currents[1])),
-        inertia=-sum_over(force * apply(resting.response, q[1]), 0),
-        noise=-2 * sum_over(force * apply(resting.response, spread), 0),
+        inertia=-sum_over(force * resting.answer(q[1]), 0),
+        noise=-2 * sum_over(force * resting.answer(spread), 0),
         status=first((resting.status > 0, resting.status), (~finite, Status.UNTRUSTED)),
     )
     return found, lost
@@ -233,6 +233,6 @@ def _velocity_series(jumps, up, down, resting, order):
             known = [(m + 1) * rows[k - 1][m + 1]] if k else []
             if terms:
                 known.append(jumps.brought(add(terms)))
-            row.append(settle(apply(resting.response, add(known))))
+            row.append(resting.answer(add(known)))
         rows.append(row)
     return [row[0] for row in rows]

@@ -126,7 +126,7 @@ def turn_in_panels(network: Network, way: Float[Array, ""], panels: int) -> Turn
         lambda x: described(ahead, x), (angles,), (jnp.ones_like(angles),)
     )
     topology = network(angles[0]).topology
-    (rates,) = Jumps(topology).matrices(up[None], down[None])
+    rates = Jumps(topology).matrices(jnp.concatenate([up, down]))
     particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
     found = generator(rates.sum(0)), -slopes[0], gained(rates, particles), gained(rates, energies)
     return Turn(

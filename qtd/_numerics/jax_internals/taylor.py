@@ -103,6 +103,12 @@ def _linear(step, operands, count):
     ]
 
 
+def _along_rows(step, operands, count):
+    """A linear map, which is of first axes."""
+    found = step.primitive.bind(jnp.moveaxis(operands[0].terms, 0, -1), **step.params)
+    return [_Series(jnp.moveaxis(found, -1, 0))]
+
+
 def _joint(step, operands, count):
     """Linear in all that are real numbers together, such as a concatenation: constants move as
     well."""
@@ -302,6 +308,7 @@ _RULES = {
     "log1p": _elementary(lambda a, **_: [jnp.log1p(a[0]), *_logarithm([1 + a[0], *a[1:]])[1:]]),
     "logistic": _elementary(lambda a, **_: _occupied(a)[1]),
     "occupied": _both,
+    "linear_map": _along_rows,
     "sin": _elementary(lambda a, **_: _waves(a)[0]),
     "cos": _elementary(lambda a, **_: _waves(a)[1]),
     "sqrt": _elementary(_root),
