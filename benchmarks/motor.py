@@ -26,8 +26,9 @@ import timing
 import qtd
 from qtd.spectral import WideBand
 
-PANELS = 20  # the fewest of 12, 16, 20, 24, 32 with which the map agrees to 1e-6
-FOR_THIRD = 24  # for coefficients to third order
+# Evenly spaced, as those of the rivals: what changes in these devices does so over some hundredths
+# of a turn at least, and needs no panels of its own. Larger orbits need more of them.
+ANGLES = 224
 # Points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
 CHUNK = 1
 
@@ -49,7 +50,7 @@ def operation(side, rounds):
     devices, columns = grid(side)
 
     def figures(x):
-        point = motor(x).operate(order=1, panels=PANELS)
+        point = motor(x).operate(order=1, angles=ANGLES)
         return point.velocity, point.power, point.efficiency
 
     ours, compilation = timing.compiled(figures, columns, CHUNK)
@@ -84,7 +85,7 @@ def third_order(side, rounds):
     devices, columns = grid(side)
 
     def series(x):
-        found = motor(x).coefficients(3, FOR_THIRD)
+        found = motor(x).coefficients(3, angles=ANGLES)
         return (
             found.torque,
             jnp.stack([*found.particles.values()]),
@@ -118,7 +119,7 @@ def gradients(side, rounds):
     arguments = jnp.concatenate([columns, jnp.asarray(load)[:, None]], axis=1)
 
     def power(x):
-        return motor(x[:11]).operate(x[11], order=1, panels=PANELS).power
+        return motor(x[:11]).operate(x[11], order=1, angles=ANGLES).power
 
     ours, compilation = timing.compiled(jax.value_and_grad(power), arguments, CHUNK)
     value, slopes = (np.asarray(x) for x in ours(arguments))

@@ -160,6 +160,16 @@ def gauss(
     return middle + spread(_POINTS), spread(_WEIGHTS), jnp.stack([spread(x) for x in _TAILS])
 
 
+def slope_of_turn(values: Float[Array, "*entries points"]) -> Float[Array, "*entries points"]:
+    """Derivatives at evenly spaced angles of a turn, of an even number, by Fourier series; that of
+    the highest frequency, which has no sign, is 0."""
+    count = values.shape[-1]
+    frequencies = np.append(np.arange(count // 2), 0)
+    waves = jnp.fft.rfft(values)
+    turning = jnp.asarray(1j * frequencies, waves.dtype)
+    return jnp.fft.irfft(waves * jnp.broadcast_to(turning, waves.shape), count)
+
+
 def integral_up_to(
     edges: Float[Array, " edges"], values: Float[Array, " points"]
 ) -> Float[Array, " points"]:
