@@ -29,6 +29,7 @@ from qtd.spectral import WideBand
 # Evenly spaced, as those of the rivals: what changes in these devices does so over some hundredths
 # of a turn at least, and needs no panels of its own. Larger orbits need more of them.
 ANGLES = 224
+FOR_THIRD = 288  # for coefficients to third order
 # Points of an orbit are an array already: 4, 16 or 64 devices together are slower on the map
 CHUNK = 1
 
@@ -85,7 +86,7 @@ def third_order(side, rounds):
     devices, columns = grid(side)
 
     def series(x):
-        found = motor(x).coefficients(3, angles=ANGLES)
+        found = motor(x).coefficients(3, angles=FOR_THIRD)
         return (
             found.torque,
             jnp.stack([*found.particles.values()]),
