@@ -247,9 +247,11 @@ class Topology:
     """What is static in a network: who is joined to whom, by which reservoir, and in which order
     levels are eliminated.
 
-    `order[position]` is the level at a position; `slots` and `diagonals` hold the jumps;
-    `bandwidth` is the largest distance of a jump in that order, on which the cost of every solve
-    depends.
+    `order[position]` is the level at a position; `slots` and `diagonals` hold the jumps; `ends` are
+    the positions of their lower and upper levels, reservoir by reservoir in the order given,
+    `drivers` the places in `names` of the reservoirs that drive them, and `cyclic` tells which are
+    part of a cycle. `bandwidth` is the largest distance of a jump in that order, on which the cost
+    of every solve depends.
     """
 
     def __repr__(self) -> str:
@@ -275,6 +277,9 @@ class Topology:
         self.particles, self.degeneracies = particles[self.order], degeneracies[self.order]
         self.is_degenerate = bool(np.any(degeneracies != 1))
         found = bridges(position[every], self.size)
+        self.ends = np.sort(position[every], axis=1).T
+        self.drivers = np.repeat(np.arange(len(pairs)), [len(x) for x in pairs.values()])
+        self.cyclic = ~found
         self._bridges = dict(
             zip(pairs, np.split(found, np.cumsum([len(x) for x in pairs.values()])[:-1]))
         )

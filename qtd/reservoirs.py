@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ._numerics.modules import Module, parameter
 from ._numerics.printing import one_line
 from ._numerics.quadrature import FAR, graded
-from ._numerics.special import bose_weights
+from ._numerics.special import bose_weights, occupied
 from ._numerics.validation import as_scalar, nonnegative, positive
 from .distributions import AbstractDistribution, Thermal, filled_and_empty, shares
 from .spectral import AbstractSpectralDensity, WideBand
@@ -163,7 +163,8 @@ class Reservoir(AbstractReservoir):
             tunnelling = nonnegative(
                 self.spectral_density(gap if particles is None else gap * particles)
             )
-            return tunnelling * jax.nn.sigmoid(-x), tunnelling * jax.nn.sigmoid(x)
+            filled, empty = occupied(x)
+            return tunnelling * filled, tunnelling * empty
         strength = self.spectral_density.per_energy(gap)
         if (
             particles is not None

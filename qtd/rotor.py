@@ -9,10 +9,12 @@ load is 2 pi F_ext, the work that a turn forwards takes out. **Source:** Bustos-
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
@@ -275,9 +277,12 @@ def _spin_up(network, velocity, inertia, load, cycles, order, electronic, panels
 def _spun(torque, velocity, inertia, load, cycles, order, electronic):
     way = jnp.where(velocity < 0, -1.0, 1.0).astype(velocity.dtype)
     sizes = torque.edges[1:] - torque.edges[:-1]
-    # Both directions go through the panels with the same local coordinate, which so is the same for
-    # all of a batch.
     there, back = (torque.polynomials, sizes), (torque.polynomials[::-1], sizes[::-1])
+
+    def pushed(quantities, speed):
+        """The acceleration in the direction of motion."""
+        heavy = inertia + quantities[order + 1] if electronic else inertia
+        return way * _net(quantities[: order + 1], way * speed, load, heavy)
 
     def along(x, speed, panels):
         """What moves in a panel at x in [0, 1]: acceleration in the direction of motion, and the
@@ -286,17 +291,26 @@ def _spun(torque, velocity, inertia, load, cycles, order, electronic):
         quantities = jnp.where(
             way > 0, legendre(2 * x - 1) @ onwards, legendre(1 - 2 * x) @ backwards
         )
-        heavy = inertia + quantities[order + 1] if electronic else inertia
-        return way * _net(quantities[: order + 1], way * speed, load, heavy), jnp.where(
-            way > 0, size, other
-        )
+        return pushed(quantities, speed), jnp.where(way > 0, size, other)
 
-    def flow(x, state, panels):
-        square, _ = state
+    # Both directions go through the panels with the same local coordinate, which so is the same for
+    # all of a batch, and so is what is there at the stages of each.
+    places = jnp.asarray(2 * _stages()[0] - 1, velocity.dtype)
+    tables = [
+        (jnp.einsum("sl,plq->psq", jax.vmap(legendre)(x), polynomials), size)
+        for x, (polynomials, size) in ((places, there), (-places, back))
+    ]
+
+    def flow(stage, square, panels):
+        (onwards, size), (backwards, other) = panels
         moves = square > 0
         speed = jnp.sqrt(jnp.where(moves, square, 1.0))
-        rate, size = along(x, jnp.where(moves, speed, 0.0), panels)
-        return 2 * size * rate, size / speed
+        quantities = [
+            jnp.where(way > 0, onwards[stage, i], backwards[stage, i])
+            for i in range(order + 1 + electronic)
+        ]
+        size = jnp.where(way > 0, size, other)
+        return 2 * size * pushed(quantities, jnp.where(moves, speed, 0.0)), size / speed
 
     def step(carry, panels):
         state, passed, error = carry
@@ -311,7 +325,7 @@ def _spun(torque, velocity, inertia, load, cycles, order, electronic):
         ), None
 
     def turn(carry, _):
-        carry, _ = lax.scan(step, carry, (there, back))
+        carry, _ = lax.scan(step, carry, tables)
         (square, time), (_, goes_on), _ = carry
         return carry, (way * jnp.sqrt(square) * goes_on, time)
 
@@ -348,9 +362,11 @@ def _standstill(along, speed, panels):
     the panel's start: with the velocity as the independent variable both are smooth (Henon's
     trick)."""
 
-    def flow(share, state, _):
-        slower = speed * (1 - share)
-        rate, size = along(state[0], slower, panels)
+    places = _stages()[0]
+
+    def flow(stage, x, _):
+        slower = speed * float(1 - places[stage])
+        rate, size = along(x, slower, panels)
         return -slower * speed / (rate * size), -speed / rate
 
     zero = jnp.zeros_like(speed)
@@ -358,16 +374,35 @@ def _standstill(along, speed, panels):
     return jnp.clip(x, 0.0, 1.0), time
 
 
-def _runge_kutta(flow: Callable, state, args):
-    """One step from 0 to 1, and its estimated error."""
+def _runge_kutta(flow: Callable, state: tuple, args: Any) -> tuple[tuple, tuple]:
+    """One step from 0 to 1, and its estimated error; `flow(stage, x, args)` gives the slopes of the
+    `state` from its first entry x alone, so that the others are sums over the stages.
+
+    Written out: half of the coefficients are 0, and others belong to stages that only fill what is
+    between the steps.
+    """
+    _, rows, weights, doubts = _stages()
+    slopes = []
+
+    def moved(x, i, row):
+        return add([x, *(float(c) * slope[i] for c, slope in zip(row, slopes) if c != 0)])
+
+    for stage, row in enumerate(rows):
+        slopes.append(flow(stage, moved(state[0], 0, row), args))
+    after = tuple(moved(x, i, weights) for i, x in enumerate(state))
+    return after, tuple(moved(jnp.zeros_like(x), i, doubts) for i, x in enumerate(state))
+
+
+def _stages():
+    """Places of the stages that count, the coefficients that lead to each, and those of the step
+    and of its error."""
     import diffrax  # when it is needed: it takes as long as all the rest of qtd
 
-    solver, term = diffrax.Dopri8(), diffrax.ODETerm(flow)
-    zero, one = (jnp.asarray(x, state[0].dtype) for x in (0.0, 1.0))
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        memory = solver.init(term, zero, one, state, args)
-        after, error, *_ = solver.step(term, zero, one, state, args, memory, made_jump=False)
-    return after, error
+    known = diffrax.Dopri8().tableau
+    used = np.flatnonzero((known.b_sol != 0) | (known.b_error != 0)).max() + 1
+    places = np.append(0.0, known.c)[:used]
+    rows = [np.zeros(0), *known.a_lower][:used]
+    return places, rows, known.b_sol[:used], known.b_error[:used]
 
 
 @optimised

@@ -421,3 +421,47 @@ def test_exact_velocities_of_a_plain_function_have_derivatives_by_what_it_closes
     by_bias = central_difference(lambda x: pumped(x, -1.0)[0], 2.0, 1e-2)
     by_load = central_difference(lambda x: pumped(2.0, x)[0], -1.0, 1e-2)
     np.testing.assert_allclose(slopes, [by_bias, by_load], rtol=1e-6)
+
+
+# Evenly spaced angles.
+
+
+def even(radius, count):
+    return coefficients(QuantumMotor(radius=radius).network, 3, angles=count)
+
+
+EVEN = jax.jit(even, static_argnums=1)
+IN_PANELS = jax.jit(lambda radius: coefficients(QuantumMotor(radius=radius).network, 3, 384))
+
+
+@pytest.mark.parametrize(("radius", "count"), [(2.0, 32), (10.0, 128), (20.0, 256), (30.0, 320)])
+def test_evenly_spaced_angles_give_what_panels_do_within_the_error_they_tell(radius, count):
+    found, expected = EVEN(radius, count), IN_PANELS(radius)
+    assert int(found.status) == 0 and found.error < 1e-6
+    for x, y in zip(
+        jax.tree.leaves((found.torque, found.heat)),
+        jax.tree.leaves((expected.torque, expected.heat)),
+    ):
+        # Relative to the integrals of absolute values, which are larger.
+        assert np.all(np.abs(x - y) < found.error * np.abs(y) + 1e-9 * np.abs(y).max())
+
+
+def test_too_few_evenly_spaced_angles_are_told():
+    found = EVEN(20.0, 64)
+    assert int(found.status) == qtd.Status.UNRESOLVED
+    assert found.error > np.max(np.abs(found.torque / IN_PANELS(20.0).torque - 1)[:2])
+
+
+def test_evenly_spaced_angles_have_the_derivatives_of_panels():
+    for mode in (jax.jacfwd, jax.jacrev):
+        slopes = jax.jit(mode(lambda x: even(x, 192).torque))(10.0)
+        expected = jax.jit(
+            jax.jacfwd(lambda x: coefficients(QuantumMotor(radius=x).network, 3, 48).torque)
+        )(10.0)
+        np.testing.assert_allclose(slopes, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"angles": 33}, {"angles": 2}, {"angles": 64, "panels": 8}])
+def test_angles_are_an_even_number_in_place_of_panels(options):
+    with pytest.raises(ValueError, match="`angles` must be an"):
+        coefficients(QuantumMotor().network, 1, **options)

@@ -3,11 +3,12 @@ points in each."""
 
 from collections.abc import Callable, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
+
+from .batching import settle, sum_over
 
 FAR = 26  # doublings of a line's width, up to which panels follow its tails
 GAUSS = 16  # points in a panel
@@ -109,7 +110,9 @@ def following(function: Callable, known: Float[Array, " n"], count: int) -> Floa
     return lax.stop_gradient(found)
 
 
-Features = Callable[[Float[Array, ""]], tuple[Float[Array, " m"], Float[Array, " m"]]]
+Features = Callable[
+    [Float[Array, " points"]], tuple[Float[Array, "m points"], Float[Array, "k points"]]
+]
 
 
 def equal_shares(
@@ -117,21 +120,21 @@ def equal_shares(
 ) -> Float[Array, " edges"]:
     """Edges of panels of a period that share its features evenly; constants to every derivative.
 
-    `features(x)` gives logits u, and logarithms, whose every unit is a change. A pole where u = i
-    pi lies sqrt(u^2 + pi^2) / |u'| away, so |u'| over this root is the density of panels that
-    resolves it. It is sampled evenly first, and then again where it was found to be high: a feature
-    narrower than the distance of samples is a step between two of them, which says that it is
-    there, but not where.
+    `features` gives logits u at many points, and logarithms, whose every unit is a change. A pole
+    where u = i pi lies sqrt(u^2 + pi^2) / |u'| away, so |u'| over this root is the density of
+    panels that resolves it. It is sampled evenly first, and then again where it was found to be
+    high: a feature narrower than the distance of samples is a step between two of them, which says
+    that it is there, but not where.
     """
     samples, period = 10 * count, lax.stop_gradient(period)
     shares = jnp.linspace(0.0, 1.0, samples + 1, dtype=period.dtype)
 
     def shared(_, grid):
-        logits, logs = lax.stop_gradient(jax.vmap(features)(grid))
-        ends = jnp.arcsinh(jnp.clip(logits, -700, 700) / jnp.pi)
-        density = jnp.abs(jnp.diff(ends, axis=0)).sum(1) + jnp.abs(
-            jnp.diff(jnp.clip(logs, -700, 700), axis=0)
-        ).sum(1)
+        logits, logs = (jnp.clip(x, -700, 700) for x in lax.stop_gradient(features(grid)))
+        ends = settle(jnp.concatenate([jnp.arcsinh(logits / jnp.pi), logs]))
+        density = sum_over(jnp.abs(jnp.diff(ends)), 0)
+        # Where features are no numbers nothing is known of them.
+        density = jnp.where(jnp.isnan(density), 0, density)
         # Some for the whole period alike, and smeared over neighbours: a feature may lie between
         # two samples.
         density = density + (density.sum() / 2 + 2 * jnp.pi) * jnp.diff(grid) / period
@@ -155,6 +158,16 @@ def gauss(
 
     middle = ((edges[1:] + edges[:-1]) / 2)[:, None].repeat(len(_POINTS), 1).reshape(-1)
     return middle + spread(_POINTS), spread(_WEIGHTS), jnp.stack([spread(x) for x in _TAILS])
+
+
+def slope_of_turn(values: Float[Array, "*entries points"]) -> Float[Array, "*entries points"]:
+    """Derivatives at evenly spaced angles of a turn, of an even number, by Fourier series; that of
+    the highest frequency, which has no sign, is 0."""
+    count = values.shape[-1]
+    frequencies = np.append(np.arange(count // 2), 0)
+    waves = jnp.fft.rfft(values)
+    turning = jnp.asarray(1j * frequencies, waves.dtype)
+    return jnp.fft.irfft(waves * jnp.broadcast_to(turning, waves.shape), count)
 
 
 def integral_up_to(

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from .jax_internals.primitives import instantiate_zeros, primitive
+
 # Coefficients B_2k / (2k)! of x / (exp(x) - 1) = 1 - x/2 + sum_k B_2k x^2k / (2k)!; with these, the
 # truncation error is below 1e-17 up to where the closed form takes over, which is no round number:
 # at that very point both would count half.
@@ -93,11 +95,34 @@ def decay_over(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 
 def occupied(x: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """`(f, 1 - f)` with the Fermi function f = 1 / (exp(x) + 1), both accurate relative to
-    themselves, from one exponential."""
+    themselves, from one exponential and one quotient."""
+    return tuple(_occupied(x))
+
+
+def _rare_and_common(x):
     above = x > 0
     small = jnp.exp(jnp.where(above, -x, x))
-    rare, common = small / (1 + small), 1 / (1 + small)
-    return jnp.where(above, rare, common), jnp.where(above, common, rare)
+    common = 1 / (1 + small)
+    rare = small * common
+    return [jnp.where(above, rare, common), jnp.where(above, common, rare)]
+
+
+def _occupied_jvp(primals, tangents):
+    """Both move by f (1 - f), which is accurate relative to itself."""
+    filled, empty = _occupied(*primals)
+    change = filled * empty * instantiate_zeros(tangents[0])
+    return [filled, empty], [-change, change]
+
+
+# A step of its own, so that Taylor arithmetic finds both series together.
+_occupied = primitive(
+    "occupied",
+    _rare_and_common,
+    lambda x: [x, x],
+    jvp=_occupied_jvp,
+    several=True,
+    eager=jax.jit(_rare_and_common),
+)
 
 
 @jax.custom_jvp

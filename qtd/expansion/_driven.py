@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._numerics.batching import add
+from .._numerics.batching import alike, at_every, settle
+from .._numerics.linear_map import LinearMap
 from .._numerics.quadrature import GAUSS, equal_shares
-from .._numerics.validation import as_scalar
+from .._numerics.validation import as_scalar, nonnegative
 from ..networks import RateNetwork
 from ._resting import at_rest
 
@@ -32,72 +33,109 @@ def as_asked(network, value, name):
 def panel_edges(network, panels):
     """Edges of panels of a turn, shorter where rates and populations change."""
     return equal_shares(
-        lambda angle: features(network, angle), jnp.asarray(2 * jnp.pi, precision(network)), panels
+        lambda angles: features(network, angles),
+        jnp.asarray(2 * jnp.pi, precision(network)),
+        panels,
     )
 
 
-def features(network, angle):
-    """Logarithms of what changes with the angle: of rates up over rates down, of their sums, and of
-    odds of the populations."""
-    _, *rates = described(network, angle[None])
-    topology = network(angle).topology
-    ratios, sizes = [], []
-    for i, diagonal in enumerate(topology.diagonals):
-        up, down = (rate[diagonal.levels, 0] for rate in rates[2 * i : 2 * i + 2])
-        ratios.append(_logarithm(up) - _logarithm(down))
-        sizes.append(_logarithm(up + down))
-    p, _ = at_rest(matrices(topology, [rate[None] for rate in rates])[0].sum(0))
-    return jnp.concatenate([*ratios, (_logarithm(p) - _logarithm(1 - p))[:, 0]]), jnp.concatenate(
-        sizes
-    )
+def features(network, angles):
+    """Logarithms of what changes with the angle: of rates up over rates down and of odds of the
+    populations, and of sums of rates up and down."""
+    _, up, down = described(network, angles)
+    p, _ = at_rest(Jumps(network(angles[0]).topology).total(jnp.concatenate([up, down])))
+    odds = [_logarithm(up) - _logarithm(down), _logarithm(p) - _logarithm(1 - p)]
+    return jnp.concatenate(odds), _logarithm(up + down)
 
 
 def _logarithm(x):
     return jnp.log(jnp.maximum(x, jnp.finfo(x.dtype).tiny))
 
 
-def described(network, *points):
-    """Energies in the order of elimination, and rates up and down each diagonal: (levels,
-    points)."""
-
-    def at(*point):
-        found = network(*point)
-        rates = [rate for jump in found.jumps() for rate in (jump.up, jump.down)]
-        return (found.energies[found.topology.order], *rates)
-
-    return jax.vmap(at, out_axes=-1)(*points)
-
-
 # From here on the last axis of every array is that of the angles, or of other points that are
 # worked on together.
 
 
-def matrices(topology, rates):
-    """Rates b -> a as matrices by reservoir, (terms, reservoirs, n, n, points), of `described`
-    rates with an axis of terms in front."""
-    n = topology.size
-    found = {
-        name: [jnp.zeros((len(rates[0]), n, n, rates[0].shape[-1]), rates[0].dtype)]
-        for name in topology.names
-    }
-    for diagonal, up, down in zip(topology.diagonals, rates[::2], rates[1::2]):
-        place = np.zeros((1, n, n, 1), bool)
-        place[0, diagonal.levels, diagonal.lower[diagonal.levels]] = True
-        found[diagonal.reservoir] += [
-            jnp.where(place, up[:, :, None], 0),
-            jnp.where(place.swapaxes(1, 2), down[:, None], 0),
-        ]
-    return jnp.stack([add(each) for each in found.values()], axis=1)
+def described(network, *points):
+    """Energies in the order of elimination, (levels, points), and rates up and down of all jumps,
+    (jumps, points), listed as in `Topology.ends`."""
+    found = eqx.filter_vmap(network, out_axes=lambda x: -1 if eqx.is_inexact_array(x) else None)(
+        *points
+    )
+    topology = found.topology
+    energies, jumps = _chosen(found.energies, topology.order), Jumps(topology)
+    up, down = _golden_rule(jumps, found.reservoirs, jumps.apart(energies))
+    strengths = jnp.concatenate([nonnegative(found.strengths[name]) for name in topology.names])
+    # A rate out of a level is a mean over its states.
+    low, high = (jnp.asarray(1 / topology.degeneracies[x], up.dtype)[:, None] for x in jumps.ends)
+    return energies, settle(up * (strengths * low)), settle(down * (strengths * high))
 
 
-def cyclic(topology, dtype):
-    """1 for jumps b -> a, by reservoir, that are part of a cycle: at rest nothing flows in the
-    others."""
-    kept = [
-        topology.on_cycles(diagonal, jnp.ones(topology.size, dtype))[None, :, None]
-        for diagonal in topology.diagonals
-    ]
-    return matrices(topology, [x for x in kept for _ in range(2)])[0, ..., 0]
+def _golden_rule(jumps, reservoirs, gaps):
+    """Rates up and down for unit strengths, those of all reservoirs of a kind together."""
+    of_each = [reservoirs[name] for name in jumps.names]
+    exchange = [bool(np.any(jumps.particles[jumps.drivers == i])) for i in range(len(of_each))]
+    places, rates = [], []
+    for group in alike([*zip(of_each, exchange)]):
+        rows = [np.flatnonzero(jumps.drivers == i) for i in group]
+        numbers, rest = eqx.partition([of_each[i] for i in group], eqx.is_inexact_array)
+        numbers = [at_every(x, len(row)) for x, row in zip(numbers, rows)]
+        numbers = jax.tree.map(lambda *x: jnp.concatenate(x), *numbers)
+        places.append(np.concatenate(rows))
+        taken = jnp.asarray(jumps.particles[places[-1]], gaps.dtype)[:, None]
+        taken = jnp.broadcast_to(taken, (len(taken), gaps.shape[1])) if exchange[group[0]] else None
+
+        def of_jump(numbers, *exchanged, rest=rest[0]):
+            return eqx.combine(numbers, rest).rates(*exchanged)
+
+        # With the points last inside as well.
+        some = _chosen(gaps, places[-1])
+        rates.append(jax.vmap(jax.vmap(of_jump), -1, -1)(numbers, some, taken))
+    order = np.argsort(np.concatenate(places))
+    return (_chosen(jnp.concatenate(x), order) for x in zip(*rates))
+
+
+def _chosen(x, rows):
+    """Rows of x; x itself where these are all, in order, which a compiler would not see."""
+    return x if np.array_equal(rows, np.arange(len(x))) else x[rows]
+
+
+class Jumps:
+    """Linear maps between the levels of a network and its jumps, listed as in `Topology.ends`.
+
+    `low`, `high`: of levels, values at either end of the jumps; `apart`: their difference, upper
+    minus lower; `brought`: of flows lower -> upper, what they bring to each level; `taken`: their
+    sums over the jumps of each reservoir; `total`: of rates up and down, one after the other, those
+    b -> a, (levels, levels), and `matrices`, the same by reservoir. `cyclic`: 1 for jumps that are
+    part of a cycle; at rest nothing flows in the others.
+    """
+
+    def __init__(self, topology):
+        self.topology, self.ends = topology, topology.ends
+        self.names, self.drivers = topology.names, topology.drivers
+        one, driven = np.eye(topology.size), np.eye(len(self.names))[self.drivers]
+        lower, upper = (one[each] for each in self.ends)
+        up = upper[:, :, None] * lower[:, None]
+        moved = np.concatenate([up, up.swapaxes(1, 2)]).transpose(1, 2, 0)
+        by_driver = np.tile(driven, (2, 1)).T[:, None, None]
+        maps = (lower, upper, upper - lower, (upper - lower).T, driven.T, moved)
+        self.low, self.high, self.apart, self.brought, self.taken, self.total = (
+            LinearMap(each, written_out=True) for each in maps
+        )
+        self.matrices = LinearMap(by_driver * moved)
+        self.particles = topology.particles[self.ends[1]] - topology.particles[self.ends[0]]
+        self.cyclic = topology.cyclic
+
+    def flows(self, up, down, x):
+        """Net jumps lower -> upper per time, (jumps, ..., points), of populations (levels, ...,
+        points)."""
+        return settle(up * self.low(x) - down * self.high(x))
+
+    def __hash__(self):
+        return hash(self.topology)
+
+    def __eq__(self, other):
+        return isinstance(other, Jumps) and self.topology == other.topology
 
 
 def gained(rates, charge):
@@ -114,14 +152,28 @@ def integrals(values, weights, tails):
     halves cancel, and say nothing.
     """
     every = jnp.stack(values)
-    size = jnp.abs(every) @ weights
-    # What vanishes at every angle, such as leakage in equilibrium, is rounding: it has nothing to
-    # resolve.
-    size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 0.6 * size.max(0, keepdims=True))
 
     def panels(x):
         return x.reshape(*x.shape[:-1], -1, GAUSS)
 
     missed = jnp.einsum("qkps,tps->qkpt", panels(every), panels(tails))
-    error = jnp.max(jnp.abs(missed).max(-1).sum(-1) / jnp.where(size > 0, size, 1))
-    return every @ weights, error
+    return every @ weights, _largest(jnp.abs(missed).max(-1).sum(-1), jnp.abs(every) @ weights)
+
+
+def even_integrals(values):
+    """The same at evenly spaced angles of a turn, where sums converge exponentially: every other
+    angle misses the first harmonics that alias, all of them as much squared."""
+    every = jnp.stack(values)
+    # From the signs that alternate, so that nothing cancels.
+    signs = jnp.asarray(1 - 2 * (np.arange(every.shape[-1]) % 2), every.dtype)
+    step = 2 * jnp.pi / every.shape[-1]
+    missed = _largest(jnp.abs(every @ signs), jnp.abs(every).sum(-1))
+    return every.sum(-1) * step, missed**2
+
+
+def _largest(missed, size):
+    """The largest error relative to the absolute values."""
+    # What vanishes at every angle, such as leakage in equilibrium, is rounding: it has nothing to
+    # resolve.
+    size = jnp.maximum(size, jnp.finfo(size.dtype).eps ** 0.6 * size.max(0, keepdims=True))
+    return jnp.max(missed / jnp.where(size > 0, size, 1))

@@ -1,9 +1,13 @@
 """A driven network without motion, at many angles at once: the last axis of every array is that of
 the points."""
 
+import functools
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -13,45 +17,60 @@ from ..status import Status, first
 
 class Resting(eqx.Module):
     """`populations` p with W p = 0, and a `response` R: x = R y has W x = y and adds up to nothing,
-    for every y that does.
+    for every y that does; of `jumps` with the rates `up` and `down`.
 
     `status` is 0 where all is well (`qtd.Status`).
     """
 
+    up: Float[Array, "jumps points"]
+    down: Float[Array, "jumps points"]
     populations: Float[Array, "n points"]
     response: Float[Array, "n n points"]
     status: Int[Array, " points"]
+    jumps: Any = eqx.field(static=True)
 
-    def __init__(self, rates: Float[Array, "reservoirs n n points"]):
-        self.populations, self.response = at_rest(settle(rates.sum(0)))
-        known = lax.stop_gradient((rates, self.populations, self.response))
-        bad, (_, p, response) = jnp.abs(known[0]).max((0, 1, 2)), known
+    def __init__(self, jumps, up: Float[Array, "jumps points"], down: Float[Array, "jumps points"]):
+        self.jumps, self.up, self.down = jumps, up, down
+        self.populations, self.response = at_rest(jumps.total(jnp.concatenate([up, down])))
+        *rates, p, response = lax.stop_gradient((up, down, self.populations, self.response))
+        largest = functools.reduce(jnp.maximum, [jnp.abs(x).max(0) for x in rates])
         exists = jnp.isfinite(p).all(0) & jnp.isfinite(response).all((0, 1))
         self.status = first(
-            (jnp.isinf(bad), Status.INFINITE_RATE),
-            (jnp.isnan(bad), Status.INVALID_PARAMETER),  # illegal parameters make their rates NaN
+            (jnp.isinf(largest), Status.INFINITE_RATE),
+            # Illegal parameters make their rates NaN.
+            (jnp.isnan(largest), Status.INVALID_PARAMETER),
             (~exists, Status.NO_UNIQUE_STEADY_STATE),
         )
 
-    def flows(
-        self, rates: Float[Array, "reservoirs n n points"], cyclic: Float[Array, "reservoirs n n"]
-    ) -> Float[Array, "..."]:
-        """Net jumps b -> a per time by reservoir, antisymmetric; 0 where a jump is part of no cycle
-        (`cyclic` 0).
+    def answer(self, y: Float[Array, "n points"]) -> Float[Array, "n points"]:
+        """R y, of a y that adds up to nothing."""
+        return _answer(self.jumps, self.up, self.down, lax.stop_gradient(self.response), y)
+
+    def flows(self) -> Float[Array, "jumps points"]:
+        """Net jumps lower -> upper per time; 0 where a jump is part of no cycle.
 
         Populations are right relative to themselves, flows where jumps nearly balance need not be:
         Newton steps take off what would pile up in the levels, rounding of what goes to and fro, so
         that what is left obeys Kirchhoff's law.
         """
-        flows = _net(rates, self.populations)
+        rates, jumps = (self.up, self.down), self.jumps
+        flows = jumps.flows(*rates, self.populations)
         for _ in range(2):
-            flows = flows - _net(rates, apply(self.response, flows.sum((0, 2))))
-        return flows * cyclic[..., None]
+            flows = flows - jumps.flows(*rates, self.answer(jumps.brought(flows)))
+        return flows * jnp.asarray(jumps.cyclic, flows.dtype)[:, None]
 
 
-def _net(rates, x):
-    there = settle(rates * x[None, None])
-    return there - there.swapaxes(1, 2)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _answer(jumps, up, down, response, y):
+    return settle(apply(response, y))
+
+
+@_answer.defjvp
+def _answer_jvp(jumps, primals, tangents):
+    """W x = y, differentiated: that of the response is not needed."""
+    x = _answer(jumps, *primals)
+    moved = tangents[3] - jumps.brought(jumps.flows(*tangents[:2], x))
+    return x, _answer(jumps, *primals[:3], moved)
 
 
 @jax.custom_jvp
@@ -68,39 +87,68 @@ def at_rest(
     responses to a y of one sign, are right relative to themselves. NaN where two levels are left by
     nothing.
     """
-    n = len(rates)
-    levels = jnp.arange(n)[:, None]
+    steps = []
+    while len(rates) > 1:
+        rates, step = _without_the_hottest(rates)
+        steps.append(step)
+    p, times = jnp.ones_like(rates[0]), jnp.zeros_like(rates)
+    for step in reversed(steps):
+        p, times = _restored(p, times, *step)
+    p = p / sum_over(p, 0)[None]
+    return p, p[:, None] * sum_over(times, 0)[None] - times
 
-    def eliminate(carry, _):
-        rates, remains = carry
-        out = rates.sum(0)
-        hot = (levels == jnp.where(remains, out, -1).argmax(0)[None]).astype(rates.dtype)
-        rate = (hot * out).sum(0)
-        share = (rates * hot[None]).sum(1) / rate[None]
-        into = (rates * hot[:, None]).sum(0)
-        rates = rates + share[:, None] * into[None]
-        kept = 1 - hot
-        rates = (
-            rates * (kept[:, None] * kept[None]) * (1 - jnp.eye(n, dtype=rates.dtype))[..., None]
-        )
-        return (rates, remains & (hot == 0)), (hot, share, into / rate[None], 1 / rate)
 
-    start = rates, jnp.full(rates.shape[1:], True)
-    (_, last), steps = lax.scan(eliminate, start, length=n - 1)
+def _without_the_hottest(rates):
+    """Rates between the levels that remain without the one that is left fastest, whose place the
+    last one takes; and where it was, its shares of jumps to the others, their rates to it over the
+    rate that leaves it, and the time it is left in."""
+    last, out = len(rates) - 1, sum_over(rates, 0)
+    fastest, place = out[0], jnp.zeros_like(out[0])
+    for i in range(1, last + 1):
+        place = jnp.where(out[i] > fastest, i, place)
+        fastest = jnp.maximum(out[i], fastest)
+    place = settle(place)
+    onwards, into = (settle(_moved(_taken(x, place), place)) for x in (rates.swapaxes(0, 1), rates))
+    share = settle(onwards / fastest[None])
+    rates = _moved(_moved(rates, place).swapaxes(0, 1), place).swapaxes(0, 1)
+    off = jnp.asarray(1 - np.eye(last), rates.dtype)[..., None]
+    return settle((rates + share[:, None] * into[None]) * off), (
+        place,
+        share,
+        into / fastest[None],
+        1 / fastest,
+    )
 
-    def restore(carry, step):
-        p, times = carry
-        hot, share, gain, time = step
-        p = p + hot * (gain * p).sum(0, keepdims=True)
-        # Mean times in each level, from each level on, until the last one is reached.
-        column = (times * share[None]).sum(1)
-        row = (gain[:, None] * times).sum(0) + hot * (time + (gain * column).sum(0))[None]
-        return (p, times + hot[:, None] * row[None] + column[:, None] * hot[None]), None
 
-    start = last.astype(rates.dtype), jnp.zeros_like(rates)
-    (p, times), _ = lax.scan(restore, start, steps, reverse=True)
-    p = p / p.sum(0, keepdims=True)
-    return p, p[:, None] * times.sum(0)[None] - times
+def _taken(x, place):
+    """The row of x at this place."""
+    found = x[-1]
+    for i in range(len(x) - 1):
+        found = jnp.where(place == i, x[i], found)
+    return found
+
+
+def _moved(x, place):
+    """The rows of x but the last one, which takes the place of the one there."""
+    return jnp.stack([jnp.where(place == i, x[-1], x[i]) for i in range(len(x) - 1)])
+
+
+def _swapped(x, place):
+    """The rows of x, the last one exchanged with the one at this place."""
+    return jnp.concatenate([_moved(x, place), _taken(x, place)[None]])
+
+
+def _restored(p, times, place, share, gain, time):
+    """Populations, and mean times in each level, from each level on, until the last one is reached,
+    with a level more."""
+    p = _swapped(jnp.concatenate([p, sum_over(gain * p, 0)[None]]), place)
+    column = settle(sum_over(times * share[None], 1))
+    row = sum_over(gain[:, None] * times, 0)
+    corner = time + sum_over(gain * column, 0)
+    rows = jnp.concatenate([times, row[None]])
+    column = jnp.concatenate([column, corner[None]])
+    times = settle(jnp.concatenate([rows, column[:, None]], 1))
+    return settle(p), settle(_swapped(_swapped(times, place).swapaxes(0, 1), place).swapaxes(0, 1))
 
 
 @at_rest.defjvp

@@ -32,7 +32,7 @@ from .._numerics.printing import readable
 from .._numerics.quadrature import gauss
 from .._numerics.validation import as_scalar, is_concrete, where_legal, whole
 from ..status import Status, first, raise_if_known
-from ._driven import Network, as_asked, described, gained, integrals, matrices, panel_edges
+from ._driven import Jumps, Network, as_asked, described, gained, integrals, panel_edges
 from ._resting import Resting, generator
 from .turns import Cycle
 
@@ -203,8 +203,10 @@ def _at(shifted, angles, temperature, order):
     of velocity and sources; and a status."""
     topology = shifted(angles[0], 0.0, 0.0).topology
     names = topology.names
-    energies, rates = _rates(shifted, angles, temperature, topology, order)
-    resting = Resting(rates[0])
+    jumps = Jumps(topology)
+    energies, up, down = _rates(shifted, angles, temperature, order)
+    resting = Resting(jumps, up[0], down[0])
+    rates = jax.vmap(jumps.matrices, out_axes=0)(jnp.concatenate([up, down], axis=1))
     # Each reservoir's rates, [j, n_V, n_T], at their places among the powers of the angle and all
     # sources.
     joint = _powers(1 + 2 * len(names), order)
@@ -227,9 +229,9 @@ def _at(shifted, angles, temperature, order):
     return -jnp.einsum("anp,np->ap", at_angle, energies[1]), *flows, resting.status
 
 
-def _rates(shifted, angles, temperature, topology, order):
-    """Taylor coefficients of the energies in the angle, and of the rates by reservoir in the angle,
-    its potential and its temperature.
+def _rates(shifted, angles, temperature, order):
+    """Taylor coefficients of the energies in the angle, and of the rates up and down of all jumps
+    in the angle, and in the potential and the temperature of their reservoirs.
 
     Univariate Taylor arithmetic along more directions than there are coefficients, which are then
     interpolated (Griewank, Utke and Walther, Math. Comp. 69, 1117 (2000)); in units in which all
@@ -248,16 +250,19 @@ def _rates(shifted, angles, temperature, topology, order):
     directions = np.concatenate(
         [[[1.0, 0.0, 0.0]], directions / np.abs(directions).max(1, keepdims=True)]
     )
-    # Lanes are directions and angles: series [order, direction, angle] of what is added to angle,
-    # potential and temperature.
+    # Points are directions and angles: series [order, direction and angle] of what is added to
+    # angle, potential and temperature.
     steps = jnp.asarray(directions.T, angles.dtype)[:, :, None] * unit[:, None]
     zeros = jnp.zeros_like(steps[0])
     base = [jnp.broadcast_to(angles, zeros.shape), zeros, zeros]
     inputs = [jnp.stack([x, step, *[zeros] * (top - 1)]) for x, step in zip(base, steps)]
-    along = jax.vmap(
-        lambda x, v, t: described(lambda angle, v, t: shifted(angle, t, v), x, v, t), out_axes=1
-    )
-    values = taylor(along, *inputs)  # (orders, levels, directions, angles)
+
+    def along(*points):
+        return described(lambda angle, v, t: shifted(angle, t, v), *points)
+
+    values = taylor(along, *(x.reshape(len(x), -1) for x in inputs))
+    # (orders, levels or jumps, directions, angles).
+    values = [x.reshape(*x.shape[:2], *zeros.shape) for x in values]
     energies = jnp.stack([values[0][k][:, 0] / unit[:1] ** k for k in range(2)])
     rates = [[] for _ in values[1:]]
     for a in powers:
@@ -268,7 +273,7 @@ def _rates(shifted, angles, temperature, topology, order):
         scale = 1 / _monomial(unit, a)[None]
         for found, along_all in zip(rates, values[1:]):
             found.append(scale * jnp.einsum("d,ndp->np", row, along_all[k]))
-    return energies, matrices(topology, [jnp.stack(x) for x in rates])
+    return energies, *map(jnp.stack, rates)
 
 
 def _expanded(generators, resting, solving, joint, order):

@@ -15,7 +15,7 @@ from .._numerics.printing import by_name, readable
 from .._numerics.quadrature import radau
 from .._numerics.validation import is_concrete, where_legal, whole
 from ..status import Status, first
-from ._driven import Network, as_asked, described, gained, matrices, panel_edges
+from ._driven import Jumps, Network, as_asked, described, gained, panel_edges
 from ._resting import generator
 
 __all__ = ["Cycle", "cycle", "work_cumulants", "work_generating_function"]
@@ -122,11 +122,11 @@ def turn_in_panels(network: Network, way: Float[Array, ""], panels: int) -> Turn
     angles = (edges[:-1, None] + sizes[:, None] * jnp.asarray(_NODES, edges.dtype)[None]).reshape(
         -1
     )
-    (energies, *rates), slopes = jax.jvp(
+    (energies, up, down), slopes = jax.jvp(
         lambda x: described(ahead, x), (angles,), (jnp.ones_like(angles),)
     )
     topology = network(angles[0]).topology
-    rates = matrices(topology, [rate[None] for rate in rates])[0]
+    rates = Jumps(topology).matrices(jnp.concatenate([up, down]))
     particles = jnp.asarray(topology.particles, energies.dtype)[:, None]
     found = generator(rates.sum(0)), -slopes[0], gained(rates, particles), gained(rates, energies)
     return Turn(

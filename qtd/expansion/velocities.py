@@ -72,17 +72,21 @@ class Velocities(eqx.Module):
 
 
 def steady_velocities(
-    network: Network, load: ArrayLike, order: int = 3, panels: int | None = None
+    network: Network,
+    load: ArrayLike,
+    order: int = 3,
+    panels: int | None = None,
+    angles: int | None = None,
 ) -> Velocities:
     """Constant velocities at which the torque of `network` integrated over a turn is `load` = 2 pi
     F_ext: all real roots of the series to `order` >= 1.
 
     For a rotor of large inertia; with implicit derivatives. The series is asymptotic: roots at
     which it cannot be believed have the status UNTRUSTED; `exact_velocities` does without it.
-    `panels` as in `coefficients`. **Source:** Eqs. (60)-(64).
+    `panels` and `angles` as in `coefficients`. **Source:** Eqs. (60)-(64).
     """
     whole(order, "order", 1)
-    found = _steady_velocities(network, as_asked(network, load, "load"), order, panels)
+    found = _steady_velocities(network, as_asked(network, load, "load"), order, panels, angles)
     _raise(found)
     return found
 
@@ -112,8 +116,8 @@ def _raise(found):
 
 
 @compiled
-def _steady_velocities(network, load, order, panels):
-    found = velocities_of(coefficients(network, order + 2, panels), load, order)
+def _steady_velocities(network, load, order, panels, angles):
+    found = velocities_of(coefficients(network, order + 2, panels, angles), load, order)
 
     def told(x):
         return missing(jnp.isinf(found.values), x)

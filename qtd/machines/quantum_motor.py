@@ -147,9 +147,14 @@ class QuantumMotor(AbstractMachine):
         """Levels and jumps at one `angle`, for `qtd.expansion` and everything that networks can
         do."""
         angle = as_scalar(angle, "angle")
-        turns = angle * jnp.arange(1, self.orbit.shape[2] + 1, dtype=angle.dtype)
-        waves = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
-        offsets = self.radius * (self.orbit * waves[None]).sum((1, 2))
+        turns = [harmonic * angle for harmonic in range(1, self.orbit.shape[2] + 1)]
+        waves = [[wave(x) for x in turns] for wave in (jnp.cos, jnp.sin)]
+
+        def offset(orbit):
+            terms = [orbit[i, k] * x for i, wave in enumerate(waves) for k, x in enumerate(wave)]
+            return self.radius * add(terms)  # written out, as sums over such axes are slow
+
+        offsets = [offset(dot) for dot in self.orbit]
         left, right = self.energy_left + offsets[0], self.energy_right + offsets[1]
         both, apart = left + right, left - right
         split = jnp.sqrt(apart**2 + self.tunnelling**2)
@@ -190,10 +195,12 @@ class QuantumMotor(AbstractMachine):
         return expansion.local(self.network, angle, order)
 
     @checked
-    def coefficients(self, order: int = 3, panels: int | None = None) -> Coefficients:
-        """Integrals over a turn of torque and currents to `order` in the velocity; `panels` as in
-        `qtd.expansion.coefficients`."""
-        return expansion.coefficients(self.network, order, panels)
+    def coefficients(
+        self, order: int = 3, panels: int | None = None, angles: int | None = None
+    ) -> Coefficients:
+        """Integrals over a turn of torque and currents to `order` in the velocity; `panels` and
+        `angles` as in `qtd.expansion.coefficients`."""
+        return expansion.coefficients(self.network, order, panels, angles)
 
     def work_coefficients(self, order: int = 3) -> Float[Array, " orders"]:
         """C_F^(k), k = 0 ... `order`: the torque integrated over a turn is sum_k C_F^(k) v^k."""
@@ -244,13 +251,14 @@ class QuantumMotor(AbstractMachine):
         order: int = 3,
         exact: bool = False,
         panels: int | None = None,
+        angles: int | None = None,
     ) -> "MotorPoint":
         """What the motor does at its slowest stable steady velocity under `load` (None: half of the
         torque at rest, as in Fig. 2(a)).
 
         Currents by the series to one order more than the torque, so that each order conserves
         energy; or, `exact`, all of it to all orders in the velocity. NaN where there is no stable
-        velocity. `order` >= 1; `panels` as in `coefficients`. UNTRUSTED, as in
+        velocity. `order` >= 1; `panels` and `angles` as in `coefficients`. UNTRUSTED, as in
         `qtd.expansion.Velocities`, and where the currents would produce less entropy than nothing,
         which no turn does: then their series has not converged. **Source:** Eqs. (45)-(47).
         """
@@ -261,6 +269,7 @@ class QuantumMotor(AbstractMachine):
             order,
             exact,
             panels,
+            angles,
         )
         raise_if_known(found.status, Status.INVALID_PARAMETER, Status.NO_UNIQUE_STEADY_STATE)
         return found
@@ -376,8 +385,8 @@ def _pumping_onset(motor, order, of, panels):
 
 
 @compiled
-def _operate(motor, load, order, exact, panels):
-    series = motor.coefficients(order + 2, panels)
+def _operate(motor, load, order, exact, panels, angles):
+    series = motor.coefficients(order + 2, panels, angles)
     load = series.torque[0] / 2 if load is None else load
     if exact:
         velocity, omitted, status = motor.terminal_velocities(load, exact=True).slowest

@@ -20,6 +20,7 @@ from qtd._numerics.quadrature import (
     legendre,
     panels,
     radau,
+    slope_of_turn,
 )
 
 pytestmark = pytest.mark.digits
@@ -194,6 +195,16 @@ def test_coefficients_of_a_legendre_polynomial_are_those_of_one_term():
     local = np.asarray(gauss_jit(jnp.array([-1.0, 1.0, 1.0, 1.0]))[0][:POINTS])
     values = eval_legendre(np.arange(POINTS), local[:, None])
     np.testing.assert_allclose(expanded(jnp.asarray(values))[0], np.eye(POINTS), rtol=0, atol=5e-14)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_slopes_of_a_turn_are_those_of_its_harmonics(dtype):
+    angles = jnp.arange(16, dtype=dtype) * jnp.asarray(2 * np.pi / 16, dtype)
+    found = slope_of_turn(jnp.stack([jnp.sin(3 * angles), 1 + jnp.cos(7 * angles)]))
+    assert found.dtype == dtype
+    expected = jnp.stack([3 * jnp.cos(3 * angles), -7 * jnp.sin(7 * angles)])
+    # Phases up to 40 are off by as many roundings, and slopes by seven times that.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=300 * jnp.finfo(dtype).eps)
 
 
 # Panels that share the features of a period.

@@ -32,7 +32,8 @@ def primitive(
       operands what comes out, a list if there are `several` results.
     - `transpose(ct, *operands, **static)`: what a linear operation gives back, one entry for each
       operand. With it alone the operation is linear in its first operand; with `jvp(primals,
-      tangents, **static)` as well that rule differentiates. Without it there is no derivative.
+      tangents, **static)`, alone or as well, that rule differentiates. Without either there is no
+      derivative.
     - `traced_once`: names of the static arguments of an operation long enough that its program is
       kept, and not traced again wherever it is used.
     - `eager`: what is done with known operands, by default `compute`, compiled.
@@ -53,6 +54,8 @@ def primitive(
         return results, [x.ndim - 1 for x in results] if several else results.ndim - 1
 
     batching.primitive_batchers[new] = batch
+    if jvp is not None:
+        ad.primitive_jvps[new] = jvp
     if transpose is None:
         return new.bind
 
@@ -62,7 +65,6 @@ def primitive(
     if jvp is None:
         ad.deflinear2(new, given_back)
     else:
-        ad.primitive_jvps[new] = jvp
         ad.primitive_transposes[new] = given_back
     return new.bind
 

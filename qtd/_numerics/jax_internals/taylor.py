@@ -103,6 +103,12 @@ def _linear(step, operands, count):
     ]
 
 
+def _along_rows(step, operands, count):
+    """A linear map, which is of first axes."""
+    found = step.primitive.bind(jnp.moveaxis(operands[0].terms, 0, -1), **step.params)
+    return [_Series(jnp.moveaxis(found, -1, 0))]
+
+
 def _joint(step, operands, count):
     """Linear in all that are real numbers together, such as a concatenation: constants move as
     well."""
@@ -128,7 +134,9 @@ def _bilinear(step, operands, count):
 def _division(step, operands, count):
     above, below = operands
     if not isinstance(below, _Series):
-        return _linear(step, operands, count)
+        first, *others = _rows(above.terms)
+        over = 1 / below
+        return [_Series(jnp.stack([first / below, *(x * over for x in others)]))]
     return _collected(
         _quotient(_rows(_lifted(above, count, below.terms.shape[1:])), _rows(below.terms))
     )
@@ -145,6 +153,12 @@ def _elementary(recursion):
     return lambda step, operands, count: _collected(
         recursion(_rows(operands[0].terms), **step.params)
     )
+
+
+def _both(step, operands, count):
+    filled, empty = _occupied(_rows(operands[0].terms))
+    (empty,) = _collected(empty)
+    return [_Series(jnp.concatenate([filled[0][None], -empty.terms[1:]])), empty]
 
 
 def _by_jet(step, operands, count):
@@ -211,20 +225,20 @@ def _logarithm(a, **_):
     return found
 
 
-def _logistic(a, **_):
-    """s' = s (1 - s) a'; both s and 1 - s keep all digits."""
+def _occupied(a):
+    """f = 1 / (e^a + 1) and 1 - f, which both keep all digits: f' = -f (1 - f) a'."""
     above = a[0] > 0
     # Not of the absolute value, which has no slope at 0.
     decay = settle(jnp.exp(jnp.where(above, -a[0], a[0])))
     large = 1 / (1 + decay)
     small = decay * large
-    found, rest = [settle(jnp.where(above, large, small))], [settle(jnp.where(above, small, large))]
+    found, rest = [settle(jnp.where(above, small, large))], [settle(jnp.where(above, large, small))]
     slope, both = _weighted(a), [found[0] * rest[0]]
     for k in range(1, len(a)):
-        found.append(add(_convolution(slope, both, k, 1)) / k)
-        rest.append(-found[k])
+        rest.append(add(_convolution(slope, both, k, 1)) / k)
+        found.append(-rest[k])
         both.append(add(_convolution(found, rest, k)))
-    return found
+    return found, rest
 
 
 def _waves(a):
@@ -292,7 +306,9 @@ _RULES = {
     "expm1": _elementary(lambda a, **_: [jnp.expm1(a[0]), *_exponential(a)[1:]]),
     "log": _elementary(_logarithm),
     "log1p": _elementary(lambda a, **_: [jnp.log1p(a[0]), *_logarithm([1 + a[0], *a[1:]])[1:]]),
-    "logistic": _elementary(_logistic),
+    "logistic": _elementary(lambda a, **_: _occupied(a)[1]),
+    "occupied": _both,
+    "linear_map": _along_rows,
     "sin": _elementary(lambda a, **_: _waves(a)[0]),
     "cos": _elementary(lambda a, **_: _waves(a)[1]),
     "sqrt": _elementary(_root),
