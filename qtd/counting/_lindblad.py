@@ -12,7 +12,7 @@ from .._numerics.batching import add, follow, settle
 from .._numerics.compilation import compiled
 from .._numerics.validation import as_scalar
 from ..limits import FIRST_ORDER
-from ..steady import CoherentSteadyState
+from ..steady import CoherentSteadyState, WideSteadyState
 from ._expansion import expand
 from ._fronts import Covariance, Weights, check_known, noise, series
 
@@ -20,7 +20,7 @@ Rows = tuple[tuple[Float[Array, ""], ...], ...]
 
 
 @noise.register
-def _(state: CoherentSteadyState, quantity: str) -> Covariance:
+def _(state: CoherentSteadyState | WideSteadyState, quantity: str) -> Covariance:
     # Quanta of a local equation need not add up to what the device takes.
     approach = state.lindbladian.structure.approach
     passes_on = approach == "global" and quantity in ("energy", "particles")
@@ -34,7 +34,7 @@ def _(state: CoherentSteadyState, quantity: str) -> Covariance:
 
 @series.register
 def _(
-    state: CoherentSteadyState, weights: Weights, order: int, quantity: str
+    state: CoherentSteadyState | WideSteadyState, weights: Weights, order: int, quantity: str
 ) -> Float[Array, " order"]:
     return coherent_cumulants(
         state, named(state, weights), state.lindbladian.structure.trace, order, quantity

@@ -1,0 +1,65 @@
+"""Linear systems known by what they do to a vector, solved by minimal residuals."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Points = Float[Array, "points m"]
+
+# Directions that are kept to be orthogonal to: with a third of them, equations whose couplings are
+# not weak took ten times as many steps, or stood still.
+_KEPT = 64
+_MOST = 600  # steps; weak couplings take 5 to 60
+
+
+def minimal_residual(
+    apply: Callable[[Points], Points], right: Points, tolerance: float
+) -> tuple[Points, Float[Array, " points"]]:
+    """x with A x = `right` for each of a batch of points, from what A does, `apply`; and what is
+    left of the right side, as a share of it.
+
+    Generalised conjugate residuals, until less than the `tolerance` is left of each, then once
+    more from what is truly left. `apply` should be near to 1. A point that does not converge has
+    a large share left, and one that is no number has NaN; neither touches the others, but all wait
+    for the slowest.
+    """
+    first, goal = right, tolerance * _size(right)
+    x = jnp.zeros_like(right)
+    for _ in range(2):
+        x = x + _descended(apply, right, goal)
+        right = first - apply(x)
+    return x, _size(right) / jnp.where(goal > 0, _size(first), 1.0)
+
+
+def _descended(apply, right, goal):
+    count, kind = min(_KEPT, _MOST), right.dtype
+    basis = jnp.zeros((count, *right.shape), kind)
+
+    def is_open(carry):
+        step, _, left, *_ = carry
+        return jnp.any(_size(left) > goal) & (step < _MOST)
+
+    def one(carry):
+        step, x, left, directions, images = carry
+        direction, image = left, apply(left)
+        shares = jnp.einsum("kpm,pm->kp", images, image)
+        direction = direction - jnp.einsum("kp,kpm->pm", shares, directions)
+        image = image - jnp.einsum("kp,kpm->pm", shares, images)
+        length = _size(image)[:, None]
+        is_moving = (length > 0) & (_size(left) > goal)[:, None]
+        unit = jnp.where(is_moving, 1 / jnp.where(is_moving, length, 1), 0)
+        direction, image = direction * unit, image * unit
+        along = jnp.einsum("pm,pm->p", image, left)[:, None]
+        place = step % count
+        directions = lax.dynamic_update_index_in_dim(directions, direction, place, 0)
+        images = lax.dynamic_update_index_in_dim(images, image, place, 0)
+        return step + 1, x + along * direction, left - along * image, directions, images
+
+    start = (0, jnp.zeros_like(right), right, basis, basis)
+    return lax.while_loop(is_open, one, start)[1]
+
+
+def _size(x):
+    return jnp.sqrt(jnp.sum(x**2, axis=-1))
