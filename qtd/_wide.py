@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.hermitian import large_eigensystem
@@ -20,6 +20,8 @@ from .systems.base import AbstractState
 from .systems.ratios import ratios
 
 __all__ = ["WideDissipator", "WideSteadyState"]
+
+_ROUGH = 1e-3  # of what corrects a state by rounding, or asks what rounding may do
 
 Matrix = Float[Array, "levels levels"]
 Elements = Float[Array, "groups classes n n"]
@@ -88,30 +90,30 @@ class WideSteadyState(AbstractState):
     flows: dict[str, Matrix]
     status: Int[Array, ""]
 
-    def __init__(self, lindbladian: Lindbladian):
-        structure = lindbladian.structure
-        structure.require_connected()
+    def __init__(self, lindbladian: Lindbladian, wide: Wide):
+        lindbladian.structure.require_connected()
         self.lindbladian = lindbladian
-        device = _assembled(lindbladian)
+        device = _assembled(lindbladian, wide)
         self.dissipators, self.hamiltonian = device.dissipators, device.hamiltonian
         parts, generator = self.dissipators, device.generator
         self.elimination = WideElimination(generator, device.energies, device.states)
         start = self.elimination.start
-        moved = self.elimination.solve(-self._change(start, self._flows(start)))
+        moved = self.elimination.value(-self._change(start, self._flows(start)))
         eliminated = lax.stop_gradient(start + moved)
-        # One Newton step makes the flows obey Kirchhoff's law, as in `stationary`; another one,
-        # which is 0, carries the derivatives.
+        # One Newton step makes the flows obey Kirchhoff's law, as in `stationary`. What rounding
+        # may do is found with it.
         flows = self._flows(eliminated)
-        correction = self.elimination.roughly(-self._change(eliminated, flows))
-        change = generator.apply(lax.stop_gradient(eliminated + correction))
-        carrier = self.elimination.solve(lax.stop_gradient(change) - change)
-        self.doubts = self._rounding(eliminated)
+        left = -self._change(eliminated, flows)
+        right = jnp.concatenate([left[None], self._rounding(eliminated)])
+        correction, *doubts = jax.vmap(lambda y: self.elimination.value(y, _ROUGH))(right)
+        self.doubts = jnp.stack(doubts)
+        correction = correction + self.elimination.following(eliminated + correction)
         rates = add(part.rates for part in parts.values())
         largest, off = jnp.max(rates), jnp.max(jnp.abs(self.doubts))
         has_one = self.elimination.is_regular(largest) & (off < 0.01)
         has_converged = jnp.all(jnp.isfinite(eliminated + correction))
         is_right = has_one & has_converged
-        correction = correction + carrier + jnp.where(is_right, 0.0, jnp.nan).astype(off.dtype)
+        correction = correction + jnp.where(is_right, 0.0, jnp.nan).astype(off.dtype)
         self.flows = {name: flow + parts[name].flows(correction) for name, flow in flows.items()}
         self.vector = eliminated + correction
         rounding = max(1e-9, 1e4 * float(jnp.finfo(off.dtype).eps))
@@ -136,18 +138,15 @@ class WideSteadyState(AbstractState):
         return arriving + made + generator.apply(coherences)
 
     def _rounding(self, state):
-        """What rounding of all that `_change` adds up, but flows, may do to a state."""
-        wide, generator = self._wide, lax.stop_gradient(self.elimination.generator)
+        """What rounding of all that `_change` adds up, but flows, may leave of it, for two patterns
+        of signs."""
+        wide, generator = self._wide, self.elimination.generator
         gross = generator.gross(wide.coherences(state))
         gross = gross + wide.coherences(generator.gross(wide.populations(state)))
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (2, *gross.shape))
-        eps = float(jnp.finfo(gross.dtype).eps)
-        off = eps * jnp.asarray(signs, gross.dtype) * gross[None]
-
-        def moved(y):
-            return self.elimination.roughly(y - wide.trace(y) * self.elimination.start)
-
-        return lax.stop_gradient(jax.vmap(moved)(off))
+        rounding = float(jnp.finfo(gross.dtype).eps) * jnp.asarray(signs, gross.dtype) * gross[None]
+        traces = jax.vmap(wide.trace)(rounding)
+        return rounding - traces[:, None, None, None] * self.elimination.start[None]
 
     def _is_no_state(self):
         if self.lindbladian.structure.approach != "redfield":
@@ -162,6 +161,11 @@ class WideSteadyState(AbstractState):
     def is_classical(self) -> bool:
         """Whether no coherence is kept, so that what binds jumps binds it."""
         return self._wide.sectors.width == 1
+
+    @property
+    def coherences(self) -> Blocks:
+        """Sums of the real and imaginary parts of the coherences that are kept, by class."""
+        return self._wide.coherences(self.vector)
 
     @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
@@ -262,85 +266,85 @@ class _Device(NamedTuple):
     states: Operators | None
 
 
-def _assembled(lindbladian: Lindbladian) -> _Device:
+def _assembled(lindbladian: Lindbladian, wide: Wide) -> _Device:
     structure = lindbladian.structure
-    wide, is_local = structure.wide, structure.approach == "local"
     energies, vectors = lindbladian.eigenstates()
-    jumps = lindbladian.jumps(*(lindbladian.levels() if is_local else (energies, vectors)))
-    if is_local:
-        states = _operators(wide, vectors)
+    if structure.approach == "local":
+        jumps = lindbladian.jumps(*lindbladian.levels())
+        states = _by_class(wide, vectors)
         states = states._replace(real=states.real + wide.of_missing(energies.dtype))
-        matrix = _operators(wide, lindbladian.hamiltonian())
+        matrix = _by_class(wide, lindbladian.hamiltonian())
     else:
-        energies = jumps.values
-        states = None
-        matrix = Operators(wide.of_populations(energies), None)
-    scale = jumps.scale
-    near = 1e3 * float(jnp.finfo(scale.dtype).eps) * scale
+        jumps = lindbladian.jumps(energies, vectors)
+        states, matrix = None, Operators(wide.of_populations(energies), None)
+    near = 1e3 * float(jnp.finfo(jumps.scale.dtype).eps) * jumps.scale
     by_class = wide.by_class(energies, 0.0)
-    kept = jnp.asarray(wide.is_there, scale.dtype)
+    kept = jnp.asarray(wide.is_there, near.dtype)
     if structure.approach == "global":
         # Of the coherences only those of degenerate levels meet the populations.
         gaps = lax.stop_gradient(by_class[:, :, None] - by_class[:, None, :])
         kept = jnp.where(jnp.abs(gaps) <= near, kept, 0)
-
-    names = tuple(structure.edges)
-    real, rates = (
-        jnp.concatenate([values[name] for name in names])
-        for values in ({name: x for name, (x, _) in jumps.amplitudes.items()}, jumps.rates)
-    )
-    imaginary = None
-    if structure.is_complex:
-        imaginary = jnp.concatenate([jumps.amplitudes[name][1] for name in names])
-    gaps = jnp.concatenate([jumps.quanta[name]["energy"] for name in names])
-    equal = wide.equal_groups(lax.stop_gradient(gaps), near)
-
-    def operators(values):
-        return None if values is None else wide.operators(values)
-
-    def with_equals(elements):
-        """Each group with those that act together with it."""
-        if equal is None or elements is None:
-            return elements
-        return jnp.einsum("ij,jcab->icab", equal, elements)
-
-    half = 0.5 * rates
-    left = Operators(operators(half * real), operators(None if imaginary is None else half * imaginary))
-    right = Operators(with_equals(operators(real)), with_equals(operators(imaginary)))
-    products = Products(left, right, kept, wide, tuple(range(len(wide.owner))))
-    size = real**2 if imaginary is None else real**2 + imaginary**2
-    dissipators, first_edge = {}, 0
-    for owner, name in enumerate(names):
-        edges = structure.edges[name]
-        which = np.flatnonzero(wide.owner == owner)
-        place = slice(first_edge, first_edge + len(edges.upper))
-        first_edge = place.stop
-
-        def between(values, edges=edges):
-            zero = jnp.zeros((wide.size,) * 2, values.dtype)
-            return zero.at[edges.upper, edges.lower].set(
-                jnp.where(edges.upper != edges.lower, values, 0)
-            )
-
-        quanta = {}
-        for quantity, values in jumps.quanta[name].items():
-            every = jnp.zeros_like(real).at[place].set(values)
-            quanta[quantity] = between(values), with_equals(wide.operators(every))[which]
-        dissipators[name] = WideDissipator(
-            products.of(tuple(which)), between((rates * size)[place]), quanta
-        )
+    products, equal = _products(structure, wide, jumps, kept, near)
+    parts = _dissipators(structure, wide, jumps, products, equal)
     lost = products.lost()
     leaving = Operators(
         lost.real if matrix.imaginary is None else lost.real - matrix.imaginary,
-        matrix.real if lost.imaginary is None else lost.imaginary + matrix.real,
+        matrix.real if lost.imaginary is None else matrix.real + lost.imaginary,
     )
-    largest = lax.stop_gradient(jnp.max(add(part.rates for part in dissipators.values())))
+    largest = lax.stop_gradient(jnp.max(add(part.rates for part in parts.values())))
     generator = WideGenerator(products, leaving, jnp.where(largest == 0, 1, largest))
     hamiltonian = matrix.real if matrix.imaginary is None else matrix.real + matrix.imaginary
-    return _Device(dissipators, generator, hamiltonian, by_class, states)
+    return _Device(parts, generator, hamiltonian, by_class, states)
 
 
-def _operators(wide, matrix):
+def _by_class(wide, matrix):
     """A matrix of levels by class."""
     imaginary = wide.blocks(matrix.imag) if jnp.iscomplexobj(matrix) else None
     return Operators(wide.blocks(matrix.real), imaginary)
+
+
+def _products(structure, wide, jumps, kept, near):
+    """What all jumps do, and which groups of them have equal gaps."""
+
+    def every(values):
+        return jnp.concatenate([values[name] for name in structure.edges])
+
+    gaps = every({name: quanta["energy"] for name, quanta in jumps.quanta.items()})
+    equal = wide.equal_groups(lax.stop_gradient(gaps), near)
+    amplitudes = jax.tree.map(
+        lambda *x: jnp.concatenate(x),
+        *(Operators(*jumps.amplitudes[name]) for name in structure.edges),
+    )
+    left = amplitudes.weighed(0.5 * every(jumps.rates)).mapped(lambda x: wide.placed(x, None))
+    right = amplitudes.mapped(lambda x: wide.placed(x, equal))
+    return Products(left, right, kept, wide, tuple(range(len(wide.owner)))), equal
+
+
+def _dissipators(structure, wide, jumps, products, equal):
+    """The part of each reservoir."""
+    found, start = {}, 0
+    for owner, (name, edges) in enumerate(structure.edges.items()):
+        own = slice(start, start + len(edges.upper))
+        start = own.stop
+        which = np.flatnonzero(wide.owner == owner)
+
+        def between(values, edges=edges):
+            """Of jumps between different levels, as a matrix."""
+            moving = jnp.where(edges.upper != edges.lower, values, 0)
+            return (
+                jnp.zeros((wide.size,) * 2, values.dtype).at[edges.upper, edges.lower].set(moving)
+            )
+
+        def elements(values, own=own, which=which):
+            every = jnp.zeros(wide.count, values.dtype).at[own].set(values)
+            return wide.placed(every, equal)[which]
+
+        real, imaginary = jumps.amplitudes[name]
+        size = real**2 if imaginary is None else real**2 + imaginary**2
+        quanta = {
+            quantity: (between(values), elements(values))
+            for quantity, values in jumps.quanta[name].items()
+        }
+        own_products = products.of(tuple(which.tolist()))
+        found[name] = WideDissipator(own_products, between(jumps.rates[name] * size), quanta)
+    return found

@@ -244,6 +244,11 @@ class CoherentSteadyState(AbstractState):
         return not self.lindbladian.structure.variables.pairs
 
     @property
+    def coherences(self) -> Float[Array, "..."]:
+        """Real and imaginary parts of the coherences that are kept."""
+        return self.vector[self.lindbladian.structure.size :]
+
+    @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """Reservoirs by name, in the order of the Lindbladian."""
         return {
@@ -315,8 +320,8 @@ at_rest.register(RateNetwork, SteadyState)
 
 @at_rest.register
 def _(lindbladian: Lindbladian) -> CoherentSteadyState | WideSteadyState:
-    kind = WideSteadyState if lindbladian.structure.wide else CoherentSteadyState
-    return kind(lindbladian)
+    wide = lindbladian.structure.wide
+    return WideSteadyState(lindbladian, wide) if wide else CoherentSteadyState(lindbladian)
 
 
 def stationary(

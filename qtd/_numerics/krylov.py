@@ -25,12 +25,15 @@ def minimal_residual(
     a large share left, and one that is no number has NaN; neither touches the others, but all wait
     for the slowest.
     """
-    first, goal = right, tolerance * _size(right)
-    x = jnp.zeros_like(right)
-    for _ in range(2):
-        x = x + _descended(apply, right, goal)
-        right = first - apply(x)
-    return x, _size(right) / jnp.where(goal > 0, _size(first), 1.0)
+    goal = tolerance * _size(right)
+
+    def once_more(_, carry):
+        x, left = carry
+        x = x + _descended(apply, left, goal)
+        return x, right - apply(x)
+
+    x, left = lax.fori_loop(0, 2, once_more, (jnp.zeros_like(right), right))
+    return x, _size(left) / jnp.where(goal > 0, _size(right), 1.0)
 
 
 def _descended(apply, right, goal):

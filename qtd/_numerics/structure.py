@@ -216,11 +216,12 @@ class Structure:
             name: self._operator(f"couplings.{name}", operator)
             for name, operator in couplings.items()
         }
-        every = {**self.bare, **self.interaction}.values()
+        every = [*self.bare.values(), *self.interaction.values()]
         self.is_complex = any(
             np.any(np.imag(operator)) for operator in (*every, *self.couplings.values())
         )
-        self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
+        joined = sum(np.abs(operator) for operator in every)
+        self.blocks, mixing = _blocks(joined)
         if approach == "local":
             self._check_diagonal()
             mixing = np.eye(self.size)
@@ -241,39 +242,37 @@ class Structure:
             for name, operator in self.couplings.items()
         }
         self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
+        self.wide = None
+        keeps_all = isinstance(coherences, str) and coherences == "all"
+        if keeps_all and not is_complete and self.size >= _LEVELS:
+            self.wide = self._as_wide((joined if approach == "local" else mixing) > 0)
+        if self.wide is None:
+            self._work_out_maps(every, coherences, is_complete)
         arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
-        self._key: tuple = (
+        self._key = (
             *((name, x.tobytes()) for name, x in arrays),
             len(bare),
             len(interaction),
             numbers.tobytes(),
             approach,
-            coherences if isinstance(coherences, str) else tuple(self._pairs(coherences)),
+            None if self.wide else self.variables.pairs,
             is_complete,
         )
         self._hash = hash(self._key)
-        self.wide = None
-        keeps_all = isinstance(coherences, str) and coherences == "all"
-        if self.size >= _LEVELS and keeps_all and not is_complete:
-            joined = sum(np.abs(operator) for operator in every) != 0
-            if approach != "local":
-                joined = mixing > 0
-            self.wide = Wide(self.size, joined, [edges.groups() for edges in self.edges.values()])
-            if self.wide.numbers > _NUMBERS or self._products() > _PRODUCTS:
-                self.apart, self.trace = self._apart(joined), self.wide.trace
-                return
-            self.wide = None
-        self._work_out_maps(list(every), coherences, is_complete)
 
-    def _products(self):
-        return sum(len(edges.upper) ** 2 for edges in self.edges.values())
-
-    def _apart(self, joined):
-        """A level that neither H nor any jump connects with level 0."""
+    def _as_wide(self, joined):
+        """What is static where the generator is too large to be written down, from which elements
+        of H may not vanish; None where it is not."""
+        wide = Wide(self.size, joined, [edges.groups() for edges in self.edges.values()])
+        products = sum(len(edges.upper) ** 2 for edges in self.edges.values())
+        if wide.numbers <= _NUMBERS and products <= _PRODUCTS:
+            return None
         pairs = [np.argwhere(joined), *(edges.rising for edges in self.edges.values())]
         group = groups(np.concatenate(pairs), self.size)
-        found = np.flatnonzero(group != group[0])
-        return int(found[0]) if len(found) else None
+        apart = np.flatnonzero(group != group[0])
+        self.apart = int(apart[0]) if len(apart) else None
+        self.trace = wide.trace
+        return wide
 
     def _work_out_maps(self, every, coherences, is_complete):
         """All that makes numbers of a state, and its generator, out of rates."""

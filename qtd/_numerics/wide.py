@@ -6,7 +6,7 @@ A density matrix has a block for each class of basis states among which coherenc
 S + A.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -51,7 +51,7 @@ class Wide:
         for owner, jump in enumerate(jumps):
             part = groups(np.argwhere(jump.alike), len(jump.groups))
             for number in range(part.max(initial=-1) + 1):
-                own = [jump.groups[i] for i in np.flatnonzero(part == number)]
+                own = [edges for edges, other in zip(jump.groups, part) if other == number]
                 edges = np.concatenate(own)
                 units.append(_pattern(jump.upper[edges], jump.lower[edges]))
             first = len(units) - part.max(initial=-1) - 1
@@ -78,7 +78,10 @@ class Wide:
         there = self.sectors.is_there
         self.is_there = there[:, :, None] & there[:, None, :]
         self._diagonal = of, slot, slot
-        arrays = [hamiltonian, *(x for jump in jumps for x in (*jump[:2], *jump.groups, jump.alike))]
+        arrays = [
+            hamiltonian,
+            *(x for jump in jumps for x in (*jump[:2], *jump.groups, jump.alike)),
+        ]
         self._key = (size, *(np.asarray(x).tobytes() for x in arrays))
         self._hash = hash(self._key)
 
@@ -134,9 +137,13 @@ class Wide:
         found = blocks[of[:, None], slot[:, None], slot[None]]
         return jnp.where(same, found, 0)
 
-    def operators(self, values: Float[Array, " jumps"]) -> Float[Array, "groups classes n n"]:
-        """Operators by the class that they act on, from the `values` of all jumps."""
-        return jnp.concatenate([values, jnp.zeros_like(values[:1])])[self.place]
+    def placed(
+        self, values: Float[Array, " jumps"], equal: Float[Array, "groups groups"] | None
+    ) -> Float[Array, "groups classes n n"]:
+        """Operators by the class that they act on, from the `values` of all jumps; each group with
+        those that are `equal`, by `equal_groups`."""
+        made = jnp.concatenate([values, jnp.zeros_like(values[:1])])[self.place]
+        return made if equal is None else jnp.einsum("ij,jcab->icab", equal, made)
 
     def equal_groups(
         self, gaps: Float[Array, " jumps"], near: Float[Array, ""]
@@ -147,7 +154,7 @@ class Wide:
             return None
         own = gaps[self.first]
         is_equal = jnp.abs(own[:, None] - own[None]) <= near
-        return (self.alike & is_equal).astype(gaps.dtype)
+        return jnp.where(self.alike & is_equal, 1, 0).astype(gaps.dtype)
 
     def collected(self, elements: Array) -> Float[Array, "levels levels"]:
         """The sum of all `elements` of operators, by group and class, as a matrix of levels."""
@@ -190,10 +197,14 @@ class Operators(NamedTuple):
         back = None if self.imaginary is None else -transposed(self.imaginary)
         return Operators(transposed(self.real), back)
 
+    def mapped(self, function: Callable[[Array], Array]) -> "Operators":
+        """A `function` of the real and of the imaginary part."""
+        other = None if self.imaginary is None else function(self.imaginary)
+        return Operators(function(self.real), other)
+
     def weighed(self, weights: Array) -> "Operators":
         """Each element times its weight, `weights`."""
-        other = None if self.imaginary is None else self.imaginary * weights
-        return Operators(self.real * weights, other)
+        return self.mapped(lambda x: x * weights)
 
 
 class Products(eqx.Module):
@@ -208,11 +219,9 @@ class Products(eqx.Module):
 
     def of(self, which: tuple[int, ...]) -> "Products":
         """Those of some groups, `which` by their places."""
-
-        def chosen(x):
-            return None if x is None else x[np.array(which, int)]
-
-        left, right = (Operators(*map(chosen, x)) for x in (self.left, self.right))
+        left, right = (
+            x.mapped(lambda each: each[np.array(which, int)]) for x in (self.left, self.right)
+        )
         return Products(left, right, self.kept, self.wide, which)
 
     def gained(self, x: Parts, right: Operators) -> Parts:

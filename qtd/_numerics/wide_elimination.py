@@ -15,9 +15,8 @@ from jaxtyping import Array, Bool, Float
 from .coherent_elimination import CoherentElimination
 from .jax_internals.primitives import primitive
 from .krylov import minimal_residual
-from .wide import Blocks, Operators, Parts, Products, Wide, WideGenerator, parted
+from .wide import Blocks, Operators, Parts, Products, WideGenerator, parted
 
-_ROUGH = 1e-3  # of what corrects a state by rounding, or asks whether it is the only one
 _RARE = 1e-8  # of populations: those below are as good as this against rounding of the others
 
 
@@ -70,7 +69,7 @@ class WideElimination(eqx.Module):
         """x with L x = y and no trace, for y without trace."""
         generator, factors = self.generator, lax.stop_gradient(self.factors)
         known = lax.stop_gradient(generator)
-        rounding = 10 * float(jnp.finfo(y.dtype).eps)
+        rounding = _rounding(y)
         return lax.custom_linear_solve(
             lambda x: _bordered(generator, factors, x),
             y,
@@ -78,14 +77,41 @@ class WideElimination(eqx.Module):
             lambda _, right: _iterate(known, factors, right, rounding, True),
         )
 
-    def roughly(self, y: Blocks) -> Blocks:
-        """`solve` to a few digits, of the same `y`, without derivatives."""
+    def value(self, y: Blocks, tolerance: float | None = None) -> Blocks:
+        """`solve` of the same `y` without derivatives, to some `tolerance`, by default to
+        rounding."""
         known = lax.stop_gradient((self.generator, self.factors, y))
-        return _iterate(*known, _ROUGH, False)
+        return _iterate(*known, _rounding(y) if tolerance is None else tolerance, False)
+
+    def following(self, state: Blocks) -> Blocks:
+        """0, with the derivatives that the stationary `state` has, itself a constant."""
+        return _following(self, lax.stop_gradient(state))
 
     def is_regular(self, gross: Float[Array, ""]) -> Bool[Array, ""]:
         """Whether no level is left apart by rates that are `gross` at most."""
         return gross * self.times < 0.01 / jnp.finfo(self.times.dtype).eps
+
+
+@jax.custom_jvp
+def _following(elimination, state):
+    return jnp.zeros_like(state)
+
+
+@_following.defjvp
+def _following_jvp(primals, tangents):
+    """M rho = 0 gives M d rho = -dM rho."""
+    elimination, state = primals
+    found = _following(elimination, state)
+
+    def change(generator):
+        return generator.apply(state + found)
+
+    moved = jax.jvp(change, (elimination.generator,), (tangents[0].generator,))[1]
+    return found, elimination.solve(-moved)
+
+
+def _rounding(x):
+    return 10 * float(jnp.finfo(x.dtype).eps)
 
 
 def _bordered(generator, factors, x):
@@ -95,9 +121,7 @@ def _bordered(generator, factors, x):
 
 def _factored(products: Products, scale, energies, states):
     wide, kept = products.wide, products.kept
-    left, right, lost = (
-        _complex(x) for x in (products.left, products.right, products.lost())
-    )
+    left, right, lost = (_complex(x) for x in (products.left, products.right, products.lost()))
     if states is not None:
         vectors = _complex(states)
         back = jnp.conj(jnp.swapaxes(vectors, -1, -2))
@@ -174,7 +198,8 @@ def _by_point(*operands, structure, ranks, tolerance, transposed):
     ]
 
     def together(points):
-        return _solved(*jax.tree.unflatten(structure, points), tolerance, transposed)
+        generator, factors, y = jax.tree.unflatten(structure, points)
+        return _solved(generator, factors, y, tolerance, transposed)
 
     def one_after_another(points):
         # What one point is made orthogonal to fits into a processor's cache.
