@@ -61,7 +61,7 @@ def always_wide(monkeypatch):
 def observe(device):
     """State, heat currents, their covariance, Tr[H D_r rho], and third cumulants."""
     point = qtd.operate(device)
-    currents = [jnp.stack(list(x.values())) for x in (point.heat_currents, point.meters())]
+    currents = [jnp.stack(list(x.values())) for x in (point.heat_currents, point.meters)]
     taken = jnp.stack(list(point.device_energy_currents.values()))
     third = cumulants(device, "cold", order=3)
     return qtd.steady_state(device), *currents, point.heat_covariance.matrix, taken, third

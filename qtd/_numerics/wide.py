@@ -12,6 +12,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from .graphs import groups
@@ -191,6 +192,27 @@ class Operators(NamedTuple):
             return made
         return made - turned(x @ transposed(self.imaginary)[None])
 
+    def columns(self, weights: Array) -> Parts:
+        """Parts of A with each element times the weight of its column, `weights`."""
+        real = self.real * weights
+        other = jnp.zeros_like(real) if self.imaginary is None else self.imaginary * weights
+        return jnp.stack([real, other])
+
+    def along(self, x: Parts) -> Float[Array, "*operators classes n"]:
+        """Real part of the diagonal of x A^+, for parts `x` of matrices."""
+        found = jnp.sum(x[0] * self.real, axis=-1)
+        if self.imaginary is None:
+            return found
+        return found + jnp.sum(x[1] * self.imaginary, axis=-1)
+
+    def between(self, before: "Operators", after: "Operators") -> "Operators":
+        """B^+ A C, with C `before` and B `after`; all real, or none."""
+        if self.imaginary is None:
+            return Operators(transposed(after.real) @ self.real @ before.real, None)
+        back, own, other = (lax.complex(*each) for each in (after, self, before))
+        made = jnp.conj(transposed(back)) @ own @ other
+        return Operators(made.real, made.imag)
+
     @property
     def adjoint(self) -> "Operators":
         """A^+, of operators that take each class to itself."""
@@ -226,10 +248,14 @@ class Products(eqx.Module):
 
     def gained(self, x: Parts, right: Operators) -> Parts:
         """The sum of L x R^+ for other operators `right` in place of R; `x`: parts of a state."""
-        made = right.after(self.left.times(x[:, None]))
+        return self.arrived(right.after(self.left.times(x[:, None])))
+
+    def arrived(self, made: Float[Array, "2 groups classes *n"]) -> Float[Array, "2 classes *n"]:
+        """The sum of what each group has `made` of each class, by the class that it arrives in."""
         sources = self.wide.sources[list(self.which)]
-        arrived = made[:, np.arange(len(sources))[:, None], sources]
-        return jnp.where((sources >= 0)[None, :, :, None, None], arrived, 0).sum(axis=1)
+        found = made[:, np.arange(len(sources))[:, None], sources]
+        is_there = (sources >= 0).reshape(1, *sources.shape, *(1,) * (made.ndim - 3))
+        return jnp.where(is_there, found, 0).sum(axis=1)
 
     def lost(self) -> Operators:
         """The sum of R^+ L."""
@@ -277,11 +303,30 @@ class WideGenerator(eqx.Module):
         made = joined(self.products.gained(x, self.products.right) - self.leaving.times(x))
         return kept * made - self.scale * (1 - kept) * state
 
+    def coupled(self, state: Blocks) -> Blocks:
+        """`apply` of a `state` without what populations do to populations: not even rounding of
+        that is left."""
+        products, kept, wide = self.products, self.products.kept, self.products.wide
+        x = parted(kept * state)
+        own, others = wide.populations(x[0]), jnp.stack([wide.coherences(x[0]), x[1]])
+        weights = jnp.diagonal(own, axis1=-2, axis2=-1)[:, None, :]
+        coherent = products.left.times(others[:, None])
+        made = coherent + products.left.columns(weights)
+        left = self.leaving.times(others)
+        moved = joined(
+            products.arrived(products.right.after(made)) - left - self.leaving.columns(weights)
+        )
+        arriving = products.arrived(products.right.along(coherent)[None])[0]
+        arriving = arriving - jnp.diagonal(left[0], axis1=-2, axis2=-1)
+        unit = jnp.eye(wide.sectors.width, dtype=state.dtype)[None]
+        made = wide.coherences(moved) + 2 * arriving[:, :, None] * unit
+        return kept * made - self.scale * (1 - kept) * state
+
     def gross(self, state: Blocks) -> Blocks:
         """What `apply` of a `state` adds up, without signs."""
         kept = self.products.kept
         x = parted(kept * state)
-        x = jnp.stack([_sizes(*x), jnp.zeros_like(state)])
+        x = jnp.stack([jnp.abs(x).sum(0), jnp.zeros_like(state)])
         products, leaving = self.products, _positive(self.leaving)
         left, right = _positive(products.left), _positive(products.right)
         products = Products(left, right, kept, products.wide, products.which)
@@ -292,10 +337,6 @@ def _positive(operators):
     imaginary = operators.imaginary
     real = jnp.abs(operators.real)
     return Operators(real if imaginary is None else real + jnp.abs(imaginary), None)
-
-
-def _sizes(real, imaginary):
-    return jnp.abs(real) + jnp.abs(imaginary)
 
 
 def parted(blocks: Blocks) -> Parts:

@@ -3,6 +3,7 @@ levels, to populations and to each coherence alone, is undone, and what is left 
 step.
 """
 
+import functools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -21,11 +22,12 @@ _RARE = 1e-8  # of populations: those below are as good as this against rounding
 
 
 class _Factors(NamedTuple):
-    """`states`: levels of H as columns, by class, None where blocks are of levels already;
-    `coherences`: 1 over what each of them is multiplied with per time; `populations`: the inverse
-    of the rates between levels; `start`: their stationary state, by class; `sizes`: about how
-    large the elements of a state are."""
+    """`generator`: between levels of H, whose `states` are columns by class, None where blocks are
+    of levels already; `coherences`: 1 over what each of them is multiplied with per time;
+    `populations`: the inverse of the rates between levels; `start`: their stationary state, by
+    class, as it is given; `sizes`: about how large the elements of a state of levels are."""
 
+    generator: WideGenerator
     states: Operators | None
     coherences: Parts
     populations: Float[Array, "levels levels"]
@@ -37,8 +39,9 @@ class WideElimination(eqx.Module):
     r"""What solves for states of a `generator` L, which is applied and never written down.
 
     The rate equation between the levels of H, swept without subtractions, and the decay of each
-    coherence by itself are the inverse of L up to first order in the rates over the gaps: minimal
-    residuals of L times this take few steps where couplings are weak. What is solved is M = L + s
+    coherence by itself are L up to first order in the rates over the gaps. These are undone, and
+    what else couples the numbers is left to minimal residuals, which take few steps where couplings
+    are weak. What is solved is M = L + s
     u t^T, with the trace t, the rate s, and u, the state `start` of the rate equation: as t^T L =
     0, M x = y has the solution of L x = y without trace, for y without trace. Residuals are weighed
     with the populations, so that rare states are as right as others. What has not converged is NaN.
@@ -57,7 +60,7 @@ class WideElimination(eqx.Module):
         states: Operators | None,
     ):
         self.generator = generator
-        known = lax.stop_gradient((generator.products, generator.scale, energies, states))
+        known = lax.stop_gradient((generator, energies, states))
         self.factors, self.times = lax.stop_gradient(_factored(*known))
 
     @property
@@ -67,25 +70,28 @@ class WideElimination(eqx.Module):
 
     def solve(self, y: Blocks) -> Blocks:
         """x with L x = y and no trace, for y without trace."""
-        generator, factors = self.generator, lax.stop_gradient(self.factors)
-        known = lax.stop_gradient(generator)
-        rounding = _rounding(y)
+        factors, rounding = lax.stop_gradient(self.factors), _rounding(y)
         return lax.custom_linear_solve(
-            lambda x: _bordered(generator, factors, x),
+            self._bordered,
             y,
-            lambda _, right: _iterate(known, factors, right, rounding, False),
-            lambda _, right: _iterate(known, factors, right, rounding, True),
+            lambda _, right: _iterate(factors, right, rounding, False),
+            lambda _, right: _iterate(factors, right, rounding, True),
         )
 
     def value(self, y: Blocks, tolerance: float | None = None) -> Blocks:
         """`solve` of the same `y` without derivatives, to some `tolerance`, by default to
         rounding."""
-        known = lax.stop_gradient((self.generator, self.factors, y))
-        return _iterate(*known, _rounding(y) if tolerance is None else tolerance, False)
+        factors, y = lax.stop_gradient((self.factors, y))
+        return _iterate(factors, y, _rounding(y) if tolerance is None else tolerance, False)
 
     def following(self, state: Blocks) -> Blocks:
         """0, with the derivatives that the stationary `state` has, itself a constant."""
         return _following(self, lax.stop_gradient(state))
+
+    def _bordered(self, x):
+        trace = self.generator.products.wide.trace(x)
+        source = lax.stop_gradient(self.generator.scale * self.factors.start)
+        return self.generator.apply(x) + source * trace
 
     def is_regular(self, gross: Float[Array, ""]) -> Bool[Array, ""]:
         """Whether no level is left apart by rates that are `gross` at most."""
@@ -114,20 +120,19 @@ def _rounding(x):
     return 10 * float(jnp.finfo(x.dtype).eps)
 
 
-def _bordered(generator, factors, x):
-    trace = generator.products.wide.trace(x)
-    return generator.apply(x) + generator.scale * trace * factors.start
-
-
-def _factored(products: Products, scale, energies, states):
+def _factored(generator, energies, states):
+    """The factors, and the largest time between levels."""
+    products, scale = generator.products, generator.scale
     wide, kept = products.wide, products.kept
-    left, right, lost = (_complex(x) for x in (products.left, products.right, products.lost()))
     if states is not None:
-        vectors = _complex(states)
-        back = jnp.conj(jnp.swapaxes(vectors, -1, -2))
-        arriving = back[wide.targets]
-        left, right = (arriving @ x @ vectors[None] for x in (left, right))
-        lost = back @ lost @ vectors
+        targets = states.mapped(lambda x: x[wide.targets])
+        left, right = (x.between(states, targets) for x in (products.left, products.right))
+        products = Products(left, right, kept, wide, products.which)
+    lost = products.lost()
+    unit = jnp.eye(wide.sectors.width, dtype=energies.dtype)
+    levels = energies[:, :, None] * unit[None]
+    leaving = lost._replace(imaginary=levels if lost.imaginary is None else lost.imaginary + levels)
+    left, right = _complex(products.left), _complex(products.right)
     rates = wide.collected(jnp.maximum(2 * jnp.real(left * jnp.conj(right)), 0))
     off_diagonal = rates * (1 - jnp.eye(wide.size, dtype=rates.dtype))
     swept = CoherentElimination(off_diagonal, wide.size).factors
@@ -135,31 +140,31 @@ def _factored(products: Products, scale, energies, states):
     dephasing = jnp.where(own, jnp.diagonal(left, axis1=-2, axis2=-1), 0)
     jumped = jnp.where(own, jnp.diagonal(right, axis1=-2, axis2=-1), 0)
     made = (dephasing[..., :, None] * jnp.conj(jumped)[..., None, :]).sum(0)
-    away = jnp.diagonal(lost, axis1=-2, axis2=-1) + 1j * energies.astype(lost.dtype)
+    away = jnp.diagonal(_complex(leaving), axis1=-2, axis2=-1)
     decay = made + jnp.conj(jnp.swapaxes(made, -1, -2))
     decay = decay - away[:, :, None] - jnp.conj(away)[:, None, :]
     decay = jnp.where(kept > 0, decay, -scale.astype(decay.dtype))
     is_coherence = wide.of_populations(jnp.ones_like(swept.state)) == 0
     is_there = is_coherence & (decay != 0)
     inverse = jnp.where(is_there, 1 / jnp.where(is_there, decay, 1), 0)
+    start = wide.of_populations(swept.state)
+    size = jnp.maximum(swept.state, _RARE * jnp.max(swept.state))
+    roots = wide.by_class(jnp.sqrt(size), 1.0)
     factors = _Factors(
+        WideGenerator(products, leaving, scale),
         states,
         jnp.stack([inverse.real, inverse.imag]),
         _inverse_of_rates(swept, scale),
-        *_start(wide, swept.state, states),
+        start if states is None else _turned(states, start),
+        roots[:, :, None] * roots[:, None, :],
     )
     return factors, jnp.max(jnp.abs(swept.times))
 
 
-def _start(wide, populations, states):
-    """The state of these populations of levels of H, and the sizes of its elements."""
-    start = wide.of_populations(populations)
-    if states is not None:
-        x = states.after(states.times(parted(start)))
-        start = x[0] + x[1]
-    size = jnp.maximum(wide.diagonal(start), _RARE * jnp.max(populations))
-    roots = wide.by_class(jnp.sqrt(size), 1.0)
-    return start, roots[:, :, None] * roots[:, None, :]
+def _turned(states, blocks):
+    """V x V^+, of `blocks` x of a state."""
+    x = states.after(states.times(parted(blocks)))
+    return x[0] + x[1]
 
 
 def _inverse_of_rates(swept, scale):
@@ -169,22 +174,16 @@ def _inverse_of_rates(swept, scale):
     return inverse - (inverse @ state)[:, None] + state[:, None] / scale
 
 
-def _improved(factors, wide, y):
-    """About M^{-1} y."""
-    x = parted(y)
-    if factors.states is not None:
-        back = factors.states.adjoint
-        x = back.after(back.times(x))
-    (real, imaginary), (c, s) = x, factors.coherences
+def _improved(factors, y):
+    """x with W x = y of populations, and D x = y of each coherence."""
+    wide = factors.generator.products.wide
+    (real, imaginary), (c, s) = parted(y), factors.coherences
     populations = wide.of_populations(factors.populations @ wide.diagonal(real))
-    x = jnp.stack([real * c - imaginary * s + populations, real * s + imaginary * c])
-    if factors.states is not None:
-        x = factors.states.after(factors.states.times(x))
-    return x[0] + x[1]
+    return real * c - imaginary * s + populations + real * s + imaginary * c
 
 
-def _iterate(generator, factors, y, tolerance, transposed):
-    operands, structure = jax.tree.flatten((generator, factors, y))
+def _iterate(factors, y, tolerance, transposed):
+    operands, structure = jax.tree.flatten((factors, y))
     ranks = tuple(x.ndim for x in operands)
     return _iterated(
         *operands, structure=structure, ranks=ranks, tolerance=tolerance, transposed=transposed
@@ -198,8 +197,8 @@ def _by_point(*operands, structure, ranks, tolerance, transposed):
     ]
 
     def together(points):
-        generator, factors, y = jax.tree.unflatten(structure, points)
-        return _solved(generator, factors, y, tolerance, transposed)
+        factors, y = jax.tree.unflatten(structure, points)
+        return _solved(factors, y, tolerance, transposed)
 
     def one_after_another(points):
         # What one point is made orthogonal to fits into a processor's cache.
@@ -212,41 +211,43 @@ def _by_point(*operands, structure, ranks, tolerance, transposed):
     return jnp.moveaxis(found, 0, -1).reshape(shape)
 
 
-def _solved(generator, factors, y, tolerance, transposed):
-    wide = generator.products.wide
+def _solved(factors, y, tolerance, transposed):
+    wide, states = factors.generator.products.wide, factors.states
 
-    def apply(generator, factors, x):
-        return _bordered(generator, factors, x)
+    def between(states, x):
+        return x if states is None else jax.vmap(_turned)(states, x)
 
-    def improved(generator, factors, x):
-        return _improved(factors, wide, x)
+    def step(factors, x):
+        coupled, improved = factors.generator.coupled, lambda x: _improved(factors, x)
+        if transposed:
+            coupled, improved = (_transposed(each, x) for each in (coupled, improved))
+        return wide.populations(x) + improved(coupled(x))
 
-    def acting(function, x):
-        def one(generator, factors, x):
-            if not transposed:
-                return function(generator, factors, x)
-            back = jax.linear_transpose(lambda z: function(generator, factors, z), x)
-            return back(x)[0]
-
-        return jax.vmap(one)(generator, factors, x)
+    def start(factors, y):
+        improved = functools.partial(_improved, factors)
+        return (_transposed(improved, y) if transposed else improved)(y)
 
     sizes = 1 / factors.sizes if transposed else factors.sizes
 
-    def step(z):
-        x = sizes * z.reshape(y.shape)
-        return (acting(improved, acting(apply, x)) / sizes).reshape(z.shape)
+    def scaled(z):
+        return (jax.vmap(step)(factors, sizes * z.reshape(y.shape)) / sizes).reshape(z.shape)
 
-    right = (acting(improved, y) / sizes).reshape(len(y), -1)
-    found, left = minimal_residual(step, right, tolerance)
+    own = between(None if states is None else jax.vmap(lambda x: x.adjoint)(states), y)
+    right = (jax.vmap(start)(factors, own) / sizes).reshape(len(y), -1)
+    found, left = minimal_residual(scaled, right, tolerance)
+    found = between(states, sizes * found.reshape(y.shape))
     is_right = left <= tolerance**0.5
-    return jnp.where(is_right[:, None, None, None], sizes * found.reshape(y.shape), jnp.nan)
+    return jnp.where(is_right[:, None, None, None], found, jnp.nan)
+
+
+def _transposed(function, x):
+    back = jax.linear_transpose(function, x)
+    return lambda y: back(y)[0]
 
 
 def _complex(operators):
-    imaginary = operators.imaginary
-    return lax.complex(
-        operators.real, jnp.zeros_like(operators.real) if imaginary is None else imaginary
-    )
+    real, imaginary = operators
+    return lax.complex(real, jnp.zeros_like(real) if imaginary is None else imaginary)
 
 
 _iterated = primitive(
