@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from ._numerics.batching import add
 from ._numerics.hermitian import large_eigensystem
-from ._numerics.wide import Blocks, Operators, Products, Wide, WideGenerator, parted
+from ._numerics.wide import Blocks, Operators, Products, Wide, WideGenerator, kept_of, parted
 from ._numerics.wide_elimination import WideElimination
 from .lindblad import Lindbladian
 from .reservoirs import AbstractReservoir
@@ -164,7 +164,8 @@ class WideSteadyState(AbstractState):
 
     @property
     def coherences(self) -> Blocks:
-        """Sums of the real and imaginary parts of the coherences that are kept, by class."""
+        """Real and imaginary parts of the coherences that are kept, by class, times the root of
+        2."""
         return self._wide.coherences(self.vector)
 
     @property
@@ -293,7 +294,8 @@ def _assembled(lindbladian: Lindbladian, wide: Wide) -> _Device:
     )
     largest = lax.stop_gradient(jnp.max(add(part.rates for part in parts.values())))
     generator = WideGenerator(products, leaving, jnp.where(largest == 0, 1, largest))
-    hamiltonian = matrix.real if matrix.imaginary is None else matrix.real + matrix.imaginary
+    imaginary = jnp.zeros_like(matrix.real) if matrix.imaginary is None else matrix.imaginary
+    hamiltonian = kept_of(jnp.stack([matrix.real, imaginary]))
     return _Device(parts, generator, hamiltonian, by_class, states)
 
 

@@ -17,7 +17,7 @@ from ._numerics.hermitian import eigensystem, large_eigensystem
 from ._numerics.modules import parameter
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, nonnegative
-from ._numerics.wide import parted
+from ._numerics.wide import kept_of, parted
 from .hierarchy import Hierarchy
 from .jumps import JumpLindbladian
 from .networks import RateNetwork
@@ -304,7 +304,7 @@ class Lindbladian(AbstractSystem):
         kind = _complex(vectors)
         rho = vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)
         if self.structure.wide:
-            return self.structure.wide.blocks(rho.real + rho.imag)
+            return kept_of(jax.vmap(self.structure.wide.blocks)(jnp.stack([rho.real, rho.imag])))
         rho = rho.reshape(-1)
         return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
 

@@ -2,8 +2,8 @@
 do to a state, from products of operators.
 
 A density matrix has a block for each class of basis states among which coherence can arise
-(`sectors`). A block S + i A, with S symmetric and A antisymmetric, is kept as the real matrix
-S + A.
+(`sectors`). Of a Hermitian block a real matrix is kept: the diagonal, above it the real parts, and
+below it the imaginary parts, times the root of 2, so that scalar products stay what they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 
 from .graphs import groups
 from .sectors import Pattern, Sectors
+
+_HALF_ROOT = float(np.sqrt(0.5))
 
 Blocks = Float[Array, "classes n n"]
 Parts = Float[Array, "2 *operators classes n n"]  # real and imaginary
@@ -324,30 +326,54 @@ class WideGenerator(eqx.Module):
 
     def gross(self, state: Blocks) -> Blocks:
         """What `apply` of a `state` adds up, without signs."""
-        kept = self.products.kept
-        x = parted(kept * state)
-        x = jnp.stack([jnp.abs(x).sum(0), jnp.zeros_like(state)])
-        products, leaving = self.products, _positive(self.leaving)
-        left, right = _positive(products.left), _positive(products.right)
-        products = Products(left, right, kept, products.wide, products.which)
-        return kept * joined(products.gained(x, right) + leaving.times(x))
+        products, kept = self.products, self.products.kept
+        x = jnp.abs(parted(kept * state))
+        made = _adjoint_after(_times(products.left, x[:, None]), products.right)
+        made = products.arrived(made) + _times(self.leaving, x)
+        return kept * kept_of(made + transposed(made))
 
 
-def _positive(operators):
-    imaginary = operators.imaginary
-    real = jnp.abs(operators.real)
-    return Operators(real if imaginary is None else real + jnp.abs(imaginary), None)
+def _times(operators, x):
+    """A x without signs, of the sizes x of parts."""
+    made = jnp.abs(operators.real)[None] @ x
+    if operators.imaginary is None:
+        return made
+    return made + jnp.abs(operators.imaginary)[None] @ x[::-1]
+
+
+def _adjoint_after(x, operators):
+    """x A^+ without signs."""
+    made = x @ transposed(jnp.abs(operators.real))[None]
+    if operators.imaginary is None:
+        return made
+    return made + x[::-1] @ transposed(jnp.abs(operators.imaginary))[None]
 
 
 def parted(blocks: Blocks) -> Parts:
     """Real and imaginary part of the Hermitian matrices that `blocks` keep."""
-    back = transposed(blocks)
-    return jnp.stack([0.5 * (blocks + back), 0.5 * (blocks - back)])
+    above, below = _triangles(blocks.shape[-1])
+    real = jnp.where(above, _HALF_ROOT * blocks, 0)
+    imaginary = jnp.where(below, _HALF_ROOT * blocks, 0)
+    own = jnp.where(above | below, 0, blocks)
+    return jnp.stack([real + own + transposed(real), imaginary - transposed(imaginary)])
+
+
+def kept_of(x: Parts) -> Blocks:
+    """The inverse of `parted`, of the parts `x` of Hermitian matrices."""
+    above, below = _triangles(x.shape[-1])
+    outside = jnp.where(above, x[0], x[1]) / _HALF_ROOT
+    return jnp.where(above | below, outside, x[0])
 
 
 def joined(x: Parts) -> Blocks:
-    """The blocks of x + x^+, of parts `x` of matrices."""
-    return x[0] + x[1] + transposed(x[0] - x[1])
+    """`kept_of` x + x^+, of parts `x` of any matrices."""
+    back = transposed(x)
+    return kept_of(jnp.stack([x[0] + back[0], x[1] - back[1]]))
+
+
+def _triangles(size):
+    above = np.triu(np.ones((1, size, size), bool), 1)
+    return above, np.swapaxes(above, 1, 2)
 
 
 def turned(x: Parts) -> Parts:

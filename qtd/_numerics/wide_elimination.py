@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 from .coherent_elimination import CoherentElimination
 from .jax_internals.primitives import primitive
 from .krylov import minimal_residual
-from .wide import Blocks, Operators, Parts, Products, WideGenerator, parted
+from .wide import Blocks, Operators, Parts, Products, WideGenerator, kept_of, parted
 
 _RARE = 1e-8  # of populations: those below are as good as this against rounding of the others
 
@@ -163,8 +163,7 @@ def _factored(generator, energies, states):
 
 def _turned(states, blocks):
     """V x V^+, of `blocks` x of a state."""
-    x = states.after(states.times(parted(blocks)))
-    return x[0] + x[1]
+    return kept_of(states.after(states.times(parted(blocks))))
 
 
 def _inverse_of_rates(swept, scale):
@@ -179,7 +178,7 @@ def _improved(factors, y):
     wide = factors.generator.products.wide
     (real, imaginary), (c, s) = parted(y), factors.coherences
     populations = wide.of_populations(factors.populations @ wide.diagonal(real))
-    return real * c - imaginary * s + populations + real * s + imaginary * c
+    return kept_of(jnp.stack([real * c - imaginary * s + populations, real * s + imaginary * c]))
 
 
 def _iterate(factors, y, tolerance, transposed):
