@@ -78,7 +78,8 @@ class WideSteadyState(AbstractState):
     `vector`: the state, by class (see `density_matrix`), and `doubts`, what rounding may have done
     to it, for two patterns of signs; `flows`: net jumps between populations per time, by reservoir.
     `status` is 0 where all is well (`qtd.Status`): besides what spoils any state, NOT_CONVERGED
-    where the iteration has not, and INACCURATE where rounding may have moved the state by 1e-9.
+    where the iteration has not, as of most states that are not unique, and INACCURATE where
+    rounding may have moved the state by 1e-9.
     """
 
     lindbladian: Lindbladian
@@ -110,8 +111,9 @@ class WideSteadyState(AbstractState):
         correction = correction + self.elimination.following(eliminated + correction)
         rates = add(part.rates for part in parts.values())
         largest, off = jnp.max(rates), jnp.max(jnp.abs(self.doubts))
-        has_one = self.elimination.is_regular(largest) & (off < 0.01)
-        has_converged = jnp.all(jnp.isfinite(eliminated + correction))
+        # Rounding moves a state that is not unique anywhere.
+        has_one = self.elimination.is_regular(largest) & ~(off > 0.01)
+        has_converged = jnp.all(jnp.isfinite(eliminated + correction)) & jnp.isfinite(off)
         is_right = has_one & has_converged
         correction = correction + jnp.where(is_right, 0.0, jnp.nan).astype(off.dtype)
         self.flows = {name: flow + parts[name].flows(correction) for name, flow in flows.items()}
@@ -120,8 +122,8 @@ class WideSteadyState(AbstractState):
         self.status = first(
             (jnp.any(jnp.isinf(rates)), Status.INFINITE_RATE),
             (~jnp.isfinite(largest), Status.INVALID_PARAMETER),
-            (has_one & ~has_converged, Status.NOT_CONVERGED),
             (~has_one, Status.NO_UNIQUE_STEADY_STATE),
+            (~has_converged, Status.NOT_CONVERGED),
             (self._is_no_state(), Status.NOT_POSITIVE),
             (off > rounding, Status.INACCURATE),
         )

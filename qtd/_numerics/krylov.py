@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 Points = Float[Array, "points m"]
 
-# Directions that are kept to be orthogonal to: with a third of them, equations whose couplings are
-# not weak took ten times as many steps, or stood still.
-_KEPT = 64
+# Directions that are kept to be orthogonal to: with 20 of them, equations whose couplings are not
+# weak took ten times as many steps, or stood still. They are looked at some at a time.
+_KEPT, _SOME = 128, 16
 _MOST = 600  # steps; weak couplings take 5 to 60
 
 
@@ -37,8 +37,7 @@ def minimal_residual(
 
 
 def _descended(apply, right, goal):
-    count, kind = min(_KEPT, _MOST), right.dtype
-    basis = jnp.zeros((count, *right.shape), kind)
+    basis = jnp.zeros((_KEPT, *right.shape), right.dtype)
 
     def is_open(carry):
         step, _, left, *_ = carry
@@ -46,16 +45,24 @@ def _descended(apply, right, goal):
 
     def one(carry):
         step, x, left, directions, images = carry
-        direction, image = left, apply(left)
-        shares = jnp.einsum("kpm,pm->kp", images, image)
-        direction = direction - jnp.einsum("kp,kpm->pm", shares, directions)
-        image = image - jnp.einsum("kp,kpm->pm", shares, images)
+
+        def project(i, pair):
+            direction, image = pair
+            known, made = (
+                lax.dynamic_slice_in_dim(each, i * _SOME, _SOME) for each in (directions, images)
+            )
+            shares = jnp.einsum("kpm,pm->kp", made, image)
+            direction = direction - jnp.einsum("kp,kpm->pm", shares, known)
+            return direction, image - jnp.einsum("kp,kpm->pm", shares, made)
+
+        filled = jnp.minimum(step + _SOME - 1, _KEPT) // _SOME
+        direction, image = lax.fori_loop(0, filled, project, (left, apply(left)))
         length = _size(image)[:, None]
         is_moving = (length > 0) & (_size(left) > goal)[:, None]
         unit = jnp.where(is_moving, 1 / jnp.where(is_moving, length, 1), 0)
         direction, image = direction * unit, image * unit
         along = jnp.einsum("pm,pm->p", image, left)[:, None]
-        place = step % count
+        place = step % _KEPT
         directions = lax.dynamic_update_index_in_dim(directions, direction, place, 0)
         images = lax.dynamic_update_index_in_dim(images, image, place, 0)
         return step + 1, x + along * direction, left - along * image, directions, images

@@ -14,7 +14,7 @@ from .wide import Jumps, Wide
 
 # A generator is not written down from so many real numbers of the state, or from so many products
 # of two jumps, on: see benchmarks/README.md.
-_NUMBERS, _PRODUCTS = 400, 60_000
+_NUMBERS, _PRODUCTS = 100, 60_000
 _LEVELS = 16  # fewer never get there
 
 

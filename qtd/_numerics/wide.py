@@ -196,9 +196,9 @@ class Operators(NamedTuple):
 
     def columns(self, weights: Array) -> Parts:
         """Parts of A with each element times the weight of its column, `weights`."""
-        real = self.real * weights
-        other = jnp.zeros_like(real) if self.imaginary is None else self.imaginary * weights
-        return jnp.stack([real, other])
+        made = self.weighed(jnp.broadcast_to(weights, self.real.shape))
+        imaginary = jnp.zeros_like(made.real) if made.imaginary is None else made.imaginary
+        return jnp.stack([made.real, imaginary])
 
     def along(self, x: Parts) -> Float[Array, "*operators classes n"]:
         """Real part of the diagonal of x A^+, for parts `x` of matrices."""
