@@ -3,7 +3,7 @@
 
     python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP and qthermo; else
     their rows are left out)
-    python benchmarks/lindblad.py --large    rows of five and of six qubits against QuTiP, instead
+    python benchmarks/lindblad.py --large 5 6     rows of so many qubits against QuTiP, instead
 
 Every code computes the cooling current and its noise, and of the two qubits the COP, of the same
 devices, scattered by 20 % around a working point. Agreement is checked first, compilation is timed
@@ -47,7 +47,7 @@ def main():
     print(", ".join(f"{name} {version}" for name, version in versions.items() if version))
     missing = [name for name, version in versions.items() if not version]
     if arguments.large:
-        for sites, approach in itertools.product((5, 6), ("local", "global", "redfield")):
+        for sites, approach in itertools.product(arguments.large, ("local", "global", "redfield")):
             large(sites, approach, arguments.rounds, "qutip" not in missing)
         return
     if missing:
@@ -337,7 +337,7 @@ def _arguments():
         "--few", type=int, default=4, help="points for the codes that take one by one"
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--large", action="store_true", help="five and six qubits, instead")
+    parser.add_argument("--large", type=int, nargs="+", help="rows of so many qubits, instead")
     return parser.parse_args()
 
 
