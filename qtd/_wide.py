@@ -73,13 +73,13 @@ class WideSteadyState(AbstractState):
     Nothing is written down that has as many elements as there are pairs of numbers in the state:
     operators act on the density matrix, and what solves for states iterates.
 
-    `lindbladian`: the device; `dissipators`: the parts of the generator by reservoir;
-    `elimination`: what solves; `hamiltonian`: H by class, between the states that jumps join;
-    `vector`: the state, by class (see `density_matrix`), and `doubts`, what rounding may have done
-    to it, for two patterns of signs; `flows`: net jumps between populations per time, by reservoir.
-    `status` is 0 where all is well (`qtd.Status`): besides what spoils any state, NOT_CONVERGED
-    where the iteration has not, as of most states that are not unique, and INACCURATE where
-    rounding may have moved the state by 1e-9.
+    `lindbladian`: the device, and `wide`, what is static in it; `dissipators`: the parts of the
+    generator by reservoir; `elimination`: what solves; `hamiltonian`: H by class, between the
+    states that jumps join; `vector`: the state, by class (see `density_matrix`), and `doubts`, what
+    rounding may have done to it, for two patterns of signs; `flows`: net jumps between populations
+    per time, by reservoir. `status` is 0 where all is well (`qtd.Status`): besides what spoils any
+    state, NOT_CONVERGED where the iteration has not, as of most states that are not unique, and
+    INACCURATE where rounding may have moved the state by 1e-9.
     """
 
     lindbladian: Lindbladian

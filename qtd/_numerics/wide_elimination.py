@@ -41,10 +41,10 @@ class WideElimination(eqx.Module):
     The rate equation between the levels of H, swept without subtractions, and the decay of each
     coherence by itself are L up to first order in the rates over the gaps. These are undone, and
     what else couples the numbers is left to minimal residuals, which take few steps where couplings
-    are weak. What is solved is M = L + s
-    u t^T, with the trace t, the rate s, and u, the state `start` of the rate equation: as t^T L =
-    0, M x = y has the solution of L x = y without trace, for y without trace. Residuals are weighed
-    with the populations, so that rare states are as right as others. What has not converged is NaN.
+    are weak. What is solved is M = L + s u t^T, with the trace t, the rate s, and u, the state
+    `start` of the rate equation: as t^T L = 0, M x = y has the solution of L x = y without trace,
+    for y without trace. Residuals are weighed with the populations, so that rare states are as
+    right as others. What has not converged is NaN.
 
     `times`: the largest time between levels, infinite where the rates leave some apart.
     """
