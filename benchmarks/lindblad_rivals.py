@@ -396,11 +396,12 @@ def _liouvillian(qutip, device):
     def rate(name, gap):
         return float(device.reservoirs[name].rates(np.asarray(gap))[0])
 
+    def spectrum(name):
+        # QuTiP's frequencies are what the device loses.
+        return lambda w: rate(name, -w)
+
     if approach == "redfield":
-        sources = [
-            [qutip.Qobj(operator), lambda w, name=name: rate(name, -w)]
-            for name, operator in couplings.items()
-        ]
+        sources = [[qutip.Qobj(operator), spectrum(name)] for name, operator in couplings.items()]
         return qutip.bloch_redfield_tensor(
             qutip.Qobj(hamiltonian), sources, fock_basis=True, sec_cutoff=-1
         )

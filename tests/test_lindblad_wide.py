@@ -3,6 +3,7 @@ devices with it written down, QuTiP, and the laws."""
 
 import time
 from functools import reduce
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -276,7 +277,7 @@ def test_single_precision_stays_single(always_wide):
 
 @pytest.mark.deep
 def test_an_audit_knows_the_slowest_way_to_the_state(always_wide):
-    state = qtd.steady.solve(chain(3, "redfield"))
+    state: Any = qtd.steady.solve(chain(3, "redfield"))
     unit = jnp.eye(state.vector.size).reshape(-1, *state.vector.shape)
     generator = jax.vmap(state.elimination.generator.apply)(unit).reshape(len(unit), -1)
     decays = np.sort(-np.linalg.eigvals(generator).real)
@@ -319,6 +320,6 @@ def test_six_qubits_without_symmetry_keep_all_their_numbers():
     exchange = sum(on(i, X, 6) @ on(i + 1, X, 6) for i in range(5))
     interaction = {"field": (0.2, fields), "exchange": (0.1, exchange)}
     device = chain(6, "redfield", interaction=interaction)
-    assert device.structure.wide.numbers == 4096
+    assert device.structure.wide and device.structure.wide.numbers == 4096
     point = qtd.operate(device)
     assert int(point.status) == 0 and bool(point.certificate.holds)
