@@ -360,8 +360,8 @@ def _one_by_one(point):
 METHODS = {
     "direct": {},
     "power": {},
-    "iterative-gmres": {"use_precond": True},
-    "iterative-bicgstab": {"use_precond": True},
+    "iterative-gmres": {"use_precond": True, "rtol": 1e-12},
+    "iterative-bicgstab": {"use_precond": True, "rtol": 1e-12},
 }
 
 

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from .graphs import groups
 from .sectors import Pattern, Sectors
@@ -211,9 +211,14 @@ class Operators(NamedTuple):
         """B^+ A C, with C `before` and B `after`; all real, or none."""
         if self.imaginary is None:
             return Operators(transposed(after.real) @ self.real @ before.real, None)
-        back, own, other = (lax.complex(*each) for each in (after, self, before))
-        made = jnp.conj(transposed(back)) @ own @ other
+        made = jnp.conj(transposed(after.whole)) @ self.whole @ before.whole
         return Operators(made.real, made.imag)
+
+    @property
+    def whole(self) -> Complex[Array, "*operators classes n n"]:
+        """Both parts in one."""
+        real, imaginary = self
+        return lax.complex(real, jnp.zeros_like(real) if imaginary is None else imaginary)
 
     @property
     def adjoint(self) -> "Operators":

@@ -132,7 +132,7 @@ def _factored(generator, energies, states):
     unit = jnp.eye(wide.sectors.width, dtype=energies.dtype)
     levels = energies[:, :, None] * unit[None]
     leaving = lost._replace(imaginary=levels if lost.imaginary is None else lost.imaginary + levels)
-    left, right = _complex(products.left), _complex(products.right)
+    left, right = products.left.whole, products.right.whole
     rates = wide.collected(jnp.maximum(2 * jnp.real(left * jnp.conj(right)), 0))
     off_diagonal = rates * (1 - jnp.eye(wide.size, dtype=rates.dtype))
     swept = CoherentElimination(off_diagonal, wide.size).factors
@@ -140,7 +140,7 @@ def _factored(generator, energies, states):
     dephasing = jnp.where(own, jnp.diagonal(left, axis1=-2, axis2=-1), 0)
     jumped = jnp.where(own, jnp.diagonal(right, axis1=-2, axis2=-1), 0)
     made = (dephasing[..., :, None] * jnp.conj(jumped)[..., None, :]).sum(0)
-    away = jnp.diagonal(_complex(leaving), axis1=-2, axis2=-1)
+    away = jnp.diagonal(leaving.whole, axis1=-2, axis2=-1)
     decay = made + jnp.conj(jnp.swapaxes(made, -1, -2))
     decay = decay - away[:, :, None] - jnp.conj(away)[:, None, :]
     decay = jnp.where(kept > 0, decay, -scale.astype(decay.dtype))
@@ -242,11 +242,6 @@ def _solved(factors, y, tolerance, transposed):
 def _transposed(function, x):
     back = jax.linear_transpose(function, x)
     return lambda y: back(y)[0]
-
-
-def _complex(operators):
-    real, imaginary = operators
-    return lax.complex(real, jnp.zeros_like(real) if imaginary is None else imaginary)
 
 
 _iterated = primitive(
