@@ -170,7 +170,7 @@ def large(sites, approach, rounds, has_qutip, points=16):
         compilation[name] = time.perf_counter() - start
         runs[name] = lambda run=run, argument=argument: jax.block_until_ready(run(argument))
     prepared = ""
-    # Sparse elimination of six qubits takes minutes and all memory.
+    # Elimination of six qubits fills in, and their Redfield tensor is made in Python.
     methods = tuple(rivals.METHODS) if sites < 6 else ("iterative-gmres", "iterative-bicgstab")
     if has_qutip and (sites < 6 or approach != "redfield"):
         seconds, ways = rivals.qutip_chain(device, methods)

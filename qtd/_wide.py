@@ -17,7 +17,7 @@ from .lindblad import Lindbladian
 from .reservoirs import AbstractReservoir
 from .status import Status, first
 from .systems.base import AbstractState
-from .systems.ratios import ratios
+from .systems._ratios import ratios
 
 __all__ = ["WideDissipator", "WideSteadyState"]
 

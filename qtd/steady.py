@@ -26,7 +26,7 @@ from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .status import Status, first
 from .systems.base import AbstractState, AbstractSystem, at_rest
-from .systems.ratios import ratios
+from .systems._ratios import ratios
 
 __all__ = [
     "CoherentSteadyState",
