@@ -16,8 +16,8 @@ from ._numerics.wide_elimination import WideElimination
 from .lindblad import Lindbladian
 from .reservoirs import AbstractReservoir
 from .status import Status, first
-from .systems.base import AbstractState
 from .systems._ratios import ratios
+from .systems.base import AbstractState
 
 __all__ = ["WideDissipator", "WideSteadyState"]
 

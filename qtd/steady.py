@@ -25,8 +25,8 @@ from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .status import Status, first
-from .systems.base import AbstractState, AbstractSystem, at_rest
 from .systems._ratios import ratios
+from .systems.base import AbstractState, AbstractSystem, at_rest
 
 __all__ = [
     "CoherentSteadyState",
