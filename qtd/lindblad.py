@@ -74,7 +74,7 @@ class Lindbladian(AbstractSystem):
     Which matrix elements vanish is static; only coherences that can meet the populations are
     computed. From a hundred numbers on, some four qubits, the generator is applied instead of
     written down, and states are iterated (`qtd.steady.WideSteadyState`): six qubits of 4096 numbers
-    take tenths of a second. Raises `ValueError` for operators that are not Hermitian or of
+    take some 20 ms. Raises `ValueError` for operators that are not Hermitian or of
     different sizes, and for unknown names. A reservoir whose operator commutes with the levels
     takes coherences away, and no heat.
 
