@@ -3,6 +3,7 @@
 
     python benchmarks/lindblad.py            (needs the extra `bench` for QuTiP and qthermo; else
     their rows are left out)
+    python benchmarks/lindblad.py --large 5 6     rows of so many qubits against QuTiP, instead
 
 Every code computes the cooling current and its noise, and of the two qubits the COP, of the same
 devices, scattered by 20 % around a working point. Agreement is checked first, compilation is timed
@@ -12,7 +13,9 @@ apart, and the codes run in turn on one core.
 import argparse
 import functools
 import importlib.metadata
+import itertools
 import os
+import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -44,6 +47,10 @@ def main():
     versions = {name: _version(name) for name in ("qutip", "qthermo")}
     print(", ".join(f"{name} {version}" for name, version in versions.items() if version))
     missing = [name for name, version in versions.items() if not version]
+    if arguments.large:
+        for sites, approach in itertools.product(arguments.large, ("local", "global", "redfield")):
+            large(sites, approach, arguments.rounds, "qutip" not in missing)
+        return
     if missing:
         print(f"Not installed, rows left out: {', '.join(missing)}")
     loops = {name: make for name, make in ONE_BY_ONE.items() if name.lower() not in missing}
@@ -157,6 +164,78 @@ def rows():
         return Row(title, figures, cooling, case, points, TOLERANCE, chunk, chunk)
 
     return {"two-qubits": row(True, 4096, 256), "three-qubits": row(False, 2048, 64)}
+
+
+def large(sites, approach, rounds, has_qutip, points=16):
+    """The state at rest of a row of qubits, one point and several in a batch; the current, its
+    slope and the noise; and QuTiP, which is given a Liouvillian that is made already."""
+    start = time.perf_counter()
+    device = chain(sites, approach)
+    made = time.perf_counter() - start
+
+    def point(temperature):
+        return qtd.operate(qtd.replace(device, {"reservoirs.hot.temperature": temperature}))
+
+    def state(temperature):
+        return qtd.steady_state(qtd.replace(device, {"reservoirs.hot.temperature": temperature}))
+
+    def current(temperature):
+        return point(temperature).heat_currents["hot"]
+
+    jobs = {
+        "qtd, state": state,
+        "qtd, heat current": current,
+        "qtd, heat current and slope": jax.value_and_grad(current),
+        "qtd, heat currents and noise": lambda x: point(x).heat_covariance.matrix,
+        f"qtd, state, batch of {points}": jax.vmap(state),
+    }
+    runs, compilation, counts = {}, {}, {}
+    for name, job in jobs.items():
+        counts[name] = points if "batch" in name else 1
+        argument = jnp.linspace(1.9, 2.1, points) if "batch" in name else jnp.asarray(2.0)
+        start = time.perf_counter()
+        run = jax.jit(job).lower(argument).compile()
+        compilation[name] = time.perf_counter() - start
+        runs[name] = lambda run=run, argument=argument: jax.block_until_ready(run(argument))
+    prepared = ""
+    # Elimination of six qubits fills in, and their Redfield tensor is made in Python.
+    methods = tuple(rivals.METHODS) if sites < 6 else ("iterative-gmres", "iterative-bicgstab")
+    if has_qutip and (sites < 6 or approach != "redfield"):
+        seconds, ways = rivals.qutip_chain(device, methods)
+        prepared = f"; QuTiP's Liouvillian {seconds:.2f} s"
+        for method, way in ways.items():
+            off = np.abs(way() - np.asarray(runs["qtd, state"]())).max()
+            assert off < 1e-6, (method, off)
+            runs[f"QuTiP, {method}"] = way
+            counts[f"QuTiP, {method}"] = 1
+    medians = timing.alternating(runs, rounds)
+    print(f"\n{sites} qubits, {approach}: {device.structure}; made in {made:.2f} s{prepared}")
+    base = medians["qtd, state"]
+    for name, seconds in medians.items():
+        compiled = f"compiled in {compilation[name]:.1f} s" if name in compilation else ""
+        seconds = seconds / counts[name]
+        print(f"    {name:<40} {1e3 * seconds:>10.2f} ms {seconds / base:>10.2f}   {compiled}")
+
+
+def chain(sites, approach):
+    """Qubits in a row that exchange quanta, a hot reservoir at one end, a cold one at the other."""
+    energies = 1 + 0.1 * np.random.default_rng(1).uniform(-1, 1, sites)
+    raised = [rivals.on(site, rivals.RAISE, sites) for site in range(sites)]
+    hop = sum(a @ b.T + b @ a.T for a, b in itertools.pairwise(raised))
+    ohmic = qtd.spectral.Ohmic(rivals.COUPLING, rivals.CUTOFF)
+    ends = {"hot": (0, 2.0), "cold": (sites - 1, 0.5)}
+    return qtd.Lindbladian(
+        bare={
+            str(site): (energies[site], rivals.on(site, rivals.NUMBER, sites))
+            for site in range(sites)
+        },
+        interaction={"hop": (0.05, hop)},
+        couplings={name: rivals.on(site, rivals.FLIP, sites) for name, (site, _) in ends.items()},
+        reservoirs={
+            name: qtd.Reservoir(t, spectral_density=ohmic) for name, (_, t) in ends.items()
+        },
+        approach=approach,
+    )
 
 
 def two_qubit_device():
@@ -287,6 +366,7 @@ def _arguments():
         "--few", type=int, default=4, help="points for the codes that take one by one"
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--large", type=int, nargs="+", help="rows of so many qubits, instead")
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ between the levels of H_0, their quanta counted.
   ten that someone who has thought about the device would keep;
 - `qutip_points`: one point after the other, `steadystate` and `countstat_current_noise`, all of the
   density matrix;
+- `qutip_chain`: of a row of many qubits the state at rest, by the fastest of QuTiP's methods;
 - `qthermo_points`: one point after the other, `davies_bath` of H_0 (its local bath) and
   `current_statistics`, likewise.
 
@@ -19,6 +20,7 @@ PRL 105, 130401 (2010), with golden-rule rates in place of resets. Noise: Landi 
 """
 
 import functools
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -352,3 +354,62 @@ def _one_by_one(point):
     return lambda *parameters: tuple(
         np.array(x) for x in zip(*(point(*numbers) for numbers in zip(*parameters)))
     )
+
+
+# In the order in which they are tried; all that need no preparation of their own.
+METHODS = {
+    "direct": {},
+    "power": {},
+    "iterative-gmres": {"use_precond": True, "rtol": 1e-12},
+    "iterative-bicgstab": {"use_precond": True, "rtol": 1e-12},
+}
+
+
+def qutip_chain(device, methods=tuple(METHODS)):
+    """Ways of QuTiP to the state at rest of a `qtd.Lindbladian`: seconds that its Liouvillian took
+    to be made, and functions that return the state, by method; without those that fail."""
+    import qutip
+
+    start = time.perf_counter()
+    liouvillian = _liouvillian(qutip, device)
+    seconds, found = time.perf_counter() - start, {}
+    for method in methods:
+
+        def run(method=method):
+            return qutip.steadystate(liouvillian, method=method, **METHODS[method]).full()
+
+        try:
+            state = run()
+        except (ValueError, RuntimeError) as error:
+            print(f"    QuTiP, {method}: {str(error)[:60]}")
+            continue
+        if np.abs(liouvillian.full() @ state.ravel("F")).max() < 1e-8:
+            found[method] = run
+    return seconds, found
+
+
+def _liouvillian(qutip, device):
+    """That of the same operators, jump by jump, with rates from the reservoirs of qtd."""
+    hamiltonian, approach = np.asarray(device.hamiltonian()), device.approach
+    couplings = device.structure.couplings
+
+    def rate(name, gap):
+        return float(device.reservoirs[name].rates(np.asarray(gap))[0])
+
+    def spectrum(name):
+        # QuTiP's frequencies are what the device loses.
+        return lambda w: rate(name, -w)
+
+    if approach == "redfield":
+        sources = [[qutip.Qobj(operator), spectrum(name)] for name, operator in couplings.items()]
+        return qutip.bloch_redfield_tensor(
+            qutip.Qobj(hamiltonian), sources, fock_basis=True, sec_cutoff=-1
+        )
+    energies, states = (np.asarray(x) for x in device.levels())
+    gaps, jumps = np.round(energies[:, None] - energies, 9), []
+    for name, operator in couplings.items():
+        turned = states.conj().T @ operator @ states
+        for gap in np.unique(gaps[np.abs(turned) > 1e-9]):
+            part = states @ np.where(gaps == gap, turned, 0) @ states.conj().T
+            jumps.append(np.sqrt(rate(name, gap)) * qutip.Qobj(part))
+    return qutip.liouvillian(qutip.Qobj(hamiltonian), jumps)

@@ -2,7 +2,7 @@
 (Davies) or Redfield form."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import equinox as eqx
 import jax
@@ -13,10 +13,11 @@ from jaxtyping import Array, ArrayLike, Float, Inexact
 
 from ._numerics.batching import add, at_every, settle, together, total
 from ._numerics.compilation import compiled
-from ._numerics.hermitian import eigensystem
+from ._numerics.hermitian import eigensystem, large_eigensystem
 from ._numerics.modules import parameter
 from ._numerics.structure import Edges, Structure
 from ._numerics.validation import as_scalar, nonnegative
+from ._numerics.wide import kept_of, parted
 from .hierarchy import Hierarchy
 from .jumps import JumpLindbladian
 from .networks import RateNetwork
@@ -71,9 +72,11 @@ class Lindbladian(AbstractSystem):
     `structure`: made from these, all that is static.
 
     Which matrix elements vanish is static; only coherences that can meet the populations are
-    computed. Raises `ValueError` for operators that are not Hermitian or of different sizes, and
-    for unknown names. A reservoir whose operator commutes with the levels takes coherences away,
-    and no heat.
+    computed. From a hundred numbers on, some four qubits, the generator is applied instead of
+    written down, and states are iterated (`qtd.steady.WideSteadyState`): six qubits of 4096 numbers
+    take some 20 ms. Raises `ValueError` for operators that are not Hermitian or of
+    different sizes, and for unknown names. A reservoir whose operator commutes with the levels
+    takes coherences away, and no heat.
 
     A qubit at rest with one reservoir is in its Gibbs state:
 
@@ -237,20 +240,27 @@ class Lindbladian(AbstractSystem):
 
     def levels(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"]]:
         """Energies between which the reservoirs drive jumps, and their states as columns: of H_0
-        for "local", else of H."""
-        matrix = self.hamiltonian()
+        for "local", else of H. Of large devices those that H mixes are in ascending order."""
         if self.structure.approach == "local":
             operators = self.structure.bare.values()
             diagonals = [
                 value * jnp.asarray(np.real(np.diag(x)), value.dtype)
                 for value, x in zip(self._coefficients(), operators)
             ]
-            return add(diagonals), jnp.eye(self.structure.size, dtype=matrix.dtype)
+            energies = add(diagonals)
+            kind = _complex(energies) if self.structure.is_complex else energies.dtype
+            return energies, jnp.eye(self.structure.size, dtype=kind)
+        return self.eigenstates()
+
+    def eigenstates(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"]]:
+        """Energies and states, as columns, of H."""
+        matrix = self.hamiltonian()
         energies = jnp.diagonal(matrix).real
         vectors = jnp.eye(self.structure.size, dtype=matrix.dtype)
+        solved = large_eigensystem if self.structure.wide else eigensystem
         for block in self.structure.blocks:
             inside = np.ix_(block, block)
-            values, states = eigensystem(matrix[inside])
+            values, states = solved(matrix[inside])
             energies, vectors = energies.at[block].set(values), vectors.at[inside].set(states)
         return energies, vectors
 
@@ -275,25 +285,29 @@ class Lindbladian(AbstractSystem):
         )
 
     @compiled
-    def matrix(self, vector: Float[Array, " m"]) -> Inexact[Array, "d d"]:
+    def matrix(self, vector: Float[Array, "..."]) -> Inexact[Array, "d d"]:
         """The density matrix, in the basis of the operators, of a state given as `vector`: its
-        populations, then the coherences kept."""
+        populations, then the coherences kept; of many, by class (`qtd.steady.WideSteadyState`)."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
         structure, d = self.structure, self.structure.size
-        real, imaginary = (read(vector) for read in structure.elements)
+        if structure.wide:
+            real, imaginary = map(structure.wide.matrix, parted(vector))
+        else:
+            real, imaginary = (read(vector) for read in structure.elements)
         rho = real.astype(kind) + 1j * imaginary.astype(kind)
         vectors = vectors.astype(kind)
         return vectors @ rho.reshape(d, d) @ vectors.conj().T
 
     @compiled
-    def vector(self, matrix: Array) -> Float[Array, " m"]:
+    def vector(self, matrix: Array) -> Float[Array, "..."]:
         """The inverse of `matrix`, of a density matrix `matrix`, with what is not kept left out."""
         vectors = self.levels()[1]
         kind = _complex(vectors)
-        rho = (vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)).reshape(
-            -1
-        )
+        rho = vectors.conj().T.astype(kind) @ matrix.astype(kind) @ vectors.astype(kind)
+        if self.structure.wide:
+            return kept_of(jax.vmap(self.structure.wide.blocks)(jnp.stack([rho.real, rho.imag])))
+        rho = rho.reshape(-1)
         return self.structure.state_real(rho.real) + self.structure.state_imaginary(rho.imag)
 
     def _hierarchy(self, **depth):
@@ -325,13 +339,10 @@ class Lindbladian(AbstractSystem):
             *(self.interaction[name] for name in self.structure.interaction),
         ]
 
-    def dissipators(
-        self,
-    ) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
-        """The part of each reservoir, and of the Hamiltonian, its part of the generator, and the
-        functional Tr[H rho]."""
-        structure, (energies, vectors) = self.structure, self.levels()
-        found, strengths = {}, {}
+    def jumps(self, energies: Float[Array, " d"], vectors: Inexact[Array, "d d"]) -> "Jumps":
+        """All jumps between levels, of these `energies` and with these states as columns,
+        `vectors`."""
+        structure, amplitudes, quanta, numbers, strengths = self.structure, {}, {}, {}, {}
         for name, edges in structure.edges.items():
             coupling = jnp.asarray(structure.couplings[name], vectors.dtype)
             if structure.approach != "local":
@@ -339,46 +350,65 @@ class Lindbladian(AbstractSystem):
             amplitude = coupling[edges.upper, edges.lower]
             gaps, reservoir = energies[edges.upper] - energies[edges.lower], self.reservoirs[name]
             particles = jnp.asarray(edges.particles, energies.dtype)
-            quanta = {
+            quanta[name] = {
                 "energy": gaps,
                 "particles": particles,
                 "heat": gaps - reservoir.chemical_potential * particles,
             }
             if reservoir.temperature is None:
-                quanta["entropy"] = reservoir.entropy(gaps, particles)
-            found[name] = (
-                amplitude.real,
-                amplitude.imag if structure.is_complex else None,
-                quanta,
-                at_every(reservoir, len(gaps)),
-            )
+                quanta[name]["entropy"] = reservoir.entropy(gaps, particles)
+            amplitudes[name] = amplitude.real, amplitude.imag if structure.is_complex else None
+            numbers[name] = at_every(reservoir, len(gaps))
             strengths[name] = jnp.broadcast_to(nonnegative(self.strengths[name]), gaps.shape)
+        largest_energy = lax.stop_gradient(jnp.max(jnp.abs(energies)))
         values = energies if structure.approach != "local" else jnp.stack(self._coefficients())
-        found, strengths, values, scale = together(
-            (found, strengths, values, lax.stop_gradient(jnp.max(jnp.abs(energies))))
+        amplitudes, quanta, numbers, strengths, values, scale = together(
+            (amplitudes, quanta, numbers, strengths, values, largest_energy)
         )
-        dissipators = {}
-        for name in structure.edges:
-            real, imaginary, quanta, numbers = found[name]
-            edges = structure.edges[name]
+        rates = {}
+        for name, edges in structure.edges.items():
             static = eqx.filter(self.reservoirs[name], eqx.is_inexact_array, inverse=True)
 
             def rate(numbers, *jump, static=static):
                 return eqx.combine(numbers, static).rates(*jump)[0]
 
-            rates = jax.vmap(rate)(
-                numbers, quanta["energy"], quanta["particles"] if np.any(edges.particles) else None
-            )
-            dissipators[name] = Dissipator(
+            particles = quanta[name]["particles"] if np.any(edges.particles) else None
+            found = jax.vmap(rate)(numbers[name], quanta[name]["energy"], particles)
+            rates[name] = settle(strengths[name] * found)
+        return Jumps(amplitudes, quanta, rates, values, scale)
+
+    def dissipators(
+        self,
+    ) -> tuple[dict[str, "Dissipator"], Float[Array, "m m"], Float[Array, " m"]]:
+        """The part of each reservoir, and of the Hamiltonian, its part of the generator, and the
+        functional Tr[H rho]."""
+        structure, jumps = self.structure, self.jumps(*self.levels())
+        keeps_all = structure.approach == "redfield"
+        dissipators = {
+            name: Dissipator(
                 edges,
-                real,
-                imaginary,
-                settle(strengths[name] * rates),
-                quanta,
-                scale,
-                structure.approach == "redfield",
+                *jumps.amplitudes[name],
+                jumps.rates[name],
+                jumps.quanta[name],
+                jumps.scale,
+                keeps_all,
             )
-        return dissipators, structure.unitary(values), structure.energy(values)
+            for name, edges in structure.edges.items()
+        }
+        return dissipators, structure.unitary(jumps.values), structure.energy(jumps.values)
+
+
+class Jumps(NamedTuple):
+    """What is known of the jumps between levels, by reservoir and, in its order, by edge:
+    `amplitudes`, real and imaginary part (None where all are real), `quanta` by quantity, and
+    `rates`. `values`: what H is a sum over, coefficients of its terms in the local approach, else
+    levels; `scale`: the largest energy."""
+
+    amplitudes: dict[str, tuple[Float[Array, " edges"], Float[Array, " edges"] | None]]
+    quanta: dict[str, dict[str, Float[Array, " edges"]]]
+    rates: dict[str, Float[Array, " edges"]]
+    values: Float[Array, " terms"]
+    scale: Float[Array, ""]
 
 
 def _operators(terms):

@@ -60,7 +60,8 @@ class Status(enum.IntEnum):
         4,
         Severity.WRONG,
         False,
-        "the iteration did not converge; loosen the tolerance or move the start",
+        "the iteration did not converge; loosen the tolerance or move the start; of a master"
+        " equation, see that its parts are coupled, and by more than a thousandth of the rates",
     )
     NOT_POSITIVE = (
         5,

@@ -17,6 +17,7 @@ from ._numerics.elimination import Elimination
 from ._numerics.hermitian import eigensystem, smallest_pivot
 from ._numerics.refinement import refinement
 from ._numerics.special import carried
+from ._wide import WideSteadyState
 from .hierarchy import Hierarchy, HierarchySteadyState
 from .jumps import JumpLindbladian, JumpSteadyState
 from .lindblad import Dissipator, Lindbladian
@@ -24,9 +25,17 @@ from .networks import Jumps, RateNetwork, Topology
 from .parameters import checked
 from .reservoirs import AbstractReservoir
 from .status import Status, first
-from .systems.base import ENERGY, TEMPERATURE, WIDTH, AbstractState, AbstractSystem, at_rest
+from .systems._ratios import ratios
+from .systems.base import AbstractState, AbstractSystem, at_rest
 
-__all__ = ["CoherentSteadyState", "SteadyState", "solve", "stationary", "steady_state"]
+__all__ = [
+    "CoherentSteadyState",
+    "SteadyState",
+    "WideSteadyState",
+    "solve",
+    "stationary",
+    "steady_state",
+]
 
 
 Levels = Float[Array, " levels"]
@@ -140,7 +149,7 @@ class SteadyState(AbstractState):
             ]
             for name in self.reservoirs
         }
-        return _ratios(self.reservoirs, jumps)
+        return ratios(self.reservoirs, jumps)
 
     def doubt(self, reservoir: str) -> Float[Array, ""]:
         """About how far the energy current of `reservoir` may be off by rounding; without
@@ -182,13 +191,7 @@ class CoherentSteadyState(AbstractState):
 
     def __init__(self, lindbladian: Lindbladian):
         structure = lindbladian.structure
-        if structure.apart is not None:
-            raise ValueError(
-                f"`couplings` leave level {structure.apart} unconnected with level 0, by a symmetry"
-                " or because nothing drives it: the"
-                " steady state is not unique. Connect them, or ask `qtd.evolution.relax` what"
-                " becomes of a given state."
-            )
+        structure.require_connected()
         self.lindbladian = lindbladian
         self.dissipators, unitary, self.energy = lindbladian.dissipators()
         parts = self.dissipators
@@ -242,6 +245,11 @@ class CoherentSteadyState(AbstractState):
         return not self.lindbladian.structure.variables.pairs
 
     @property
+    def coherences(self) -> Float[Array, "..."]:
+        """Real and imaginary parts of the coherences that are kept."""
+        return self.vector[self.lindbladian.structure.size :]
+
+    @property
     def reservoirs(self) -> dict[str, AbstractReservoir]:
         """Reservoirs by name, in the order of the Lindbladian."""
         return {
@@ -290,7 +298,7 @@ class CoherentSteadyState(AbstractState):
                 decays = (edges.read_lower(exits) + edges.read_upper(exits)) / 2
                 gaps = edges.upward(part.quanta["energy"])
                 jumps[name] = [(part.traffic(self.vector), decays, gaps)]
-        return _ratios(self.reservoirs, jumps)
+        return ratios(self.reservoirs, jumps)
 
     def array(self) -> Array:
         """`density_matrix`."""
@@ -309,45 +317,12 @@ class CoherentSteadyState(AbstractState):
 
 
 at_rest.register(RateNetwork, SteadyState)
-at_rest.register(Lindbladian, CoherentSteadyState)
 
 
-def _ratios(reservoirs, jumps):
-    """`AbstractState.ratios` from the jumps of each reservoir: their traffic, the decay rates of
-    the coherences of the levels that they join, and the energies that they carry."""
-    found = {}
-    for name, reservoir in reservoirs.items():
-        if not jumps.get(name):
-            continue
-        traffic = add(total(each) for each, _, _ in jumps[name])
-        decay = _mean(add(total(each * rate) for each, rate, _ in jumps[name]), traffic)
-        bandwidth = reservoir.bandwidth()
-        if bandwidth is not None:
-            found[name, WIDTH] = decay / bandwidth
-        if reservoir.statistics == "bose":
-            weighted = add(total(each * _per(rate, gap)) for each, rate, gap in jumps[name])
-            found[name, ENERGY] = _mean(weighted, traffic)
-        elif reservoir.temperature is not None:
-            frozen = reservoir.temperature == 0
-            endless = carried(jnp.full_like(decay, jnp.inf), decay)
-            warm = decay / jnp.where(frozen, 1.0, reservoir.temperature)
-            found[name, TEMPERATURE] = jnp.where(frozen, endless, warm)
-    return found
-
-
-def _per(rate, gap):
-    """A rate over the size of a gap; 0 where that is 0."""
-    # In numbers: a choice between arrays would move the axis of a batch to the front.
-    empty = (gap == 0).astype(gap.dtype)
-    return rate * (1 - empty) / (jnp.abs(gap) + empty)
-
-
-def _mean(weighted, weight):
-    """A weighted sum over the weight, 0 where there is none."""
-    # In units of the weight, which may be so small that its square, in derivatives, underflows.
-    unit = lax.stop_gradient(jnp.where(weight == 0, 1.0, weight))
-    share = jnp.where(weight == 0, 1.0, weight / unit)
-    return weighted / unit / share
+@at_rest.register
+def _(lindbladian: Lindbladian) -> CoherentSteadyState | WideSteadyState:
+    wide = lindbladian.structure.wide
+    return WideSteadyState(lindbladian, wide) if wide else CoherentSteadyState(lindbladian)
 
 
 def stationary(

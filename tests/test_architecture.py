@@ -30,7 +30,7 @@ LAYERS = {
     ),
     "systems": 1.5,
     **dict.fromkeys(("networks", "lindblad", "jumps", "hierarchy", "scattering", "greens"), 2),
-    "oscillators": 2.5,
+    **dict.fromkeys(("oscillators", "_wide"), 2.5),
     **dict.fromkeys(("steady", "certificates"), 3),
     "explicit": 3.5,
     **dict.fromkeys(("counting", "evolution", "expansion", "nonthermal"), 4),

@@ -10,6 +10,13 @@ import numpy as np
 from .graphs import bridges, groups
 from .linear_map import LinearMap, selection
 from .superoperators import Term, Variables, connected_to_populations
+from .wide import Jumps, Wide
+
+# A generator is not written down from so many real numbers of the state, or from so many products
+# of two jumps, on: with 128 numbers of four qubits in a batch it took 30 to 100 times as long to
+# eliminate as to iterate (benchmarks/README.md), and products are listed in Python.
+_NUMBERS, _PRODUCTS = 100, 60_000
+_LEVELS = 16  # fewer never get there
 
 
 class Pairs(NamedTuple):
@@ -48,15 +55,38 @@ class Edges:
         self.size, self.carrying = len(pattern), LinearMap(np.eye(0))
         self.upper, self.lower = np.nonzero(pattern)
         self.particles = particles[self.upper] - particles[self.lower]
+        upward = np.flatnonzero(self.upper > self.lower)
+        self.rising = np.stack([self.lower[upward], self.upper[upward]], axis=1)
+        self._levels = levels
         self._jumps = list(zip(self.upper.tolist(), self.lower.tolist()))
-        self._key: tuple = ()
+        self._key: tuple = self.size, *self._jumps, *self.particles.tolist()
+        self._gains: list[tuple[int, int]] = []
+        self._losses: list[tuple[int, int]] = []
+
+    def groups(self) -> Jumps:
+        """The jumps in groups that act together, whatever the numbers are: those that change the
+        number of particles alike and, of levels of terms of H_0, have the same gap."""
+        gaps = np.zeros((0, len(self.upper)))
+        if self._levels is not None:
+            gaps = self._levels[:, self.upper] - self._levels[:, self.lower] + 0.0  # no -0.0
+        kinds, of = np.unique(np.vstack([self.particles, gaps]), axis=1, return_inverse=True)
+        of = of.ravel()
+        alike = kinds[0][:, None] == kinds[0]
+        opposite = np.all(kinds[1:, :, None] == -kinds[1:, None], axis=0)
+        alike &= ~(opposite & np.any(kinds[1:], axis=0))
+        return Jumps(
+            self.lower, self.upper, [np.flatnonzero(of == i) for i in range(len(alike))], alike
+        )
+
+    def multiply(self) -> None:
+        """Work out which products of two jumps there are: at most the square of the jumps."""
         every = [
             (e, f)
             for e, f in product(range(len(self._jumps)), repeat=2)
             if self.particles[e] == self.particles[f]
         ]
-        if levels is not None:
-            gaps = levels[:, self.upper] - levels[:, self.lower]
+        if self._levels is not None:
+            gaps = self._levels[:, self.upper] - self._levels[:, self.lower]
             every = [
                 (e, f)
                 for e, f in every
@@ -112,7 +142,6 @@ class Edges:
         )
         upward = np.flatnonzero(self.upper > self.lower)
         lower, upper = self.lower[upward], self.upper[upward]
-        self.rising = np.stack([lower, upper], axis=1)
         gain = {self._jumps[e]: i for i, (e, f) in enumerate(self._gains) if e == f}
         self.upward = selection(upward, count)
         self.up = selection(
@@ -162,7 +191,8 @@ class Structure:
     kept as (`variables`).
 
     `apart`: a level that nothing connects with level 0, so that there is more than one steady
-    state; None where there is none.
+    state; None where there is none. `wide`: what is static instead of all maps between numbers,
+    where there are too many of these for their generator to be written down; None else.
     """
 
     def __init__(
@@ -187,11 +217,12 @@ class Structure:
             name: self._operator(f"couplings.{name}", operator)
             for name, operator in couplings.items()
         }
-        every = {**self.bare, **self.interaction}.values()
+        every = [*self.bare.values(), *self.interaction.values()]
         self.is_complex = any(
             np.any(np.imag(operator)) for operator in (*every, *self.couplings.values())
         )
-        self.blocks, mixing = _blocks(sum(np.abs(operator) for operator in every))
+        joined = sum(np.abs(operator) for operator in every)
+        self.blocks, mixing = _blocks(joined)
         if approach == "local":
             self._check_diagonal()
             mixing = np.eye(self.size)
@@ -212,6 +243,42 @@ class Structure:
             for name, operator in self.couplings.items()
         }
         self.edges = {name: Edges(pattern, numbers, levels) for name, pattern in patterns.items()}
+        self.wide = None
+        keeps_all = isinstance(coherences, str) and coherences == "all"
+        if keeps_all and not is_complete and self.size >= _LEVELS:
+            self.wide = self._as_wide((joined if approach == "local" else mixing) > 0)
+        if self.wide is None:
+            self._work_out_maps(every, coherences, is_complete)
+        arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
+        self._key = (
+            *((name, x.tobytes()) for name, x in arrays),
+            len(bare),
+            len(interaction),
+            numbers.tobytes(),
+            approach,
+            None if self.wide else self.variables.pairs,
+            is_complete,
+        )
+        self._hash = hash(self._key)
+
+    def _as_wide(self, joined):
+        """What is static where the generator is too large to be written down, from which elements
+        of H may not vanish; None where it is not."""
+        wide = Wide(self.size, joined, [edges.groups() for edges in self.edges.values()])
+        products = sum(len(edges.upper) ** 2 for edges in self.edges.values())
+        if wide.numbers <= _NUMBERS and products <= _PRODUCTS:
+            return None
+        pairs = [np.argwhere(joined), *(edges.rising for edges in self.edges.values())]
+        group = groups(np.concatenate(pairs), self.size)
+        apart = np.flatnonzero(group != group[0])
+        self.apart = int(apart[0]) if len(apart) else None
+        self.trace = wide.trace
+        return wide
+
+    def _work_out_maps(self, every, coherences, is_complete):
+        """All that makes numbers of a state, and its generator, out of rates."""
+        for edges in self.edges.values():
+            edges.multiply()
         hamiltonian = self._hamiltonian_terms()
         pairs = self._pairs(coherences)
         terms = [term for edges in self.edges.values() for kind in edges.terms() for term in kind]
@@ -222,9 +289,9 @@ class Structure:
         for edges in self.edges.values():
             edges.restrict(self.variables)
         self._find_cycles()
-        count = len(every) if approach == "local" else self.size
+        count = len(every) if self.approach == "local" else self.size
         self.unitary = self.variables.generator(hamiltonian, count)
-        self.energy = self._energy(list(every), count)
+        self.energy = self._energy(every, count)
         n, d = len(self.variables), self.size
         self.trace = LinearMap((np.arange(n) < d).astype(float))
         every_element = list(product(range(d), repeat=2))
@@ -236,23 +303,10 @@ class Structure:
         self.state_real, self.state_imaginary = (
             LinearMap(write.matrix @ place.T) for write in self.variables.writing(kept)
         )
-        arrays = [*self.bare.items(), *self.interaction.items(), *self.couplings.items()]
-        self._key = (
-            *((name, x.tobytes()) for name, x in arrays),
-            len(bare),
-            len(interaction),
-            numbers.tobytes(),
-            approach,
-            tuple(pairs),
-            is_complete,
-        )
-        self._hash = hash(self._key)
 
     def __repr__(self) -> str:
-        return (
-            f"Structure({self.size} states, {self.approach}, {len(self.variables.pairs)}"
-            " coherences)"
-        )
+        numbers = self.wide.numbers if self.wide else len(self.variables)
+        return f"Structure({self.size} states, {self.approach}, {numbers} numbers)"
 
     def __hash__(self):
         return self._hash
@@ -274,6 +328,15 @@ class Structure:
             self.edges.values(), np.split(found, np.cumsum([len(x) for x in every])[:-1])
         ):
             edges.carrying = LinearMap(np.diag(1.0 - part))
+
+    def require_connected(self) -> None:
+        """Raise `ValueError` where there is more than one steady state, whatever the numbers."""
+        if self.apart is not None:
+            raise ValueError(
+                f"`couplings` leave level {self.apart} unconnected with level 0, by a symmetry or"
+                " because nothing drives it: the steady state is not unique. Connect them, or ask"
+                " `qtd.evolution.relax` what becomes of a given state."
+            )
 
     def using(self, approach, coherences) -> "Structure":
         return Structure(*self._arguments[:4], approach, coherences)

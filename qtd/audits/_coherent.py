@@ -1,10 +1,12 @@
 """What can be asked of a master equation with coherences, beyond its jumps."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigs
 
 from .._numerics.batching import add
 from .._numerics.compilation import compiled
@@ -13,7 +15,7 @@ from ..findings import Checks, Finding, Severity
 from ..jumps import JumpSteadyState
 from ..limits import DIGITS, NEGATIVE, NOTHING, Limits
 from ..lindblad import Lindbladian
-from ..steady import CoherentSteadyState, solve
+from ..steady import CoherentSteadyState, WideSteadyState, solve
 from . import _networks
 from ._coupling import advised, secular, weak_coupling
 from ._jumps import tabulated
@@ -40,19 +42,45 @@ def _(lindbladian: Lindbladian) -> Checks:
     return {
         "detailed balance": lambda: _networks.detailed_balance(jumps(), state.reservoirs),
         "weak coupling": weak,
-        "steady state": lambda: relaxation(state, lindbladian.structure.size),
+        "steady state": lambda: relaxation(state, slow_modes(state, lindbladian.structure.size)),
         "positivity": lambda: positivity(state),
         "kinetic uncertainty": lambda: kinetic_uncertainty(state),
         **(equal_temperatures(lindbladian) if approach == "local" else {}),
     }
 
 
-def relaxation(state: CoherentSteadyState | JumpSteadyState, levels: int) -> list[Finding]:
-    """The slowest mode of what is kept of the state, from the inverse of the generator, in which it
-    is the largest eigenvalue; `levels`: how many numbers add up to the trace, the first ones."""
-    inverse = np.asarray(_inverse(state, levels), float)
+@functools.singledispatch
+def slow_modes(state: CoherentSteadyState | JumpSteadyState, levels: int) -> np.ndarray:
+    """Eigenvalues of the inverse of the generator of a `state`, in which slow modes are the largest
+    ones; `levels`: how many numbers add up to the trace, the first ones."""
+    return np.linalg.eigvals(np.asarray(_inverse(state, levels), float))
+
+
+@slow_modes.register
+def _(state: WideSteadyState, levels: int) -> np.ndarray:
+    at_rest = np.asarray(state.vector, float)
+
+    def apply(y):
+        y = y.reshape(at_rest.shape)
+        y = y - at_rest * np.trace(y, axis1=1, axis2=2).sum()
+        return np.asarray(_response(state, jnp.asarray(y, state.vector.dtype)), float).ravel()
+
+    shape = at_rest.size, at_rest.size
+    found: Any = eigs(LinearOperator(shape, matvec=apply, dtype=float), k=1, which="LM")  # pyright: ignore[reportCallIssue]
+    return found[0]
+
+
+@compiled
+def _response(state, y):
+    return state.elimination.value(y)
+
+
+def relaxation(
+    state: CoherentSteadyState | WideSteadyState | JumpSteadyState, modes: np.ndarray
+) -> list[Finding]:
+    """The slowest way to a `state`, by the `slow_modes` of its generator."""
     precision = float(np.finfo(np.asarray(state.vector).dtype).eps)
-    rate, _ = _networks.slowest(np.linalg.eigvals(inverse), precision)
+    rate, _ = _networks.slowest(modes, precision)
     fastest = float(
         max(np.abs(np.asarray(part.rates)).max(initial=0) for part in state.dissipators.values())
     )
@@ -92,7 +120,7 @@ def _inverse(state, levels):
     )
 
 
-def positivity(state: CoherentSteadyState) -> list[Finding]:
+def positivity(state: CoherentSteadyState | WideSteadyState) -> list[Finding]:
     """The smallest eigenvalue of the density matrix; and populations against rounding, which here
     is relative to the largest entry."""
     return positive(
@@ -125,7 +153,7 @@ def positive(smallest: float, dtype: Any, approach: str) -> list[Finding]:
     ]
 
 
-def kinetic_uncertainty(state: CoherentSteadyState) -> list[Finding]:
+def kinetic_uncertainty(state: CoherentSteadyState | WideSteadyState) -> list[Finding]:
     """The relation of networks, where it is a theorem; here it is not."""
     activity = float(
         add(part.counted(state.vector, "energy", 0) for part in state.dissipators.values())

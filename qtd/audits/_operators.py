@@ -7,7 +7,7 @@ from ..findings import Checks, Finding, Severity
 from ..jumps import ConstantRate, JumpLindbladian, JumpSteadyState
 from ..limits import FIRST_ORDER
 from ..steady import solve
-from ._coherent import positive, relaxation
+from ._coherent import positive, relaxation, slow_modes
 from ._local import equal_temperatures
 from ._systems import checks_of
 
@@ -18,7 +18,7 @@ def _(lindbladian: JumpLindbladian) -> Checks:
     return {
         "detailed balance": lambda: detailed_balance(state),
         "weak coupling": lambda: weak_coupling(state),
-        "steady state": lambda: relaxation(state, 1),
+        "steady state": lambda: relaxation(state, slow_modes(state, 1)),
         "positivity": lambda: positivity(state),
         **equal_temperatures(lindbladian),
     }

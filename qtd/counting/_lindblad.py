@@ -4,6 +4,7 @@ counted."""
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
@@ -12,7 +13,7 @@ from .._numerics.batching import add, follow, settle
 from .._numerics.compilation import compiled
 from .._numerics.validation import as_scalar
 from ..limits import FIRST_ORDER
-from ..steady import CoherentSteadyState
+from ..steady import CoherentSteadyState, WideSteadyState
 from ._expansion import expand
 from ._fronts import Covariance, Weights, check_known, noise, series
 
@@ -20,21 +21,22 @@ Rows = tuple[tuple[Float[Array, ""], ...], ...]
 
 
 @noise.register
-def _(state: CoherentSteadyState, quantity: str) -> Covariance:
+def _(state: CoherentSteadyState | WideSteadyState, quantity: str) -> Covariance:
     # Quanta of a local equation need not add up to what the device takes.
     approach = state.lindbladian.structure.approach
     passes_on = approach == "global" and quantity in ("energy", "particles")
     # A Redfield equation is the second order of a theory: what that is off by by a tenth is
     # doubtful, and by more it is none.
     share = FIRST_ORDER.doubtful if approach == "redfield" else 1e-6
-    return Covariance(
-        tuple(state.reservoirs), rows(state, tuple(state.reservoirs), quantity, share), passes_on
-    )
+    names = tuple(state.reservoirs)
+    # Iterations of all reservoirs are one program.
+    respond = together if isinstance(state, WideSteadyState) else responses
+    return Covariance(names, rows(state, names, quantity, share, respond), passes_on)
 
 
 @series.register
 def _(
-    state: CoherentSteadyState, weights: Weights, order: int, quantity: str
+    state: CoherentSteadyState | WideSteadyState, weights: Weights, order: int, quantity: str
 ) -> Float[Array, " order"]:
     return coherent_cumulants(
         state, named(state, weights), state.lindbladian.structure.trace, order, quantity
@@ -44,6 +46,13 @@ def _(
 def responses(elimination: Any, drift: dict[str, Array]) -> dict[str, Array]:
     """What each drift, by name, leads to, by the factors of an `elimination`."""
     return {name: settle(elimination.solve(settle(each))) for name, each in drift.items()}
+
+
+def together(elimination: Any, drift: dict[str, Array]) -> dict[str, Array]:
+    """`responses` by an `elimination` that takes long to be compiled, to each `drift`, in one
+    batch."""
+    found = jax.vmap(elimination.solve)(jnp.stack(list(drift.values())))
+    return dict(zip(drift, found))
 
 
 def rows(

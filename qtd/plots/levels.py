@@ -143,7 +143,7 @@ def _(system: ExplicitFilters) -> RateNetwork:
 
 @network_of.register
 def _(system: Lindbladian) -> RateNetwork:
-    coherences = np.abs(np.asarray(solve(system).vector[system.structure.size :]))
+    coherences = np.abs(np.asarray(solve(system).coherences))
     if coherences.max(initial=0.0) > _COHERENT:
         raise ValueError(
             f"`network` has coherences up to {coherences.max():.2g}, which carry part of its"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm_frechet
 
-from qtd._numerics.hermitian import eigensystem, smallest_pivot
+from qtd._numerics.hermitian import eigensystem, large_eigensystem, smallest_pivot
 
 pytestmark = pytest.mark.digits
 
@@ -252,3 +252,16 @@ def test_nothing_is_left_to_lapack():
     assert "lapack" not in exponential_gradient.lower(matrix, matrix).as_text().lower()
     # What the word would look like.
     assert "lapack" in jax.jit(jnp.linalg.eigh).lower(matrix).as_text().lower()
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_large_matrices_have_the_same_levels_and_derivatives_in_ascending_order(is_complex):
+    matrix, change = matrices(18, 6, is_complex)[:4], matrices(19, 6, is_complex)[:4]
+    derivative = jax.jit(jax.vmap(lambda x, y: jax.jvp(large_eigensystem, (x,), (y,))))
+    (energies, vectors), (slopes, _) = derivative(matrix, change)
+    np.testing.assert_allclose(energies, np.linalg.eigvalsh(matrix), atol=50 * EPS)
+    vectors = np.asarray(vectors)
+    found = vectors @ (np.asarray(energies)[..., None] * dagger(vectors))
+    np.testing.assert_allclose(found, matrix, atol=100 * EPS)
+    coupled = dagger(vectors) @ change @ vectors
+    np.testing.assert_allclose(slopes, np.einsum("pii->pi", coupled).real, atol=50 * EPS)
