@@ -46,12 +46,12 @@ def main():
     resonant_levels(20_000, arguments.rounds)
 
 
-def map_of_demons(points, rounds, chunk=16384):
+def map_of_demons(points, rounds, chunk=2048):
     """COP, cooling current and entropy current on a square grid, and the gradient of the COP."""
     grid, figures = demon_grid(points), demon_figures()
     device = tuple(jnp.asarray(x) for x in grid)
     value, compilation = timing.compiled(figures, device, chunk)
-    gradient, _ = timing.compiled(jax.value_and_grad(lambda x: figures(x)[0]), device, 256)
+    gradient, _ = timing.compiled(jax.value_and_grad(lambda x: figures(x)[0]), device, chunk)
     ours, theirs = [np.asarray(x) for x in value(device)], in_blocks(demons, grid)
     good = np.isfinite(ours[0]) & well_conditioned(grid)
     assert np.array_equal(np.isfinite(ours[0]), np.isfinite(theirs[0]))
@@ -131,7 +131,7 @@ def rows():
     title = "COP, current, entropy current; gradient of the COP in 8"
     line = "by quadrature: current, noise, entropy; gradient of the current in 5"
     return {
-        "demons": Row(title, figures, cop, map_case, 10**6, 1e-9, 16384, 256),
+        "demons": Row(title, figures, cop, map_case, 10**6, 1e-9, 2048, 2048),
         # NumPy's sum is off where lines are narrow.
         "resonant-levels": Row(line, level_figures, heat, level_case, 4096, 1e-5, 64, 64),
     }

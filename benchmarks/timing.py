@@ -11,6 +11,7 @@ import numpy as np
 import scipy
 
 import qtd
+from qtd._numerics import compilation
 
 
 def one_core():
@@ -47,14 +48,16 @@ def processor():
 
 
 def compiled(function, arguments, chunk):
-    """The function over a batch, `chunk` points together (None: it takes all of them itself), and
-    the seconds that its compilation took."""
+    """The function over a batch, `chunk` points together (None: it takes all of them itself),
+    compiled as sweeps are, and the seconds that that took."""
 
     def over_batch(x):
         return function(x) if chunk is None else jax.lax.map(function, x, batch_size=chunk)
 
+    # Versions of qtd that are older had none.
+    options = getattr(compilation, "wide_options", dict)()
     start = time.perf_counter()
-    made = jax.jit(over_batch).lower(arguments).compile()
+    made = jax.jit(over_batch).lower(arguments).compile(options)
     return made, time.perf_counter() - start
 
 
