@@ -452,6 +452,30 @@ def test_too_few_evenly_spaced_angles_are_told():
     assert found.error > np.max(np.abs(found.torque / IN_PANELS(20.0).torque - 1)[:2])
 
 
+def cold_motor(temperature):
+    return QuantumMotor(left=lead(temperature, 1.0), right=lead(temperature, -1.0))
+
+
+COLD_EVEN = jax.jit(
+    lambda temperature, count: coefficients(cold_motor(temperature).network, 1, angles=count),
+    static_argnums=1,
+)
+COLD = jax.jit(lambda temperature: coefficients(cold_motor(temperature).network, 1, 384))
+
+
+@pytest.mark.parametrize("count", [64, 224])
+def test_steps_between_evenly_spaced_angles_are_told(count):
+    """Trap: what happens between two angles is not in the difference of two sums that miss it."""
+    resolved = []
+    for temperature in np.geomspace(1e-4, 10, 26):
+        found, expected = COLD_EVEN(temperature, count), COLD(temperature)
+        if int(found.status) == 0:
+            largest = np.abs(expected.torque).max()
+            np.testing.assert_allclose(found.torque, expected.torque, atol=1e-6 * largest, rtol=0)
+            resolved.append(temperature)
+    assert resolved and min(resolved) > 0.1
+
+
 def test_evenly_spaced_angles_have_the_derivatives_of_panels():
     for mode in (jax.jacfwd, jax.jacrev):
         slopes = jax.jit(mode(lambda x: even(x, 192).torque))(10.0)

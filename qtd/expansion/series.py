@@ -136,8 +136,9 @@ def coefficients(
 
     Or on an even number of evenly spaced `angles`, with derivatives by Fourier series: for maps of
     many devices in which nothing is narrower than some hundredths of a turn, in a sixth of the
-    time. Errors fall exponentially with their number, but nothing is looked for. Where levels hold
-    electrons for long, rounding is magnified, which `error` counts; it is an upper bound.
+    time. Errors fall exponentially with their number, once they tell apart what changes; where
+    rates change too much from one to the next, the `error` is 1. Where levels hold electrons for
+    long, rounding is magnified, which `error` counts; it is an upper bound.
 
     A level that falls while the left gate is open, and rises while the right one is, pumps an
     electron in a turn:
@@ -193,12 +194,12 @@ def _coefficients(network, order, panels):
 @compiled
 def _even_coefficients(network, order, count):
     angles = 2 * jnp.pi / count * jnp.arange(count, dtype=precision(network))
-    found, lost, noise = _local_evenly(network, angles, max(order, 1))
+    found, lost, noise, is_coarse = _local_evenly(network, angles, max(order, 1))
     values, error = even_integrals(_integrands(found, order))
     noisy = noise.sum((1, 2)) / jnp.abs(found.populations).sum((1, 2))
     # Of the torque as of the populations in it.
     rounding = (noisy + 2 * jnp.finfo(noisy.dtype).eps) * jnp.abs(found.torque).mean(1) * 2 * jnp.pi
-    error = error + noisy.max()
+    error = error + noisy.max() + is_coarse.astype(error.dtype)
     return _of_turn(network, found, lost, values, error, rounding[: order + 1])
 
 
@@ -249,8 +250,9 @@ def local_at(
 
 
 def _local_evenly(network, angles, order):
-    """The same at evenly spaced angles of a turn, derivatives of populations by Fourier series; and
-    how far rounding may have moved the populations, (orders, levels, points)."""
+    """The same at evenly spaced angles of a turn, derivatives of populations by Fourier series; how
+    far rounding may have moved the populations, (orders, levels, points); and whether rates change
+    too much between the angles."""
     topology = network(angles[0]).topology
     (energies, up, down), (slopes, *_) = jax.jvp(
         lambda x: described(network, x), (angles,), (jnp.ones_like(angles),)
@@ -267,7 +269,23 @@ def _local_evenly(network, angles, order):
         moved = (noise[-1] + eps * x).max(-1, keepdims=True) * (len(angles) / 2)
         noise.append(apply(response, jnp.broadcast_to(moved, x.shape)))
     found, lost = _located(topology, jnp.stack([energies, slopes]), resting, q)
-    return found, lost, jnp.stack(noise)
+    return found, lost, jnp.stack(noise), _are_coarse(up, down)
+
+
+def _are_coarse(up, down):
+    """Whether a rate changes more from angle to angle than they can tell.
+
+    Its logit u = ln(up / down) has poles at u = i pi, sqrt(u^2 + pi^2) / |du| angles away. Nearer
+    than two, 2 pi * 2 of them in the exponent leave 3e-6.
+    """
+    up, down = lax.stop_gradient((up, down))
+    tiny = jnp.finfo(up.dtype).tiny
+    logit = jnp.log(jnp.maximum(up, tiny)) - jnp.log(jnp.maximum(down, tiny))
+    known = (up > 0) | (down > 0)
+    before, change = jnp.roll(logit, 1, -1), logit - jnp.roll(logit, 1, -1)
+    least = jnp.where(logit * before < 0, 0, jnp.minimum(jnp.abs(logit), jnp.abs(before)))
+    near = 2 * jnp.abs(change) > jnp.sqrt(least**2 + jnp.pi**2)
+    return jnp.any(near & known & jnp.roll(known, 1, -1))
 
 
 def _located(topology, energies, resting, q):
