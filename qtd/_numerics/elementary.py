@@ -1,5 +1,6 @@
-"""Elementary functions that take processors a third to an eighth of the time of the compiler's own,
-in double precision within a rounding error or two. In single precision they are the compiler's."""
+"""Elementary functions in double precision, within a rounding error, in less time than the
+compiler's own take on processors: logarithms in half to a seventh of it. In single precision they
+are the compiler's."""
 
 from typing import Any
 
@@ -86,7 +87,7 @@ def exponent_of(x: Float[Array, "*batch"]) -> Int[Array, "*batch"]:
 
 def one_where(legal: Bool[Array, "*batch"], dtype: Any) -> Float[Array, "*batch"]:
     """1 where this is `legal`, NaN elsewhere, as numbers of this `dtype`: put together from bits,
-    at less than a tenth of the cost of a quotient."""
+    without a root or a quotient."""
     one, nan = (int(np.asarray(x, dtype).view(whole(dtype))) for x in (1.0, np.nan))
     bits = (-legal.astype(whole(dtype)) & (one ^ nan)) ^ nan
     return lax.bitcast_convert_type(bits, dtype)

@@ -39,11 +39,10 @@ class Wide:
     of the reservoirs stand in operators by class.
 
     `hamiltonian`: which elements of H there are; `jumps` of each reservoir. `first`: a jump of each
-    group, `owner`: the reservoir
-    of each group of jumps, by its place; `place`: (groups, classes, n, n), the place of each
-    element among all jumps, one after the last where there is none; `targets`, `sources`: the class
-    that a group takes each class to, or brings there from, -1 for none; `alike`: which groups make
-    products.
+    group, `owner`: the reservoir of each, by its place; `place`: (groups, classes, n, n), the place
+    of each element among all jumps, one after the last where there is none; `targets`, `sources`:
+    the class that a group takes each class to, or brings there from, -1 for none; `alike`: which
+    groups make products.
     """
 
     def __init__(self, size: int, hamiltonian: np.ndarray, jumps: Sequence[Jumps]):

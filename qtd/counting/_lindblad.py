@@ -21,7 +21,17 @@ Rows = tuple[tuple[Float[Array, ""], ...], ...]
 
 
 @noise.register
-def _(state: CoherentSteadyState | WideSteadyState, quantity: str) -> Covariance:
+def _(state: CoherentSteadyState, quantity: str) -> Covariance:
+    return _covariance(state, quantity, responses)
+
+
+@noise.register
+def _(state: WideSteadyState, quantity: str) -> Covariance:
+    # Iterations of all reservoirs are one program.
+    return _covariance(state, quantity, together)
+
+
+def _covariance(state, quantity, respond):
     # Quanta of a local equation need not add up to what the device takes.
     approach = state.lindbladian.structure.approach
     passes_on = approach == "global" and quantity in ("energy", "particles")
@@ -29,8 +39,6 @@ def _(state: CoherentSteadyState | WideSteadyState, quantity: str) -> Covariance
     # doubtful, and by more it is none.
     share = FIRST_ORDER.doubtful if approach == "redfield" else 1e-6
     names = tuple(state.reservoirs)
-    # Iterations of all reservoirs are one program.
-    respond = together if isinstance(state, WideSteadyState) else responses
     return Covariance(names, rows(state, names, quantity, share, respond), passes_on)
 
 

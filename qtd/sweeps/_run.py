@@ -132,7 +132,8 @@ def doubles() -> bool:
 def _threads() -> int:
     """The number of threads: two more than there are cores, as XLA computes a batch on one of them
     and some write meanwhile; two where devices compute."""
-    return cores() + 2 if jax.local_device_count() == 1 else 2
+    is_one_processor = jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    return cores() + 2 if is_one_processor else 2
 
 
 def _versions() -> str:
