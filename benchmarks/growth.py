@@ -132,7 +132,7 @@ def qubits(number):
         at = qtd.replace(device, {"reservoirs.hot.temperature": temperature})
         return qtd.operate(at).heat_currents["hot"]
 
-    return Case(current, (jnp.asarray(2.0),), len(device.structure.variables))
+    return Case(current, (jnp.asarray(2.0),), device.structure.numbers)
 
 
 def cumulants(order):

@@ -86,7 +86,7 @@ def compare(two_qubits, points, chunk, few, rounds, loops):
             functools.partial(rivals.qutip_points(two_qubits, "direct"), *part),
             few,
         )
-    kept = len((device.lindbladian() if two_qubits else device).structure.variables)
+    kept = (device.lindbladian() if two_qubits else device).structure.numbers
     title = (
         'A: two qubits, QubitRefrigerator("local")'
         if two_qubits

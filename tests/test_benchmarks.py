@@ -107,3 +107,8 @@ def test_a_growth_starts_from_its_smallest_size(name):
     assert list(each.sizes) == sorted(each.sizes)
     case = each.case(each.sizes[0])
     assert callable(case.function) and case.size > 0
+
+
+def test_qubits_are_counted_by_what_is_kept_of_them_also_where_their_generator_is_not_written():
+    kept = [growth.GROWTHS["qubits"].case(number).size for number in (4, 5)]
+    assert kept == [70, 252]

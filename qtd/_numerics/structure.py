@@ -305,8 +305,12 @@ class Structure:
         )
 
     def __repr__(self) -> str:
-        numbers = self.wide.numbers if self.wide else len(self.variables)
-        return f"Structure({self.size} states, {self.approach}, {numbers} numbers)"
+        return f"Structure({self.size} states, {self.approach}, {self.numbers} numbers)"
+
+    @property
+    def numbers(self) -> int:
+        """How many real numbers a state is kept as."""
+        return self.wide.numbers if self.wide else len(self.variables)
 
     def __hash__(self):
         return self._hash
