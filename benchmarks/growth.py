@@ -36,6 +36,7 @@ import qtd
 
 LIMIT, QUICK_LIMIT = 150, 12  # seconds for one size
 MOST = 8.0  # seconds for all runs of one program
+PANELS = 24  # of a turn of the motor: derivatives of high order lose their digits on even angles
 HEAD = (
     "| what grows | from, to | time: from, to | exponent (expected) | memory, MB: from, to |"
     " exponent (expected) | compilation, s: from, to | operations of the program: from, to |"
@@ -150,7 +151,7 @@ def expansion(order):
     columns = motor_rivals.columns_of(motor_rivals.circle(10.0, 8.0))[:, 0]
 
     def series(x):
-        found = motor.motor(x).coefficients(order, motor.FOR_THIRD)
+        found = motor.motor(x).coefficients(order, PANELS)
         return found.torque, found.heat
 
     return Case(series, (jnp.asarray(columns),), order)
